@@ -1,0 +1,3 @@
+//! The `argus` command.
+
+fn main() {}
