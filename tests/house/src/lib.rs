@@ -1,0 +1,1 @@
+//! The rules of this repository, as functions that can be tested themselves.
