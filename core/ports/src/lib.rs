@@ -1,1 +1,30 @@
-//! Under construction.
+//! What Argus needs from the world, as traits over domain types.
+//!
+//! A port exists where at least two implementations do; the simulation counts as one. Ports are `Arc<dyn Trait>`
+//! chosen at start. Each verb says whether it is idempotent and what "absent" and "already there" mean; a contract
+//! suite in tests/conformance runs on every adapter. This crate decides nothing.
+
+pub mod chain;
+pub mod content;
+pub mod egress;
+pub mod links;
+pub mod runner;
+pub mod store;
+pub mod time;
+
+pub use chain::{ChainError, ChainReader, ChainWriter, Signer, SignerError};
+pub use content::{Archive, ContentError, ContentStore};
+pub use egress::{
+    Egress, EgressError, EgressRequest, EgressResponse, Method, Reach, ValueError, ValueReader,
+};
+pub use links::{
+    Aggregate, AttemptOutcome, Dispatch, FromKeeper, HandoffOrder, KeeperGate, KeeperLink, KeeperSession,
+    LinkError, Nudge, Outcomes, PerformEvent, SignedHello, ToKeeper,
+};
+pub use runner::{ModuleRunner, RunnerError};
+pub use store::{
+    Change, ChangeKind, CreateOutcome, CursorOutcome, EventBus, Intent, JobQuery, JobStore, Journal,
+    KeeperStore, KeyStore, Ledger, ModuleStore, OpenOutcome, Recorded, Room, StoreError, TaskQuery,
+    TaskStore,
+};
+pub use time::{Clock, RateLimiter};

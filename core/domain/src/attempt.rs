@@ -1,0 +1,198 @@
+//! One try at a task: who runs it, on what, and what each keeper said.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{B256, U256};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    call::{Call, Signature},
+    chain::Pin,
+    digest::digest_of,
+    ids::{AttemptNo, ChainId, KeeperId, Round, TaskId},
+    job::{Agreement, Job, Mode},
+    limits::Limits,
+    module::EngineId,
+    run::Transcript,
+    task::Task,
+    time::Timestamp,
+};
+
+/// One try at a task. It carries everything on which a result may depend, so that all chosen keepers run the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The task.
+    pub task: TaskId,
+    /// Which try.
+    pub no: AttemptNo,
+    /// Who runs it, best first: the order in which they may act.
+    pub keepers: Vec<KeeperId>,
+    /// How many must agree.
+    pub mode: Mode,
+    /// How differing values become one.
+    pub agreement: Agreement,
+    /// The block at which each chain is read.
+    pub pins: BTreeMap<ChainId, Pin>,
+    /// The engine that every keeper must use.
+    pub engine: EngineId,
+    /// Budgets of the run, already effective.
+    pub limits: Limits,
+    /// When it began.
+    pub begun_at: Timestamp,
+    /// Agree by then, or another attempt with other keepers follows.
+    pub deadline: Timestamp,
+    /// The chain refuses later; whole seconds.
+    pub valid_until: Timestamp,
+    /// Most that the owner is charged, wei.
+    pub fee_cap: U256,
+    /// Gas of the inner call.
+    pub gas_limit: u64,
+    /// Joins the records of all services for one task.
+    pub trace: TraceId,
+    /// Which of two waiting attempts goes first.
+    pub priority: Priority,
+}
+
+/// A W3C trace id (16 bytes).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TraceId(pub u128);
+
+/// Classes of work, most urgent first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Priority {
+    /// Events and crossings: someone waits for the reaction.
+    Reaction,
+    /// Instants that are due now.
+    OnTime,
+    /// Instants that are made up for.
+    Late,
+}
+
+/// What a keeper is told to run. The platform signs its digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The job, in the version of the task.
+    pub job: Job,
+    /// The task with what set it off.
+    pub task: Task,
+    /// The attempt.
+    pub attempt: Attempt,
+}
+
+impl Assignment {
+    /// What the platform signs and each keeper checks.
+    pub fn digest(&self) -> B256 {
+        digest_of("argus/assignment/1", self)
+    }
+}
+
+/// An assignment with the platform's signature over its digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedAssignment {
+    /// What to run.
+    pub assignment: Assignment,
+    /// The platform's signature over [`Assignment::digest`].
+    pub signature: Signature,
+}
+
+/// What a run came to, as far as it can be compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Output {
+    /// Make this call.
+    Call(Call),
+    /// Not now.
+    Skip(String),
+    /// The script failed, deterministically.
+    Fail(String),
+}
+
+/// One keeper's signed report of its own run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// The task.
+    pub task: TaskId,
+    /// Which attempt.
+    pub attempt: AttemptNo,
+    /// Who ran.
+    pub keeper: KeeperId,
+    /// [`crate::module::ModuleRef::digest`]; zero where no script ran.
+    pub module: B256,
+    /// On what engine.
+    pub engine: EngineId,
+    /// [`crate::run::RunInput::digest`]; zero where no script ran.
+    pub input: B256,
+    /// [`Transcript::root`].
+    pub transcript_root: B256,
+    /// Fuel used.
+    pub fuel: u64,
+    /// What came out.
+    pub output: Output,
+    /// Signature over [`Observation::digest`].
+    pub signature: Signature,
+}
+
+impl Observation {
+    /// What the keeper signs: every field but the signature.
+    pub fn digest(&self) -> B256 {
+        digest_of(
+            "argus/observation/1",
+            &(
+                self.task,
+                self.attempt,
+                self.keeper,
+                self.module,
+                self.engine,
+                self.input,
+                self.transcript_root,
+                self.fuel,
+                &self.output,
+            ),
+        )
+    }
+}
+
+/// One keeper's signature over the call itself, for one attempt and round.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedClaim {
+    /// The task.
+    pub task: TaskId,
+    /// Which attempt.
+    pub attempt: AttemptNo,
+    /// Which round.
+    pub round: Round,
+    /// Who signs.
+    pub keeper: KeeperId,
+    /// [`crate::call::Claim::digest`] of what is signed.
+    pub digest: B256,
+    /// Its signature.
+    pub signature: Signature,
+}
+
+/// What a keeper sends back for an assignment: its observation, its claim where there is a call, and the transcript
+/// for the platform's private store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Its report.
+    pub observation: Observation,
+    /// Its signature over the call, where the output is one.
+    pub claim: Option<SignedClaim>,
+    /// What its script asked and was told.
+    pub transcript: Transcript,
+    /// The script's log.
+    pub log: String,
+}
+
+/// The second round: sign this run's call after replaying it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondRound {
+    /// The task.
+    pub task: TaskId,
+    /// Which attempt.
+    pub attempt: AttemptNo,
+    /// All signed observations of the first round: the order of their arguments is checked by each keeper.
+    pub observations: Vec<Observation>,
+    /// Whose run was taken.
+    pub chosen: KeeperId,
+    /// Its transcript, to be replayed bit for bit.
+    pub transcript: Transcript,
+}

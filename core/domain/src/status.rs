@@ -1,0 +1,152 @@
+//! Status, folded from facts.
+
+use crate::{
+    attempt::Attempt,
+    job::JobRecord,
+    task::{Agreed, Broadcast, Challenge, Fact, Handoff, Receipt, TaskRecord, Verdict},
+    time::Timestamp,
+};
+
+/// Where a task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TaskStatus {
+    /// On its way.
+    Processing,
+    /// The chain shows its call, and the call ran through; or its script said "not now".
+    Completed,
+    /// No call was made, or it reverted.
+    Failed,
+}
+
+/// The fold of a task's facts. Their order does not matter; a revocation takes back the receipt of its own
+/// sighting only.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TaskState {
+    /// All attempts, by number.
+    pub attempts: Vec<Attempt>,
+    /// The verdict, and when.
+    pub verdict: Option<(Verdict, Timestamp)>,
+    /// The newest handoff.
+    pub handoff: Option<Handoff>,
+    /// Transactions that left, oldest first.
+    pub broadcasts: Vec<Broadcast>,
+    /// The receipt that stands.
+    pub receipt: Option<Receipt>,
+    /// The receipt is final.
+    pub confirmed: bool,
+    /// `valid_until` passed unused.
+    pub lapsed: bool,
+    /// Disputes.
+    pub challenges: Vec<Challenge>,
+}
+
+impl TaskState {
+    /// Folds facts.
+    pub fn fold<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> Self {
+        let mut state = Self::default();
+        let mut revoked = Vec::new();
+        for fact in facts {
+            match fact {
+                Fact::Attempted(a) => state.attempts.push(a.clone()),
+                Fact::Observed(_) | Fact::Claimed(_) => {}
+                Fact::Settled(s) => state.verdict = Some((s.verdict.clone(), s.at)),
+                Fact::HandedOff(h) => {
+                    if state.handoff.as_ref().is_none_or(|old| old.number < h.number) {
+                        state.handoff = Some(h.clone());
+                    }
+                }
+                Fact::Broadcast(b) => state.broadcasts.push(b.clone()),
+                Fact::Received(r) => {
+                    if state.receipt.as_ref().is_none_or(|old| old.sighting < r.sighting) {
+                        state.receipt = Some(r.clone());
+                    }
+                }
+                Fact::Revoked { sighting, .. } => revoked.push(*sighting),
+                Fact::Confirmed { .. } => state.confirmed = true,
+                Fact::Lapsed { .. } => state.lapsed = true,
+                Fact::Challenged(c) => state.challenges.push(c.clone()),
+            }
+        }
+        state.attempts.sort_by_key(|a| a.no);
+        if state.receipt.as_ref().is_some_and(|r| revoked.contains(&r.sighting)) {
+            state.receipt = None;
+        }
+        state
+    }
+
+    /// What was agreed, where something was.
+    pub fn agreed(&self) -> Option<&Agreed> {
+        match &self.verdict {
+            Some((Verdict::Agreed(agreed), _)) => Some(agreed),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing more can happen to it.
+    pub fn is_finished(&self) -> bool {
+        match &self.verdict {
+            None => false,
+            Some((Verdict::Agreed(_), _)) => self.confirmed || self.lapsed,
+            Some(_) => true,
+        }
+    }
+
+    /// The status that clients see.
+    pub fn status(&self) -> TaskStatus {
+        match &self.verdict {
+            None => TaskStatus::Processing,
+            Some((Verdict::Agreed(_), _)) => match &self.receipt {
+                Some(r) if !r.success => TaskStatus::Failed,
+                Some(_) if self.confirmed => TaskStatus::Completed,
+                Some(_) => TaskStatus::Processing,
+                None if self.lapsed => TaskStatus::Failed,
+                None => TaskStatus::Processing,
+            },
+            Some((Verdict::Skipped(_), _)) => TaskStatus::Completed,
+            Some((Verdict::Failed(_) | Verdict::Withdrawn(_) | Verdict::Exhausted(_), _)) => {
+                TaskStatus::Failed
+            }
+        }
+    }
+}
+
+impl TaskRecord {
+    /// The fold of its facts.
+    pub fn state(&self) -> TaskState {
+        TaskState::fold(&self.facts)
+    }
+}
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum JobStatus {
+    /// Accepted, nothing opened yet.
+    Pending,
+    /// It has opened tasks and will open more.
+    Running,
+    /// Held by its owner.
+    Paused,
+    /// It has opened all it will.
+    Completed,
+    /// Its time ran out before its first task.
+    Expired,
+    /// Deleted by its owner.
+    Deleted,
+}
+
+impl JobRecord {
+    /// The status that clients see at `now`.
+    pub fn status(&self, now: Timestamp) -> JobStatus {
+        if self.deleted_at.is_some() {
+            JobStatus::Deleted
+        } else if self.cursor.finished || now > self.job.expires_at {
+            if self.cursor.opened.0 == 0 { JobStatus::Expired } else { JobStatus::Completed }
+        } else if self.paused_at.is_some() {
+            JobStatus::Paused
+        } else if self.cursor.opened.0 == 0 {
+            JobStatus::Pending
+        } else {
+            JobStatus::Running
+        }
+    }
+}

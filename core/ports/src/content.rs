@@ -1,0 +1,48 @@
+//! Bytes by name.
+
+use argus_domain::{B256, module::Cid};
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// What a content store can answer instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ContentError {
+    /// The text is no CID that we read.
+    #[error("{0:?} is no CID: give a CIDv0 or CIDv1 with sha2-256")]
+    BadCid(String),
+    /// Nobody has it, or not within the time.
+    #[error("{0} was not found")]
+    Absent(Cid),
+    /// What came is not what was named.
+    #[error("the bytes that came for {0} are not what the CID names")]
+    Mismatch(Cid),
+    /// Larger than the caller takes.
+    #[error("the content is larger than {max} bytes")]
+    TooLarge {
+        /// The caller's cap.
+        max: u64,
+    },
+    /// Not now.
+    #[error("the content store cannot be reached: {0}")]
+    Unavailable(String),
+}
+
+/// Public content under its CID. Every byte is hashed again, whatever its source.
+#[async_trait]
+pub trait ContentStore: Send + Sync {
+    /// Keeps bytes durably and names them (CIDv1, raw, sha2-256). Idempotent.
+    async fn put(&self, bytes: Bytes) -> Result<Cid, ContentError>;
+    /// The bytes, `max` at most. Idempotent.
+    async fn get(&self, cid: &Cid, max: u64) -> Result<Bytes, ContentError>;
+    /// The canonical form of a CID's text.
+    fn parse(&self, text: &str) -> Result<Cid, ContentError>;
+}
+
+/// The platform's private blobs (transcripts, logs), by a name of the caller's.
+#[async_trait]
+pub trait Archive: Send + Sync {
+    /// Keeps bytes durably. Idempotent: the first bytes under a name stay.
+    async fn put(&self, name: B256, bytes: Bytes) -> Result<(), ContentError>;
+    /// The bytes; absent: `None`.
+    async fn get(&self, name: B256) -> Result<Option<Bytes>, ContentError>;
+}

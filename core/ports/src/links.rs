@@ -1,0 +1,211 @@
+//! Conversations between services. A local handle, a gRPC client and a lossy simulation are the same type to the
+//! caller. Links may lose, repeat and reorder; facts and deadlines repair that.
+
+use argus_domain::{
+    B256,
+    attempt::{Answer, Attempt, SecondRound, SignedAssignment},
+    call::Signature,
+    ids::{AttemptNo, JobId, KeeperId, TaskId},
+    job::Job,
+    keeper::{KeeperHello, LiveKeeper},
+    task::{Agreed, Handoff, Task},
+};
+use async_trait::async_trait;
+
+/// Why a message was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// The other side's queue is full: later.
+    #[error("the other side is busy")]
+    Busy,
+    /// The other side cannot be reached.
+    #[error("the other side is gone: {0}")]
+    Gone(String),
+    /// The other side does not accept us.
+    #[error("refused: {0}")]
+    Refused(String),
+}
+
+/// api -> scheduler: an empty nudge. A lost one costs latency, never a run.
+#[async_trait]
+pub trait Nudge: Send + Sync {
+    /// These jobs are new or changed.
+    async fn jobs_changed(&self, jobs: &[JobId]) -> Result<(), LinkError>;
+}
+
+/// scheduler, monitor -> dispatcher.
+#[async_trait]
+pub trait Dispatch: Send + Sync {
+    /// These tasks are open. Idempotent: the dispatcher reads their facts.
+    async fn submit(&self, tasks: &[TaskId]) -> Result<(), LinkError>;
+    /// These tasks got a receipt, lost one, lapsed, or lost their job or their trigger's log. Idempotent.
+    async fn touched(&self, tasks: &[TaskId]) -> Result<(), LinkError>;
+}
+
+/// What is needed to act on a verdict.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HandoffOrder {
+    /// Who may act, until when.
+    pub handoff: Handoff,
+    /// The job.
+    pub job: Job,
+    /// The task.
+    pub task: Task,
+    /// What was agreed.
+    pub agreed: Agreed,
+}
+
+/// dispatcher -> aggregator.
+#[async_trait]
+pub trait Aggregate: Send + Sync {
+    /// Begin this attempt. Idempotent by (task, number).
+    async fn begin(&self, attempt: Attempt) -> Result<(), LinkError>;
+    /// Tell the performer that it may act. Idempotent by (task, handoff number).
+    async fn hand_off(&self, order: HandoffOrder) -> Result<(), LinkError>;
+    /// The keepers that are connected and were heard lately.
+    async fn live(&self) -> Result<Vec<LiveKeeper>, LinkError>;
+}
+
+/// How an attempt ended, as the aggregator saw it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AttemptOutcome {
+    /// A quorum signed this call.
+    Agreed(Box<Agreed>),
+    /// A quorum's script said "not now".
+    Skipped(String),
+    /// A quorum's script failed in the same way.
+    Failed(String),
+    /// Answers differ so that no quorum can come any more: the report names the first difference.
+    Disagreed(String),
+    /// So many declined or are gone that no quorum can come any more.
+    Short(String),
+}
+
+/// What a performer says of a handed-off task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PerformEvent {
+    /// A transaction left.
+    Broadcast {
+        /// The task.
+        task: TaskId,
+        /// The keeper.
+        keeper: KeeperId,
+        /// Its hash.
+        transaction: B256,
+    },
+    /// It will not act, and has not.
+    Declined {
+        /// The task.
+        task: TaskId,
+        /// The keeper.
+        keeper: KeeperId,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// aggregator -> dispatcher.
+#[async_trait]
+pub trait Outcomes: Send + Sync {
+    /// An attempt ended. Idempotent by (task, attempt).
+    async fn attempt_ended(
+        &self,
+        task: TaskId,
+        attempt: AttemptNo,
+        outcome: AttemptOutcome,
+    ) -> Result<(), LinkError>;
+    /// A performer said something. Idempotent.
+    async fn performed(&self, event: PerformEvent) -> Result<(), LinkError>;
+    /// The set of live keepers changed.
+    async fn keepers_changed(&self) -> Result<(), LinkError>;
+}
+
+/// Platform -> keeper, on the keeper's own stream.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ToKeeper {
+    /// Run this.
+    Assign(Box<SignedAssignment>),
+    /// Replay this run and sign its call.
+    Second(Box<SecondRound>),
+    /// You may act.
+    Perform(Box<HandoffOrder>),
+}
+
+/// Keeper -> platform, on the same stream.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FromKeeper {
+    /// What an assignment came to.
+    Answer(Box<Answer>),
+    /// What a second round came to: a claim for round 2.
+    Signed(Box<argus_domain::attempt::SignedClaim>),
+    /// It takes no part in this attempt.
+    Declined {
+        /// The task.
+        task: TaskId,
+        /// Which attempt.
+        attempt: AttemptNo,
+        /// Why.
+        reason: String,
+    },
+    /// About a handed-off task.
+    Performed(PerformEvent),
+    /// It is alive, with so many runs in hand.
+    Heartbeat {
+        /// Runs in hand.
+        load: u32,
+    },
+}
+
+/// A hello with the proof that the keeper holds its key: a signature over
+/// `keccak256("argus/session/1" || 0x00 || nonce || digest of the hello)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedHello {
+    /// What it says of itself.
+    pub hello: KeeperHello,
+    /// The platform's nonce, fresh per session.
+    pub nonce: B256,
+    /// The signature.
+    pub signature: Signature,
+}
+
+impl SignedHello {
+    /// What is signed.
+    pub fn digest(hello: &KeeperHello, nonce: B256) -> B256 {
+        argus_domain::digest::digest_of("argus/session/1", &(nonce, hello))
+    }
+}
+
+/// One end of a keeper's stream, at the keeper or at the platform; ends when either side drops it.
+#[async_trait]
+pub trait KeeperSession<Out, In>: Send + Sync {
+    /// Sends; waits for a credit at most until the link's deadline.
+    async fn send(&self, message: Out) -> Result<(), LinkError>;
+    /// The next message; `None` once the stream has ended. Cancel safe. One caller at a time.
+    async fn receive(&self) -> Option<In>;
+}
+
+/// The platform's side: takes keepers in. Served by the aggregator.
+#[async_trait]
+pub trait KeeperGate: Send + Sync {
+    /// A fresh nonce, good for one session within a minute.
+    async fn nonce(&self) -> Result<B256, LinkError>;
+    /// Takes a session in after checking its signature and that the keeper is registered. A second session of a
+    /// keeper replaces its first.
+    async fn admit(
+        &self,
+        hello: SignedHello,
+        session: Box<dyn KeeperSession<ToKeeper, FromKeeper>>,
+    ) -> Result<(), LinkError>;
+}
+
+/// The keeper's side: dials out.
+#[async_trait]
+pub trait KeeperLink: Send + Sync {
+    /// A fresh nonce from the platform.
+    async fn nonce(&self) -> Result<B256, LinkError>;
+    /// Opens the stream.
+    async fn connect(
+        &self,
+        hello: SignedHello,
+    ) -> Result<Box<dyn KeeperSession<FromKeeper, ToKeeper>>, LinkError>;
+}

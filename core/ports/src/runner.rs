@@ -1,0 +1,69 @@
+//! Where scripts run.
+
+use std::sync::Arc;
+
+use argus_domain::{
+    limits::Limits,
+    module::{Admitted, EngineId, Language, Refusal},
+    run::{RunInput, RunReport, Transcript},
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// Why there is no report at all. A script's own failure is a report, not an error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunnerError {
+    /// The bytes are no module or script of ours.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// All slots are taken.
+    #[error("all {slots} run slots are taken; try again")]
+    Busy {
+        /// How many there are.
+        slots: u32,
+    },
+    /// A replay met another call than the transcript holds.
+    #[error("call {sequence} differs: recorded {recorded}, now {now}")]
+    Diverged {
+        /// Which call.
+        sequence: u32,
+        /// As recorded, or "none".
+        recorded: String,
+        /// As made now, or "none".
+        now: String,
+    },
+    /// The host itself failed: says nothing about the script.
+    #[error("the sandbox failed: {0}")]
+    Host(String),
+}
+
+/// Compiles, runs and replays scripts.
+#[async_trait]
+pub trait ModuleRunner: Send + Sync {
+    /// The engine that results depend on.
+    fn engine(&self) -> EngineId;
+
+    /// Compiles a source, or checks a module, and keeps the result in its cache. Idempotent, deterministic.
+    async fn admit(&self, source: Bytes, language: Language) -> Result<Admitted, RunnerError>;
+
+    /// Runs it once, in a fresh instance, within `limits`. The source is what was published; what runs is derived
+    /// from it (and comes from the cache where it is known).
+    async fn run(
+        &self,
+        source: Bytes,
+        language: Language,
+        input: Arc<RunInput>,
+        limits: Limits,
+    ) -> Result<RunReport, RunnerError>;
+
+    /// Runs it again with the transcript as its only source of answers: no network, no clock. Equal code and input
+    /// give the same report, fuel and root included.
+    async fn replay(
+        &self,
+        source: Bytes,
+        language: Language,
+        input: Arc<RunInput>,
+        limits: Limits,
+        transcript: Arc<Transcript>,
+    ) -> Result<RunReport, RunnerError>;
+}

@@ -1,0 +1,356 @@
+//! Durable state. A verb that returned `Ok` has its effect on disk (or on a quorum of nodes).
+
+use std::sync::Arc;
+
+use argus_domain::{
+    Address, B256,
+    access::ApiKey,
+    attempt::SignedClaim,
+    chain::{SignedTx, TxDraft},
+    fees::LedgerEntry,
+    ids::{AttemptNo, ChainId, JobId, KeeperId, Round, Serial, TaskId},
+    job::{Cursor, Job, JobChange, JobRecord, TriggerKind},
+    keeper::KeeperRecord,
+    module::{Cid, ModuleRecord},
+    task::{Fact, Task, TaskRecord},
+    time::Timestamp,
+};
+use async_trait::async_trait;
+
+/// What a store can answer instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Not now; the same call may be made again.
+    #[error("the store cannot be reached: {0}")]
+    Unavailable(String),
+    /// It is full or its disk fails: writes are refused, reads go on.
+    #[error("the store refuses writes: {0}")]
+    ReadOnly(String),
+    /// What it holds cannot be read: a human is needed.
+    #[error("the store holds something unreadable: {0}")]
+    Corrupt(String),
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        !matches!(self, Self::Corrupt(_))
+    }
+}
+
+/// What became of a creation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CreateOutcome {
+    /// All are stored, with these serials in the order of the request.
+    Created(Vec<Serial>),
+    /// All were there before with the same content: nothing was written; the serials they have.
+    Same(Vec<Serial>),
+    /// This id is taken by another job; nothing was written.
+    Taken(JobId),
+}
+
+/// Which jobs are listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobQuery {
+    /// By owner.
+    Owner(Address),
+    /// By owner and chain of registration.
+    OwnerOnChain(Address, ChainId),
+    /// By Safe.
+    Safe(Address),
+}
+
+/// What became of a cursor's move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CursorOutcome {
+    /// Written.
+    Moved,
+    /// Another writer was first, or the job is deleted: read it again.
+    Stale,
+}
+
+/// Jobs and their cursors.
+#[async_trait]
+pub trait JobStore: Send + Sync {
+    /// Stores jobs with their cursors, all or none, and gives each the next serial (the `serial` fields given are
+    /// ignored). Idempotent: equal content under a known id is [`CreateOutcome::Same`]; content is compared
+    /// without `serial` and `accepted_at` and without what is computed from the latter (`expires_at`).
+    async fn create(&self, jobs: Vec<(Job, Cursor)>) -> Result<CreateOutcome, StoreError>;
+
+    /// One job; absent: `None`. A deleted job is still there.
+    async fn job(&self, id: JobId) -> Result<Option<JobRecord>, StoreError>;
+
+    /// One version of a job, as a task of that version needs it; absent: `None`.
+    async fn version(&self, id: JobId, version: u32) -> Result<Option<Arc<Job>>, StoreError>;
+
+    /// Jobs by query, newest serial first, those with a serial below `before`, `limit` at most; none: empty.
+    async fn list(
+        &self,
+        query: JobQuery,
+        before: Option<Serial>,
+        limit: u32,
+    ) -> Result<Vec<JobRecord>, StoreError>;
+
+    /// Applies a change. Idempotent: a state that is there already stays. `Version` must be the successor of the
+    /// newest one, else it is ignored. Absent: `None`, else the record after the change.
+    async fn change(&self, id: JobId, change: JobChange) -> Result<Option<JobRecord>, StoreError>;
+
+    /// Jobs whose cursor is due at `now` and that are neither paused nor deleted nor finished, earliest first,
+    /// `limit` at most. With a kind, only such jobs.
+    async fn due(&self, kind: TriggerKind, now: Timestamp, limit: u32) -> Result<Vec<JobRecord>, StoreError>;
+
+    /// Moves a cursor: written only where the stored revision is `cursor.revision - 1`. Repeating a write that
+    /// has been made gives [`CursorOutcome::Stale`].
+    async fn move_cursor(&self, cursor: Cursor) -> Result<CursorOutcome, StoreError>;
+}
+
+/// What became of opening a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenOutcome {
+    /// It is open now, and the cursor has moved.
+    Opened,
+    /// It was open before; the cursor has moved if it had not.
+    Already,
+    /// The cursor has another revision: nothing was written.
+    Stale,
+    /// The job is paused or deleted: nothing was written.
+    Gone,
+}
+
+/// What became of a fact.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Recorded {
+    /// It is new.
+    New,
+    /// A fact with its key was there before and stays; for a verdict it is the one that counts.
+    Already(Box<Fact>),
+    /// No such task, or for a verdict of agreement: its job was deleted. Nothing was written.
+    Refused,
+}
+
+/// Which tasks are listed, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskQuery {
+    /// Of a job.
+    Job(JobId),
+    /// Of an owner.
+    Owner(Address),
+    /// Of a Safe.
+    Safe(Address),
+    /// Of anyone.
+    Recent,
+}
+
+/// Tasks and their facts: append-only.
+#[async_trait]
+pub trait TaskStore: Send + Sync {
+    /// Opens tasks, each together with the cursor of its job after it: first the task, then the cursor, in one
+    /// step where the store has transactions. Idempotent by task id. One outcome per element, in order.
+    async fn open(&self, tasks: Vec<(Task, Cursor)>) -> Result<Vec<OpenOutcome>, StoreError>;
+
+    /// Appends facts in order. Idempotent by [`Fact::key`]; a verdict is a conditional insert: the first wins for
+    /// good, and `Agreed` is refused where the job has been deleted. One outcome per fact, in order.
+    async fn record(&self, facts: Vec<Fact>) -> Result<Vec<Recorded>, StoreError>;
+
+    /// Tasks with their facts; absent ones are left out.
+    async fn tasks(&self, ids: &[TaskId]) -> Result<Vec<TaskRecord>, StoreError>;
+
+    /// Tasks that are not finished ([`argus_domain::status::TaskState::is_finished`]), in ascending order of id,
+    /// those after `after`, `limit` at most: all that recovery has to work from.
+    async fn unfinished(&self, after: Option<TaskId>, limit: u32) -> Result<Vec<TaskRecord>, StoreError>;
+
+    /// Tasks by query, newest first by (opening, serial, number), those before `before` (a public task id),
+    /// `limit` at most.
+    async fn list(
+        &self,
+        query: TaskQuery,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<TaskRecord>, StoreError>;
+
+    /// The task behind a public id; absent: `None`.
+    async fn by_public_id(&self, id: u64) -> Result<Option<TaskRecord>, StoreError>;
+}
+
+/// What happened to a task, for those who watch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The job.
+    pub job: JobId,
+    /// Its owner, for `user:` rooms.
+    pub owner: Address,
+    /// The task.
+    pub task: TaskId,
+    /// Its public id.
+    pub public_id: u64,
+    /// What.
+    pub kind: ChangeKind,
+    /// Per job, increasing, given by the bus; 0 until published.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Kinds of change. What changed is read from the task itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ChangeKind {
+    /// It was opened.
+    Created,
+    /// It was decided.
+    Settled,
+    /// A transaction left.
+    Broadcast,
+    /// The chain shows it.
+    Received,
+    /// A reorg took that back.
+    Revoked,
+    /// It is final.
+    Confirmed,
+    /// It lapsed.
+    Lapsed,
+}
+
+/// Which changes are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Room {
+    /// Of one job.
+    Job(JobId),
+    /// Of all jobs of one owner.
+    Owner(Address),
+}
+
+/// Changes of tasks, kept so that a watcher resumes without a gap.
+#[async_trait]
+pub trait EventBus: Send + Sync {
+    /// Publishes changes. Idempotent by (task, kind, `at` for revocable kinds); a repeat is delivered to nobody.
+    async fn publish(&self, changes: Vec<Change>) -> Result<(), StoreError>;
+
+    /// Kept changes of a room after a position, oldest first, `limit` at most, with the position after each. For
+    /// [`Room::Job`] the position is the change's `seq`; for [`Room::Owner`] it is the bus's own.
+    async fn since(&self, room: Room, after: u64, limit: u32) -> Result<Vec<(u64, Change)>, StoreError>;
+
+    /// All changes published from now on, by whomever, until the receiver is dropped. A receiver that lags by more
+    /// than the bus's bound is told so and resumes with [`EventBus::since`].
+    fn subscribe(&self) -> watch::Receiver;
+}
+
+/// The receiving end of a bus. A type of its own so that this crate needs no async runtime.
+pub mod watch {
+    use async_trait::async_trait;
+
+    use super::Change;
+
+    /// Receives changes.
+    pub type Receiver = Box<dyn Receive>;
+
+    /// What a receiver gives.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Received {
+        /// A change.
+        Change(Change),
+        /// Changes were missed: read them from the bus.
+        Lagged,
+        /// The bus is gone.
+        Closed,
+    }
+
+    /// Waits for the next change.
+    #[async_trait]
+    pub trait Receive: Send {
+        /// The next change. Cancel safe.
+        async fn next(&mut self) -> Received;
+    }
+}
+
+/// The keeper set.
+#[async_trait]
+pub trait KeeperStore: Send + Sync {
+    /// Replaces the rows of these keepers. Idempotent. `faults` given here are ignored.
+    async fn put(&self, keepers: Vec<KeeperRecord>) -> Result<(), StoreError>;
+    /// Removes a keeper from the set; absent: nothing to do.
+    async fn remove(&self, keeper: KeeperId) -> Result<(), StoreError>;
+    /// All of them, by address.
+    async fn all(&self) -> Result<Vec<KeeperRecord>, StoreError>;
+    /// Counts a fault against a keeper, once per task.
+    async fn fault(&self, keeper: KeeperId, task: TaskId) -> Result<(), StoreError>;
+}
+
+/// Points and fees, copied from facts.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Books entries. Idempotent by (key, reason, account).
+    async fn book(&self, entries: Vec<LedgerEntry>) -> Result<(), StoreError>;
+    /// All entries under a key.
+    async fn of_key(&self, key: B256) -> Result<Vec<LedgerEntry>, StoreError>;
+    /// All entries of an account, newest first, `limit` at most.
+    async fn of_account(&self, account: Address, limit: u32) -> Result<Vec<LedgerEntry>, StoreError>;
+}
+
+/// Published scripts.
+#[async_trait]
+pub trait ModuleStore: Send + Sync {
+    /// Notes a published script and who published it. Idempotent by (source, language, publisher).
+    async fn put(&self, record: ModuleRecord, publisher: Address) -> Result<(), StoreError>;
+    /// What is known under a CID; absent: empty.
+    async fn by_cid(&self, cid: &Cid) -> Result<Vec<(ModuleRecord, Address)>, StoreError>;
+}
+
+/// API keys, by their hash.
+#[async_trait]
+pub trait KeyStore: Send + Sync {
+    /// Stores a key. Idempotent by hash.
+    async fn put(&self, key: ApiKey) -> Result<(), StoreError>;
+    /// The key with this hash, revoked or not; absent: `None`.
+    async fn by_hash(&self, hash: B256) -> Result<Option<ApiKey>, StoreError>;
+    /// All keys of an owner (`None`: of everyone), newest first.
+    async fn list(&self, owner: Option<Address>) -> Result<Vec<ApiKey>, StoreError>;
+    /// Revokes or changes a key by its public name; absent: `None`.
+    async fn update(
+        &self,
+        id: &str,
+        rate_limit: Option<u32>,
+        revoked_at: Option<Timestamp>,
+    ) -> Result<Option<ApiKey>, StoreError>;
+}
+
+/// A transaction that a keeper is about to send, durable before its bytes leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    /// The task.
+    pub task: TaskId,
+    /// The n-th intent of this task, from 1; a replacement has the same nonce and the next number.
+    pub number: u16,
+    /// What was signed.
+    pub draft: TxDraft,
+    /// The bytes.
+    pub signed: SignedTx,
+    /// After this the chain refuses it.
+    pub valid_until: Timestamp,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// A keeper's own memory: claims and intents. One process per file.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Keeps a claim before it is sent. Idempotent by (task, attempt, round): the first one wins and is returned,
+    /// whatever is offered later.
+    async fn claim(&self, claim: SignedClaim) -> Result<SignedClaim, StoreError>;
+    /// The claim of a task's attempt and round; absent: `None`.
+    async fn claimed(
+        &self,
+        task: TaskId,
+        attempt: AttemptNo,
+        round: Round,
+    ) -> Result<Option<SignedClaim>, StoreError>;
+    /// Keeps an intent before its bytes leave. Idempotent by (task, number): the first one wins and is returned.
+    async fn intend(&self, intent: Intent) -> Result<Intent, StoreError>;
+    /// The intents of tasks that have not ended, in order of (chain, nonce, number).
+    async fn pending(&self) -> Result<Vec<Intent>, StoreError>;
+    /// The intents of one task, by number.
+    async fn intents(&self, task: TaskId) -> Result<Vec<Intent>, StoreError>;
+    /// A task needs no further sending. Idempotent.
+    async fn end(&self, task: TaskId) -> Result<(), StoreError>;
+    /// The highest nonce ever used on a chain by this keeper; `None`: none.
+    async fn highest_nonce(&self, chain: ChainId) -> Result<Option<u64>, StoreError>;
+}
