@@ -12,6 +12,7 @@ pub mod access;
 pub mod attempt;
 pub mod call;
 pub mod chain;
+pub mod contracts;
 pub mod decimal;
 pub mod digest;
 pub mod event;
