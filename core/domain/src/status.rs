@@ -36,6 +36,8 @@ pub struct TaskState {
     pub confirmed: bool,
     /// `valid_until` passed unused.
     pub lapsed: bool,
+    /// The log that set it off is gone.
+    pub trigger_lost: bool,
     /// Disputes.
     pub challenges: Vec<Challenge>,
 }
@@ -64,6 +66,7 @@ impl TaskState {
                 Fact::Revoked { sighting, .. } => revoked.push(*sighting),
                 Fact::Confirmed { .. } => state.confirmed = true,
                 Fact::Lapsed { .. } => state.lapsed = true,
+                Fact::TriggerLost { .. } => state.trigger_lost = true,
                 Fact::Challenged(c) => state.challenges.push(c.clone()),
             }
         }

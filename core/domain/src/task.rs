@@ -108,6 +108,13 @@ pub enum Fact {
         /// When that was seen.
         at: Timestamp,
     },
+    /// monitor: the log that set the task off is on the chain no more.
+    TriggerLost {
+        /// The task.
+        task: TaskId,
+        /// When that was seen.
+        at: Timestamp,
+    },
     /// challenger: a replay disagreed.
     Challenged(Challenge),
 }
@@ -262,7 +269,10 @@ impl Fact {
             Self::HandedOff(h) => h.task,
             Self::Broadcast(b) => b.task,
             Self::Received(r) => r.task,
-            Self::Revoked { task, .. } | Self::Confirmed { task, .. } | Self::Lapsed { task, .. } => *task,
+            Self::Revoked { task, .. }
+            | Self::Confirmed { task, .. }
+            | Self::Lapsed { task, .. }
+            | Self::TriggerLost { task, .. } => *task,
             Self::Challenged(c) => c.task,
         }
     }
@@ -280,6 +290,7 @@ impl Fact {
             Self::Revoked { sighting, .. } => format!("revoked/{sighting}"),
             Self::Confirmed { .. } => "confirmed".to_owned(),
             Self::Lapsed { .. } => "lapsed".to_owned(),
+            Self::TriggerLost { .. } => "trigger-lost".to_owned(),
             Self::Challenged(c) => format!("challenged/{}", c.keeper),
         })
     }
