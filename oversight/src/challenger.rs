@@ -1,0 +1,1 @@
+//! Samples settled tasks and replays them.

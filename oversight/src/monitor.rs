@@ -1,0 +1,448 @@
+//! What the chain says about agreed calls: receipts, confirmations, reorgs, lapses, lost triggers.
+//!
+//! The monitor holds no state that matters: what it follows is what the store calls unfinished, and what it says it
+//! records as facts. A restart begins again from both.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use argus_domain::{
+    Address, B256,
+    chain::{Block, LogQuery},
+    contracts,
+    fees::{LedgerEntry, LedgerReason},
+    ids::{ChainId, TaskId},
+    status::TaskState,
+    task::{Fact, Receipt, TaskRecord, TriggerFact, Verdict},
+};
+use argus_ports::{
+    ChainError, Change, ChangeKind, Clock, Dispatch, EventBus, JobStore, Ledger, Recorded, StoreError,
+    TaskStore, chain::At,
+};
+
+use crate::{WatchedChain, WatchedChains};
+
+/// Settings of the monitor.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Between two looks at the chains.
+    pub interval: Duration,
+    /// Between two full readings of what is unfinished: what a lost notice costs at most.
+    pub rescan: Duration,
+    /// A chain whose clock stands still (no blocks) cannot show that `valid_until` has passed. After this time on
+    /// our own clock an unused claim counts as lapsed all the same: the next block's time can only be later.
+    pub idle_lapse: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_millis(500),
+            rescan: Duration::from_secs(10),
+            idle_lapse: Duration::from_secs(120),
+        }
+    }
+}
+
+/// Largest page read from the store at once.
+const PAGE: u32 = 500;
+
+/// What the monitor needs.
+#[derive(Clone)]
+pub struct Ports {
+    /// Facts in, facts out.
+    pub tasks: Arc<dyn TaskStore>,
+    /// Owners of jobs, for those who watch.
+    pub jobs: Arc<dyn JobStore>,
+    /// Copies of what the chain charged.
+    pub ledger: Arc<dyn Ledger>,
+    /// Those who watch.
+    pub bus: Arc<dyn EventBus>,
+    /// Told about every task that a fact was recorded of.
+    pub dispatcher: Arc<dyn Dispatch>,
+    /// The chains.
+    pub chains: WatchedChains,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why a look came to nothing. The next one starts again.
+#[derive(Debug, thiserror::Error)]
+pub enum LookError {
+    /// A chain could not be read.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The store could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Watches until dropped.
+pub async fn run(config: Config, ports: Ports) {
+    let mut notices = ports.bus.subscribe();
+    let mut monitor = Monitor { config, ports, followed: BTreeMap::new(), scanned: BTreeMap::new() };
+    let mut rescan_at = monitor.ports.clock.now();
+    let mut fresh: BTreeSet<TaskId> = BTreeSet::new();
+    loop {
+        let now = monitor.ports.clock.now();
+        let result = if now >= rescan_at {
+            rescan_at = now + monitor.config.rescan;
+            fresh.clear();
+            monitor.reload().await
+        } else {
+            let ids: Vec<_> = std::mem::take(&mut fresh).into_iter().collect();
+            monitor.follow(&ids).await
+        };
+        if let Err(error) = result {
+            tracing::warn!(%error, "tasks could not be read; trying again");
+            rescan_at = now + monitor.config.interval;
+        }
+        if let Err(error) = monitor.look().await {
+            tracing::warn!(%error, "a look at the chains failed; trying again");
+        }
+        let wake = monitor.ports.clock.now() + monitor.config.interval;
+        loop {
+            tokio::select! {
+                () = monitor.ports.clock.sleep_until(wake) => break,
+                notice = notices.next() => match notice {
+                    argus_ports::store::watch::Received::Change(change) => match change.kind {
+                        ChangeKind::Created | ChangeKind::Settled | ChangeKind::Broadcast => { fresh.insert(change.task); }
+                        ChangeKind::Received | ChangeKind::Revoked | ChangeKind::Confirmed | ChangeKind::Lapsed => {}
+                    },
+                    argus_ports::store::watch::Received::Lagged => rescan_at = now,
+                    argus_ports::store::watch::Received::Closed => {
+                        monitor.ports.clock.sleep_until(wake).await;
+                        break;
+                    }
+                },
+            }
+        }
+    }
+}
+
+struct Monitor {
+    config: Config,
+    ports: Ports,
+    followed: BTreeMap<TaskId, TaskRecord>,
+    /// Executor logs have been read up to this block.
+    scanned: BTreeMap<ChainId, u64>,
+}
+
+impl Monitor {
+    /// Reads all that is unfinished.
+    async fn reload(&mut self) -> Result<(), StoreError> {
+        let mut followed = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let page = self.ports.tasks.unfinished(after, PAGE).await?;
+            let full = page.len() == PAGE as usize;
+            after = page.last().map(|r| r.task.id);
+            followed.extend(page.into_iter().map(|r| (r.task.id, r)));
+            if !full {
+                break;
+            }
+        }
+        self.followed = followed;
+        // What was missed between two notices may lie below the mark.
+        self.scanned.clear();
+        Ok(())
+    }
+
+    async fn follow(&mut self, ids: &[TaskId]) -> Result<(), StoreError> {
+        for chunk in ids.chunks(PAGE as usize) {
+            for record in self.ports.tasks.tasks(chunk).await? {
+                self.followed.insert(record.task.id, record);
+            }
+        }
+        Ok(())
+    }
+
+    async fn look(&mut self) -> Result<(), LookError> {
+        self.followed.retain(|_, r| !r.state().is_finished());
+        let chains: Vec<_> = self.ports.chains.iter().map(|(id, c)| (*id, c.clone())).collect();
+        for (id, chain) in chains {
+            let Some(head) = chain.reader.block(At::Head).await? else { continue };
+            self.look_at(id, &chain, &head).await?;
+        }
+        Ok(())
+    }
+
+    async fn look_at(&mut self, id: ChainId, chain: &WatchedChain, head: &Block) -> Result<(), LookError> {
+        let mut facts = Vec::new();
+        let mut open: BTreeMap<TaskId, (TaskRecord, TaskState)> = BTreeMap::new();
+        for record in self.followed.values() {
+            let state = record.state();
+            if trigger_chain(record) == Some(id) && state.broadcasts.is_empty() && state.receipt.is_none() {
+                facts.extend(self.lost_trigger(chain, head, record, &state).await?);
+            }
+            if state.agreed().is_some_and(|a| a.call.chain == id) {
+                match &state.receipt {
+                    Some(receipt) => facts.extend(self.check_receipt(chain, head, record, receipt).await?),
+                    None => {
+                        open.insert(record.task.id, (record.clone(), state));
+                    }
+                }
+            }
+        }
+        if facts.iter().any(|f| matches!(f, Fact::Revoked { .. })) {
+            // The call may come back in a block that has been read already.
+            self.scanned.remove(&id);
+        }
+        if !open.is_empty() {
+            let receipts = match chain.contracts {
+                Some(ours) => self.scan_executor(id, chain, ours.executor, head, &open).await?,
+                None => solo_receipts(id, chain, &open).await?,
+            };
+            let now = self.ports.clock.now();
+            for receipt in receipts {
+                open.remove(&receipt.task);
+                let (task, block_hash) = (receipt.task, receipt.block_hash);
+                let deep = head.number >= receipt.block_number.saturating_add(chain.confirmations);
+                facts.push(Fact::Received(receipt));
+                facts.extend(deep.then_some(Fact::Confirmed { task, block_hash, at: now }));
+            }
+            for (task, (_, state)) in &open {
+                let until = state.agreed().map(|a| a.valid_until).unwrap_or_default();
+                let by_chain = head.time > until && self.is_deep(chain, head, until).await?;
+                if by_chain || now > until + self.config.idle_lapse {
+                    facts.push(Fact::Lapsed { task: *task, at: now });
+                }
+            }
+        } else {
+            self.scanned.insert(id, head.number);
+        }
+        self.record(facts).await?;
+        Ok(())
+    }
+
+    /// Whether the first block after `until` is final: only then can no reorg bring the call back in time.
+    async fn is_deep(
+        &self,
+        chain: &WatchedChain,
+        head: &Block,
+        until: argus_domain::time::Timestamp,
+    ) -> Result<bool, LookError> {
+        if chain.confirmations == 0 {
+            return Ok(true);
+        }
+        let deep = head.number.saturating_sub(chain.confirmations);
+        Ok(chain.reader.block(At::Number(deep)).await?.is_some_and(|b| b.time > until))
+    }
+
+    async fn scan_executor(
+        &mut self,
+        id: ChainId,
+        chain: &WatchedChain,
+        executor: Address,
+        head: &Block,
+        open: &BTreeMap<TaskId, (TaskRecord, TaskState)>,
+    ) -> Result<Vec<Receipt>, LookError> {
+        // A call cannot be older than the block that its attempt was pinned to.
+        let oldest = open
+            .values()
+            .filter_map(|(_, s)| s.attempts.iter().filter_map(|a| a.pins.get(&id)).map(|p| p.number).min())
+            .min()
+            .unwrap_or(head.number);
+        // Blocks that may still be reorganised are read again each time.
+        let again = head.number.saturating_sub(chain.confirmations.max(1));
+        let from = self.scanned.get(&id).map_or(oldest, |s| (s + 1).min(again).max(oldest.min(again)));
+        let query = LogQuery {
+            from,
+            to: head.number,
+            addresses: vec![executor],
+            topic0: vec![contracts::TASK_EXECUTED],
+        };
+        let logs = if from <= head.number { chain.reader.logs(query).await? } else { Vec::new() };
+        self.scanned.insert(id, head.number);
+        Ok(logs
+            .iter()
+            .filter_map(|log| {
+                let executed = contracts::decode_task_executed(log)?;
+                let (record, _) = open.get(&executed.task)?;
+                Some(Receipt {
+                    task: executed.task,
+                    sighting: next_sighting(record),
+                    chain: id,
+                    transaction: log.transaction,
+                    block_number: log.block_number,
+                    block_hash: log.block_hash,
+                    block_time: log.block_time,
+                    keeper: executed.keeper,
+                    success: executed.success,
+                    gas_used: executed.gas_used,
+                    charged: executed.charged,
+                })
+            })
+            .collect())
+    }
+
+    async fn check_receipt(
+        &self,
+        chain: &WatchedChain,
+        head: &Block,
+        record: &TaskRecord,
+        receipt: &Receipt,
+    ) -> Result<Option<Fact>, LookError> {
+        let (task, at, block_hash) = (record.task.id, self.ports.clock.now(), receipt.block_hash);
+        let there = chain.reader.block(At::Number(receipt.block_number)).await?;
+        if there.is_none_or(|b| b.hash != block_hash) {
+            return Ok(Some(Fact::Revoked { task, sighting: receipt.sighting, block_hash, at }));
+        }
+        let deep = head.number >= receipt.block_number.saturating_add(chain.confirmations);
+        Ok(deep.then_some(Fact::Confirmed { task, block_hash, at }))
+    }
+
+    async fn lost_trigger(
+        &self,
+        chain: &WatchedChain,
+        head: &Block,
+        record: &TaskRecord,
+        state: &TaskState,
+    ) -> Result<Option<Fact>, LookError> {
+        let TriggerFact::Log(log) = &record.task.trigger else { return Ok(None) };
+        if state.trigger_lost || head.number < log.block_number {
+            // A head below the log's block is a node that lags, or a chain that was set back and has not grown
+            // again; the latter is told from the former by the transaction alone.
+            if state.trigger_lost || chain.reader.receipt(log.transaction).await?.is_some() {
+                return Ok(None);
+            }
+        } else {
+            let block = chain.reader.block(At::Number(log.block_number)).await?;
+            if block.is_some_and(|b| b.hash == log.block_hash) {
+                return Ok(None);
+            }
+            let moved = chain.reader.receipt(log.transaction).await?;
+            let still = moved.is_some_and(|r| {
+                r.logs.iter().any(|l| {
+                    l.index_in_transaction == log.index_in_transaction
+                        && l.address == log.address
+                        && l.topics == log.topics
+                        && l.data == log.data
+                })
+            });
+            if still {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Fact::TriggerLost { task: record.task.id, at: self.ports.clock.now() }))
+    }
+
+    /// Records facts, books what the chain charged, and tells those who watch and the dispatcher.
+    async fn record(&mut self, facts: Vec<Fact>) -> Result<(), StoreError> {
+        if facts.is_empty() {
+            return Ok(());
+        }
+        let outcomes = self.ports.tasks.record(facts.clone()).await?;
+        let mut touched = BTreeSet::new();
+        let mut changes = Vec::new();
+        let mut entries = Vec::new();
+        for (fact, outcome) in facts.into_iter().zip(outcomes) {
+            let Some(record) = self.followed.get_mut(&fact.task()) else { continue };
+            if let (Fact::Received(r), Recorded::New) = (&fact, &outcome) {
+                let owner = self.ports.jobs.job(record.task.job).await?.map(|j| j.job.owner);
+                entries.extend(owner.map(|o| entry(r, LedgerReason::Charged, o)));
+                entries.push(entry(r, LedgerReason::Earned, r.keeper.0));
+            }
+            if let Some(change) = self.change(&fact).await? {
+                changes.push(change);
+            }
+            touched.insert(fact.task());
+            if let (Some(record), Recorded::New) = (self.followed.get_mut(&fact.task()), outcome) {
+                record.facts.push(fact);
+            }
+        }
+        self.ports.ledger.book(entries).await?;
+        self.ports.bus.publish(changes).await?;
+        let touched: Vec<_> = touched.into_iter().collect();
+        if let Err(error) = self.ports.dispatcher.touched(&touched).await {
+            // The dispatcher finds the facts by itself when it looks at what is unfinished.
+            tracing::debug!(%error, "the dispatcher was not told");
+        }
+        Ok(())
+    }
+
+    async fn change(&self, fact: &Fact) -> Result<Option<Change>, StoreError> {
+        let (kind, at) = match fact {
+            Fact::Received(r) => (ChangeKind::Received, r.block_time),
+            Fact::Revoked { at, .. } => (ChangeKind::Revoked, *at),
+            Fact::Confirmed { at, .. } => (ChangeKind::Confirmed, *at),
+            Fact::Lapsed { at, .. } => (ChangeKind::Lapsed, *at),
+            Fact::Attempted(_)
+            | Fact::Observed(_)
+            | Fact::Claimed(_)
+            | Fact::Settled(_)
+            | Fact::HandedOff(_)
+            | Fact::Broadcast(_)
+            | Fact::TriggerLost { .. }
+            | Fact::Challenged(_) => return Ok(None),
+        };
+        let Some(record) = self.followed.get(&fact.task()) else { return Ok(None) };
+        let Some(job) = self.ports.jobs.job(record.task.job).await? else { return Ok(None) };
+        Ok(Some(Change {
+            job: record.task.job,
+            owner: job.job.owner,
+            task: record.task.id,
+            public_id: record.task.public_id(),
+            kind,
+            seq: 0,
+            at,
+        }))
+    }
+}
+
+/// Receipts of transactions that keepers sent to targets themselves.
+async fn solo_receipts(
+    id: ChainId,
+    chain: &WatchedChain,
+    open: &BTreeMap<TaskId, (TaskRecord, TaskState)>,
+) -> Result<Vec<Receipt>, LookError> {
+    let mut receipts = Vec::new();
+    for (task, (record, state)) in open {
+        for sent in &state.broadcasts {
+            let Some(r) = chain.reader.receipt(sent.transaction).await? else { continue };
+            let Some(block) = chain.reader.block(At::Hash(r.block_hash)).await? else { continue };
+            receipts.push(Receipt {
+                task: *task,
+                sighting: next_sighting(record),
+                chain: id,
+                transaction: sent.transaction,
+                block_number: r.block_number,
+                block_hash: r.block_hash,
+                block_time: block.time,
+                keeper: sent.keeper,
+                success: r.success,
+                gas_used: r.gas_used,
+                charged: argus_domain::U256::ZERO,
+            });
+            break;
+        }
+    }
+    Ok(receipts)
+}
+
+fn next_sighting(record: &TaskRecord) -> u16 {
+    let seen = record.facts.iter().filter_map(|f| match f {
+        Fact::Received(r) => Some(r.sighting),
+        _ => None,
+    });
+    seen.max().unwrap_or(0).saturating_add(1)
+}
+
+/// The chain of the log that set a task off, while it may still be withdrawn.
+fn trigger_chain(record: &TaskRecord) -> Option<ChainId> {
+    let undecided = record.facts.iter().all(|f| match f {
+        Fact::Settled(s) => matches!(s.verdict, Verdict::Agreed(_)),
+        _ => true,
+    });
+    match &record.task.trigger {
+        TriggerFact::Log(log) if undecided => Some(log.chain),
+        _ => None,
+    }
+}
+
+fn entry(receipt: &Receipt, reason: LedgerReason, account: Address) -> LedgerEntry {
+    LedgerEntry { key: B256::from(receipt.task.0), reason, account, amount: receipt.charged }
+}
