@@ -1,0 +1,490 @@
+/* The JavaScript engine as one WASM module: QuickJS-ng, the prelude, and this
+ * shim. Snapshotted after engine_init, so an instance starts with the context
+ * and every global already built.
+ *
+ * A script module (made by the host's compiler) imports memory, abi_alloc and
+ * run_script. Replies start with a tag byte, see TAG_*.
+ */
+#include "quickjs.h"
+#include "hash.h"
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXPORT(n) __attribute__((export_name(n)))
+#define IMPORT(n) __attribute__((import_module("host"), import_name(n)))
+
+/* Shadow stack granted to JavaScript, out of the 256 KB that the linker
+ * reserves. Reaching it is a RangeError that a script can catch. */
+#define JS_STACK_BYTES (192 * 1024)
+/* Cycles are collected only when the heap has grown past this. */
+#define GC_THRESHOLD_BYTES (8 * 1024 * 1024)
+
+enum { TAG_PRINTED = 0, TAG_RETURNED = 1, TAG_FAILED = 2 };
+enum { COMPILED = 0, NOT_COMPILED = 1 };
+enum { KIND_COMMONJS = 'c', KIND_MODULE = 'm' };
+
+IMPORT("js_issue") uint32_t host_issue(const char *op, uint32_t op_len, const char *req, uint32_t req_len);
+IMPORT("js_await") uint64_t host_await(uint32_t id);
+IMPORT("js_write") void host_write(uint32_t stream, const char *ptr, uint32_t len);
+IMPORT("js_advance") void host_advance(double until_ms);
+IMPORT("js_random") void host_random(uint8_t *ptr, uint32_t len);
+IMPORT("js_exit") void host_exit(uint32_t code);
+IMPORT("js_now") double host_now_us(void);
+
+/* prelude/ as one function expression; written by rebuild.sh. */
+static const char prelude_source[] = {
+#embed "prelude.js"
+    , 0
+};
+
+static JSRuntime *rt;
+static JSContext *ctx;
+static JSValue hooks;
+static uint64_t random_state[2];
+static int random_seeded;
+
+EXPORT("abi_alloc") void *abi_alloc(uint32_t len) { return malloc(len ? len : 1); }
+
+static uint64_t reply(uint8_t tag, const void *bytes, size_t len) {
+    uint8_t *out = malloc(len + 1);
+    if (!out) __builtin_trap();
+    out[0] = tag;
+    if (len) memcpy(out + 1, bytes, len);
+    return ((uint64_t)(uintptr_t)out << 32) | (uint32_t)(len + 1);
+}
+
+static uint64_t reply_string(uint8_t tag, JSValue v) {
+    size_t len = 0;
+    const char *s = JS_ToCStringLen(ctx, &len, v);
+    uint64_t r = s ? reply(tag, s, len) : reply(TAG_FAILED, "out of memory", 13);
+    if (s) JS_FreeCString(ctx, s);
+    JS_FreeValue(ctx, v);
+    return r;
+}
+
+static JSValue hook(const char *name, int argc, JSValueConst *argv) {
+    JSValue f = JS_GetPropertyStr(ctx, hooks, name);
+    JSValue r = JS_Call(ctx, f, JS_UNDEFINED, argc, argv);
+    JS_FreeValue(ctx, f);
+    return r;
+}
+
+/* The pending exception as text: message, then stack. */
+static uint64_t failed(uint8_t tag) {
+    JSValue e = JS_GetException(ctx);
+    JSValue s = hook("describe", 1, (JSValueConst *)&e);
+    if (JS_IsException(s)) {
+        JS_FreeValue(ctx, JS_GetException(ctx));
+        s = JS_ToString(ctx, e);
+    }
+    JS_FreeValue(ctx, e);
+    return reply_string(tag, s);
+}
+
+/* ---- what the prelude gets from the host ---- */
+
+static JSValue n_issue(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    size_t op_len, req_len;
+    const char *op = JS_ToCStringLen(c, &op_len, argv[0]);
+    const char *req = JS_ToCStringLen(c, &req_len, argv[1]);
+    if (!op || !req) return JS_EXCEPTION;
+    uint32_t id = host_issue(op, op_len, req, req_len);
+    JS_FreeCString(c, op);
+    JS_FreeCString(c, req);
+    return JS_NewUint32(c, id);
+}
+
+/* [head text, body bytes] of a finished call; the reply is
+ * u32 head length, head, body. */
+static JSValue n_await(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    uint32_t id;
+    if (JS_ToUint32(c, &id, argv[0])) return JS_EXCEPTION;
+    uint64_t packed = host_await(id);
+    uint8_t *p = (uint8_t *)(uintptr_t)(uint32_t)(packed >> 32);
+    uint32_t len = (uint32_t)packed, head_len;
+    if (!p || len < 4) return JS_ThrowInternalError(c, "the host gave no reply");
+    memcpy(&head_len, p, 4);
+    if (head_len > len - 4) return JS_ThrowInternalError(c, "the host's reply is malformed");
+    JSValue pair = JS_NewArray(c);
+    JS_SetPropertyUint32(c, pair, 0, JS_NewStringLen(c, (char *)p + 4, head_len));
+    JS_SetPropertyUint32(c, pair, 1, JS_NewUint8ArrayCopy(c, p + 4 + head_len, len - 4 - head_len));
+    free(p);
+    return pair;
+}
+
+static JSValue n_write(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    uint32_t stream;
+    size_t len;
+    if (JS_ToUint32(c, &stream, argv[0])) return JS_EXCEPTION;
+    const char *s = JS_ToCStringLen(c, &len, argv[1]);
+    if (!s) return JS_EXCEPTION;
+    host_write(stream, s, len);
+    JS_FreeCString(c, s);
+    return JS_UNDEFINED;
+}
+
+static JSValue n_now(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    return JS_NewFloat64(c, host_now_us() / 1000.0);
+}
+
+static JSValue n_advance(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    double until_ms;
+    if (JS_ToFloat64(c, &until_ms, argv[0])) return JS_EXCEPTION;
+    host_advance(until_ms);
+    return JS_UNDEFINED;
+}
+
+static JSValue n_exit(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    uint32_t code;
+    if (JS_ToUint32(c, &code, argv[0])) return JS_EXCEPTION;
+    host_exit(code);
+    __builtin_trap();
+}
+
+static JSValue n_random_bytes(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    uint32_t len;
+    if (JS_ToUint32(c, &len, argv[0])) return JS_EXCEPTION;
+    if (len > 65536) return JS_ThrowRangeError(c, "at most 65536 random bytes at a time");
+    uint8_t *buf = malloc(len ? len : 1);
+    if (!buf) return JS_ThrowInternalError(c, "out of memory");
+    host_random(buf, len);
+    JSValue v = JS_NewUint8ArrayCopy(c, buf, len);
+    free(buf);
+    return v;
+}
+
+/* xoroshiro128+, seeded once per run from the host: one host call however
+ * many numbers a script draws. */
+static JSValue n_random(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    if (!random_seeded) {
+        host_random((uint8_t *)random_state, sizeof random_state);
+        random_state[0] |= 1;
+        random_seeded = 1;
+    }
+    uint64_t a = random_state[0], b = random_state[1], sum = a + b;
+    b ^= a;
+    random_state[0] = ((a << 24) | (a >> 40)) ^ b ^ (b << 16);
+    random_state[1] = (b << 37) | (b >> 27);
+    return JS_NewFloat64(c, (double)(sum >> 11) * 0x1p-53);
+}
+
+/* Lone surrogates become U+FFFD; both are three bytes long. */
+static JSValue n_utf8_encode(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    size_t len;
+    const char *s = JS_ToCStringLen(c, &len, argv[0]);
+    if (!s) return JS_EXCEPTION;
+    JSValue v = JS_NewUint8ArrayCopy(c, (const uint8_t *)s, len);
+    JS_FreeCString(c, s);
+    size_t n;
+    uint8_t *p = JS_GetUint8Array(c, &n, v);
+    for (size_t i = 0; p && i + 2 < n; i++)
+        if (p[i] == 0xED && p[i + 1] >= 0xA0) {
+            p[i] = 0xEF; p[i + 1] = 0xBF; p[i + 2] = 0xBD;
+        }
+    return v;
+}
+
+static int continuation(const uint8_t *p, size_t left, size_t at, uint8_t low, uint8_t high) {
+    return at < left && p[at] >= low && p[at] <= high;
+}
+
+/* Length of the well-formed sequence at p; 0 if there is none, with the
+ * number of bytes to replace by one U+FFFD in *bad (WHATWG decoder). */
+static size_t utf8_sequence(const uint8_t *p, size_t left, size_t *bad) {
+    uint8_t b = p[0], low = 0x80, high = 0xBF;
+    size_t need;
+    *bad = 1;
+    if (b < 0x80) return 1;
+    if (b >= 0xC2 && b <= 0xDF) need = 2;
+    else if (b >= 0xE0 && b <= 0xEF) { need = 3; if (b == 0xE0) low = 0xA0; if (b == 0xED) high = 0x9F; }
+    else if (b >= 0xF0 && b <= 0xF4) { need = 4; if (b == 0xF0) low = 0x90; if (b == 0xF4) high = 0x8F; }
+    else return 0;
+    if (!continuation(p, left, 1, low, high)) return 0;
+    for (size_t i = 2; i < need; i++)
+        if (!continuation(p, left, i, 0x80, 0xBF)) { *bad = i; return 0; }
+    return need;
+}
+
+/* utf8Decode(bytes, fatal) */
+static JSValue n_utf8_decode(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    size_t len;
+    uint8_t *p = JS_GetUint8Array(c, &len, argv[0]);
+    if (!p && len) return JS_EXCEPTION;
+    size_t i = 0, bad;
+    while (i < len) {
+        size_t n = utf8_sequence(p + i, len - i, &bad);
+        if (!n) break;
+        i += n;
+    }
+    if (i == len) return JS_NewStringLen(c, (char *)p, len);
+    if (JS_ToBool(c, argv[1])) return JS_ThrowTypeError(c, "The encoded data was not valid for encoding utf-8");
+    uint8_t *out = malloc(len * 3);
+    if (!out) return JS_ThrowInternalError(c, "out of memory");
+    size_t o = 0;
+    for (i = 0; i < len;) {
+        size_t n = utf8_sequence(p + i, len - i, &bad);
+        if (n) { memcpy(out + o, p + i, n); o += n; i += n; }
+        else { out[o++] = 0xEF; out[o++] = 0xBF; out[o++] = 0xBD; i += bad; }
+    }
+    JSValue v = JS_NewStringLen(c, (char *)out, o);
+    free(out);
+    return v;
+}
+
+static JSValue n_hex(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    static const char digits[] = "0123456789abcdef";
+    size_t len;
+    uint8_t *p = JS_GetUint8Array(c, &len, argv[0]);
+    if (!p && len) return JS_EXCEPTION;
+    char *out = malloc(len * 2 + 1);
+    if (!out) return JS_ThrowInternalError(c, "out of memory");
+    for (size_t i = 0; i < len; i++) { out[2 * i] = digits[p[i] >> 4]; out[2 * i + 1] = digits[p[i] & 15]; }
+    JSValue v = JS_NewStringLen(c, out, len * 2);
+    free(out);
+    return v;
+}
+
+static int nibble(char ch) {
+    if (ch >= '0' && ch <= '9') return ch - '0';
+    if (ch >= 'a' && ch <= 'f') return ch - 'a' + 10;
+    if (ch >= 'A' && ch <= 'F') return ch - 'A' + 10;
+    return -1;
+}
+
+/* Bytes up to the first pair that is not hexadecimal, as Node's Buffer does. */
+static JSValue n_unhex(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    size_t len, o = 0;
+    const char *s = JS_ToCStringLen(c, &len, argv[0]);
+    if (!s) return JS_EXCEPTION;
+    uint8_t *out = malloc(len / 2 + 1);
+    if (!out) { JS_FreeCString(c, s); return JS_ThrowInternalError(c, "out of memory"); }
+    for (size_t i = 0; i + 1 < len; i += 2) {
+        int a = nibble(s[i]), b = nibble(s[i + 1]);
+        if (a < 0 || b < 0) break;
+        out[o++] = a << 4 | b;
+    }
+    JS_FreeCString(c, s);
+    JSValue v = JS_NewUint8ArrayCopy(c, out, o);
+    free(out);
+    return v;
+}
+
+static JSValue digest(JSContext *c, JSValueConst *argv, void (*f)(const uint8_t *, size_t, uint8_t *)) {
+    size_t len;
+    uint8_t out[32], *p = JS_GetUint8Array(c, &len, argv[0]);
+    if (!p && len) return JS_EXCEPTION;
+    f(p, len, out);
+    return JS_NewUint8ArrayCopy(c, out, sizeof out);
+}
+static JSValue n_keccak256(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) { return digest(c, argv, argus_keccak256); }
+static JSValue n_sha256(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) { return digest(c, argv, argus_sha256); }
+
+static const struct { const char *name; JSCFunction *f; int argc; } natives[] = {
+    { "issue", n_issue, 2 }, { "await", n_await, 1 }, { "write", n_write, 2 }, { "now", n_now, 0 },
+    { "advance", n_advance, 1 }, { "exit", n_exit, 1 }, { "randomBytes", n_random_bytes, 1 },
+    { "random", n_random, 0 }, { "utf8Encode", n_utf8_encode, 1 }, { "utf8Decode", n_utf8_decode, 2 },
+    { "hex", n_hex, 1 }, { "unhex", n_unhex, 1 }, { "keccak256", n_keccak256, 1 }, { "sha256", n_sha256, 1 },
+};
+
+/* ---- modules that a script may import: objects the prelude provides ---- */
+
+static int provided_init(JSContext *c, JSModuleDef *m) {
+    JSValue object = JS_GetModulePrivateValue(c, m);
+    JSPropertyEnum *props;
+    uint32_t count;
+    if (JS_GetOwnPropertyNames(c, &props, &count, object, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY)) return -1;
+    for (uint32_t i = 0; i < count; i++) {
+        const char *name = JS_AtomToCString(c, props[i].atom);
+        if (name && strcmp(name, "default"))
+            JS_SetModuleExport(c, m, name, JS_GetProperty(c, object, props[i].atom));
+        if (name) JS_FreeCString(c, name);
+    }
+    JS_FreePropertyEnum(c, props, count);
+    JSValue whole = JS_GetPropertyStr(c, object, "default");
+    if (JS_IsUndefined(whole)) whole = JS_DupValue(c, object);
+    JS_SetModuleExport(c, m, "default", whole);
+    JS_FreeValue(c, object);
+    return 0;
+}
+
+static JSModuleDef *load_module(JSContext *c, const char *name, void *opaque) {
+    JSValue arg = JS_NewString(c, name);
+    JSValue object = hook("require", 1, (JSValueConst *)&arg);
+    JS_FreeValue(c, arg);
+    if (JS_IsException(object)) return NULL;
+    JSModuleDef *m = JS_NewCModule(c, name, provided_init);
+    JSPropertyEnum *props;
+    uint32_t count;
+    if (!m || JS_GetOwnPropertyNames(c, &props, &count, object, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY)) return NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        const char *key = JS_AtomToCString(c, props[i].atom);
+        if (key && strcmp(key, "default")) JS_AddModuleExport(c, m, key);
+        if (key) JS_FreeCString(c, key);
+    }
+    JS_FreePropertyEnum(c, props, count);
+    JS_AddModuleExport(c, m, "default");
+    JS_SetModulePrivateValue(c, m, object);
+    return m;
+}
+
+static char *keep_name(JSContext *c, const char *base, const char *name, void *opaque) { return js_strdup(c, name); }
+
+static void rejection(JSContext *c, JSValueConst promise, JSValueConst reason, bool handled, void *opaque) {
+    JSValueConst argv[3] = { promise, reason, JS_NewBool(c, handled) };
+    JS_FreeValue(c, hook("rejection", 3, argv));
+}
+
+/* ---- exports ---- */
+
+EXPORT("engine_init") int engine_init(void) {
+    rt = JS_NewRuntime();
+    if (!rt) return -1;
+    JS_SetMaxStackSize(rt, JS_STACK_BYTES);
+    JS_SetGCThreshold(rt, (size_t)-1);
+    ctx = JS_NewContext(rt);
+    if (!ctx || JS_AddIntrinsicBigInt(ctx) || JS_AddIntrinsicDOMException(ctx)) return -2;
+    JSValue n = JS_NewObject(ctx);
+    for (size_t i = 0; i < sizeof natives / sizeof natives[0]; i++)
+        JS_SetPropertyStr(ctx, n, natives[i].name, JS_NewCFunction(ctx, natives[i].f, natives[i].name, natives[i].argc));
+    JSValue f = JS_Eval(ctx, prelude_source, sizeof prelude_source - 1, "argus", JS_EVAL_TYPE_GLOBAL);
+    if (JS_IsException(f)) return -3;
+    hooks = JS_Call(ctx, f, JS_UNDEFINED, 1, (JSValueConst *)&n);
+    JS_FreeValue(ctx, f);
+    JS_FreeValue(ctx, n);
+    if (JS_IsException(hooks)) return -4;
+    JS_SetModuleLoaderFunc(rt, keep_name, load_module, NULL);
+    JS_SetHostPromiseRejectionTracker(rt, rejection, NULL);
+    JS_RunGC(rt);
+    JS_SetGCThreshold(rt, GC_THRESHOLD_BYTES);
+    return 0;
+}
+
+static int mentions(const char *s, size_t len, const char *word) {
+    size_t n = strlen(word);
+    for (size_t i = 0; i + n <= len; i++)
+        if (!memcmp(s + i, word, n)) return 1;
+    return 0;
+}
+
+/* Compiles as CommonJS, and as an ES module where that is a syntax error: the
+ * order in which Node decides. The source is followed by a NUL byte. */
+EXPORT("compile") uint64_t compile(char *source, uint32_t len) {
+    static const char head[] = "(function (exports, require, module, __filename, __dirname) {", tail[] = "\n})";
+    size_t total = sizeof head - 1 + len + sizeof tail - 1;
+    char *wrapped = malloc(total + 1);
+    if (!wrapped) return reply(NOT_COMPILED, "out of memory", 13);
+    memcpy(wrapped, head, sizeof head - 1);
+    memcpy(wrapped + sizeof head - 1, source, len);
+    memcpy(wrapped + sizeof head - 1 + len, tail, sizeof tail);
+    if (len > 1 && source[0] == '#' && source[1] == '!') {
+        source[0] = source[1] = '/';
+        wrapped[sizeof head - 1] = wrapped[sizeof head] = '/';
+    }
+    uint8_t kind = KIND_COMMONJS;
+    JSValue f = JS_Eval(ctx, wrapped, total, "script.js", JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
+    if (JS_IsException(f)) {
+        JSValue first = JS_GetException(ctx);
+        kind = KIND_MODULE;
+        f = JS_Eval(ctx, source, len, "script.js", JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
+        if (JS_IsException(f)) {
+            int as_module = mentions(source, len, "import") || mentions(source, len, "export") || mentions(source, len, "await");
+            if (!as_module) {
+                JS_FreeValue(ctx, JS_GetException(ctx));
+                JS_Throw(ctx, first);
+            }
+            return failed(NOT_COMPILED);
+        }
+        JS_FreeValue(ctx, first);
+    }
+    size_t n;
+    uint8_t *code = JS_WriteObject(ctx, &n, f, JS_WRITE_OBJ_BYTECODE | JS_WRITE_OBJ_STRIP_SOURCE);
+    if (!code) return failed(NOT_COMPILED);
+    uint8_t *out = malloc(n + 1);
+    if (!out) return reply(NOT_COMPILED, "out of memory", 13);
+    out[0] = kind;
+    memcpy(out + 1, code, n);
+    return reply(COMPILED, out, n + 1);
+}
+
+/* Microtasks, then outstanding host calls in their order, then the earliest
+ * timer, until nothing is left. */
+static int settle(void) {
+    for (;;) {
+        JSContext *c;
+        int r;
+        while ((r = JS_ExecutePendingJob(rt, &c)) > 0) {}
+        if (r < 0) return -1;
+        JSValue more = hook("step", 0, NULL);
+        if (JS_IsException(more)) return -1;
+        int go_on = JS_ToBool(ctx, more);
+        JS_FreeValue(ctx, more);
+        if (!go_on) return 0;
+    }
+}
+
+/* What a finished promise holds; an exception when it was rejected or when
+ * nothing can resolve it any more. */
+static JSValue outcome(JSValue v, const char *what) {
+    if (!JS_IsPromise(v)) return v;
+    JSPromiseStateEnum state = JS_PromiseState(ctx, v);
+    JSValue r = JS_UNDEFINED;
+    if (state == JS_PROMISE_PENDING)
+        r = JS_ThrowPlainError(ctx, "%s waits for a promise that nothing can resolve any more", what);
+    else {
+        r = JS_PromiseResult(ctx, v);
+        if (state == JS_PROMISE_REJECTED) r = JS_Throw(ctx, r);
+    }
+    JS_FreeValue(ctx, v);
+    return r;
+}
+
+static int evaluate_commonjs(JSValue f, JSValue *exports) {
+    JSValue wrapper = JS_EvalFunction(ctx, f);
+    if (JS_IsException(wrapper)) return -1;
+    JSValue r = hook("runCommonJs", 1, (JSValueConst *)&wrapper);
+    JS_FreeValue(ctx, wrapper);
+    if (JS_IsException(r) || settle() < 0) return -1;
+    *exports = JS_GetPropertyStr(ctx, r, "exports");
+    JS_FreeValue(ctx, r);
+    return 0;
+}
+
+static int evaluate_module(JSValue f, JSValue *exports) {
+    if (JS_ResolveModule(ctx, f) < 0) { JS_FreeValue(ctx, f); return -1; }
+    JSModuleDef *m = JS_VALUE_GET_PTR(f);
+    JSValue done = JS_EvalFunction(ctx, f);
+    if (JS_IsException(done)) return -1;
+    JS_PromiseMarkAsHandled(ctx, done);
+    if (settle() < 0) return -1;
+    done = outcome(done, "the script");
+    if (JS_IsException(done)) return -1;
+    JS_FreeValue(ctx, done);
+    *exports = JS_GetModuleNamespace(ctx, m);
+    return 0;
+}
+
+/* code: kind byte and bytecode, as compile gave it.
+ * input: {"context": ..., "env": {...}} */
+EXPORT("run_script") uint64_t run_script(uint8_t *code, uint32_t code_len, char *input, uint32_t input_len) {
+    JSValue in = JS_NewStringLen(ctx, input, input_len);
+    JSValue begun = hook("begin", 1, (JSValueConst *)&in);
+    JS_FreeValue(ctx, in);
+    if (JS_IsException(begun)) return failed(TAG_FAILED);
+    JS_FreeValue(ctx, begun);
+    JSValue f = JS_ReadObject(ctx, code + 1, code_len - 1, JS_READ_OBJ_BYTECODE), exports;
+    if (JS_IsException(f)) return failed(TAG_FAILED);
+    int r = code[0] == KIND_MODULE ? evaluate_module(f, &exports) : evaluate_commonjs(f, &exports);
+    if (r < 0) return failed(TAG_FAILED);
+
+    JSValue called = hook("callExported", 1, (JSValueConst *)&exports);
+    if (JS_IsException(called)) return failed(TAG_FAILED);
+    if (JS_IsPromise(called)) JS_PromiseMarkAsHandled(ctx, called);
+    if (settle() < 0) return failed(TAG_FAILED);
+    JSValue value = outcome(called, "the exported function");
+    if (JS_IsException(value)) return failed(TAG_FAILED);
+    JSValue text = hook("result", 1, (JSValueConst *)&value);
+    if (JS_IsException(text)) return failed(TAG_FAILED);
+    if (JS_IsNull(text)) return reply(TAG_PRINTED, NULL, 0);
+    return reply_string(TAG_RETURNED, text);
+}

@@ -1,0 +1,104 @@
+// How values look when they are printed: close to Node's util.inspect.
+const isError = (v) => v instanceof Error;
+
+function quote(text) {
+  const mark = !text.includes("'") ? "'" : !text.includes('"') ? '"' : !text.includes("`") ? "`" : "'";
+  let out = mark;
+  for (const c of text) {
+    const code = c.codePointAt(0);
+    if (c === "\n") out += "\\n";
+    else if (c === "\t") out += "\\t";
+    else if (c === "\r") out += "\\r";
+    else if (c === "\\") out += "\\\\";
+    else if (c === mark) out += "\\" + c;
+    else if (code < 32 || code === 127) out += "\\x" + code.toString(16).toUpperCase().padStart(2, "0");
+    else out += c;
+  }
+  return out + mark;
+}
+
+function describe(e) {
+  if (!isError(e)) return "Uncaught " + inspect(e);
+  let text = `${e.name}: ${e.message}`;
+  const stack = typeof e.stack === "string" ? e.stack.trimEnd() : "";
+  if (stack) text += "\n" + stack;
+  if (e.cause !== undefined) text += "\ncaused by: " + describe(e.cause);
+  return text;
+}
+
+function errorText(e) {
+  const stack = typeof e.stack === "string" ? e.stack.trimEnd() : "";
+  return `${e.name}: ${e.message}` + (stack ? "\n" + stack : "");
+}
+
+const plainKey = /^[A-Za-z_$][\w$]*$/;
+
+function className(v) {
+  const proto = Object.getPrototypeOf(v);
+  if (proto === null) return "[Object: null prototype]";
+  return (proto.constructor && proto.constructor.name) || "Object";
+}
+
+function wrap(open, close, parts, indent) {
+  if (parts.length === 0) return open.trimEnd() + close;
+  const line = parts.join(", ");
+  if (line.length + open.length + indent <= 72 && !line.includes("\n") && parts.length <= 16)
+    return `${open} ${line} ${close}`;
+  const pad = " ".repeat(indent + 2);
+  return `${open}\n${pad}${parts.join(",\n" + pad)}\n${" ".repeat(indent)}${close}`;
+}
+
+const INSPECT_ITEMS = 100;
+
+function inspect(v, depth = 2, indent = 0, seen = []) {
+  switch (typeof v) {
+    case "string": return quote(v);
+    case "bigint": return v + "n";
+    case "symbol": return v.toString();
+    case "function": return v.prototype && /^class\b/.test(String(v)) ? `[class ${v.name || "(anonymous)"}]` : `[Function${v.name ? ": " + v.name : " (anonymous)"}]`;
+    case "object": break;
+    default: return Object.is(v, -0) ? "-0" : String(v);
+  }
+  if (v === null) return "null";
+  if (seen.includes(v)) return "[Circular *1]";
+  if (isError(v)) return errorText(v);
+  if (v instanceof Date) return Number.isNaN(v.getTime()) ? "Invalid Date" : v.toISOString();
+  if (v instanceof RegExp) return String(v);
+  if (v instanceof Promise) return "Promise {}";
+  const name = className(v);
+  if (depth < 0) return Array.isArray(v) ? "[Array]" : `[${name}]`;
+  const down = (x) => inspect(x, depth - 1, indent + 2, [...seen, v]);
+  const more = (n) => (n > INSPECT_ITEMS ? [`... ${n - INSPECT_ITEMS} more items`] : []);
+  if (Array.isArray(v)) return wrap("[", "]", [...v.slice(0, INSPECT_ITEMS).map(down), ...more(v.length)], indent);
+  if (v instanceof ArrayBuffer) return `ArrayBuffer { byteLength: ${v.byteLength} }`;
+  if (ArrayBuffer.isView(v) && v.length !== undefined)
+    return wrap(`${name}(${v.length}) [`, "]", [...[...v.subarray(0, INSPECT_ITEMS)].map(String), ...more(v.length)], indent);
+  if (v instanceof Map) return wrap(`Map(${v.size}) {`, "}", [...v].map(([k, x]) => `${down(k)} => ${down(x)}`), indent);
+  if (v instanceof Set) return wrap(`Set(${v.size}) {`, "}", [...v].map(down), indent);
+  const parts = Object.keys(v).map((k) => `${plainKey.test(k) ? k : quote(k)}: ${down(v[k])}`);
+  return wrap(name === "Object" ? "{" : `${name} {`, "}", parts, indent);
+}
+
+function format(args) {
+  let rest = args;
+  let out = "";
+  if (typeof args[0] === "string" && args.length > 1 && args[0].includes("%")) {
+    rest = args.slice(1);
+    out = args[0].replace(/%[sdifjoOc%]/g, (spec) => {
+      if (spec === "%%") return "%";
+      if (rest.length === 0) return spec;
+      const v = rest.shift();
+      switch (spec) {
+        case "%s": return typeof v === "string" ? v : typeof v === "object" && v !== null ? inspect(v, 0) : typeof v === "bigint" ? v + "n" : String(v);
+        case "%d": return typeof v === "bigint" ? v + "n" : String(Number(v));
+        case "%i": return typeof v === "bigint" ? v + "n" : String(parseInt(v));
+        case "%f": return String(parseFloat(v));
+        case "%j": return JSON.stringify(v);
+        case "%c": return "";
+        default: return inspect(v, 4);
+      }
+    });
+    if (rest.length) out += " ";
+  }
+  return out + rest.map((v) => (typeof v === "string" ? v : inspect(v))).join(" ");
+}

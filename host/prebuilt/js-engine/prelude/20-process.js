@@ -1,0 +1,85 @@
+// process and console. stdout is the result, stderr is the log.
+const OUT = 1, ERR = 2;
+let printed = false;
+let context = null;
+let contextText = "null";
+let environment = {};
+let startedAt = 0;
+
+function text(chunk) {
+  if (typeof chunk === "string") return chunk;
+  if (ArrayBuffer.isView(chunk)) return N.utf8Decode(bytesOf(chunk), false);
+  return String(chunk);
+}
+
+function write(stream, chunk) {
+  const s = text(chunk);
+  if (stream === OUT && !printed && s.trim() !== "") printed = true;
+  N.write(stream, s);
+  return true;
+}
+
+function stream(fd) {
+  return {
+    fd, isTTY: false, writable: true, columns: 80,
+    write(chunk, encoding, done) {
+      write(fd, chunk);
+      const callback = typeof encoding === "function" ? encoding : done;
+      if (typeof callback === "function") queueMicrotask(callback);
+      return true;
+    },
+    end(chunk) { if (chunk !== undefined) write(fd, chunk); },
+    on() { return this; }, once() { return this; },
+  };
+}
+
+const handlers = new Map();
+const process = {
+  argv: ["node", "script.js"], argv0: "node", execArgv: [], execPath: "node", pid: 1, ppid: 0,
+  platform: "linux", arch: "wasm32", title: "script", exitCode: undefined,
+  version: "v20.0.0", versions: { node: "20.0.0", quickjs: "0.16.2" }, release: { name: "node" },
+  stdout: stream(OUT), stderr: stream(ERR),
+  stdin: { fd: 0, isTTY: false, setEncoding() {}, async *[Symbol.asyncIterator]() { yield contextText; },
+    on(event, f) { if (event === "data") queueMicrotask(() => f(contextText)); if (event === "end") setTimeout(f, 0); return this; } },
+  get env() { return environment; },
+  cwd: () => "/", uptime: () => (N.now() - startedAt) / 1000,
+  hrtime: Object.assign((since) => {
+    const ns = BigInt(Math.round((N.now() - startedAt) * 1e6)) - (since ? BigInt(since[0]) * 1000000000n + BigInt(since[1]) : 0n);
+    return [Number(ns / 1000000000n), Number(ns % 1000000000n)];
+  }, { bigint: () => BigInt(Math.round((N.now() - startedAt) * 1e6)) }),
+  memoryUsage: () => ({ rss: 0, heapTotal: 0, heapUsed: 0, external: 0, arrayBuffers: 0 }),
+  nextTick: (f, ...args) => queueMicrotask(() => f(...args)),
+  exit: (code) => N.exit(Number(code ?? process.exitCode ?? 0) & 255),
+  abort: () => N.exit(134),
+  emitWarning: (w) => write(ERR, `Warning: ${isError(w) ? w.message : w}\n`),
+  on(event, f) { handlers.set(event, f); return process; },
+  off(event) { handlers.delete(event); return process; },
+  emit: () => false, listeners: () => [],
+};
+process.once = process.addListener = process.on;
+process.removeListener = process.removeAllListeners = process.off;
+
+const counts = new Map();
+const timersByLabel = new Map();
+let groupIndent = "";
+function print(fd, args) {
+  const line = format(args);
+  write(fd, (groupIndent ? line.replace(/^/gm, groupIndent) : line) + "\n");
+}
+const elapsed = (label) => `${label}: ${(N.now() - (timersByLabel.get(label) ?? startedAt)).toFixed(3)}ms`;
+const console = {
+  log: (...a) => print(OUT, a), info: (...a) => print(OUT, a), debug: (...a) => print(OUT, a),
+  error: (...a) => print(ERR, a), warn: (...a) => print(ERR, a),
+  trace: (...a) => print(ERR, ["Trace: " + format(a) + "\n" + (new Error().stack ?? "").trimEnd()]),
+  dir: (v, options) => print(OUT, [inspect(v, options?.depth ?? 2)]), dirxml: (...a) => print(OUT, a),
+  assert: (ok, ...a) => { if (!ok) print(ERR, a.length ? ["Assertion failed: " + format(a)] : ["Assertion failed"]); },
+  count: (label = "default") => { const n = (counts.get(label) ?? 0) + 1; counts.set(label, n); print(OUT, [`${label}: ${n}`]); },
+  countReset: (label = "default") => { counts.delete(label); },
+  group: (...a) => { if (a.length) print(OUT, a); groupIndent += "  "; },
+  groupEnd: () => { groupIndent = groupIndent.slice(2); },
+  time: (label = "default") => { timersByLabel.set(label, N.now()); },
+  timeLog: (label = "default", ...a) => print(OUT, [elapsed(label), ...a]),
+  timeEnd: (label = "default") => { print(OUT, [elapsed(label)]); timersByLabel.delete(label); },
+  table: (data) => print(OUT, [data]), clear: () => {}, timeStamp: () => {}, profile: () => {}, profileEnd: () => {},
+};
+console.groupCollapsed = console.group;

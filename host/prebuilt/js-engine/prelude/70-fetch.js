@@ -1,0 +1,157 @@
+// Headers, Request, Response, fetch.
+const HTTP_TIMEOUT_MS = 5000; // of one call; the host enforces the same
+const pending = []; // issued calls, in the order of issue
+
+// One host call as a promise. settle(head, body) turns the reply into its value.
+function issue(op, request, settle) {
+  return new Promise((resolve, reject) => {
+    const id = N.issue(op, JSON.stringify(request));
+    pending.push({ id, deliver(head, body) { try { resolve(settle(head, body)); } catch (e) { reject(e); } } });
+  });
+}
+
+function deliverOldest() {
+  const call = pending.shift();
+  const [head, body] = N.await(call.id);
+  call.deliver(JSON.parse(head), body);
+}
+
+const tokenText = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+class Headers {
+  #map = new Map();
+  constructor(init) {
+    if (init === undefined || init === null) return;
+    const pairs = typeof init[Symbol.iterator] === "function" ? init : Object.entries(init);
+    for (const [k, v] of pairs) this.append(k, v);
+  }
+  #name(k) {
+    const name = String(k);
+    if (!tokenText.test(name)) throw new TypeError(`Headers: "${name.slice(0, 60)}" is no header name`);
+    return name.toLowerCase();
+  }
+  #value(v) {
+    const value = String(v).replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, "");
+    if (/[\0\r\n]/.test(value)) throw new TypeError("Headers: a value must be on one line");
+    return value;
+  }
+  append(k, v) { const n = this.#name(k), old = this.#map.get(n), value = this.#value(v); this.#map.set(n, old === undefined ? value : `${old}, ${value}`); }
+  set(k, v) { this.#map.set(this.#name(k), this.#value(v)); }
+  get(k) { return this.#map.get(this.#name(k)) ?? null; }
+  has(k) { return this.#map.has(this.#name(k)); }
+  delete(k) { this.#map.delete(this.#name(k)); }
+  getSetCookie() { return []; }
+  forEach(f, self) { for (const [k, v] of this) f.call(self, v, k, this); }
+  *entries() { for (const k of [...this.#map.keys()].sort()) yield [k, this.#map.get(k)]; }
+  *keys() { for (const [k] of this) yield k; }
+  *values() { for (const [, v] of this) yield v; }
+  [Symbol.iterator]() { return this.entries(); }
+}
+
+function bodyBytes(body) {
+  if (body === undefined || body === null) return [null, null];
+  if (typeof body === "string") return [N.utf8Encode(body), "text/plain;charset=UTF-8"];
+  if (body instanceof URLSearchParams) return [N.utf8Encode(body.toString()), "application/x-www-form-urlencoded;charset=UTF-8"];
+  if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) return [bytesOf(body).slice(), null];
+  if (typeof body === "object" && /FormData|Blob|Stream/.test(className(body))) throw new TypeError(`fetch: a ${className(body)} body is not available here; send a string, URLSearchParams or bytes`);
+  return [N.utf8Encode(String(body)), "text/plain;charset=UTF-8"];
+}
+
+class Body {
+  constructor(bytes) { this._bytes = bytes; this.bodyUsed = false; }
+  get body() { throw new TypeError("streams are not available here; use text(), json(), arrayBuffer() or bytes()"); }
+  #take() {
+    if (this.bodyUsed) throw new TypeError("Body is unusable: Body has already been read");
+    this.bodyUsed = true;
+    return this._bytes ?? new Uint8Array(0);
+  }
+  async bytes() { return this.#take(); }
+  async arrayBuffer() { const b = this.#take(); return b.buffer.slice(b.byteOffset, b.byteOffset + b.byteLength); }
+  async text() { const s = N.utf8Decode(this.#take(), false); return s.charCodeAt(0) === 0xfeff ? s.slice(1) : s; }
+  async json() { return JSON.parse(await this.text()); }
+  async blob() { throw new TypeError("blob() is not available here; use arrayBuffer() or bytes()"); }
+  async formData() { throw new TypeError("formData() is not available here; use text() and URLSearchParams"); }
+}
+
+class Request extends Body {
+  constructor(input, init = {}) {
+    const from = input instanceof Request ? input : null;
+    const [bytes, type] = init.body !== undefined ? bodyBytes(init.body) : [from?._bytes ?? null, null];
+    super(bytes);
+    const url = new URL(from ? from.url : String(input));
+    if (url.protocol !== "http:" && url.protocol !== "https:") throw new TypeError(`fetch failed: ${url.protocol} is not supported, use http: or https:`);
+    if (url.username || url.password) throw new TypeError("Request cannot be constructed from a URL that includes credentials");
+    this.url = url.href;
+    this.method = String(init.method ?? from?.method ?? "GET");
+    if (/^(get|head|post|put|delete|options)$/i.test(this.method)) this.method = this.method.toUpperCase();
+    if (!tokenText.test(this.method) || /^(connect|trace|track)$/i.test(this.method)) throw new TypeError(`fetch: method ${this.method.slice(0, 40)} is not allowed`);
+    if (bytes !== null && /^(GET|HEAD)$/.test(this.method)) throw new TypeError("Request with GET/HEAD method cannot have body.");
+    this.headers = new Headers(init.headers ?? from?.headers);
+    if (type && !this.headers.has("content-type")) this.headers.set("content-type", type);
+    this.redirect = init.redirect ?? from?.redirect ?? "follow";
+    if (!["follow", "error", "manual"].includes(this.redirect)) throw new TypeError(`fetch: redirect "${this.redirect}" is not known`);
+    this.signal = init.signal ?? from?.signal ?? null;
+    this.timeout = init.timeout; // node-fetch's spelling
+  }
+  clone() { return new Request(this); }
+}
+
+class Response extends Body {
+  constructor(body = null, init = {}) {
+    const [bytes, type] = bodyBytes(body);
+    super(bytes);
+    this.status = init.status ?? 200;
+    if (!(this.status >= 200 && this.status <= 599)) throw new RangeError("Response: status must be between 200 and 599");
+    this.statusText = init.statusText ?? "";
+    this.headers = new Headers(init.headers);
+    if (type && !this.headers.has("content-type")) this.headers.set("content-type", type);
+    this.url = init.url ?? "";
+    this.redirected = !!init.redirected;
+    this.type = "default";
+  }
+  get ok() { return this.status >= 200 && this.status <= 299; }
+  clone() {
+    if (this.bodyUsed) throw new TypeError("Response.clone: Body has already been consumed.");
+    return new Response(this._bytes, { status: this.status, statusText: this.statusText, headers: this.headers, url: this.url, redirected: this.redirected });
+  }
+  static json(v, init = {}) { const h = new Headers(init.headers); if (!h.has("content-type")) h.set("content-type", "application/json"); return new Response(JSON.stringify(v), { ...init, headers: h }); }
+  static error() { const r = new Response(); r.status = 0; r.type = "error"; return r; }
+}
+
+const STATUS_TEXT = { 200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 301: "Moved Permanently", 302: "Found", 304: "Not Modified",
+  400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 409: "Conflict", 422: "Unprocessable Entity",
+  429: "Too Many Requests", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout" };
+
+function fetchError(reason) {
+  const e = new TypeError(`fetch failed: ${reason}`);
+  Object.defineProperty(e, "cause", { value: new Error(reason), enumerable: false, configurable: true });
+  return e;
+}
+
+async function fetch(input, init) {
+  const request = new Request(input, init);
+  const { signal } = request;
+  signal?.throwIfAborted();
+  let timeoutMs = Number(request.timeout) > 0 ? Math.min(Number(request.timeout), HTTP_TIMEOUT_MS) : HTTP_TIMEOUT_MS;
+  const bySignal = signal?.deadline !== undefined && signal.deadline - N.now() <= timeoutMs;
+  if (bySignal) timeoutMs = Math.max(signal.deadline - N.now(), 1);
+  const wire = { method: request.method, url: request.url, headers: [...request.headers],
+    body: request._bytes === null ? null : "0x" + N.hex(request._bytes), timeout_ms: Math.ceil(timeoutMs), redirect: request.redirect };
+  const response = await issue("http_fetch", wire, (head, bytes) => {
+    if (head.err) {
+      if (head.err.kind === "timeout" && bySignal) { signalAbort(signal, timeoutError()); throw signal.reason; }
+      throw fetchError(head.err.message);
+    }
+    signal?.throwIfAborted();
+    const { status, headers, url } = head.ok;
+    const r = new Response(null, { headers });
+    r._bytes = bytes;
+    r.status = status;
+    r.statusText = STATUS_TEXT[status] ?? "";
+    r.url = url ?? request.url;
+    r.redirected = r.url !== request.url;
+    r.type = "basic";
+    return r;
+  });
+  return response;
+}
