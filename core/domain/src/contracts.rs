@@ -4,7 +4,7 @@
 //! real chain (tests/contracts). Sources: contracts/src.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
-use alloy_sol_types::{SolCall, SolEvent, SolValue, sol};
+use alloy_sol_types::{SolCall, SolEvent, SolValue};
 
 use crate::{
     call::{Claim, Signature},
@@ -12,41 +12,48 @@ use crate::{
     ids::{JobId, KeeperId, TaskId},
 };
 
-sol! {
-    struct SolClaim {
-        bytes32 taskId;
-        uint256 jobId;
-        address owner;
-        address target;
-        uint256 value;
-        bytes32 calldataHash;
-        uint256 gasLimit;
-        uint256 feeCap;
-        uint64 validUntil;
-    }
+#[allow(clippy::too_many_arguments, reason = "the macro writes one constructor argument per event field")]
+mod abi {
+    use alloy_sol_types::sol;
 
-    interface IExecutor {
-        event TaskExecuted(bytes32 indexed taskId, uint256 indexed jobId, address indexed keeper, bool success, uint256 gasUsed, uint256 charged, bytes returned);
-        function isUsed(bytes32 taskId) external view returns (bool);
-        function fee() external view returns (uint256);
-    }
+    sol! {
+        struct SolClaim {
+            bytes32 taskId;
+            uint256 jobId;
+            address owner;
+            address target;
+            uint256 value;
+            bytes32 calldataHash;
+            uint256 gasLimit;
+            uint256 feeCap;
+            uint64 validUntil;
+        }
 
-    interface IKeeperRegistry {
-        function keepers() external view returns (address[] memory);
-        function keeper(address account) external view returns (uint96 stake, bool active);
-        function quorum() external view returns (uint256);
-    }
+        interface IExecutor {
+            event TaskExecuted(bytes32 indexed taskId, uint256 indexed jobId, address indexed keeper, bool success, uint256 gasUsed, uint256 charged, bytes returned);
+            function isUsed(bytes32 taskId) external view returns (bool);
+            function fee() external view returns (uint256);
+        }
 
-    interface IJobRegistry {
-        event JobCreated(uint256 indexed jobId, address indexed owner, bytes32 jobHash, uint256 timestamp);
-        event JobDeleted(uint256 indexed jobId, address indexed owner, uint256 timestamp);
-        function job(uint256 jobId) external view returns (address owner, address target, uint8 jobType, bool active);
-    }
+        interface IKeeperRegistry {
+            function keepers() external view returns (address[] memory);
+            function keeper(address account) external view returns (uint96 stake, bool active);
+            function quorum() external view returns (uint256);
+        }
 
-    interface IGasRegistry {
-        function getBalance(address account) external view returns (uint256);
+        interface IJobRegistry {
+            event JobCreated(uint256 indexed jobId, address indexed owner, bytes32 jobHash, uint256 timestamp);
+            event JobDeleted(uint256 indexed jobId, address indexed owner, uint256 timestamp);
+            function job(uint256 jobId) external view returns (address owner, address target, uint8 jobType, bool active);
+        }
+
+        interface IGasRegistry {
+            function getBalance(address account) external view returns (uint256);
+        }
     }
 }
+
+use abi::{IExecutor, IGasRegistry, IJobRegistry, IKeeperRegistry, SolClaim};
 
 /// What the executor logged about a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
