@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::{B256, U256};
+use alloy_primitives::{B256, U256, keccak256};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    call::{Call, Signature},
+    call::{Call, Claim, Signature},
     chain::Pin,
     digest::digest_of,
     ids::{AttemptNo, ChainId, KeeperId, Round, TaskId},
@@ -51,6 +51,23 @@ pub struct Attempt {
     pub trace: TraceId,
     /// Which of two waiting attempts goes first.
     pub priority: Priority,
+}
+
+impl Attempt {
+    /// What each keeper of this attempt signs for a call: equal calls give equal claims.
+    pub fn claim(&self, job: &Job, call: &Call) -> Claim {
+        Claim {
+            task: self.task,
+            job: job.id,
+            owner: job.owner,
+            target: call.target,
+            value: call.value,
+            calldata_hash: keccak256(&call.calldata),
+            gas_limit: self.gas_limit,
+            fee_cap: self.fee_cap,
+            valid_until: self.valid_until,
+        }
+    }
 }
 
 /// A W3C trace id (16 bytes).
@@ -195,4 +212,9 @@ pub struct SecondRound {
     pub chosen: KeeperId,
     /// Its transcript, to be replayed bit for bit.
     pub transcript: Transcript,
+}
+
+/// The name under which a keeper's script log of an attempt is archived.
+pub fn log_name(task: TaskId, attempt: AttemptNo, keeper: KeeperId) -> B256 {
+    digest_of("argus/log/1", &(task, attempt, keeper))
 }

@@ -1,16 +1,17 @@
 //! A task: one occurrence of a job, and the facts that tell its life.
 
-use alloy_primitives::{B256, U256};
+use alloy_primitives::{B256, U256, keccak256};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     attempt::{Attempt, Observation, SignedClaim},
-    call::{Call, Signature},
+    call::{Call, Claim, Signature},
     chain::Log,
     decimal::Decimal,
     ids::{
         AttemptNo, ChainId, JobId, KeeperId, Occurrence, Round, Serial, TaskId, TaskNumber, public_task_id,
     },
+    job::Job,
     time::Timestamp,
 };
 
@@ -168,6 +169,23 @@ pub struct Agreed {
     pub performers: Vec<KeeperId>,
     /// Transcript of the run whose call this is; `None` where no script ran.
     pub transcript_root: Option<B256>,
+}
+
+impl Agreed {
+    /// The claim that its signatures are over.
+    pub fn claim(&self, job: &Job, task: TaskId) -> Claim {
+        Claim {
+            task,
+            job: job.id,
+            owner: job.owner,
+            target: self.call.target,
+            value: self.call.value,
+            calldata_hash: keccak256(&self.call.calldata),
+            gas_limit: self.gas_limit,
+            fee_cap: self.fee_cap,
+            valid_until: self.valid_until,
+        }
+    }
 }
 
 /// How a quorum came about.

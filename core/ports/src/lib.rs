@@ -7,6 +7,7 @@
 pub mod chain;
 pub mod content;
 pub mod egress;
+pub mod failpoint;
 pub mod links;
 pub mod runner;
 pub mod store;
@@ -17,6 +18,7 @@ pub use content::{Archive, ContentError, ContentStore};
 pub use egress::{
     Egress, EgressError, EgressRequest, EgressResponse, Method, Reach, ValueError, ValueReader,
 };
+pub use failpoint::{Failpoint, Step};
 pub use links::{
     Aggregate, AttemptOutcome, Dispatch, FromKeeper, HandoffOrder, KeeperGate, KeeperLink, KeeperSession,
     LinkError, Nudge, Outcomes, PerformEvent, SignedHello, ToKeeper,
