@@ -1,0 +1,22 @@
+# `make` alone lists what there is. Each target installs what it needs; see scripts/setup.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench fmt
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: ## install what is missing, outside the checkout
+	@scripts/setup test
+
+demo: ## run all of Argus on this machine, with a chain of its own
+	@scripts/demo
+
+test: ## every check that CI makes
+	@scripts/test
+
+bench: ## measure; prints every figure with its floor
+	@scripts/setup bench
+	@cargo run --release --locked -p argus-bench
+
+fmt: ## format the code
+	@cargo fmt --all
