@@ -1,0 +1,87 @@
+//! What the store holds.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use argus_domain::{
+    Address, B256,
+    access::ApiKey,
+    fees::LedgerEntry,
+    ids::{JobId, KeeperId, Serial, TaskId},
+    job::{Job, JobRecord},
+    keeper::KeeperRecord,
+    module::ModuleRecord,
+    task::{FactKey, TaskRecord},
+};
+use argus_ports::StoreError;
+
+use crate::lock;
+
+/// Jobs, tasks, keepers, ledger, modules and API keys. Clones share one state.
+#[derive(Clone, Default)]
+pub struct MemoryStore(Arc<Mutex<State>>);
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub jobs: BTreeMap<JobId, JobEntry>,
+    pub by_serial: BTreeMap<Serial, JobId>,
+    pub tasks: BTreeMap<TaskId, TaskEntry>,
+    pub by_number: BTreeMap<u64, TaskId>,
+    pub unfinished: BTreeSet<TaskId>,
+    pub keepers: BTreeMap<KeeperId, KeeperRecord>,
+    pub faults: BTreeSet<(KeeperId, TaskId)>,
+    pub ledger: Vec<LedgerEntry>,
+    pub modules: Vec<(ModuleRecord, Address)>,
+    pub keys: Vec<ApiKey>,
+    refusal: Option<StoreError>,
+}
+
+pub(crate) struct JobEntry {
+    pub record: JobRecord,
+    pub versions: BTreeMap<u32, Arc<Job>>,
+}
+
+pub(crate) struct TaskEntry {
+    pub record: TaskRecord,
+    pub keys: BTreeMap<FactKey, usize>,
+    // As they were when the task was opened.
+    pub owner: Address,
+    pub safe: Option<Address>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From now on every write is answered with this error and changes nothing, as by a full disk; reads go on.
+    /// `None` heals it.
+    pub fn refuse_writes(&self, with: Option<StoreError>) {
+        self.read().refusal = with;
+    }
+
+    pub(crate) fn read(&self) -> MutexGuard<'_, State> {
+        lock(&self.0)
+    }
+
+    pub(crate) fn write(&self) -> Result<MutexGuard<'_, State>, StoreError> {
+        let state = self.read();
+        match &state.refusal {
+            Some(refusal) => Err(refusal.clone()),
+            None => Ok(state),
+        }
+    }
+}
+
+impl State {
+    pub(crate) fn is_deleted(&self, job: JobId) -> bool {
+        self.jobs.get(&job).is_none_or(|entry| entry.record.deleted_at.is_some())
+    }
+
+    pub(crate) fn key_by_hash(&self, hash: B256) -> Option<&ApiKey> {
+        self.keys.iter().find(|key| key.hash == hash)
+    }
+}

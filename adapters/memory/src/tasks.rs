@@ -1,0 +1,128 @@
+//! Tasks and their facts.
+
+use std::collections::BTreeMap;
+
+use argus_domain::{
+    ids::TaskId,
+    job::Cursor,
+    task::{Fact, Task, TaskRecord, Verdict},
+};
+use argus_ports::{OpenOutcome, Recorded, StoreError, TaskQuery, TaskStore};
+use async_trait::async_trait;
+
+use crate::state::{MemoryStore, State, TaskEntry};
+
+#[async_trait]
+impl TaskStore for MemoryStore {
+    async fn open(&self, tasks: Vec<(Task, Cursor)>) -> Result<Vec<OpenOutcome>, StoreError> {
+        let mut state = self.write()?;
+        Ok(tasks.into_iter().map(|(task, cursor)| state.open(task, cursor)).collect())
+    }
+
+    async fn record(&self, facts: Vec<Fact>) -> Result<Vec<Recorded>, StoreError> {
+        let mut state = self.write()?;
+        Ok(facts.into_iter().map(|fact| state.record(fact)).collect())
+    }
+
+    async fn tasks(&self, ids: &[TaskId]) -> Result<Vec<TaskRecord>, StoreError> {
+        let state = self.read();
+        Ok(ids.iter().filter_map(|id| state.tasks.get(id)).map(|entry| entry.record.clone()).collect())
+    }
+
+    async fn unfinished(&self, after: Option<TaskId>, limit: u32) -> Result<Vec<TaskRecord>, StoreError> {
+        let state = self.read();
+        let ids = state.unfinished.iter().filter(|id| after.is_none_or(|after| **id > after));
+        let entries = ids.filter_map(|id| state.tasks.get(id));
+        Ok(entries.take(limit as usize).map(|entry| entry.record.clone()).collect())
+    }
+
+    async fn list(
+        &self,
+        query: TaskQuery,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<TaskRecord>, StoreError> {
+        let state = self.read();
+        let end = match before {
+            None => None,
+            Some(id) => match state.by_number.get(&id).and_then(|id| state.tasks.get(id)) {
+                Some(entry) => Some(rank(&entry.record.task)),
+                None => return Ok(Vec::new()),
+            },
+        };
+        let mut found: Vec<&TaskEntry> = state.tasks.values().filter(|entry| asked(&query, entry)).collect();
+        found.retain(|entry| end.is_none_or(|end| rank(&entry.record.task) < end));
+        found.sort_by_key(|entry| std::cmp::Reverse(rank(&entry.record.task)));
+        Ok(found.into_iter().take(limit as usize).map(|entry| entry.record.clone()).collect())
+    }
+
+    async fn by_public_id(&self, id: u64) -> Result<Option<TaskRecord>, StoreError> {
+        let state = self.read();
+        Ok(state.by_number.get(&id).and_then(|id| state.tasks.get(id)).map(|entry| entry.record.clone()))
+    }
+}
+
+impl State {
+    fn open(&mut self, task: Task, cursor: Cursor) -> OpenOutcome {
+        let known = self.tasks.contains_key(&task.id);
+        let number_taken = self.by_number.contains_key(&task.public_id());
+        let Some(entry) = self.jobs.get_mut(&task.job) else { return OpenOutcome::Gone };
+        let record = &mut entry.record;
+        if record.deleted_at.is_some() || record.paused_at.is_some() {
+            return OpenOutcome::Gone;
+        }
+        let moves = cursor.job == task.job && record.cursor.revision.checked_add(1) == Some(cursor.revision);
+        if known {
+            if moves {
+                record.cursor = cursor;
+            }
+            return OpenOutcome::Already;
+        }
+        if !moves || number_taken {
+            return OpenOutcome::Stale;
+        }
+        record.cursor = cursor;
+        record.last_opened_at = Some(task.due);
+        let (owner, safe) = (record.job.owner, record.job.safe.as_ref().map(|s| s.address));
+        self.by_number.insert(task.public_id(), task.id);
+        self.unfinished.insert(task.id);
+        let (id, record) = (task.id, TaskRecord { task, facts: Vec::new() });
+        self.tasks.insert(id, TaskEntry { record, keys: BTreeMap::new(), owner, safe });
+        OpenOutcome::Opened
+    }
+
+    fn record(&mut self, fact: Fact) -> Recorded {
+        let id = fact.task();
+        let Some(job) = self.tasks.get(&id).map(|entry| entry.record.task.job) else {
+            return Recorded::Refused;
+        };
+        let deleted = self.is_deleted(job);
+        let Some(entry) = self.tasks.get_mut(&id) else { return Recorded::Refused };
+        let key = fact.key();
+        if let Some(known) = entry.keys.get(&key).and_then(|at| entry.record.facts.get(*at)) {
+            return Recorded::Already(Box::new(known.clone()));
+        }
+        if deleted && matches!(&fact, Fact::Settled(s) if matches!(s.verdict, Verdict::Agreed(_))) {
+            return Recorded::Refused;
+        }
+        entry.keys.insert(key, entry.record.facts.len());
+        entry.record.facts.push(fact);
+        if entry.record.state().is_finished() {
+            self.unfinished.remove(&id);
+        }
+        Recorded::New
+    }
+}
+
+fn rank(task: &Task) -> (u64, u64) {
+    (task.opened_at.0, task.public_id())
+}
+
+fn asked(query: &TaskQuery, entry: &TaskEntry) -> bool {
+    match query {
+        TaskQuery::Job(job) => entry.record.task.job == *job,
+        TaskQuery::Owner(owner) => entry.owner == *owner,
+        TaskQuery::Safe(safe) => entry.safe == Some(*safe),
+        TaskQuery::Recent => true,
+    }
+}
