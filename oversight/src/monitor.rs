@@ -374,6 +374,7 @@ impl Monitor {
             | Fact::Observed(_)
             | Fact::Claimed(_)
             | Fact::Settled(_)
+            | Fact::Announced { .. }
             | Fact::HandedOff(_)
             | Fact::Broadcast(_)
             | Fact::TriggerLost { .. }

@@ -9,6 +9,7 @@
 
 pub mod abi;
 pub mod access;
+pub mod act;
 pub mod attempt;
 pub mod call;
 pub mod chain;

@@ -26,6 +26,8 @@ pub struct TaskState {
     pub attempts: Vec<Attempt>,
     /// The verdict, and when.
     pub verdict: Option<(Verdict, Timestamp)>,
+    /// Those who watch were told of the verdict.
+    pub announced: bool,
     /// The newest handoff.
     pub handoff: Option<Handoff>,
     /// Transactions that left, oldest first.
@@ -52,6 +54,7 @@ impl TaskState {
                 Fact::Attempted(a) => state.attempts.push(a.clone()),
                 Fact::Observed(_) | Fact::Claimed(_) => {}
                 Fact::Settled(s) => state.verdict = Some((s.verdict.clone(), s.at)),
+                Fact::Announced { .. } => state.announced = true,
                 Fact::HandedOff(h) => {
                     if state.handoff.as_ref().is_none_or(|old| old.number < h.number) {
                         state.handoff = Some(h.clone());
@@ -85,13 +88,18 @@ impl TaskState {
         }
     }
 
-    /// Whether nothing more can happen to it.
+    /// Whether nothing more can happen to it: it is decided, those who watch were told, and where a call was agreed
+    /// the chain has had its last word.
     pub fn is_finished(&self) -> bool {
-        match &self.verdict {
+        let ended = match &self.verdict {
             None => false,
             Some((Verdict::Agreed(_), _)) => self.confirmed || self.lapsed,
-            Some(_) => true,
-        }
+            Some((
+                Verdict::Skipped(_) | Verdict::Failed(_) | Verdict::Withdrawn(_) | Verdict::Exhausted(_),
+                _,
+            )) => true,
+        };
+        ended && self.announced
     }
 
     /// The status that clients see.

@@ -76,6 +76,14 @@ pub enum Fact {
     Claimed(SignedClaim),
     /// dispatcher: the verdict, once per task.
     Settled(Settlement),
+    /// dispatcher: those who watch were told of the verdict. Until then the task is not finished, so that a crash
+    /// between verdict and announcement is made up for by recovery.
+    Announced {
+        /// The task.
+        task: TaskId,
+        /// When.
+        at: Timestamp,
+    },
     /// dispatcher: who may act now.
     HandedOff(Handoff),
     /// dispatcher, from the performer: a transaction left.
@@ -287,7 +295,8 @@ impl Fact {
             Self::HandedOff(h) => h.task,
             Self::Broadcast(b) => b.task,
             Self::Received(r) => r.task,
-            Self::Revoked { task, .. }
+            Self::Announced { task, .. }
+            | Self::Revoked { task, .. }
             | Self::Confirmed { task, .. }
             | Self::Lapsed { task, .. }
             | Self::TriggerLost { task, .. } => *task,
@@ -302,6 +311,7 @@ impl Fact {
             Self::Observed(o) => format!("observed/{}/{}", o.attempt.0, o.keeper),
             Self::Claimed(c) => format!("claimed/{}/{}/{}", c.attempt.0, c.round.0, c.keeper),
             Self::Settled(_) => "settled".to_owned(),
+            Self::Announced { .. } => "announced".to_owned(),
             Self::HandedOff(h) => format!("handed-off/{}", h.number),
             Self::Broadcast(b) => format!("broadcast/{}", b.transaction),
             Self::Received(r) => format!("received/{}", r.sighting),

@@ -5,12 +5,12 @@ use argus_domain::{
     B256,
     attempt::{Answer, Attempt, SecondRound, SignedAssignment},
     call::Signature,
-    ids::{AttemptNo, JobId, KeeperId, TaskId},
-    job::Job,
+    ids::{AttemptNo, JobId, TaskId},
     keeper::{KeeperHello, LiveKeeper},
-    task::{Agreed, Handoff, Task},
 };
 use async_trait::async_trait;
+
+pub use argus_domain::act::{AttemptOutcome, HandoffOrder, PerformEvent};
 
 /// Why a message was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,19 +42,6 @@ pub trait Dispatch: Send + Sync {
     async fn touched(&self, tasks: &[TaskId]) -> Result<(), LinkError>;
 }
 
-/// What is needed to act on a verdict.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HandoffOrder {
-    /// Who may act, until when.
-    pub handoff: Handoff,
-    /// The job.
-    pub job: Job,
-    /// The task.
-    pub task: Task,
-    /// What was agreed.
-    pub agreed: Agreed,
-}
-
 /// dispatcher -> aggregator.
 #[async_trait]
 pub trait Aggregate: Send + Sync {
@@ -64,44 +51,6 @@ pub trait Aggregate: Send + Sync {
     async fn hand_off(&self, order: HandoffOrder) -> Result<(), LinkError>;
     /// The keepers that are connected and were heard lately.
     async fn live(&self) -> Result<Vec<LiveKeeper>, LinkError>;
-}
-
-/// How an attempt ended, as the aggregator saw it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum AttemptOutcome {
-    /// A quorum signed this call.
-    Agreed(Box<Agreed>),
-    /// A quorum's script said "not now".
-    Skipped(String),
-    /// A quorum's script failed in the same way.
-    Failed(String),
-    /// Answers differ so that no quorum can come any more: the report names the first difference.
-    Disagreed(String),
-    /// So many declined or are gone that no quorum can come any more.
-    Short(String),
-}
-
-/// What a performer says of a handed-off task.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PerformEvent {
-    /// A transaction left.
-    Broadcast {
-        /// The task.
-        task: TaskId,
-        /// The keeper.
-        keeper: KeeperId,
-        /// Its hash.
-        transaction: B256,
-    },
-    /// It will not act, and has not.
-    Declined {
-        /// The task.
-        task: TaskId,
-        /// The keeper.
-        keeper: KeeperId,
-        /// Why.
-        reason: String,
-    },
 }
 
 /// aggregator -> dispatcher.

@@ -6,7 +6,6 @@ use argus_domain::{
     Address, B256,
     access::ApiKey,
     attempt::SignedClaim,
-    chain::{SignedTx, TxDraft},
     fees::LedgerEntry,
     ids::{AttemptNo, ChainId, JobId, KeeperId, Round, Serial, TaskId},
     job::{Cursor, Job, JobChange, JobRecord, TriggerKind},
@@ -16,6 +15,8 @@ use argus_domain::{
     time::Timestamp,
 };
 use async_trait::async_trait;
+
+pub use argus_domain::act::Intent;
 
 /// What a store can answer instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -311,23 +312,6 @@ pub trait KeyStore: Send + Sync {
         rate_limit: Option<u32>,
         revoked_at: Option<Timestamp>,
     ) -> Result<Option<ApiKey>, StoreError>;
-}
-
-/// A transaction that a keeper is about to send, durable before its bytes leave.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Intent {
-    /// The task.
-    pub task: TaskId,
-    /// The n-th intent of this task, from 1; a replacement has the same nonce and the next number.
-    pub number: u16,
-    /// What was signed.
-    pub draft: TxDraft,
-    /// The bytes.
-    pub signed: SignedTx,
-    /// After this the chain refuses it.
-    pub valid_until: Timestamp,
-    /// When it was made.
-    pub at: Timestamp,
 }
 
 /// A keeper's own memory: claims and intents. One process per file.
