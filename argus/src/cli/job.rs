@@ -1,0 +1,154 @@
+//! `argus job`: jobs over the API.
+
+use std::{io::Read, path::PathBuf};
+
+use anyhow::Context;
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::show;
+use crate::client::Server;
+
+/// The job commands.
+#[derive(Debug, Subcommand)]
+pub enum JobCommand {
+    /// Create the jobs in a file: one CreateJob object, or an array of linked ones
+    #[command(after_help = "Example:\n  argus job create job.json\n  argus job create - < job.json\n\n\
+        All or nothing: every fault is told, and nothing is stored unless all jobs hold. A job without a job_id \
+        gets a fresh one.")]
+    Create {
+        /// File, or - for stdin
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Where
+        #[command(flatten)]
+        server: Server,
+    },
+    /// List the jobs of your key, or of an address
+    List {
+        /// Whose; without it, those of the key's owner
+        #[arg(long, value_name = "ADDRESS")]
+        user: Option<String>,
+        /// Where
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Show a job with its tasks
+    Show {
+        /// The job's id
+        #[arg(value_name = "JOB_ID")]
+        id: String,
+        /// Where
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Delete a job: it opens no further task
+    Delete {
+        /// The job's id
+        #[arg(value_name = "JOB_ID")]
+        id: String,
+        /// Where
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+/// Carries out a job command.
+pub async fn run(command: JobCommand, as_json: bool) -> anyhow::Result<()> {
+    match command {
+        JobCommand::Create { file, server } => create(&file, &server, as_json).await,
+        JobCommand::List { user, server } => list(user.as_deref(), &server, as_json).await,
+        JobCommand::Show { id, server } => show_job(&id, &server, as_json).await,
+        JobCommand::Delete { id, server } => {
+            let reply = server.put(&format!("/jobs/delete/{id}"), &json!({})).await?;
+            if as_json {
+                show::json(&reply);
+            } else {
+                show::line(format!("deleted  {id}"));
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn create(file: &PathBuf, server: &Server, as_json: bool) -> anyhow::Result<()> {
+    let text = if file.as_os_str() == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text)?;
+        text
+    } else {
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
+    };
+    let body: Value = serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))?;
+    let mut jobs = match body {
+        Value::Array(jobs) => jobs,
+        one => vec![one],
+    };
+    for job in &mut jobs {
+        if let Some(object) = job.as_object_mut()
+            && object.get("job_id").is_none_or(|id| id.as_str() == Some(""))
+        {
+            object.insert("job_id".to_owned(), Value::String(fresh_job_id()?));
+        }
+    }
+    let reply = server.post("/jobs", &Value::Array(jobs)).await?;
+    if as_json {
+        show::json(&reply);
+    } else if reply["status"] == "validation_failed" {
+        anyhow::bail!("the script was refused: {}\n{}", show::field(&reply, "message"), show::field(&reply, "validation_output"));
+    } else {
+        for id in reply["job_ids"].as_array().into_iter().flatten() {
+            show::line(format!("created  {}", id.as_str().unwrap_or_default()));
+        }
+    }
+    Ok(())
+}
+
+/// A random 256-bit number below 2^255: ids from a registry carry a chain id in their top bits and cannot be met.
+fn fresh_job_id() -> anyhow::Result<String> {
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes).map_err(|e| anyhow::anyhow!("the system gives no randomness: {e}"))?;
+    bytes[0] &= 0x7f;
+    Ok(argus_domain::U256::from_be_bytes(bytes).to_string())
+}
+
+async fn list(user: Option<&str>, server: &Server, as_json: bool) -> anyhow::Result<()> {
+    let path = user.map_or_else(|| "/jobs/by-apikey".to_owned(), |u| format!("/jobs/user/{u}"));
+    let reply = server.get(&path).await?;
+    if as_json {
+        show::json(&reply);
+        return Ok(());
+    }
+    let jobs = reply["jobs"].as_array().cloned().unwrap_or_default();
+    if jobs.is_empty() {
+        show::line("no jobs yet; `argus job create --help` shows how to make one");
+        return Ok(());
+    }
+    let rows = jobs.iter().map(|j| {
+        let data = &j["job_data"];
+        ["job_id", "job_title", "task_definition_id", "status", "created_at"].iter().map(|f| show::field(data, f)).collect()
+    });
+    show::line(show::table(&["job", "title", "kind", "status", "created"], rows));
+    Ok(())
+}
+
+async fn show_job(id: &str, server: &Server, as_json: bool) -> anyhow::Result<()> {
+    let all = server.get("/jobs/by-apikey").await?;
+    let job = all["jobs"].as_array().into_iter().flatten().find(|j| j["job_data"]["job_id"] == id).cloned();
+    let tasks = server.get(&format!("/tasks/job/{id}")).await?;
+    if as_json {
+        show::json(&json!({ "job": job, "tasks": tasks }));
+        return Ok(());
+    }
+    if let Some(job) = job {
+        show::line(serde_json::to_string_pretty(&job)?);
+    }
+    let rows = tasks.as_array().into_iter().flatten().map(|t| {
+        ["task_id", "task_number", "task_status", "scheduled_at", "execution_tx_hash", "error"]
+            .iter()
+            .map(|f| show::field(t, f))
+            .collect()
+    });
+    show::line(show::table(&["task", "n", "status", "due", "transaction", "error"], rows));
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! The command line: what can be asked for, with help that teaches.
+
+pub mod job;
+pub mod keygen;
+pub mod migrate;
+pub mod module;
+pub mod replay;
+pub mod show;
+pub mod task;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Argus runs your scripts when their time, event or condition comes, has several keepers agree on the result, and
+/// makes the on-chain call: on time, once, and provably the right one.
+#[derive(Debug, Parser)]
+#[command(name = "argus", version, about, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = "Begin with `argus dev`: it starts everything on this machine and prints what to try next.")]
+pub struct Cli {
+    /// Print JSON for programs instead of text for people
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// How much the program says of its work on stderr: error, warn, info, debug, or a filter like argus_keeper=debug
+    #[arg(long, global = true, env = "ARGUS_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start everything on this machine: chain, platform and three keepers
+    #[command(after_help = "Example:\n  argus dev --data ./dev --port 9002 --allow-host 127.0.0.1:8080\n\n\
+        Ctrl-C stops cleanly. A second start with the same --data goes on where the first was.")]
+    Dev(Dev),
+    /// Run roles of the platform with a configuration
+    #[command(after_help = "Example:\n  argus run --config argus.toml --roles api,scheduler\n  \
+        argus run --dump-config > argus.toml")]
+    Run(Run),
+    /// Run keepers, or make a keeper's key
+    #[command(args_conflicts_with_subcommands = true)]
+    Keeper(KeeperCommand),
+    /// Build, inspect, run and publish scripts
+    #[command(subcommand)]
+    Module(module::ModuleCommand),
+    /// Create, list, show and delete jobs
+    #[command(subcommand)]
+    Job(job::JobCommand),
+    /// Show tasks
+    #[command(subcommand)]
+    Task(task::TaskCommand),
+    /// Bring the store's tables up to this version
+    Migrate(migrate::Migrate),
+    /// Run a recorded run again, offline, and compare it bit for bit
+    Replay(replay::Replay),
+}
+
+/// Arguments of `argus dev`.
+#[derive(Debug, Args)]
+pub struct Dev {
+    /// Folder for everything that is kept
+    #[arg(long, value_name = "DIR", default_value = "argus-dev")]
+    pub data: PathBuf,
+    /// Port of the API on 127.0.0.1; 0 takes any free one
+    #[arg(long, value_name = "PORT", default_value_t = 9002)]
+    pub port: u16,
+    /// Run each role in a process of its own, over gRPC
+    #[arg(long)]
+    pub processes: bool,
+    /// Use a chain that runs already instead of starting anvil
+    #[arg(long, value_name = "URL")]
+    pub rpc: Option<String>,
+    /// A host that scripts and value sources may reach although its address is private; may be repeated
+    #[arg(long = "allow-host", value_name = "HOST[:PORT]")]
+    pub allow_hosts: Vec<String>,
+}
+
+/// Arguments of `argus run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Which roles: api, scheduler, dispatcher, aggregator, oversight, keeper, or all
+    #[arg(long, value_delimiter = ',', value_name = "ROLES", default_value = "all")]
+    pub roles: Vec<crate::roles::Role>,
+    /// Where the settings come from
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Print all settings as they would be used, and stop
+    #[arg(long)]
+    pub dump_config: bool,
+}
+
+/// Where settings come from.
+#[derive(Debug, Args)]
+pub struct Settings {
+    /// Configuration file (TOML); what it does not name has its default
+    #[arg(long, value_name = "FILE", env = "ARGUS_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Change one setting, for example --set 'api.listen = "0.0.0.0:9002"'; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+}
+
+/// Arguments of `argus keeper`.
+#[derive(Debug, Args)]
+pub struct KeeperCommand {
+    /// Something else than running
+    #[command(subcommand)]
+    pub command: Option<keygen::KeeperSub>,
+    /// Where the settings come from
+    #[command(flatten)]
+    pub settings: Settings,
+}

@@ -1,0 +1,79 @@
+//! What the commands say to a running platform: plain REST, as any other client would.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
+/// Where the platform is, and who asks.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Server {
+    /// Address of the platform's API, for example http://127.0.0.1:9002
+    #[arg(long, env = "ARGUS_API_URL", default_value = "http://127.0.0.1:9002", value_name = "URL")]
+    pub api: String,
+    /// API key; better given in the environment, where other users of the machine do not see it
+    #[arg(long, env = "ARGUS_API_KEY", hide_env_values = true, value_name = "KEY")]
+    pub key: Option<String>,
+}
+
+/// Longest wait for an answer: creating a job runs its script first.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+impl Server {
+    /// GET; the answer's JSON.
+    pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        self.send(Method::GET, path, None).await
+    }
+
+    /// POST with a JSON body.
+    pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    /// PUT with a JSON body.
+    pub async fn put(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.send(Method::PUT, path, Some(body)).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let Some(key) = &self.key else {
+            bail!("no API key: give --key or set ARGUS_API_KEY (`argus dev` prints keys when it starts)");
+        };
+        let url = format!("{}/api{path}", self.api.trim_end_matches('/').trim_end_matches("/api"));
+        let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build()?;
+        let mut request = client.request(method, &url).header("x-api-key", key);
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let response = request.send().await.with_context(|| {
+            format!("{} does not answer: is the platform running, and is --api right?", self.api)
+        })?;
+        let status = response.status();
+        let text = response.text().await?;
+        let json: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        if status.is_success() { Ok(json) } else { bail!(refusal(status, &json)) }
+    }
+}
+
+/// A refusal in words: the sentence, its code, and every detail on a line of its own.
+fn refusal(status: StatusCode, body: &Value) -> String {
+    let mut text = match (body["error"].as_str(), body["code"].as_str()) {
+        (Some(error), Some(code)) => format!("{error} ({code}, HTTP {})", status.as_u16()),
+        _ => format!("HTTP {}: {body}", status.as_u16()),
+    };
+    match &body["details"] {
+        Value::Array(details) => {
+            for d in details {
+                let line = match (d["path"].as_str(), d["message"].as_str()) {
+                    (Some(path), Some(message)) => format!("{path}: {message}"),
+                    _ => d.to_string(),
+                };
+                text.push_str(&format!("\n  - {line}"));
+            }
+        }
+        Value::Null => {}
+        other => text.push_str(&format!("\n  {other}")),
+    }
+    text
+}
