@@ -1,0 +1,50 @@
+//! The committed build of our contracts, compiled into the program.
+
+use alloy::primitives::{Bytes, hex};
+
+/// A contract that can be deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contract {
+    /// Who may sign and act.
+    KeeperRegistry,
+    /// Owner and target of each job.
+    JobRegistry,
+    /// Deposits and earnings.
+    GasRegistry,
+    /// Carries out what a quorum signed.
+    Executor,
+    /// The demo target.
+    Target,
+}
+
+impl Contract {
+    /// Its committed build: JSON `{abi, bytecode, deployedBytecode}`.
+    pub fn artefact(self) -> &'static str {
+        match self {
+            Self::KeeperRegistry => include_str!("../../../contracts/out/KeeperRegistry.json"),
+            Self::JobRegistry => include_str!("../../../contracts/out/JobRegistry.json"),
+            Self::GasRegistry => include_str!("../../../contracts/out/GasRegistry.json"),
+            Self::Executor => include_str!("../../../contracts/out/Executor.json"),
+            Self::Target => include_str!("../../../contracts/out/Target.json"),
+        }
+    }
+
+    /// Creation code with the ABI-encoded constructor arguments behind it.
+    ///
+    /// Empty if the build compiled into this program is damaged, which a test rules out.
+    pub fn creation_code(self, arguments: &[u8]) -> Bytes {
+        creation_code(self.artefact(), arguments).unwrap_or_default()
+    }
+}
+
+/// Creation code out of any build in this form; `None` if it isn't one.
+pub fn creation_code(artefact: &str, arguments: &[u8]) -> Option<Bytes> {
+    #[derive(serde::Deserialize)]
+    struct Artefact {
+        bytecode: String,
+    }
+    let artefact: Artefact = serde_json::from_str(artefact).ok()?;
+    let mut code = hex::decode(&artefact.bytecode).ok()?;
+    code.extend_from_slice(arguments);
+    Some(code.into())
+}

@@ -1,0 +1,91 @@
+//! The interfaces written out in `contracts.rs` are those of the committed build.
+
+use std::collections::BTreeSet;
+
+use alloy::sol_types::SolInterface;
+use alloy_json_abi::JsonAbi;
+use argus_evm::{
+    artefacts::Contract,
+    contracts::{Executor, GasRegistry, JobRegistry, KeeperRegistry, Target},
+};
+
+fn abi(contract: Contract) -> JsonAbi {
+    #[derive(serde::Deserialize)]
+    struct Artefact {
+        abi: JsonAbi,
+    }
+    serde_json::from_str::<Artefact>(contract.artefact()).expect("an artefact").abi
+}
+
+fn subset<T: Ord + std::fmt::Debug>(
+    contract: Contract,
+    ours: impl IntoIterator<Item = T>,
+    built: impl IntoIterator<Item = T>,
+) {
+    let built: BTreeSet<T> = built.into_iter().collect();
+    for item in ours {
+        assert!(built.contains(&item), "{contract:?} has no {item:?}");
+    }
+}
+
+macro_rules! check {
+    ($contract:ident, $calls:ident, $events:ident, $errors:ident) => {{
+        let abi = abi(Contract::$contract);
+        subset(
+            Contract::$contract,
+            $contract::$calls::SELECTORS.iter().copied(),
+            abi.functions().map(|f| f.selector().0),
+        );
+        subset(
+            Contract::$contract,
+            $contract::$events::SELECTORS.iter().copied(),
+            abi.events().map(|e| e.selector().0),
+        );
+        subset(Contract::$contract, $contract::$errors::selectors(), abi.errors().map(|e| e.selector().0));
+    }};
+}
+
+#[test]
+fn the_interfaces_are_those_of_the_build() {
+    check!(KeeperRegistry, KeeperRegistryCalls, KeeperRegistryEvents, KeeperRegistryErrors);
+    check!(JobRegistry, JobRegistryCalls, JobRegistryEvents, JobRegistryErrors);
+    check!(GasRegistry, GasRegistryCalls, GasRegistryEvents, GasRegistryErrors);
+    check!(Executor, ExecutorCalls, ExecutorEvents, ExecutorErrors);
+    check!(Target, TargetCalls, TargetEvents, TargetErrors);
+}
+
+#[test]
+fn every_refusal_of_the_executor_is_named_here() {
+    let ours: BTreeSet<[u8; 4]> = Executor::ExecutorErrors::selectors().collect();
+    let foreign = ["NotOwner", "ZeroAddress"];
+    for error in abi(Contract::Executor).errors().filter(|error| !foreign.contains(&error.name.as_str())) {
+        assert!(ours.contains(&error.selector().0), "{} is missing", error.name);
+    }
+}
+
+#[test]
+fn each_build_holds_creation_code() {
+    for contract in [
+        Contract::KeeperRegistry,
+        Contract::JobRegistry,
+        Contract::GasRegistry,
+        Contract::Executor,
+        Contract::Target,
+    ] {
+        let code = contract.creation_code(&[]);
+        assert!(code.len() > 100, "{contract:?}");
+        // EIP-170 and EIP-3860 leave room; a contract near the limit would fail to deploy.
+        assert!(code.len() < 20_000, "{contract:?}: {}", code.len());
+    }
+}
+
+#[test]
+fn topics_that_clients_rely_on() {
+    let abi = abi(Contract::JobRegistry);
+    let created = abi.event("JobCreated").and_then(|events| events.first()).expect("the event");
+    assert_eq!(created.signature(), "JobCreated(uint256,address,bytes32,uint256)");
+    assert_eq!(created.selector(), argus_evm::contracts::JOB_CREATED);
+    // The first four bytes that the original registry's clients know for this refusal.
+    let missing = abi.error("MissingTimeInterval").and_then(|errors| errors.first()).expect("the error");
+    assert_eq!(missing.selector().0, [0x84, 0x85, 0x99, 0x57]);
+}
