@@ -1,0 +1,72 @@
+//! What always holds, by name. The same names are in ARCHITECTURE.md, in assertions here, and in what the simulation
+//! prints when one is broken.
+
+use argus_domain::{
+    ids::KeeperId,
+    job::Mode,
+    task::{Agreed, Fact},
+    time::Timestamp,
+};
+
+/// No time task is opened before its due instant.
+pub const NEVER_EARLY: &str = "never-early";
+/// At most one call per task reaches its target on the final chain; in mode `Quorum` exactly one while a performer
+/// is alive, funded and in time.
+pub const ONE_CALL_PER_TASK: &str = "one-call-per-task";
+/// What was accepted (a job, a due instant, a matching log, a crossing) leads to a task.
+pub const ACKNOWLEDGED_NEVER_LOST: &str = "acknowledged-never-lost";
+/// Nothing leaves the process before the fact that says so is durable.
+pub const RECORD_BEFORE_ACT: &str = "record-before-act";
+/// A task has one verdict, and no attempt begins after it.
+pub const VERDICT_ONCE: &str = "verdict-once";
+/// Whatever is settled is announced.
+pub const SETTLED_ANNOUNCED: &str = "settled-announced";
+/// Once faults stop, every task ends.
+pub const EVERY_TASK_ENDS: &str = "every-task-ends";
+/// A verdict of agreement carries as many distinct keepers of its attempt as its mode asks for.
+pub const QUORUM_DISTINCT: &str = "quorum-distinct";
+/// With fewer liars than the threshold nothing but an honest call is agreed.
+pub const HONEST_CALL: &str = "honest-call";
+/// An account's nonce carries one task.
+pub const ONE_TASK_PER_NONCE: &str = "one-task-per-nonce";
+
+/// [`NEVER_EARLY`].
+pub fn never_early(due: Timestamp, now: Timestamp) -> bool {
+    due <= now
+}
+
+/// [`VERDICT_ONCE`]: over the facts of one task in the order in which they were recorded.
+pub fn verdict_once<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> bool {
+    let mut settled = false;
+    for fact in facts {
+        match fact {
+            Fact::Settled(_) if settled => return false,
+            Fact::Settled(_) => settled = true,
+            Fact::Attempted(_) if settled => return false,
+            Fact::Attempted(_)
+            | Fact::Observed(_)
+            | Fact::Claimed(_)
+            | Fact::Announced { .. }
+            | Fact::HandedOff(_)
+            | Fact::Broadcast(_)
+            | Fact::Received(_)
+            | Fact::Revoked { .. }
+            | Fact::Confirmed { .. }
+            | Fact::Lapsed { .. }
+            | Fact::TriggerLost { .. }
+            | Fact::Challenged(_) => {}
+        }
+    }
+    true
+}
+
+/// [`QUORUM_DISTINCT`]: ascending order, as the executor demands it, is what makes them distinct.
+pub fn quorum_distinct(agreed: &Agreed, mode: Mode, keepers: &[KeeperId]) -> bool {
+    let needed = match mode {
+        Mode::Quorum { threshold, .. } => usize::from(threshold),
+        Mode::Solo => 1,
+    };
+    agreed.signatures.len() >= needed
+        && agreed.signatures.windows(2).all(|pair| pair[0].0 < pair[1].0)
+        && agreed.signatures.iter().all(|(keeper, _)| keepers.contains(keeper))
+}

@@ -1,0 +1,210 @@
+//! When a cursor opens what: pure decisions over a job, its cursor and the time.
+//!
+//! The scheduler carries steps out in order and stops at the first that the store does not take (another writer was
+//! first, or the job is gone); it then reads the job again. Opening comes with the cursor after it, never the other
+//! way round, so a crash repeats an opening, which is opening once, and loses none.
+
+use std::time::Duration;
+
+use argus_domain::{
+    chain::Log,
+    decimal::Decimal,
+    ids::{Occurrence, TaskId, TaskNumber},
+    job::{Crossing, Cursor, JobRecord, Misfire, Position, Trigger},
+    task::{Task, TriggerFact},
+    time::Timestamp,
+};
+
+use crate::invariant;
+
+/// How the scheduler treats lateness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// An instant this late is still on time: what a scan may take. Only [`Misfire::Skip`] asks.
+    pub on_time: Duration,
+    /// Tasks of one job opened per look when catching up; the rest follow at the next look.
+    pub batch: usize,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { on_time: Duration::from_secs(30), batch: 100 }
+    }
+}
+
+/// One thing to do, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Open this task, and move its job's cursor to this one with it.
+    Open(Box<(Task, Cursor)>),
+    /// Move the cursor alone.
+    Move(Box<Cursor>),
+}
+
+/// A time job at `now`. Instants before `not_before` (the end of a pause) are passed over without a run.
+pub fn time(record: &JobRecord, now: Timestamp, not_before: Option<Timestamp>, rules: Rules) -> Vec<Step> {
+    let job = &record.job;
+    let Trigger::Time(schedule) = &job.trigger else { return Vec::new() };
+    if !record.is_armed(now) {
+        return expire(record, now);
+    }
+    let Some(due) = record.cursor.next_due.filter(|due| *due <= now) else { return Vec::new() };
+    let anchor = job.accepted_at;
+    let plan = schedule.plan();
+    let first = not_before.map_or(due, |at| at.max(due));
+    let missed = plan.missed(anchor, Timestamp(first.0.saturating_sub(1)), now, rules.batch);
+    let run: Vec<Timestamp> = match job.policy.misfire {
+        Misfire::RunOnce => missed.latest.into_iter().collect(),
+        Misfire::Skip => missed.latest.filter(|at| now.since(*at) <= rules.on_time).into_iter().collect(),
+        Misfire::CatchUp => missed.first,
+    };
+    let next_after = |at: Timestamp| plan.next_after(anchor, at).filter(|next| *next <= job.expires_at);
+    let mut opening = Opening::new(record, now);
+    for due in &run {
+        let next = next_after(*due);
+        opening.cursor.next_due = next;
+        opening.cursor.finished = next.is_none();
+        opening.open(Occurrence::Time(*due), *due, TriggerFact::Due);
+    }
+    if run.is_empty() {
+        let next = next_after(now);
+        opening.cursor.next_due = next;
+        opening.cursor.finished = next.is_none();
+        opening.step();
+    }
+    opening.steps
+}
+
+/// An event job: `logs` match its filter, lie after the cursor's block, are as deep as the filter asks and in order
+/// of (block, index); every block up to `seen_to` has been searched.
+pub fn event(record: &JobRecord, logs: Vec<Log>, seen_to: u64, now: Timestamp) -> Vec<Step> {
+    if !record.is_armed(now) {
+        return expire(record, now);
+    }
+    let Position::Event { block: from } = record.cursor.position else { return Vec::new() };
+    let mut opening = Opening::new(record, now);
+    let mut logs = logs.into_iter().filter(|log| (from + 1..=seen_to).contains(&log.block_number)).peekable();
+    while let Some(log) = logs.next() {
+        // A block is passed only with its last log, so that a crash between two of them finds the others again.
+        let block = if logs.peek().is_some() { log.block_number - 1 } else { seen_to };
+        opening.cursor.position = Position::Event { block };
+        opening.cursor.finished = !record.job.recurring;
+        let occurrence = Occurrence::Event(log.chain, log.transaction, log.index_in_transaction);
+        opening.open(occurrence, log.block_time, TriggerFact::Log(log));
+        if opening.cursor.finished {
+            return opening.steps;
+        }
+    }
+    if opening.steps.is_empty() && seen_to > from {
+        opening.cursor.position = Position::Event { block: seen_to };
+        opening.step();
+    }
+    opening.steps
+}
+
+/// A condition job whose source showed `value` at `now`; `None`: only what an earlier look left half done. A
+/// crossing is durable in the cursor before its task is opened, because nobody can observe the past again.
+pub fn condition(record: &JobRecord, value: Option<&Decimal>, now: Timestamp) -> Vec<Step> {
+    if !record.is_armed(now) {
+        return expire(record, now);
+    }
+    let (Trigger::Condition(rule), Position::Condition { crossings, held, last }) =
+        (&record.job.trigger, record.cursor.position.clone())
+    else {
+        return Vec::new();
+    };
+    let mut opening = Opening::new(record, now);
+    let mut last = last;
+    if let Some(crossing) = last.as_mut().filter(|c| !c.opened) {
+        opening.open_crossing(crossing, (crossings, held));
+        if opening.cursor.finished {
+            return opening.steps;
+        }
+    }
+    let Some(value) = value else { return opening.steps };
+    let holds = rule.comparison.holds(value);
+    let cooldown = Duration::from_secs(rule.cooldown_secs);
+    let cooling = last.as_ref().is_some_and(|c| now < c.at + cooldown);
+    if holds && held != Some(true) && !cooling {
+        let mut crossing = Crossing { ordinal: crossings + 1, value: value.clone(), at: now, opened: false };
+        opening.cursor.position = Position::Condition {
+            crossings: crossing.ordinal,
+            held: Some(true),
+            last: Some(crossing.clone()),
+        };
+        opening.step();
+        let ordinal = crossing.ordinal;
+        opening.open_crossing(&mut crossing, (ordinal, Some(true)));
+    } else if held != Some(holds) {
+        opening.cursor.position = Position::Condition { crossings, held: Some(holds), last };
+        opening.step();
+    }
+    opening.steps
+}
+
+/// Past its time frame a job is finished, whatever its cursor says.
+fn expire(record: &JobRecord, now: Timestamp) -> Vec<Step> {
+    if now <= record.job.expires_at || record.cursor.finished || record.deleted_at.is_some() {
+        return Vec::new();
+    }
+    let mut opening = Opening::new(record, now);
+    opening.cursor.finished = true;
+    opening.cursor.next_due = None;
+    opening.step();
+    opening.steps
+}
+
+/// Steps in the making: a cursor that counts its own writes.
+struct Opening<'a> {
+    record: &'a JobRecord,
+    now: Timestamp,
+    cursor: Cursor,
+    steps: Vec<Step>,
+}
+
+impl<'a> Opening<'a> {
+    fn new(record: &'a JobRecord, now: Timestamp) -> Self {
+        Self { record, now, cursor: record.cursor.clone(), steps: Vec::new() }
+    }
+
+    fn step(&mut self) {
+        self.cursor.revision += 1;
+        self.steps.push(Step::Move(Box::new(self.cursor.clone())));
+    }
+
+    fn open(&mut self, occurrence: Occurrence, due: Timestamp, trigger: TriggerFact) {
+        let job = &self.record.job;
+        if self.cursor.opened.0 >= TaskNumber::MAX {
+            self.cursor.finished = true;
+            self.step();
+            return;
+        }
+        debug_assert!(
+            !matches!(trigger, TriggerFact::Due) || invariant::never_early(due, self.now),
+            "{}",
+            invariant::NEVER_EARLY
+        );
+        self.cursor.opened = TaskNumber(self.cursor.opened.0 + 1);
+        self.cursor.revision += 1;
+        let task = Task {
+            id: TaskId::of(job.id, &occurrence),
+            job: job.id,
+            job_version: job.version,
+            serial: job.serial,
+            number: self.cursor.opened,
+            occurrence,
+            due,
+            opened_at: self.now,
+            trigger,
+        };
+        self.steps.push(Step::Open(Box::new((task, self.cursor.clone()))));
+    }
+
+    fn open_crossing(&mut self, crossing: &mut Crossing, (crossings, held): (u64, Option<bool>)) {
+        crossing.opened = true;
+        self.cursor.position = Position::Condition { crossings, held, last: Some(crossing.clone()) };
+        self.cursor.finished = !self.record.job.recurring;
+        let trigger = TriggerFact::Value { value: crossing.value.clone(), at: crossing.at };
+        self.open(Occurrence::Condition(crossing.ordinal), crossing.at, trigger);
+    }
+}
