@@ -8,7 +8,7 @@ help: ## list the targets
 setup: ## install what is missing, outside the checkout
 	@scripts/setup test
 
-demo: ## run all of Argus on this machine, with a chain of its own
+demo: ## a local chain, the platform, three keepers and three jobs, told as it happens
 	@scripts/demo
 
 test: ## every check that CI makes
