@@ -10,6 +10,7 @@
 pub mod abi;
 pub mod access;
 pub mod act;
+pub mod answer;
 pub mod attempt;
 pub mod call;
 pub mod chain;
@@ -23,6 +24,7 @@ pub mod job;
 pub mod keeper;
 pub mod limits;
 pub mod module;
+pub mod output;
 pub mod rule;
 pub mod run;
 pub mod schedule;
