@@ -1,1 +1,42 @@
-//! Under construction.
+//! Where users' scripts run: wasmtime, set up once, and everything a script may reach.
+//!
+//! The crate owns the engine's settings, admission, the compilation of TypeScript and JavaScript (inside the
+//! sandbox), the capabilities (http, evm, log, clock, randomness), the limits, and the transcript that makes a run
+//! repeatable. It opens no socket: HTTP goes through the `Egress` port and chains through `ChainReader`. It knows
+//! no job, no quorum and no store. A run never shares an instance with another, and native code is only ever
+//! loaded from a directory of its own, authenticated.
+//!
+//! Start with [`Host`], which is the `ModuleRunner` port; [`Bundle`] is a run in one file.
+
+mod admit;
+mod bundle;
+mod cache;
+mod calls;
+mod command;
+mod compile;
+mod config;
+mod context;
+mod engine;
+mod error;
+mod evm;
+mod host;
+mod http;
+mod js;
+mod memory;
+mod meter;
+mod outcome;
+pub mod overhead;
+mod prebuilt;
+mod reactor;
+mod reply;
+mod run;
+mod script;
+mod state;
+mod tape;
+mod text;
+
+pub use bundle::{Bundle, BundleError, Difference};
+pub use config::HostConfig;
+pub use context::default_input;
+pub use error::HostError;
+pub use host::Host;

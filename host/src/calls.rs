@@ -1,0 +1,89 @@
+//! The host calls that are counted and recorded, and which capability answers each.
+
+use crate::{evm, http, reply::{ErrorKind, Reply}, state::{Flight, Run}};
+
+/// A recorded host call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Op {
+    HttpFetch,
+    EvmCall,
+    EvmBlockNumber,
+    EvmBalance,
+    EvmLogs,
+    EnvSecret,
+    StorageGet,
+    StorageSet,
+    StorageDelete,
+}
+
+impl Op {
+    pub const ALL: [Self; 9] = [
+        Self::HttpFetch,
+        Self::EvmCall,
+        Self::EvmBlockNumber,
+        Self::EvmBalance,
+        Self::EvmLogs,
+        Self::EnvSecret,
+        Self::StorageGet,
+        Self::StorageSet,
+        Self::StorageDelete,
+    ];
+
+    /// The import's name, as it stands in transcripts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::HttpFetch => "http_fetch",
+            Self::EvmCall => "evm_call",
+            Self::EvmBlockNumber => "evm_block_number",
+            Self::EvmBalance => "evm_balance",
+            Self::EvmLogs => "evm_logs",
+            Self::EnvSecret => "env_secret",
+            Self::StorageGet => "storage_get",
+            Self::StorageSet => "storage_set",
+            Self::StorageDelete => "storage_delete",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|op| op.name() == name)
+    }
+
+    pub fn is_http(self) -> bool {
+        self == Self::HttpFetch
+    }
+
+    pub fn is_evm(self) -> bool {
+        matches!(self, Self::EvmCall | Self::EvmBlockNumber | Self::EvmBalance | Self::EvmLogs)
+    }
+
+    /// Whether its answer comes from elsewhere and so takes time that the script's clock shows.
+    pub fn waits(self) -> bool {
+        matches!(self, Self::HttpFetch | Self::EvmCall | Self::EvmBalance | Self::EvmLogs)
+    }
+
+    /// Begins the call.
+    pub fn start(self, run: &Run, request: &str) -> Flight {
+        match self {
+            Self::HttpFetch => http::start(run, request),
+            Self::EvmCall => evm::call(run, request),
+            Self::EvmBlockNumber => evm::block_number(run, request),
+            Self::EvmBalance => evm::balance(run, request),
+            Self::EvmLogs => evm::logs(run, request),
+            Self::EnvSecret => ready(Reply::err(ErrorKind::Denied, "no secret is granted to this run")),
+            Self::StorageGet | Self::StorageSet | Self::StorageDelete => {
+                ready(Reply::err(ErrorKind::Denied, "storage is not available to this run"))
+            }
+        }
+    }
+}
+
+/// An answer that is there at once.
+pub(crate) fn ready(reply: Reply) -> Flight {
+    Box::pin(std::future::ready(reply))
+}
+
+/// A request as JSON; the reply that says what is wrong with it otherwise.
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(request: &str) -> Result<T, Reply> {
+    serde_json::from_str(request)
+        .map_err(|error| Reply::err(ErrorKind::Invalid, format!("the request is malformed: {error}")))
+}

@@ -1,0 +1,34 @@
+//! What a host needs to be told, and the ports it is given.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use argus_domain::ids::ChainId;
+use argus_ports::{ChainReader, Egress};
+
+/// Settings of a host.
+#[derive(Debug, Clone)]
+pub struct HostConfig {
+    /// Runs at a time; each reserves address space (4 GB) and up to 5 MB of stack. More wait for a slot.
+    pub slots: u32,
+    /// Runs that may wait for a slot; one more is answered with "busy".
+    pub waiting: u32,
+    /// Where compiled modules are kept between starts; `None`: nowhere.
+    pub cache_dir: Option<PathBuf>,
+    /// Compiled modules that stay ready in memory.
+    pub ready_modules: usize,
+    /// Hosts that every script may reach besides its job's list: `name`, `name:port`, `address`, `address:port`.
+    pub operator_hosts: Vec<String>,
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        Self { slots: 64, waiting: 1024, cache_dir: None, ready_modules: 256, operator_hosts: Vec::new() }
+    }
+}
+
+/// The outside as runs see it.
+pub(crate) struct World {
+    pub egress: Arc<dyn Egress>,
+    pub chains: BTreeMap<ChainId, Arc<dyn ChainReader>>,
+    pub operator_hosts: Vec<String>,
+}

@@ -1,0 +1,83 @@
+//! What a script is told: the context as JSON, and the few environment variables.
+
+use std::collections::BTreeMap;
+
+use argus_domain::{
+    B256, U256,
+    ids::{AttemptNo, JobId, TaskId},
+    run::RunInput,
+    task::TriggerFact,
+    time::Timestamp,
+};
+use serde_json::{Value, json};
+
+use crate::evm;
+
+/// Due instant of a run that is given no input, 2025-01-01T00:00:00Z: fixed, so that its fuel is the same for
+/// everybody who meets the same answers.
+const DEFAULT_DUE: Timestamp = Timestamp(1_735_689_600_000);
+
+/// The input of a run outside any task: fixed, so that two such runs are equal.
+pub fn default_input() -> RunInput {
+    RunInput {
+        job: JobId(U256::ZERO),
+        task: TaskId(B256::ZERO),
+        due: DEFAULT_DUE,
+        attempt: AttemptNo(1),
+        trigger: TriggerFact::Manual,
+        arguments: Vec::new(),
+        pins: BTreeMap::new(),
+        allow_hosts: Vec::new(),
+    }
+}
+
+/// The context of a run. Numbers that may pass 2^53 are decimal strings.
+pub(crate) fn context(input: &RunInput) -> Value {
+    let pinned: serde_json::Map<String, Value> = input
+        .pins
+        .iter()
+        .map(|(chain, pin)| (chain.to_string(), json!({ "number": pin.number, "hash": pin.hash })))
+        .collect();
+    json!({
+        "job_id": input.job.to_string(),
+        "task_id": input.task.to_string(),
+        "due": input.due.to_rfc3339(),
+        "attempt": input.attempt.0,
+        "trigger": trigger(&input.trigger),
+        "arguments": input.arguments,
+        "pinned": pinned,
+    })
+}
+
+fn trigger(fact: &TriggerFact) -> Value {
+    match fact {
+        TriggerFact::Due => json!({ "kind": "time" }),
+        TriggerFact::Log(log) => json!({
+            "kind": "event",
+            "chain_id": log.chain.0,
+            "block_number": log.block_number,
+            "tx_hash": log.transaction,
+            "log": evm::shown(log),
+        }),
+        TriggerFact::Value { value, at } => {
+            json!({ "kind": "condition", "value": value.to_string(), "observed_at": at.to_rfc3339() })
+        }
+        TriggerFact::Manual => json!({ "kind": "manual" }),
+    }
+}
+
+/// All that a script can see of an environment. The second prefix is what scripts written for TriggerX read.
+pub(crate) fn environment(input: &RunInput) -> Vec<(String, String)> {
+    let kind = trigger(&input.trigger)["kind"].as_str().unwrap_or_default().to_owned();
+    let values = [
+        ("JOB_ID", input.job.to_string()),
+        ("TASK_ID", input.task.to_string()),
+        ("DUE", input.due.to_rfc3339()),
+        ("ATTEMPT", input.attempt.0.to_string()),
+        ("TRIGGER_KIND", kind),
+    ];
+    ["ARGUS", "TRIGGERX"]
+        .iter()
+        .flat_map(|prefix| values.iter().map(move |(name, value)| (format!("{prefix}_{name}"), value.clone())))
+        .collect()
+}

@@ -1,0 +1,105 @@
+//! The one place that configures wasmtime, and the id of what it configures.
+
+use argus_domain::{digest::digest_of, limits::Limits, module::EngineId};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, OperatorCost, OptLevel, PoolingAllocationConfig,
+    WasmFeatures,
+};
+
+use crate::{error::HostError, prebuilt};
+
+/// Bytes of native stack that WASM may use. With 2 MB a deep `JSON.parse` in the JavaScript engine exhausts the
+/// native stack, whose depth depends on the CPU; with 4 MB its own limit, a `RangeError`, comes first.
+const WASM_STACK_BYTES: usize = 4 << 20;
+/// What host functions may use on top of that on the same fibre.
+const HOST_STACK_BYTES: usize = 1 << 20;
+/// Memory that a slot keeps between runs instead of giving it back to the kernel: more than the JavaScript
+/// engine touches. With 0, throughput is a quarter and shrinks on a second thread.
+const KEEP_RESIDENT_BYTES: usize = 4 << 20;
+/// Tables per module: compilers emit one, reference types allow more.
+pub(crate) const TABLES_PER_MODULE: u32 = 4;
+/// Instances per run: a script module and the JavaScript engine.
+const INSTANCES_PER_RUN: u32 = 2;
+/// Version of the host's own rules that a result depends on (fuel charges, counting, virtual clock, prelude ABI).
+const RULES: u32 = 1;
+/// The wasmtime release whose semantics the id stands for; a test compares it with Cargo.lock.
+pub(crate) const WASMTIME: &str = "48.0.8";
+
+/// Features that a module may use: the accepted list of the guest contract, nothing by default.
+pub(crate) fn features() -> WasmFeatures {
+    WasmFeatures::MUTABLE_GLOBAL
+        | WasmFeatures::SATURATING_FLOAT_TO_INT
+        | WasmFeatures::SIGN_EXTENSION
+        | WasmFeatures::REFERENCE_TYPES
+        | WasmFeatures::MULTI_VALUE
+        | WasmFeatures::BULK_MEMORY
+        | WasmFeatures::SIMD
+        | WasmFeatures::TAIL_CALL
+        | WasmFeatures::FLOATS
+        | WasmFeatures::EXTENDED_CONST
+}
+
+/// Builds the engine with room for `slots` runs at a time.
+pub(crate) fn build(slots: u32) -> Result<Engine, HostError> {
+    let mut config = Config::new();
+    let wanted = features();
+    for (feature, on) in [
+        (WasmFeatures::REFERENCE_TYPES, true),
+        (WasmFeatures::TAIL_CALL, true),
+        (WasmFeatures::EXTENDED_CONST, true),
+        (WasmFeatures::SIMD, true),
+        (WasmFeatures::RELAXED_SIMD, false),
+        (WasmFeatures::MEMORY64, false),
+        (WasmFeatures::MULTI_MEMORY, false),
+        (WasmFeatures::CUSTOM_PAGE_SIZES, false),
+        (WasmFeatures::WIDE_ARITHMETIC, false),
+        (WasmFeatures::FUNCTION_REFERENCES, false),
+        (WasmFeatures::EXCEPTIONS, false),
+        (WasmFeatures::GC, false),
+    ] {
+        debug_assert_eq!(wanted.contains(feature), on);
+        config.wasm_features(feature, on);
+    }
+    config
+        .relaxed_simd_deterministic(true)
+        .cranelift_nan_canonicalization(true)
+        .consume_fuel(true)
+        .operator_cost(OperatorCost::new())
+        .cranelift_opt_level(OptLevel::Speed)
+        .memory_init_cow(true)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        .async_stack_size(WASM_STACK_BYTES + HOST_STACK_BYTES)
+        .wasm_backtrace_max_frames(None)
+        .generate_address_map(false);
+
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_core_instances(slots.saturating_mul(INSTANCES_PER_RUN))
+        .total_memories(slots)
+        .total_tables(slots.saturating_mul(INSTANCES_PER_RUN * TABLES_PER_MODULE))
+        .max_tables_per_module(TABLES_PER_MODULE)
+        .max_memories_per_module(1)
+        .table_elements(usize::try_from(Limits::CEILING.table_elements).unwrap_or(usize::MAX))
+        .total_stacks(slots)
+        .max_memory_size(usize::try_from(Limits::CEILING.memory_bytes).unwrap_or(usize::MAX))
+        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+        .pagemap_scan(Enabled::Auto);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    Engine::new(&config).map_err(HostError::engine)
+}
+
+/// The id of everything a result depends on besides module and input. Equal on every CPU.
+pub(crate) fn id() -> EngineId {
+    let costs = format!("{:?}", OperatorCost::new());
+    EngineId(digest_of(
+        "argus/engine/1",
+        &(
+            WASMTIME,
+            features().bits().to_string(),
+            costs,
+            ("nan-canonical", "fuel", "max-wasm-stack", WASM_STACK_BYTES),
+            prebuilt::JS_ENGINE.sha256(),
+            prebuilt::TS_STRIP.sha256(),
+            RULES,
+        ),
+    ))
+}

@@ -1,0 +1,161 @@
+//! The sandbox as the rest of the platform sees it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use argus_domain::{
+    ids::ChainId,
+    limits::Limits,
+    module::{Admitted, EngineId, Language},
+    run::{RunInput, RunReport, Transcript},
+};
+use argus_ports::{ChainReader, Egress, ModuleRunner, RunnerError};
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use wasmtime::Engine;
+
+use crate::{
+    cache::Cache,
+    compile::{Compiler, TOOLS},
+    config::{HostConfig, World},
+    engine,
+    error::HostError,
+    run::{self, Job},
+    script::NoScript,
+    tape::Tape,
+};
+
+/// Compiles, runs and replays scripts; opens no socket, reads no clock that a script can see.
+pub struct Host {
+    pub(crate) engine: Engine,
+    id: EngineId,
+    pub(crate) compiler: Compiler,
+    world: Arc<World>,
+    slots: Semaphore,
+    waiting: AtomicU32,
+    config: HostConfig,
+}
+
+impl Host {
+    /// A host whose scripts reach HTTP through `egress` and chains through `chains`.
+    ///
+    /// # Errors
+    /// Where wasmtime cannot reserve the pool, or the cache directory cannot be used.
+    pub fn new(
+        config: HostConfig,
+        egress: Arc<dyn Egress>,
+        chains: BTreeMap<ChainId, Arc<dyn ChainReader>>,
+    ) -> Result<Self, HostError> {
+        let slots = config.slots.max(1);
+        let engine = engine::build(slots.saturating_add(TOOLS))?;
+        let id = engine::id();
+        let cache = config.cache_dir.as_deref().map(|dir| Cache::open(dir, &engine, id)).transpose()?;
+        Ok(Self {
+            compiler: Compiler::new(engine.clone(), cache, config.ready_modules),
+            engine,
+            id,
+            world: Arc::new(World { egress, chains, operator_hosts: config.operator_hosts.clone() }),
+            slots: Semaphore::new(slots as usize),
+            waiting: AtomicU32::new(0),
+            config,
+        })
+    }
+
+    /// Compiles the JavaScript engine, or maps it from the cache, so that the first script does not wait for it.
+    ///
+    /// # Errors
+    /// Where the prebuilt engine is unusable.
+    pub async fn warm_up(&self) -> Result<(), HostError> {
+        self.compiler.js_engine().await.map(|_| ())
+    }
+
+    async fn slot(&self) -> Result<SemaphorePermit<'_>, RunnerError> {
+        if let Ok(permit) = self.slots.try_acquire() {
+            return Ok(permit);
+        }
+        let _counted = Waiting::enter(&self.waiting, self.config.waiting)
+            .ok_or(RunnerError::Busy { slots: self.config.slots })?;
+        self.slots.acquire().await.map_err(|e| RunnerError::Host(e.to_string()))
+    }
+
+    async fn go(
+        &self,
+        source: Bytes,
+        language: Language,
+        input: Arc<RunInput>,
+        limits: Limits,
+        tape: Tape,
+    ) -> Result<RunReport, RunnerError> {
+        let ready = self.compiler.ready(&source, language).await?;
+        let _slot = self.slot().await?;
+        let limits = Limits::effective(&limits);
+        let job = Job { engine: self.id, world: self.world.clone(), ready, input, limits, tape };
+        Box::pin(run::run(&self.engine, job)).await
+    }
+}
+
+/// One run in the queue for a slot.
+struct Waiting<'a>(&'a AtomicU32);
+
+impl<'a> Waiting<'a> {
+    fn enter(count: &'a AtomicU32, max: u32) -> Option<Self> {
+        if count.fetch_add(1, Ordering::Relaxed) >= max {
+            count.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(Self(count))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl ModuleRunner for Host {
+    fn engine(&self) -> EngineId {
+        self.id
+    }
+
+    async fn admit(&self, source: Bytes, language: Language) -> Result<Admitted, RunnerError> {
+        Ok(self.compiler.ready(&source, language).await?.admitted)
+    }
+
+    async fn run(
+        &self,
+        source: Bytes,
+        language: Language,
+        input: Arc<RunInput>,
+        limits: Limits,
+    ) -> Result<RunReport, RunnerError> {
+        self.go(source, language, input, limits, Tape::recording()).await
+    }
+
+    async fn replay(
+        &self,
+        source: Bytes,
+        language: Language,
+        input: Arc<RunInput>,
+        limits: Limits,
+        transcript: Arc<Transcript>,
+    ) -> Result<RunReport, RunnerError> {
+        self.go(source, language, input, limits, Tape::replaying(transcript)).await
+    }
+}
+
+impl From<NoScript> for RunnerError {
+    fn from(reason: NoScript) -> Self {
+        match reason {
+            NoScript::Refused(refusal) => Self::Refused(refusal),
+            NoScript::Host(error) => error.into(),
+        }
+    }
+}

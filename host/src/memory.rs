@@ -1,0 +1,57 @@
+//! Guest memory: every pointer checked, every reply placed through the guest's own allocator.
+
+use wasmtime::{AsContext, AsContextMut, Caller, Memory};
+
+use crate::{error::Stop, state::Run};
+
+/// The guest's memory.
+///
+/// # Errors
+/// [`Stop::Trap`] before the instance exists, which is while a start section runs.
+pub(crate) fn of(caller: &Caller<'_, Run>) -> Result<Memory, Stop> {
+    let early = || Stop::Trap("a start section cannot make host calls".to_owned());
+    caller.data().memory.ok_or_else(early)
+}
+
+fn outside(ptr: u32, len: u32) -> Stop {
+    Stop::Trap(format!("the buffer of {len} bytes at {ptr} is outside the memory"))
+}
+
+/// A copy of bytes that the guest names.
+pub(crate) fn read(caller: &Caller<'_, Run>, ptr: u32, len: u32) -> Result<Vec<u8>, Stop> {
+    slice(of(caller)?.data(caller.as_context()), ptr, len).map(<[u8]>::to_vec)
+}
+
+/// Bytes that the guest names.
+pub(crate) fn slice(data: &[u8], ptr: u32, len: u32) -> Result<&[u8], Stop> {
+    let from = ptr as usize;
+    data.get(from..from.saturating_add(len as usize)).ok_or_else(|| outside(ptr, len))
+}
+
+/// The same, to be written.
+pub(crate) fn slice_mut(data: &mut [u8], ptr: u32, len: u32) -> Result<&mut [u8], Stop> {
+    let from = ptr as usize;
+    data.get_mut(from..from.saturating_add(len as usize)).ok_or_else(|| outside(ptr, len))
+}
+
+/// Text that the guest names; what is not UTF-8 is replaced, as it would be in a log.
+pub(crate) fn text(caller: &Caller<'_, Run>, ptr: u32, len: u32) -> Result<String, Stop> {
+    read(caller, ptr, len).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Places a reply through `abi_alloc`; `ptr << 32 | len`.
+pub(crate) async fn place(caller: &mut Caller<'_, Run>, parts: &[&[u8]]) -> wasmtime::Result<u64> {
+    let total: usize = parts.iter().map(|p| p.len()).sum();
+    let len = u32::try_from(total)?;
+    let no_alloc = || Stop::Trap("the module exports no abi_alloc(len) -> ptr".to_owned());
+    let alloc = caller.data().alloc.clone().ok_or_else(no_alloc)?;
+    let ptr = alloc.call_async(caller.as_context_mut(), len).await?;
+    let memory = of(caller)?;
+    let mut room = slice_mut(memory.data_mut(caller.as_context_mut()), ptr, len)?;
+    for part in parts {
+        let (here, rest) = room.split_at_mut(part.len());
+        here.copy_from_slice(part);
+        room = rest;
+    }
+    Ok(u64::from(ptr) << 32 | u64::from(len))
+}

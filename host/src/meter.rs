@@ -1,0 +1,90 @@
+//! Budgets that belong to a store: memory, tables, and the fuel that host work costs.
+
+use argus_domain::limits::Limits;
+use wasmtime::{Caller, ResourceLimiter, Trap};
+
+/// Fuel of one call that is not counted as a host call (log, clock, random, timers, WASI), so that nothing
+/// host-side is free.
+pub(crate) const CALL_FUEL: u64 = 1_000;
+/// Fuel of a try to grow memory or a table past its limit.
+const FAILED_GROWTH_FUEL: u64 = 1_000;
+
+/// Counts what wasmtime asks leave for.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    memory_max: u64,
+    tables_max: u64,
+    memory: u64,
+    memory_peak: u64,
+    table_elements: u64,
+    /// Fuel that growth tries cost; wasmtime gives no way to charge it at once.
+    owed: u64,
+}
+
+impl Meter {
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            memory_max: limits.memory_bytes,
+            tables_max: limits.table_elements,
+            memory: 0,
+            memory_peak: 0,
+            table_elements: 0,
+            owed: 0,
+        }
+    }
+
+    /// Largest linear memory so far, bytes.
+    pub fn memory_peak(&self) -> u64 {
+        self.memory_peak
+    }
+
+    /// Fuel still to be charged for growth tries; zero afterwards.
+    pub fn take_owed(&mut self) -> u64 {
+        std::mem::take(&mut self.owed)
+    }
+}
+
+impl ResourceLimiter for Meter {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let (current, desired) = (current as u64, desired as u64);
+        let total = self.memory.saturating_sub(current).saturating_add(desired);
+        if total > self.memory_max {
+            self.owed = self.owed.saturating_add(FAILED_GROWTH_FUEL);
+            return Ok(false);
+        }
+        self.memory = total;
+        self.memory_peak = self.memory_peak.max(total);
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.table_elements.saturating_sub(current as u64).saturating_add(desired as u64);
+        if total > self.tables_max {
+            self.owed = self.owed.saturating_add(FAILED_GROWTH_FUEL);
+            return Ok(false);
+        }
+        self.table_elements = total;
+        Ok(true)
+    }
+}
+
+/// A store's data that holds a [`Meter`].
+pub(crate) trait Metered {
+    fn meter(&mut self) -> &mut Meter;
+}
+
+/// Takes `amount` fuel before the work it pays for is done.
+///
+/// # Errors
+/// [`Trap::OutOfFuel`], as an instruction would have given.
+pub(crate) fn charge<T: Metered>(caller: &mut Caller<'_, T>, amount: u64) -> wasmtime::Result<()> {
+    let amount = amount.saturating_add(caller.data_mut().meter().take_owed());
+    let left = caller.get_fuel()?;
+    match left.checked_sub(amount) {
+        Some(rest) => caller.set_fuel(rest),
+        None => {
+            caller.set_fuel(0)?;
+            Err(Trap::OutOfFuel.into())
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What the sandbox costs over bare wasmtime: the same module in the same pool, measured in turns in one call.
+//!
+//! "Bare" is a fresh store and instance per run, the input placed and the output read, with fuel counted and every
+//! import answering nothing. "Full" is [`ModuleRunner::run`]: lookup by content, admission slot, budgets, clock,
+//! context, transcript and report besides. Call it on a current-thread runtime: it reads the thread's CPU time.
+
+use std::{fs, sync::Arc, time::Instant};
+
+use argus_domain::{
+    limits::Limits,
+    module::Language,
+    run::{RunEnd, RunInput},
+};
+use argus_ports::{ModuleRunner, RunnerError};
+use bytes::Bytes;
+use serde_json::json;
+use wasmtime::{Instance, InstancePre, Linker, Module, Store, Val};
+
+use crate::{
+    Host,
+    compile::Code,
+    context,
+    error::HostError,
+    meter::Meter,
+};
+
+/// Turns into which the runs are cut, so that noise meets both sides.
+const TURNS: u32 = 20;
+
+/// CPU time per run of both sides, nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Overhead {
+    /// wasmtime alone.
+    pub bare_ns: f64,
+    /// The whole run.
+    pub full_ns: f64,
+}
+
+impl Overhead {
+    /// Full over bare: 1.5 is the goal.
+    pub fn ratio(&self) -> f64 {
+        self.full_ns / self.bare_ns
+    }
+}
+
+/// Measures `runs` runs of each side. The script must succeed without host calls that answer anything.
+///
+/// # Errors
+/// Where the module is refused, is a command, or does not run through.
+pub async fn measure(host: &Host, source: Bytes, language: Language, runs: u32) -> Result<Overhead, RunnerError> {
+    let bare = Bare::new(host, &source, language).await?;
+    let input = Arc::new(context::default_input());
+    let per_turn = (runs / TURNS).max(1);
+    let (mut bare_ns, mut full_ns) = (0u64, 0u64);
+    for turn in 0..=TURNS {
+        let start = cpu_ns();
+        for _ in 0..per_turn {
+            bare.run(&input).await.map_err(HostError::internal)?;
+        }
+        let middle = cpu_ns();
+        for _ in 0..per_turn {
+            let report = host.run(source.clone(), language, input.clone(), Limits::DEFAULT).await?;
+            if !matches!(report.end, RunEnd::Value(_)) {
+                return Err(RunnerError::Host(format!("the measured script fails: {:?}", report.end)));
+            }
+        }
+        // The first turn warms both.
+        if turn > 0 {
+            bare_ns += middle.saturating_sub(start);
+            full_ns += cpu_ns().saturating_sub(middle);
+        }
+    }
+    let all = f64::from(per_turn) * f64::from(TURNS);
+    Ok(Overhead { bare_ns: bare_ns as f64 / all, full_ns: full_ns as f64 / all })
+}
+
+/// The module without the host.
+struct Bare {
+    first: InstancePre<Meter>,
+    script: Option<Module>,
+}
+
+impl Bare {
+    async fn new(host: &Host, source: &Bytes, language: Language) -> Result<Self, RunnerError> {
+        let ready = host.compiler.ready(source, language).await?;
+        let (module, script) = match ready.code {
+            Code::Own(pre) => (pre.module().clone(), None),
+            Code::Script { engine, module } => (engine.module().clone(), Some(module)),
+        };
+        let mut linker = Linker::new(&host.engine);
+        for import in module.imports() {
+            let Some(ty) = import.ty().func().cloned() else { continue };
+            let zeros: Vec<Val> = ty.results().filter_map(|t| Val::default_for_ty(&t)).collect();
+            linker
+                .func_new(import.module(), import.name(), ty, move |_, _, results| {
+                    results.copy_from_slice(&zeros);
+                    Ok(())
+                })
+                .map_err(HostError::internal)?;
+        }
+        let first = linker.instantiate_pre(&module).map_err(HostError::internal)?;
+        Ok(Self { first, script })
+    }
+
+    async fn run(&self, input: &RunInput) -> wasmtime::Result<Vec<u8>> {
+        let mut store = Store::new(self.first.module().engine(), Meter::new(&Limits::DEFAULT));
+        store.set_fuel(Limits::DEFAULT.fuel_max)?;
+        let first = self.first.instantiate_async(&mut store).await?;
+        let (entry, text) = match &self.script {
+            None => (first, context::context(input).to_string()),
+            Some(module) => {
+                let imports: Vec<_> =
+                    module.imports().filter_map(|i| first.get_export(&mut store, i.name())).collect();
+                let entry = Instance::new_async(&mut store, module, &imports).await?;
+                (entry, json!({ "context": context::context(input), "env": {} }).to_string())
+            }
+        };
+        let memory = first.get_memory(&mut store, "memory").ok_or_else(|| wasmtime::Error::msg("no memory"))?;
+        let alloc = first.get_typed_func::<u32, u32>(&mut store, "abi_alloc")?;
+        let run = entry.get_typed_func::<(u32, u32), u64>(&mut store, "run")?;
+        let len = u32::try_from(text.len())?;
+        let ptr = alloc.call_async(&mut store, len).await?;
+        memory.write(&mut store, ptr as usize, text.as_bytes())?;
+        let packed = run.call_async(&mut store, (ptr, len)).await?;
+        let (at, n) = ((packed >> 32) as usize, (packed & 0xffff_ffff) as usize);
+        Ok(memory.data(&store).get(at..at.saturating_add(n)).unwrap_or_default().to_vec())
+    }
+}
+
+/// CPU time of this thread; wall time where the kernel does not say.
+fn cpu_ns() -> u64 {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    let wall = || START.get_or_init(Instant::now).elapsed().as_nanos();
+    fs::read_to_string("/proc/thread-self/schedstat")
+        .ok()
+        .and_then(|line| line.split_ascii_whitespace().next()?.parse().ok())
+        .unwrap_or_else(|| u64::try_from(wall()).unwrap_or(u64::MAX))
+}

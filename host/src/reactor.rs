@@ -1,0 +1,124 @@
+//! Imports of core reactors, module `host`: `(ptr, len) -> u64`, JSON both ways.
+
+use serde::Deserialize;
+use serde_json::json;
+use wasmtime::{Caller, Linker};
+
+use crate::{
+    calls::{self, Op},
+    memory,
+    meter::{CALL_FUEL, charge},
+    reply::{ErrorKind, Reply},
+    run::fuel_used,
+    state::Run,
+};
+
+/// Random bytes that one call gives.
+const RANDOM_BYTES_MAX: u32 = 65_536;
+
+/// An import of the module `host`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Import {
+    /// Counted and recorded.
+    Recorded(Op),
+    /// An effect that answers nothing.
+    Log,
+    /// The run's clock.
+    Now,
+    /// The run's randomness.
+    Random,
+}
+
+/// All of them.
+pub(crate) const OPS: [Import; 12] = [
+    Import::Recorded(Op::HttpFetch),
+    Import::Recorded(Op::EvmCall),
+    Import::Recorded(Op::EvmBlockNumber),
+    Import::Recorded(Op::EvmBalance),
+    Import::Recorded(Op::EvmLogs),
+    Import::Recorded(Op::EnvSecret),
+    Import::Recorded(Op::StorageGet),
+    Import::Recorded(Op::StorageSet),
+    Import::Recorded(Op::StorageDelete),
+    Import::Log,
+    Import::Now,
+    Import::Random,
+];
+
+impl Import {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Recorded(op) => op.name(),
+            Self::Log => "log",
+            Self::Now => "env_now",
+            Self::Random => "env_random",
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct LogRequest {
+    #[serde(default)]
+    level: Option<String>,
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct RandomRequest {
+    len: u32,
+}
+
+/// Adds the imports to a linker.
+pub(crate) fn link(linker: &mut Linker<Run>) -> wasmtime::Result<()> {
+    for import in OPS {
+        linker.func_wrap_async("host", import.name(), move |mut caller: Caller<'_, Run>, (ptr, len): (u32, u32)| {
+            Box::new(async move { answer(&mut caller, import, ptr, len).await })
+        })?;
+    }
+    Ok(())
+}
+
+async fn answer(caller: &mut Caller<'_, Run>, import: Import, ptr: u32, len: u32) -> wasmtime::Result<u64> {
+    if !matches!(import, Import::Recorded(_)) {
+        charge(caller, CALL_FUEL.saturating_add(u64::from(len)))?;
+    }
+    let request = memory::text(caller, ptr, len)?;
+    let reply = match import {
+        Import::Recorded(op) => {
+            let fuel = fuel_used(caller)?;
+            let run = caller.data_mut();
+            let ticket = run.issue(op, request, fuel)?;
+            run.finish(ticket).await?
+        }
+        Import::Log => log(caller.data_mut(), &request),
+        Import::Now => Reply::ok(json!(caller.data().now_ms())),
+        Import::Random => random(caller, &request)?,
+    };
+    memory::place(caller, &[reply.text().as_bytes()]).await
+}
+
+fn log(run: &mut Run, request: &str) -> Reply {
+    match calls::parse::<LogRequest>(request) {
+        Ok(LogRequest { level, message }) => {
+            let level = level.map(|l| format!("[{l}] ")).unwrap_or_default();
+            run.log(format!("{level}{message}\n").as_bytes());
+            Reply::ok(json!(null))
+        }
+        Err(reply) => reply,
+    }
+}
+
+fn random(caller: &mut Caller<'_, Run>, request: &str) -> wasmtime::Result<Reply> {
+    let len = match calls::parse::<RandomRequest>(request) {
+        Ok(RandomRequest { len }) if len <= RANDOM_BYTES_MAX => len,
+        Ok(_) => {
+            let message = format!("at most {RANDOM_BYTES_MAX} random bytes at a time");
+            return Ok(Reply::err(ErrorKind::Invalid, message));
+        }
+        Err(reply) => return Ok(reply),
+    };
+    charge(caller, u64::from(len))?;
+    let mut bytes = vec![0; len as usize];
+    caller.data_mut().fill_random(&mut bytes);
+    Ok(Reply::ok(json!(format!("0x{}", hex::encode(bytes)))))
+}

@@ -1,0 +1,259 @@
+//! One run: a fresh store and instance, from the context to how it ended.
+
+use std::{sync::Arc, time::Duration};
+
+use argus_domain::{
+    limits::Limits,
+    module::{EngineId, Shape},
+    run::{FailureKind, RunEnd, RunInput, RunReport},
+};
+use argus_ports::RunnerError;
+use serde_json::json;
+use wasmtime::{AsContextMut, Caller, Engine, Instance, Store, Trap};
+
+use crate::{
+    compile::{Code, Ready},
+    config::World,
+    context,
+    error::{HostError, Stop, failure},
+    memory,
+    meter::charge,
+    outcome,
+    prebuilt::js_engine_import,
+    state::Run,
+    tape::Tape,
+    text,
+};
+
+/// Fuel between two yields to the other tasks of the thread: about half a millisecond.
+const YIELD_FUEL: u64 = 5_000_000;
+
+/// Reply tags of the JavaScript engine's `run_script`.
+const PRINTED: u8 = 0;
+const RETURNED: u8 = 1;
+
+/// What a run is made of.
+pub(crate) struct Job {
+    pub engine: EngineId,
+    pub world: Arc<World>,
+    pub ready: Ready,
+    pub input: Arc<RunInput>,
+    pub limits: Limits,
+    pub tape: Tape,
+}
+
+/// How the guest's code came to its end by itself.
+enum Ended {
+    /// A command returned from `_start`, or a script printed.
+    Quietly,
+    /// A reactor's reply.
+    Replied(Vec<u8>),
+    /// A script's exported function returned this.
+    Returned(Vec<u8>),
+    /// A script threw; message and stack.
+    Threw(String),
+}
+
+/// Fuel used so far, growth tries included.
+pub(crate) fn fuel_used(caller: &mut Caller<'_, Run>) -> wasmtime::Result<u64> {
+    charge(caller, 0)?;
+    Ok(caller.data().limits.fuel_max.saturating_sub(caller.get_fuel()?))
+}
+
+/// Runs it.
+///
+/// # Errors
+/// [`RunnerError::Diverged`] in a replay; [`RunnerError::Host`] where wasmtime itself fails.
+pub(crate) async fn run(engine: &Engine, job: Job) -> Result<RunReport, RunnerError> {
+    let Job { engine: id, world, ready, input, limits, tape } = job;
+    let mut store = Store::new(engine, Run::new(world, input, limits, tape));
+    store.limiter(|run| run);
+    store.set_fuel(limits.fuel_max).map_err(HostError::internal)?;
+    store.fuel_async_yield_interval(Some(YIELD_FUEL)).map_err(HostError::internal)?;
+
+    let wall = Duration::from_millis(limits.wall_ms);
+    let result = tokio::time::timeout(wall, Box::pin(execute(&mut store, &ready))).await;
+
+    let left = store.get_fuel().map_err(HostError::internal)?;
+    let owed = store.data_mut().meter.take_owed();
+    let fuel = limits.fuel_max - left.saturating_sub(owed);
+    let run = store.data_mut();
+    let tape = run.take_tape();
+    let log = log_text(run);
+    let end = match result {
+        Err(_) => RunEnd::Failed(failure(
+            FailureKind::Inconclusive,
+            format!("the wall time limit of {} ms is used up: wait less, or for less", limits.wall_ms),
+        )),
+        Ok(_) if owed > left => RunEnd::Failed(out_of_fuel(&limits)),
+        Ok(Ok(ended)) => by_itself(ended, run, &limits),
+        Ok(Err(error)) => stopped(&error, run, &limits, &log)?,
+    };
+    if let Some(Stop::Diverged { sequence, recorded, now }) = tape.left_over() {
+        return Err(RunnerError::Diverged { sequence, recorded, now });
+    }
+    Ok(RunReport {
+        wasm_hash: ready.admitted.wasm_hash,
+        engine: id,
+        end,
+        log,
+        fuel,
+        memory_bytes: run.meter.memory_peak(),
+        host_calls: run.used.host_calls,
+        transcript: tape.into_transcript(),
+    })
+}
+
+async fn execute(store: &mut Store<Run>, ready: &Ready) -> wasmtime::Result<Ended> {
+    match &ready.code {
+        Code::Script { engine, module } => {
+            let engine = engine.instantiate_async(&mut *store).await?;
+            enter(store, &engine)?;
+            let mut imports = Vec::with_capacity(3);
+            for import in module.imports() {
+                let export = engine.get_export(&mut *store, import.name()).filter(|_| import.module() == js_engine_import());
+                imports.push(export.ok_or_else(|| wasmtime::Error::msg("a script for another JavaScript engine"))?);
+            }
+            let script = Instance::new_async(&mut *store, module, &imports).await?;
+            script_run(store, &script).await
+        }
+        Code::Own(pre) => {
+            let instance = pre.instantiate_async(&mut *store).await?;
+            enter(store, &instance)?;
+            match ready.admitted.shape {
+                Shape::Command => command_run(store, &instance).await,
+                Shape::Reactor | Shape::Script | Shape::Component => reactor_run(store, &instance).await,
+            }
+        }
+    }
+}
+
+/// Makes the guest's memory and allocator known to host calls.
+fn enter(store: &mut Store<Run>, instance: &Instance) -> wasmtime::Result<()> {
+    let memory = instance.get_memory(&mut *store, "memory");
+    let alloc = match instance.get_func(&mut *store, "abi_alloc") {
+        Some(f) => f.typed::<u32, u32>(&*store).ok(),
+        None => None,
+    };
+    let run = store.data_mut();
+    run.memory = memory;
+    run.alloc = alloc;
+    Ok(())
+}
+
+async fn script_run(store: &mut Store<Run>, script: &Instance) -> wasmtime::Result<Ended> {
+    let input = {
+        let input = &store.data().input;
+        let env: serde_json::Map<_, _> =
+            context::environment(input).into_iter().map(|(name, value)| (name, value.into())).collect();
+        json!({ "context": context::context(input), "env": env }).to_string()
+    };
+    let reply = call_run(store, script, input.as_bytes(), true).await?;
+    Ok(match reply.split_first() {
+        Some((&PRINTED, _)) => Ended::Quietly,
+        Some((&RETURNED, value)) => Ended::Returned(value.to_vec()),
+        Some((_, message)) => Ended::Threw(String::from_utf8_lossy(message).into_owned()),
+        None => return Err(wasmtime::Error::msg("the JavaScript engine gave no reply")),
+    })
+}
+
+async fn reactor_run(store: &mut Store<Run>, instance: &Instance) -> wasmtime::Result<Ended> {
+    if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut *store, "_initialize") {
+        initialize.call_async(&mut *store, ()).await?;
+    }
+    let input = context::context(&store.data().input).to_string();
+    call_run(store, instance, input.as_bytes(), false).await.map(Ended::Replied)
+}
+
+async fn command_run(store: &mut Store<Run>, instance: &Instance) -> wasmtime::Result<Ended> {
+    let run = store.data_mut();
+    run.stdin = context::context(&run.input).to_string().into_bytes();
+    run.environment = context::environment(&run.input);
+    let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
+    start.call_async(&mut *store, ()).await?;
+    Ok(Ended::Quietly)
+}
+
+/// `run(ptr, len) -> ptr << 32 | len`, with the input placed through `abi_alloc`.
+async fn call_run(
+    store: &mut Store<Run>,
+    instance: &Instance,
+    input: &[u8],
+    tagged: bool,
+) -> wasmtime::Result<Vec<u8>> {
+    let run = instance.get_typed_func::<(u32, u32), u64>(&mut *store, "run")?;
+    let (Some(alloc), Some(memory)) = (store.data().alloc.clone(), store.data().memory) else {
+        return Err(wasmtime::Error::msg("no abi_alloc or memory"));
+    };
+    let len = u32::try_from(input.len())?;
+    let ptr = alloc.call_async(&mut *store, len).await?;
+    memory::slice_mut(memory.data_mut(store.as_context_mut()), ptr, len)?.copy_from_slice(input);
+    let packed = run.call_async(&mut *store, (ptr, len)).await?;
+    let (ptr, len) = ((packed >> 32) as u32, (packed & 0xffff_ffff) as u32);
+    let reply = memory::slice(memory.data(&*store), ptr, len)?;
+    let max = store.data().limits.output_bytes + u64::from(tagged);
+    if reply.len() as u64 > max && (!tagged || reply[0] == RETURNED) {
+        let max = text::bytes(store.data().limits.output_bytes);
+        return Err(Stop::limit("output", max, "return less").into());
+    }
+    Ok(reply.to_vec())
+}
+
+fn by_itself(ended: Ended, run: &Run, limits: &Limits) -> RunEnd {
+    match ended {
+        Ended::Quietly => outcome::printed(&run.output.result, limits, NOTHING),
+        Ended::Returned(value) => outcome::printed(&value, limits, NOTHING),
+        Ended::Replied(value) => outcome::replied(&value, limits),
+        Ended::Threw(message) => RunEnd::Failed(failure(FailureKind::Script, message)),
+    }
+}
+
+/// What a script is told that neither printed nor returned anything.
+const NOTHING: &str = "the script printed nothing and exports no function that returns something: print the result as \
+    one JSON value, or export a function (export default, module.exports, resolve or main)";
+
+fn stopped(error: &wasmtime::Error, run: &Run, limits: &Limits, log: &str) -> Result<RunEnd, RunnerError> {
+    let failed = |kind, message: String| Ok(RunEnd::Failed(failure(kind, message)));
+    if let Some(stop) = error.downcast_ref::<Stop>() {
+        return match stop.clone() {
+            Stop::Exit(code) => Ok(outcome::exited(code, &run.output.result, log, limits)),
+            Stop::Limit(message) => failed(FailureKind::Limit, message),
+            Stop::Trap(message) => failed(FailureKind::Script, format!("the module broke off: {message}")),
+            Stop::Diverged { sequence, recorded, now } => Err(RunnerError::Diverged { sequence, recorded, now }),
+        };
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => Ok(RunEnd::Failed(out_of_fuel(limits))),
+        Some(Trap::StackOverflow) => failed(
+            FailureKind::Inconclusive,
+            "the native stack is exhausted, at a depth that differs between machines: recurse less deeply".to_owned(),
+        ),
+        Some(trap) => failed(FailureKind::Script, format!("the module broke off: {trap}")),
+        // The limiter said no before any code ran.
+        None if run.memory.is_none() => failed(
+            FailureKind::Limit,
+            format!(
+                "the memory limit of {} or the table limit of {} elements is below what the module starts with: {error:#}",
+                text::bytes(limits.memory_bytes),
+                limits.table_elements
+            ),
+        ),
+        None => Err(HostError::internal(error).into()),
+    }
+}
+
+fn out_of_fuel(limits: &Limits) -> argus_domain::run::RunFailure {
+    let message = format!(
+        "the fuel limit of {} is used up: compute less (look for an endless loop), or raise the job's fuel limit",
+        limits.fuel_max
+    );
+    failure(FailureKind::Limit, message)
+}
+
+fn log_text(run: &Run) -> String {
+    let mut log = String::from_utf8_lossy(&run.output.log).into_owned();
+    if run.output.log_cut {
+        log.push_str(text::CUT);
+    }
+    log
+}

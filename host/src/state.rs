@@ -1,0 +1,266 @@
+//! What one run has and has used: the data of its store.
+
+use std::{
+    collections::BTreeMap,
+    pin::Pin,
+    time::{Duration, Instant},
+};
+
+use argus_domain::{digest::digest_of, limits::Limits, run::RunInput};
+use futures::stream::{FuturesUnordered, StreamExt};
+use rand_chacha::{
+    ChaCha20Rng,
+    rand_core::{RngCore, SeedableRng},
+};
+use std::sync::Arc;
+use wasmtime::{Memory, ResourceLimiter, TypedFunc};
+
+use crate::{
+    calls::Op,
+    config::World,
+    error::Stop,
+    meter::{Meter, Metered},
+    reply::{ErrorKind, Reply},
+    tape::{Made, Tape},
+    text,
+};
+
+/// A call on its way out.
+pub(crate) type Flight = Pin<Box<dyn Future<Output = Reply> + Send>>;
+/// A call on its way out, with its ticket and how long it took.
+type Timed = Pin<Box<dyn Future<Output = (u32, Reply, Duration)> + Send>>;
+
+const NS_PER_MS: u64 = 1_000_000;
+
+/// Data of a run's store.
+pub(crate) struct Run {
+    pub meter: Meter,
+    pub limits: Limits,
+    pub input: Arc<RunInput>,
+    pub world: Arc<World>,
+    pub used: Used,
+    pub output: Output,
+    /// The script's clock, nanoseconds since 1970.
+    pub now_ns: u64,
+    pub random: ChaCha20Rng,
+    /// What a command reads: the context.
+    pub stdin: Vec<u8>,
+    pub stdin_read: usize,
+    /// `NAME=value` strings that a command or script may see.
+    pub environment: Vec<(String, String)>,
+    /// The guest's memory and allocator, once its instance exists.
+    pub memory: Option<Memory>,
+    pub alloc: Option<TypedFunc<u32, u32>>,
+    tape: Tape,
+    made: BTreeMap<u32, (Op, Made)>,
+    in_flight: FuturesUnordered<Timed>,
+    landed: BTreeMap<u32, (Reply, Duration)>,
+    tickets: u32,
+}
+
+/// Counters against the limits.
+#[derive(Debug, Default)]
+pub(crate) struct Used {
+    pub host_calls: u32,
+    pub http_calls: u32,
+    pub evm_calls: u32,
+    /// Time that the script's clock advanced while it waited for HTTP.
+    pub http_wait_ms: u64,
+}
+
+/// What a guest wrote.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    pub result: Vec<u8>,
+    pub log: Vec<u8>,
+    pub log_cut: bool,
+}
+
+impl Run {
+    pub fn new(world: Arc<World>, input: Arc<RunInput>, limits: Limits, tape: Tape) -> Self {
+        let seed = digest_of("argus/random/1", &(input.job, input.task));
+        Self {
+            meter: Meter::new(&limits),
+            limits,
+            world,
+            used: Used::default(),
+            output: Output::default(),
+            now_ns: input.due.0.saturating_mul(NS_PER_MS),
+            random: ChaCha20Rng::from_seed(seed.0),
+            stdin: Vec::new(),
+            stdin_read: 0,
+            environment: Vec::new(),
+            memory: None,
+            alloc: None,
+            tape,
+            made: BTreeMap::new(),
+            in_flight: FuturesUnordered::new(),
+            landed: BTreeMap::new(),
+            tickets: 0,
+            input,
+        }
+    }
+
+    pub fn now_ms(&self) -> u64 {
+        self.now_ns / NS_PER_MS
+    }
+
+    /// Moves the clock on; it never goes back.
+    pub fn advance_to_ns(&mut self, ns: u64) {
+        self.now_ns = self.now_ns.max(ns);
+    }
+
+    pub fn fill_random(&mut self, into: &mut [u8]) {
+        self.random.fill_bytes(into);
+    }
+
+    /// Adds to the result.
+    ///
+    /// # Errors
+    /// [`Stop::Limit`] past the output limit.
+    pub fn print(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        let max = self.limits.output_bytes;
+        if (self.output.result.len() + bytes.len()) as u64 > max {
+            return Err(Stop::limit("output", text::bytes(max), "print only the result, and less of it"));
+        }
+        self.output.result.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Adds to the log, which is cut at its limit.
+    pub fn log(&mut self, bytes: &[u8]) {
+        let room = (self.limits.log_bytes as usize).saturating_sub(self.output.log.len());
+        if bytes.len() > room {
+            self.output.log_cut = true;
+        }
+        self.output.log.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    /// Counts a call and sends it off. The ticket asks for its answer.
+    ///
+    /// # Errors
+    /// [`Stop::Limit`] where the call is one too many.
+    pub fn issue(&mut self, op: Op, request: String, fuel: u64) -> Result<u32, Stop> {
+        self.count(op, 1)?;
+        let ticket = self.tickets;
+        self.tickets = self.tickets.saturating_add(1);
+        if !self.tape.is_replay() {
+            let flight = op.start(self, &request);
+            let issued = Instant::now();
+            self.in_flight.push(Box::pin(async move {
+                let reply = flight.await;
+                (ticket, reply, issued.elapsed())
+            }));
+        }
+        self.made.insert(ticket, (op, Made { import: op.name(), request, fuel, at_ns: self.now_ns }));
+        Ok(ticket)
+    }
+
+    /// Waits for a call's answer, records it and moves the clock. All calls that are out make progress meanwhile.
+    ///
+    /// # Errors
+    /// [`Stop::Limit`] where the answer is a limit, [`Stop::Diverged`] in a replay, [`Stop::Trap`] for a ticket
+    /// that was never given.
+    pub async fn finish(&mut self, ticket: u32) -> Result<Reply, Stop> {
+        let (op, made) =
+            self.made.remove(&ticket).ok_or_else(|| Stop::Trap(format!("no call has the ticket {ticket}")))?;
+        let at_ns = made.at_ns;
+        let (reply, elapsed_ms) = if self.tape.is_replay() {
+            self.tape.replay(made, op.is_http())?
+        } else {
+            let (reply, took) = self.landing(ticket).await?;
+            let elapsed_ms = if op.waits() { u64::try_from(took.as_millis()).unwrap_or(u64::MAX) } else { 0 };
+            self.tape.record(made, &reply, elapsed_ms);
+            (reply, elapsed_ms)
+        };
+        let before = self.now_ns;
+        self.advance_to_ns(at_ns.saturating_add(elapsed_ms.saturating_mul(NS_PER_MS)));
+        if let Err(error) = &reply.result
+            && error.kind == ErrorKind::Limit
+        {
+            return Err(Stop::Limit(error.message.clone()));
+        }
+        if op.is_http() {
+            self.count(op, reply.hops)?;
+            self.used.http_wait_ms += (self.now_ns - before) / NS_PER_MS;
+            if self.used.http_wait_ms > self.limits.http_wall_ms {
+                return Err(http_time_used_up(self.limits.http_wall_ms));
+            }
+        }
+        Ok(reply)
+    }
+
+    async fn landing(&mut self, ticket: u32) -> Result<(Reply, Duration), Stop> {
+        loop {
+            if let Some(landed) = self.landed.remove(&ticket) {
+                return Ok(landed);
+            }
+            match self.in_flight.next().await {
+                Some((other, reply, took)) => self.landed.insert(other, (reply, took)),
+                None => return Err(Stop::Trap(format!("the call with ticket {ticket} is not under way"))),
+            };
+        }
+    }
+
+    /// HTTP calls that a call may still make besides itself: its redirect hops.
+    pub fn hops_left(&self) -> u32 {
+        let http = self.limits.http_calls.saturating_sub(self.used.http_calls);
+        http.min(self.limits.host_calls.saturating_sub(self.used.host_calls))
+    }
+
+    fn count(&mut self, op: Op, n: u32) -> Result<(), Stop> {
+        let used = &mut self.used;
+        let limits = &self.limits;
+        used.host_calls = used.host_calls.saturating_add(n);
+        if used.host_calls > limits.host_calls {
+            return Err(Stop::limit("host call", limits.host_calls, "make fewer calls in one run"));
+        }
+        if op.is_http() {
+            used.http_calls = used.http_calls.saturating_add(n);
+            if used.http_calls > limits.http_calls {
+                let remedy = "ask for more in one request, and name the final URL (each redirect counts)";
+                return Err(Stop::limit("HTTP call", limits.http_calls, remedy));
+            }
+        }
+        if op.is_evm() {
+            used.evm_calls = used.evm_calls.saturating_add(n);
+            if used.evm_calls > limits.evm_calls {
+                return Err(Stop::limit("EVM call", limits.evm_calls, "read through one multicall contract"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The transcript and, for a replay, the first call that was recorded but not made.
+    pub fn take_tape(&mut self) -> Tape {
+        std::mem::replace(&mut self.tape, Tape::recording())
+    }
+}
+
+/// All HTTP waits of a run together took too long.
+pub(crate) fn http_time_used_up(max_ms: u64) -> Stop {
+    let remedy = "ask faster services, or ask them at the same time";
+    Stop::limit("HTTP time", format_args!("{max_ms} ms in all"), remedy)
+}
+
+impl Metered for Run {
+    fn meter(&mut self) -> &mut Meter {
+        &mut self.meter
+    }
+}
+
+impl Metered for Meter {
+    fn meter(&mut self) -> &mut Meter {
+        self
+    }
+}
+
+impl ResourceLimiter for Run {
+    fn memory_growing(&mut self, current: usize, desired: usize, max: Option<usize>) -> wasmtime::Result<bool> {
+        self.meter.memory_growing(current, desired, max)
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, max: Option<usize>) -> wasmtime::Result<bool> {
+        self.meter.table_growing(current, desired, max)
+    }
+}
