@@ -24,7 +24,6 @@ pub mod job;
 pub mod keeper;
 pub mod limits;
 pub mod module;
-pub mod output;
 pub mod rule;
 pub mod run;
 pub mod schedule;
