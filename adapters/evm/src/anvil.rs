@@ -48,7 +48,7 @@ child=$!
 ( read -r _ <&3; kill -TERM "$child" ) >/dev/null 2>&1 &
 watch=$!
 exec 3<&-
-wait "$child"; status=$?
+{ wait "$child"; } 2>/dev/null; status=$?
 kill "$watch" 2>/dev/null
 exit "$status"
 "#;

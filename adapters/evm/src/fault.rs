@@ -177,9 +177,13 @@ mod tests {
         ] {
             assert_eq!(classify(code, message, None), Fault::Final(expect), "{message}");
         }
-        for message in
-            ["header not found", "unknown block", "Block not found", "hash 0x00 is not currently canonical"]
-        {
+        for message in [
+            "header not found",
+            "unknown block",
+            "Resource not found",
+            "Block not found",
+            "hash 0x00 is not currently canonical",
+        ] {
             assert_eq!(classify(-32000, message, None), Fault::NoBlock, "{message}");
         }
         assert!(matches!(classify(-32005, "daily request count exceeded", None), Fault::Busy(_)));
