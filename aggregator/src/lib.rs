@@ -1,1 +1,54 @@
-//! Under construction.
+//! The aggregator: an attempt's life, from the assignments that go out to the quorum that comes back.
+//!
+//! It owns the keepers' streams and what is known of who is live. It checks every signature before a word counts,
+//! archives transcripts and logs, and leaves the decisions to [`argus_machine::quorum`]. It runs no script, settles
+//! no task and sends no transaction. A restarted aggregator knows nothing of its attempts, and need not: the
+//! dispatcher asks again or begins others.
+
+mod config;
+mod courier;
+mod credits;
+mod gate;
+mod inbox;
+mod ports;
+mod service;
+mod session;
+
+use std::{future::Future, sync::Arc};
+
+use argus_ports::StoreError;
+use tokio::sync::{mpsc, watch};
+
+pub use config::Config;
+pub use inbox::Handle;
+pub use ports::Ports;
+
+/// Why the aggregator stops. Everything else it survives.
+#[derive(Debug, thiserror::Error)]
+pub enum AggregatorError {
+    /// The store holds something that cannot be read.
+    #[error("the aggregator stops: {0}")]
+    Store(#[from] StoreError),
+    /// A part of it ended that never does.
+    #[error("the aggregator's {0} ended abruptly")]
+    Ended(&'static str),
+}
+
+/// Messages that wait for the aggregator: a second and more of answers at full speed. Past that, keepers and
+/// dispatcher wait.
+const INBOX: usize = 8192;
+
+/// The aggregator, to be polled by whoever owns it. The future runs until it is dropped, or ends with an error that a
+/// human has to see to.
+pub fn new(config: Config, ports: Ports) -> (Handle, impl Future<Output = Result<(), AggregatorError>>) {
+    let (sender, inbox) = mpsc::channel(INBOX);
+    let (live, watching) = watch::channel(Vec::new());
+    let handle = Handle {
+        inbox: sender.clone(),
+        ports: ports.clone(),
+        nonces: Arc::default(),
+        nonce_good_for: config.nonce_good_for,
+        live: watching,
+    };
+    (handle, service::run(config, ports, sender, inbox, live))
+}

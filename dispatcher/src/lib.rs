@@ -1,1 +1,41 @@
-//! Under construction.
+//! The dispatcher: a task's life from open to decided, and who may act on it.
+//!
+//! It owns attempts, verdicts and handoffs. It decides nothing here: the decisions are
+//! [`argus_machine::dispatch`]'s, and this crate reads what the machine has to know and carries out what it asks
+//! for. It runs no script, checks no signature and sends no transaction.
+//!
+//! A restarted dispatcher knows what the store knows: it pages through what is unfinished before it takes anything
+//! else in, and goes on doing so slowly, so that a lost message costs time and never a task.
+
+mod config;
+mod heads;
+mod inbox;
+mod intake;
+mod perform;
+mod ports;
+mod retry;
+mod service;
+
+use std::future::Future;
+
+use argus_ports::StoreError;
+use tokio::sync::mpsc;
+
+pub use config::Config;
+pub use inbox::Handle;
+pub use ports::Ports;
+
+/// Why the dispatcher stops. Everything else it survives.
+#[derive(Debug, thiserror::Error)]
+pub enum DispatcherError {
+    /// The store holds something that cannot be read.
+    #[error("the dispatcher stops: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// The dispatcher, to be polled by whoever owns it. The future ends when every handle is dropped, or with an error
+/// that a human has to see to.
+pub fn new(config: Config, ports: Ports) -> (Handle, impl Future<Output = Result<(), DispatcherError>>) {
+    let (sender, inbox) = mpsc::channel(config.inbox);
+    (Handle(sender), service::run(config, ports, inbox))
+}

@@ -1,0 +1,89 @@
+//! How others reach the aggregator.
+
+use std::{sync::Arc, time::Duration};
+
+use argus_domain::{
+    B256,
+    attempt::Attempt,
+    ids::KeeperId,
+    keeper::{KeeperHello, KeeperRecord, LiveKeeper},
+};
+use argus_ports::{
+    Aggregate, FromKeeper, HandoffOrder, KeeperGate, KeeperSession, LinkError, SignedHello, ToKeeper,
+};
+use async_trait::async_trait;
+use tokio::sync::{
+    mpsc::{self, error::SendTimeoutError},
+    watch,
+};
+
+use crate::{
+    gate::{self, Nonces},
+    ports::Ports,
+    session::{Said, Stream},
+};
+
+/// One message, as it came.
+pub(crate) enum Message {
+    Begin(Box<Attempt>),
+    HandOff(Box<HandoffOrder>),
+    Admit { hello: KeeperHello, row: Box<KeeperRecord>, stream: Stream },
+    Said { keeper: KeeperId, said: Said },
+}
+
+/// How long a caller waits for room in the inbox before it is told to come again.
+const ROOM_WITHIN: Duration = Duration::from_secs(1);
+
+/// The local link to the aggregator: for the dispatcher and the keepers of the same process, and for the server that
+/// takes in the others'.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) inbox: mpsc::Sender<Message>,
+    pub(crate) ports: Ports,
+    pub(crate) nonces: Arc<Nonces>,
+    pub(crate) nonce_good_for: Duration,
+    pub(crate) live: watch::Receiver<Vec<LiveKeeper>>,
+}
+
+impl Handle {
+    async fn put(&self, message: Message) -> Result<(), LinkError> {
+        self.inbox.send_timeout(message, ROOM_WITHIN).await.map_err(|error| match error {
+            SendTimeoutError::Timeout(_) => LinkError::Busy,
+            SendTimeoutError::Closed(_) => LinkError::Gone("the aggregator has stopped".to_owned()),
+        })
+    }
+}
+
+#[async_trait]
+impl Aggregate for Handle {
+    async fn begin(&self, attempt: Attempt) -> Result<(), LinkError> {
+        self.put(Message::Begin(Box::new(attempt))).await
+    }
+
+    async fn hand_off(&self, order: HandoffOrder) -> Result<(), LinkError> {
+        self.put(Message::HandOff(Box::new(order))).await
+    }
+
+    async fn live(&self) -> Result<Vec<LiveKeeper>, LinkError> {
+        if self.inbox.is_closed() {
+            return Err(LinkError::Gone("the aggregator has stopped".to_owned()));
+        }
+        Ok(self.live.borrow().clone())
+    }
+}
+
+#[async_trait]
+impl KeeperGate for Handle {
+    async fn nonce(&self) -> Result<B256, LinkError> {
+        self.nonces.give(self.ports.signer.as_ref(), self.ports.clock.now())
+    }
+
+    async fn admit(
+        &self,
+        hello: SignedHello,
+        session: Box<dyn KeeperSession<ToKeeper, FromKeeper>>,
+    ) -> Result<(), LinkError> {
+        let row = gate::check(&self.ports, &self.nonces, self.nonce_good_for, &hello).await?;
+        self.put(Message::Admit { hello: hello.hello, row: Box::new(row), stream: session }).await
+    }
+}

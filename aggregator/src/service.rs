@@ -1,0 +1,449 @@
+//! The loop: takes messages in by the batch, asks the machines, carries out what they want.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use argus_domain::{
+    attempt::{Assignment, Attempt, SignedAssignment},
+    call::Signature,
+    ids::{JobId, KeeperId},
+    job::Job,
+    keeper::{KeeperHello, KeeperRecord, LiveKeeper},
+    task::Fact,
+};
+use argus_machine::{
+    Machine,
+    liveness::{self, Liveness},
+    quorum::{self, Aggregator, Effect, Input},
+};
+use argus_ports::{HandoffOrder, Step, StoreError, ToKeeper};
+use futures::{StreamExt, stream};
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    task::{AbortHandle, Id, JoinSet},
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+
+use crate::{
+    AggregatorError,
+    config::Config,
+    courier::{self, Errand},
+    credits::{Added, Credits, Key},
+    inbox::Message,
+    ports::Ports,
+    session::{self, Said, Stream},
+};
+
+/// Messages taken in at once: their facts share one commit.
+const BATCH: usize = 512;
+/// Messages that wait for one keeper's stream besides its credits: handoffs and second rounds.
+const STREAM_EXTRA: usize = 256;
+/// Errands that wait. The dispatcher asks again for what does not fit.
+const ERRANDS: usize = 8192;
+/// Jobs kept in memory; past this all are read anew.
+const JOBS_KEPT: usize = 20_000;
+/// Jobs read at once.
+const READS_AT_ONCE: usize = 32;
+
+struct Connected {
+    outbox: mpsc::Sender<ToKeeper>,
+    task: AbortHandle,
+    credits: Credits,
+}
+
+struct Service {
+    config: Config,
+    ports: Ports,
+    machine: Aggregator,
+    liveness: Liveness,
+    live: watch::Sender<Vec<LiveKeeper>>,
+    changed: Arc<Notify>,
+    keepers: BTreeMap<KeeperId, Connected>,
+    sessions: JoinSet<()>,
+    by_task: HashMap<Id, KeeperId>,
+    /// Attempts that have not ended, as far as they are known.
+    open: HashMap<Key, argus_domain::time::Timestamp>,
+    jobs: HashMap<(JobId, u32), Arc<Job>>,
+    errands: mpsc::Sender<Errand>,
+    /// Passed to sessions, which put what keepers say into our inbox.
+    inbox: mpsc::Sender<Message>,
+    signed: Option<(Key, Signature)>,
+}
+
+pub(crate) async fn run(
+    config: Config,
+    ports: Ports,
+    sender: mpsc::Sender<Message>,
+    mut inbox: mpsc::Receiver<Message>,
+    live: watch::Sender<Vec<LiveKeeper>>,
+) -> Result<(), AggregatorError> {
+    let (errands, to_do) = mpsc::channel(ERRANDS);
+    let changed = Arc::new(Notify::new());
+    let mut couriers = JoinSet::new();
+    couriers.spawn(courier::run(ports.clone(), to_do));
+    let nudging = courier::nudge(ports.clone(), changed.clone());
+    couriers.spawn(async move { match nudging.await {} });
+    let mut refresh = interval(config.refresh);
+    refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut service = Service {
+        machine: Aggregator::new(quorum::Config {
+            executors: config.executors.clone(),
+            ..quorum::Config::default()
+        }),
+        liveness: Liveness::new(config.silent_after),
+        live,
+        changed,
+        keepers: BTreeMap::new(),
+        sessions: JoinSet::new(),
+        by_task: HashMap::new(),
+        open: HashMap::new(),
+        jobs: HashMap::new(),
+        errands,
+        inbox: sender,
+        signed: None,
+        config,
+        ports,
+    };
+    let mut messages = Vec::with_capacity(BATCH);
+    loop {
+        let clock = service.ports.clock.clone();
+        let wakes = [service.machine.next_wake(), service.liveness.next_wake()];
+        let wake = wakes.into_iter().flatten().min();
+        let mut out = Vec::new();
+        tokio::select! {
+            taken = inbox.recv_many(&mut messages, BATCH) => {
+                if taken == 0 {
+                    return Ok(());
+                }
+                service.take(std::mem::take(&mut messages), &mut out).await?;
+            }
+            Some(ended) = service.sessions.join_next_with_id() => {
+                let id = match ended {
+                    Ok((id, ())) => id,
+                    Err(error) => {
+                        if error.is_panic() {
+                            tracing::error!(%error, "a keeper's session ended abruptly");
+                        }
+                        error.id()
+                    }
+                };
+                service.session_ended(id, &mut out);
+            }
+            Some(_) = couriers.join_next() => return Err(AggregatorError::Ended("courier")),
+            _ = refresh.tick() => service.refresh(&mut out).await,
+            () = async {
+                match wake {
+                    Some(wake) => clock.sleep_until(wake.at).await,
+                    None => std::future::pending().await,
+                }
+            } => {
+                service.machine.tick(clock.now(), &mut out);
+                let mut changes = Vec::new();
+                service.liveness.tick(clock.now(), &mut changes);
+                service.note(&changes);
+            }
+        }
+        service.carry_out(out).await?;
+        service.send_waiting();
+    }
+}
+
+impl Service {
+    async fn take(&mut self, messages: Vec<Message>, out: &mut Vec<Effect>) -> Result<(), StoreError> {
+        let mut begins = Vec::new();
+        for message in messages {
+            match message {
+                Message::Begin(attempt) => begins.push(*attempt),
+                Message::HandOff(order) => self.hand_off(*order),
+                Message::Admit { hello, row, stream } => self.admit(hello, row, stream, out),
+                Message::Said { keeper, said } => self.said(keeper, said, out),
+            }
+        }
+        self.begin(begins, out).await
+    }
+
+    /// Reads what belongs to the attempts, in one go, and has the machine begin them.
+    async fn begin(&mut self, attempts: Vec<Attempt>, out: &mut Vec<Effect>) -> Result<(), StoreError> {
+        if attempts.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<_> = attempts.iter().map(|a| a.task).collect();
+        let records = match self.ports.tasks.tasks(&ids).await {
+            Ok(records) => records,
+            Err(error) if error.is_retryable() => {
+                tracing::warn!(%error, attempts = ids.len(), "tasks cannot be read: the dispatcher will ask again");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let tasks: HashMap<_, _> = records.into_iter().map(|r| (r.task.id, Arc::new(r.task))).collect();
+        self.read_jobs(tasks.values().map(|t| (t.job, t.job_version)).collect()).await;
+        let now = self.ports.clock.now();
+        for attempt in attempts {
+            let task = tasks.get(&attempt.task);
+            let job = task.and_then(|t| self.jobs.get(&(t.job, t.job_version)));
+            let (Some(task), Some(job)) = (task, job) else {
+                tracing::warn!(task = %attempt.task, "an attempt without its task or job");
+                continue;
+            };
+            self.open.insert((attempt.task, attempt.no), attempt.deadline);
+            let (job, task, attempt) = (job.clone(), task.clone(), Box::new(attempt));
+            self.machine.handle(now, Input::Begin { attempt, job, task }, out);
+        }
+        Ok(())
+    }
+
+    async fn read_jobs(&mut self, mut wanted: Vec<(JobId, u32)>) {
+        if self.jobs.len() > JOBS_KEPT {
+            self.jobs.clear();
+        }
+        wanted.sort_unstable();
+        wanted.dedup();
+        wanted.retain(|key| !self.jobs.contains_key(key));
+        let store = &self.ports.jobs;
+        let read: Vec<_> = stream::iter(wanted)
+            .map(|(id, version)| async move { ((id, version), store.version(id, version).await) })
+            .buffer_unordered(READS_AT_ONCE)
+            .collect()
+            .await;
+        for (key, job) in read {
+            match job {
+                Ok(Some(job)) => {
+                    self.jobs.insert(key, job);
+                }
+                Ok(None) => tracing::error!(job = %key.0, version = key.1, "no such version of a job"),
+                Err(error) => tracing::warn!(%error, "a job cannot be read"),
+            }
+        }
+    }
+
+    /// A performer that is not connected hears nothing; its patience runs out, and another is asked. It is not
+    /// declined for it: it may have acted already.
+    fn hand_off(&mut self, order: HandoffOrder) {
+        let keeper = order.handoff.keeper;
+        self.put(keeper, ToKeeper::Perform(Box::new(order)));
+    }
+
+    fn admit(&mut self, hello: KeeperHello, row: Box<KeeperRecord>, stream: Stream, out: &mut Vec<Effect>) {
+        let keeper = hello.keeper;
+        let (outbox, messages) = mpsc::channel(hello.capacity.min(4096) as usize + STREAM_EXTRA);
+        let serving = session::serve(
+            self.ports.clone(),
+            keeper,
+            stream,
+            self.config.send_timeout,
+            messages,
+            self.inbox.clone(),
+        );
+        let task = self.sessions.spawn(serving);
+        self.by_task.insert(task.id(), keeper);
+        let credits = Credits::new(hello.capacity);
+        if let Some(old) = self.keepers.insert(keeper, Connected { outbox, task, credits }) {
+            self.by_task.remove(&old.task.id());
+            old.task.abort();
+        }
+        tracing::info!(%keeper, capacity = hello.capacity, version = hello.version, "a keeper is in");
+        self.hear_liveness(liveness::Input::Hello { hello, row });
+        self.machine.handle(self.ports.clock.now(), Input::Back(keeper), out);
+    }
+
+    fn session_ended(&mut self, id: Id, out: &mut Vec<Effect>) {
+        // A session that was replaced is not known any more.
+        if let Some(keeper) = self.by_task.remove(&id) {
+            self.keepers.remove(&keeper);
+            self.hear_liveness(liveness::Input::Gone(keeper));
+            self.machine.handle(self.ports.clock.now(), Input::Gone(keeper), out);
+        }
+    }
+
+    fn said(&mut self, keeper: KeeperId, said: Said, out: &mut Vec<Effect>) {
+        let now = self.ports.clock.now();
+        let input = match said {
+            Said::Answer(answer) => {
+                self.release(keeper, (answer.observation.task, answer.observation.attempt));
+                Input::Answer(answer)
+            }
+            Said::Signed(claim) => Input::Signed(*claim),
+            Said::Declined { task, attempt, reason } => {
+                self.release(keeper, (task, attempt));
+                Input::Declined { task, attempt, keeper, reason }
+            }
+            Said::Performed(event) => return self.tell(Errand::Performed(event)),
+            Said::Beat { load } => {
+                return self.hear_liveness(liveness::Input::Heartbeat { keeper, load });
+            }
+        };
+        self.machine.handle(now, input, out);
+    }
+
+    fn release(&mut self, keeper: KeeperId, key: Key) {
+        if let Some(known) = self.keepers.get_mut(&keeper) {
+            known.credits.release(key);
+        }
+    }
+
+    /// Who is registered, and what they weigh. A keeper that has left the set is cut off.
+    async fn refresh(&mut self, out: &mut Vec<Effect>) {
+        let now = self.ports.clock.now();
+        self.open.retain(|_, deadline| *deadline > now);
+        let rows = match timeout(self.config.refresh, self.ports.keepers.all()).await {
+            Ok(Ok(rows)) => rows,
+            Ok(Err(error)) => return tracing::warn!(%error, "the keeper set cannot be read"),
+            Err(_) => return tracing::warn!("the keeper set was not read in time"),
+        };
+        let mut left: Vec<_> = self.keepers.keys().copied().collect();
+        for row in rows {
+            left.retain(|keeper| *keeper != row.keeper);
+            self.hear_liveness(liveness::Input::Row(Box::new(row)));
+        }
+        for keeper in left {
+            tracing::warn!(%keeper, "a keeper is not registered any more");
+            if let Some(known) = self.keepers.remove(&keeper) {
+                self.by_task.remove(&known.task.id());
+                known.task.abort();
+            }
+            self.hear_liveness(liveness::Input::Removed(keeper));
+            self.machine.handle(now, Input::Gone(keeper), out);
+        }
+    }
+
+    fn hear_liveness(&mut self, input: liveness::Input) {
+        let mut changes = Vec::new();
+        self.liveness.handle(self.ports.clock.now(), input, &mut changes);
+        self.note(&changes);
+        self.live.send_replace(self.liveness.live());
+    }
+
+    fn note(&mut self, changes: &[liveness::Effect]) {
+        if !changes.is_empty() {
+            self.live.send_replace(self.liveness.live());
+            self.changed.notify_one();
+        }
+    }
+
+    fn tell(&self, errand: Errand) {
+        if self.errands.try_send(errand).is_err() {
+            tracing::warn!("too much is waiting for the dispatcher: it will have to ask again");
+        }
+    }
+
+    /// Facts first, in one commit: recording early what was going to be recorded harms nothing.
+    async fn carry_out(&mut self, mut effects: Vec<Effect>) -> Result<(), StoreError> {
+        while !effects.is_empty() {
+            let (facts, rest): (Vec<_>, Vec<_>) =
+                effects.into_iter().partition(|effect| matches!(effect, Effect::Record(_)));
+            let facts = facts.into_iter().filter_map(|effect| match effect {
+                Effect::Record(fact) => Some(fact),
+                Effect::Assign { .. }
+                | Effect::Second { .. }
+                | Effect::Ended { .. }
+                | Effect::Misbehaved { .. } => None,
+            });
+            self.record(facts.collect()).await?;
+            effects = Vec::new();
+            for effect in rest {
+                self.perform(effect, &mut effects);
+            }
+        }
+        Ok(())
+    }
+
+    async fn record(&self, facts: Vec<Fact>) -> Result<(), StoreError> {
+        let (mut wait, longest) = self.config.store_backoff;
+        while !facts.is_empty() {
+            let error = match timeout(self.config.store_timeout, self.ports.tasks.record(facts.clone())).await
+            {
+                // A fact that was there before stays; what a keeper said first is what it said.
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(error)) if !error.is_retryable() => return Err(error),
+                Ok(Err(error)) => error,
+                Err(_) => StoreError::Unavailable("no answer in time".to_owned()),
+            };
+            tracing::warn!(%error, "the store fails: asking again");
+            sleep(wait).await;
+            wait = (wait * 2).min(longest);
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, effect: Effect, out: &mut Vec<Effect>) {
+        match effect {
+            // Recorded before.
+            Effect::Record(_) => {}
+            Effect::Assign { keeper, assignment } => self.assign(keeper, assignment, out),
+            Effect::Second { keeper, round } => {
+                self.put(keeper, ToKeeper::Second(Box::new(Arc::unwrap_or_clone(round))));
+            }
+            Effect::Ended { task, attempt, outcome } => {
+                self.open.remove(&(task, attempt));
+                self.tell(Errand::Ended { task, attempt, outcome });
+            }
+            Effect::Misbehaved { keeper, task, attempt, what } => {
+                tracing::warn!(%keeper, %task, attempt = attempt.0, ?what, "a keeper broke a rule");
+                self.tell(Errand::Fault { keeper, task });
+            }
+        }
+    }
+
+    fn assign(&mut self, keeper: KeeperId, assignment: Arc<Assignment>, out: &mut Vec<Effect>) {
+        let now = self.ports.clock.now();
+        let Some(known) = self.keepers.get_mut(&keeper) else {
+            return self.machine.handle(now, Input::Gone(keeper), out);
+        };
+        match known.credits.add(assignment.clone(), self.config.waiting_max) {
+            Added::Waiting => {}
+            Added::InHand => self.send(keeper, &assignment),
+            Added::Full => {
+                let (task, attempt) = (assignment.task.id, assignment.attempt.no);
+                let reason = "too many assignments wait for this keeper".to_owned();
+                self.machine.handle(now, Input::Declined { task, attempt, keeper, reason }, out);
+            }
+        }
+    }
+
+    /// Sends what has waited and has a credit now.
+    fn send_waiting(&mut self) {
+        let now = self.ports.clock.now();
+        let mut ready = Vec::new();
+        for (keeper, known) in &mut self.keepers {
+            while let Some(assignment) = known.credits.next(now, |key| self.open.contains_key(key)) {
+                ready.push((*keeper, assignment));
+            }
+        }
+        for (keeper, assignment) in ready {
+            self.send(keeper, &assignment);
+        }
+    }
+
+    fn send(&mut self, keeper: KeeperId, assignment: &Assignment) {
+        let key = (assignment.task.id, assignment.attempt.no);
+        let signature = match self.signed {
+            // The keepers of one attempt follow each other.
+            Some((last, signature)) if last == key => signature,
+            Some(_) | None => match self.ports.signer.sign(assignment.digest()) {
+                Ok(signature) => signature,
+                Err(error) => return tracing::error!(%error, "an assignment cannot be signed"),
+            },
+        };
+        self.signed = Some((key, signature));
+        let signed = SignedAssignment { assignment: assignment.clone(), signature };
+        if self.put(keeper, ToKeeper::Assign(Box::new(signed))) {
+            self.config.failpoint.reach(Step::Assigned);
+        }
+    }
+
+    /// Never waits: a keeper whose stream is full is slow or gone, and deadlines deal with both.
+    fn put(&self, keeper: KeeperId, message: ToKeeper) -> bool {
+        let Some(known) = self.keepers.get(&keeper) else {
+            tracing::debug!(%keeper, "a message for a keeper that is not connected");
+            return false;
+        };
+        let sent = known.outbox.try_send(message).is_ok();
+        if !sent {
+            tracing::warn!(%keeper, "a keeper's stream is full");
+        }
+        sent
+    }
+}

@@ -1,0 +1,176 @@
+//! One keeper's stream: what it sends is checked here, in the session's own task, before it counts for anything.
+
+use std::time::Duration;
+
+use argus_domain::{
+    attempt::{Answer, SignedClaim, log_name},
+    ids::{AttemptNo, KeeperId, Round, TaskId},
+};
+use argus_ports::{FromKeeper, KeeperSession, LinkError, PerformEvent, ToKeeper};
+use bytes::Bytes;
+use futures::{StreamExt, stream::FuturesOrdered};
+use tokio::{sync::mpsc, time::timeout};
+
+use crate::{inbox::Message, ports::Ports};
+
+/// The stream itself.
+pub type Stream = Box<dyn KeeperSession<ToKeeper, FromKeeper>>;
+
+/// Messages of one keeper that are checked and archived at once: hides the archive's latency, and bounds what one
+/// keeper can have us hold.
+const CHECKED_AT_ONCE: usize = 32;
+
+/// Tries at archiving one blob, and the wait between them. A blob that is lost costs a replay, never a task.
+const ARCHIVE_TRIES: u32 = 4;
+const ARCHIVE_WAIT: Duration = Duration::from_millis(100);
+
+/// What a keeper said, checked.
+#[derive(Debug)]
+pub enum Said {
+    /// Its answer, signatures good, transcript archived.
+    Answer(Box<Answer>),
+    /// Its claim for round 2, signature good.
+    Signed(Box<SignedClaim>),
+    /// It takes no part, or what it sent does not hold.
+    Declined { task: TaskId, attempt: AttemptNo, reason: String },
+    /// About a call that was handed to it.
+    Performed(PerformEvent),
+    /// It lives.
+    Beat { load: u32 },
+}
+
+/// Serves a stream until it ends: sends what comes through `outbox`, passes on what holds to the aggregator.
+pub async fn serve(
+    ports: Ports,
+    keeper: KeeperId,
+    stream: Stream,
+    send_timeout: Duration,
+    mut outbox: mpsc::Receiver<ToKeeper>,
+    inbox: mpsc::Sender<Message>,
+) {
+    let reading = async {
+        let mut checks = FuturesOrdered::new();
+        let mut is_open = true;
+        while is_open || !checks.is_empty() {
+            tokio::select! {
+                message = stream.receive(), if is_open && checks.len() < CHECKED_AT_ONCE => match message {
+                    Some(message) => checks.push_back(check(&ports, keeper, message)),
+                    None => is_open = false,
+                },
+                Some(said) = checks.next() => {
+                    let Some(said) = said else { continue };
+                    // Waits while the aggregator is busy; closed only while it is being dropped.
+                    if inbox.send(Message::Said { keeper, said }).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    };
+    let writing = async {
+        while let Some(message) = outbox.recv().await {
+            match timeout(send_timeout, stream.send(message)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(LinkError::Busy)) | Err(_) => return "it takes no more messages",
+                Ok(Err(LinkError::Gone(_) | LinkError::Refused(_))) => return "it is gone",
+            }
+        }
+        "another session has replaced it"
+    };
+    let why = tokio::select! {
+        () = reading => "it closed the stream",
+        why = writing => why,
+    };
+    tracing::info!(%keeper, why, "a keeper's session has ended");
+}
+
+async fn check(ports: &Ports, keeper: KeeperId, message: FromKeeper) -> Option<Said> {
+    match message {
+        FromKeeper::Answer(answer) => Some(match fault(ports, keeper, &answer) {
+            None => {
+                archive(ports, &answer).await;
+                Said::Answer(answer)
+            }
+            Some(reason) => {
+                let (task, attempt) = (answer.observation.task, answer.observation.attempt);
+                refused(keeper, task, attempt, reason)
+            }
+        }),
+        FromKeeper::Signed(claim) => Some(match claim_fault(ports, keeper, &claim, Round(2)) {
+            None => Said::Signed(claim),
+            Some(reason) => refused(keeper, claim.task, claim.attempt, reason),
+        }),
+        FromKeeper::Declined { task, attempt, reason } => Some(Said::Declined { task, attempt, reason }),
+        FromKeeper::Performed(event) => {
+            let (PerformEvent::Broadcast { keeper: named, .. }
+            | PerformEvent::Declined { keeper: named, .. }) = &event;
+            if *named != keeper {
+                tracing::warn!(%keeper, %named, "a keeper speaks for another: ignored");
+                return None;
+            }
+            Some(Said::Performed(event))
+        }
+        FromKeeper::Heartbeat { load } => Some(Said::Beat { load }),
+    }
+}
+
+fn refused(keeper: KeeperId, task: TaskId, attempt: AttemptNo, reason: &str) -> Said {
+    tracing::warn!(%keeper, %task, attempt = attempt.0, reason, "an answer does not hold");
+    Said::Declined { task, attempt, reason: reason.to_owned() }
+}
+
+/// What is wrong with an answer, as far as it can be said from the answer alone.
+fn fault(ports: &Ports, keeper: KeeperId, answer: &Answer) -> Option<&'static str> {
+    let observation = &answer.observation;
+    if observation.keeper != keeper {
+        return Some("the observation names another keeper");
+    }
+    if ports.signer.recover(observation.digest(), &observation.signature) != Some(keeper.0) {
+        return Some("the observation is not signed by its keeper");
+    }
+    if answer.transcript.root() != observation.transcript_root {
+        return Some("the transcript is not the one that the observation commits to");
+    }
+    let claim = answer.claim.as_ref()?;
+    if (claim.task, claim.attempt) != (observation.task, observation.attempt) {
+        return Some("the claim is for another attempt than the observation");
+    }
+    claim_fault(ports, keeper, claim, Round(1))
+}
+
+fn claim_fault(ports: &Ports, keeper: KeeperId, claim: &SignedClaim, round: Round) -> Option<&'static str> {
+    if claim.keeper != keeper {
+        return Some("the claim names another keeper");
+    }
+    if claim.round != round {
+        return Some("the claim is for another round");
+    }
+    if ports.signer.recover(claim.digest, &claim.signature) != Some(keeper.0) {
+        return Some("the claim is not signed by its keeper");
+    }
+    None
+}
+
+/// Keeps transcript and log before the answer counts, so that an agreed run can be replayed.
+async fn archive(ports: &Ports, answer: &Answer) {
+    let o = &answer.observation;
+    if !answer.transcript.calls.is_empty() {
+        match serde_json::to_vec(&answer.transcript) {
+            Ok(bytes) => put(ports, o.transcript_root, bytes.into()).await,
+            Err(error) => tracing::error!(%error, "a transcript cannot be written down"),
+        }
+    }
+    if !answer.log.is_empty() {
+        put(ports, log_name(o.task, o.attempt, o.keeper), answer.log.clone().into_bytes().into()).await;
+    }
+}
+
+async fn put(ports: &Ports, name: argus_domain::B256, bytes: Bytes) {
+    for attempt in 1..=ARCHIVE_TRIES {
+        match ports.archive.put(name, bytes.clone()).await {
+            Ok(()) => return,
+            Err(error) => tracing::warn!(%name, %error, attempt, "archiving failed"),
+        }
+        tokio::time::sleep(ARCHIVE_WAIT * attempt).await;
+    }
+}

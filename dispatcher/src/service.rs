@@ -1,0 +1,212 @@
+//! The loop: takes messages in by the batch, asks the machine, has its effects carried out.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use argus_domain::{
+    ids::{ChainId, TaskId},
+    task::{TaskRecord, TriggerFact},
+};
+use argus_machine::{
+    Machine,
+    dispatch::{Dispatcher, Effect, Input},
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use crate::{
+    DispatcherError,
+    config::Config,
+    heads::{self, Heads},
+    inbox::Message,
+    intake::{Intake, Taken},
+    perform::{InHand, Named, perform},
+    ports::Ports,
+    retry::Retry,
+};
+
+struct Service {
+    config: Config,
+    ports: Ports,
+    machine: Dispatcher,
+    intake: Intake,
+    in_hand: InHand,
+    heads: watch::Sender<Heads>,
+    /// How far the rescan has come.
+    scanned: Option<TaskId>,
+}
+
+pub(crate) async fn run(
+    config: Config,
+    ports: Ports,
+    mut inbox: mpsc::Receiver<Message>,
+) -> Result<(), DispatcherError> {
+    let (heads, mut new_heads) = watch::channel(Heads::new());
+    let mut followers = JoinSet::new();
+    for reader in ports.readers.values() {
+        followers.spawn(heads::follow(reader.clone(), config.head, config.call_timeout, heads.clone()));
+    }
+    let mut rescan = interval(config.rescan);
+    let mut keepers = interval(config.keepers);
+    for ticks in [&mut rescan, &mut keepers] {
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
+    let batch = config.batch;
+    let mut service = Service {
+        machine: Dispatcher::new(config.machine.clone()),
+        intake: Intake::new(),
+        in_hand: HashMap::new(),
+        heads,
+        scanned: None,
+        config,
+        ports,
+    };
+    service.look_at_heads(service.ports.readers.keys().copied().collect()).await;
+    let mut out = Vec::new();
+    service.hear_heads(&mut out);
+    service.hear_keepers(&mut out).await;
+    service.carry_out(out).await?;
+    while service.scan().await? {}
+    let mut messages = Vec::with_capacity(batch);
+    loop {
+        let mut out = Vec::new();
+        let wake = service.machine.next_wake();
+        let clock = service.ports.clock.clone();
+        tokio::select! {
+            taken = inbox.recv_many(&mut messages, batch) => {
+                if taken == 0 {
+                    return Ok(());
+                }
+                service.take(std::mem::take(&mut messages), &mut out).await?;
+            }
+            () = async {
+                match wake {
+                    Some(wake) => clock.sleep_until(wake.at).await,
+                    None => std::future::pending().await,
+                }
+            } => service.machine.tick(clock.now(), &mut out),
+            Ok(()) = new_heads.changed() => {
+                new_heads.mark_unchanged();
+                service.hear_heads(&mut out);
+            }
+            _ = keepers.tick() => service.hear_keepers(&mut out).await,
+            _ = rescan.tick() => {
+                service.scan().await?;
+            }
+        }
+        service.carry_out(out).await?;
+    }
+}
+
+impl Service {
+    /// Takes a batch of messages in.
+    async fn take(&mut self, messages: Vec<Message>, out: &mut Vec<Effect>) -> Result<(), DispatcherError> {
+        let mut submitted = BTreeSet::new();
+        let mut touched = BTreeSet::new();
+        let mut said = Vec::new();
+        let mut keepers_changed = false;
+        for message in messages {
+            match message {
+                Message::Submit(ids) => submitted.extend(ids),
+                Message::Touched(ids) => touched.extend(ids),
+                Message::Ended { task, attempt, outcome } => {
+                    said.push(Input::Ended { task, attempt, outcome })
+                }
+                Message::Performed(event) => said.push(Input::Performed(event)),
+                Message::KeepersChanged => keepers_changed = true,
+            }
+        }
+        if keepers_changed {
+            self.hear_keepers(out).await;
+        }
+        // What is in hand already needs no second submission, and what was touched is read for that.
+        submitted.retain(|id| !self.in_hand.contains_key(id) && !touched.contains(id));
+        let (submitted, touched) = (Vec::from_iter(submitted), Vec::from_iter(touched));
+        let mut taken = self.intake.read(&self.config, &self.ports, &submitted, false).await?;
+        taken.extend(self.intake.read(&self.config, &self.ports, &touched, true).await?);
+        self.hear_tasks(taken, out).await;
+        let now = self.ports.clock.now();
+        for input in said {
+            self.machine.handle(now, input, out);
+        }
+        Ok(())
+    }
+
+    async fn hear_tasks(&mut self, taken: Vec<Taken>, out: &mut Vec<Effect>) {
+        let behind = {
+            let known = self.heads.borrow();
+            taken.iter().filter_map(|t| log_above(&known, &t.record)).collect::<BTreeSet<_>>()
+        };
+        if !behind.is_empty() {
+            self.look_at_heads(behind).await;
+            self.hear_heads(out);
+        }
+        let now = self.ports.clock.now();
+        for Taken { record, job, gone } in taken {
+            let task = &record.task;
+            let named = Named { job: job.id, owner: job.owner, public_id: task.public_id() };
+            let is_known = self.in_hand.insert(task.id, named).is_some();
+            let record = Box::new(record);
+            let input =
+                if is_known { Input::Touched { record, gone } } else { Input::Submit { record, job, gone } };
+            self.machine.handle(now, input, out);
+        }
+    }
+
+    /// Reads these chains' heads now.
+    async fn look_at_heads(&self, chains: BTreeSet<ChainId>) {
+        let looks = chains.iter().filter_map(|chain| self.ports.readers.get(chain)).map(|reader| async {
+            if let Some(head) = heads::look(reader.as_ref(), self.config.call_timeout).await {
+                heads::note(&self.heads, reader.chain(), head);
+            }
+        });
+        futures::future::join_all(looks).await;
+    }
+
+    fn hear_heads(&mut self, out: &mut Vec<Effect>) {
+        let heads = self.heads.borrow().clone();
+        self.machine.handle(self.ports.clock.now(), Input::Heads(heads), out);
+    }
+
+    async fn hear_keepers(&mut self, out: &mut Vec<Effect>) {
+        match timeout(self.config.call_timeout, self.ports.aggregate.live()).await {
+            Ok(Ok(live)) => self.machine.handle(self.ports.clock.now(), Input::Keepers(live), out),
+            Ok(Err(error)) => tracing::warn!(%error, "the live keepers are not known"),
+            Err(_) => tracing::warn!("the aggregator does not answer in time"),
+        }
+    }
+
+    /// One step through what is unfinished; false once it has come to the end, where the next one starts anew.
+    async fn scan(&mut self) -> Result<bool, DispatcherError> {
+        let (after, page) = (self.scanned, self.config.rescan_page);
+        let records =
+            Retry::new(&self.config).run("unfinished", || self.ports.tasks.unfinished(after, page)).await?;
+        self.scanned = records.last().map(|r| r.task.id).filter(|_| records.len() >= page as usize);
+        let taken = self.intake.join(&self.config, &self.ports, records, false).await?;
+        let mut out = Vec::new();
+        self.hear_tasks(taken, &mut out).await;
+        self.carry_out(out).await?;
+        Ok(self.scanned.is_some())
+    }
+
+    /// Has effects carried out, and what the store says otherwise decided upon, until nothing is left.
+    async fn carry_out(&mut self, mut effects: Vec<Effect>) -> Result<(), DispatcherError> {
+        while !effects.is_empty() {
+            let feedback = perform(&self.config, &self.ports, &mut self.in_hand, effects).await?;
+            effects = Vec::new();
+            let now = self.ports.clock.now();
+            for input in feedback {
+                self.machine.handle(now, input, &mut effects);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The chain of a task's log, where its block is above the head that is known.
+fn log_above(known: &BTreeMap<ChainId, argus_domain::chain::Pin>, record: &TaskRecord) -> Option<ChainId> {
+    let TriggerFact::Log(log) = &record.task.trigger else { return None };
+    known.get(&log.chain).is_none_or(|head| head.number < log.block_number).then_some(log.chain)
+}

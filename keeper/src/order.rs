@@ -1,0 +1,240 @@
+//! Whether a handed-off call may be made, and what it takes.
+
+use std::time::Duration;
+
+use argus_domain::{
+    Address, Bytes, U256,
+    act::{HandoffOrder, Intent},
+    call::Claim,
+    contracts::{decode_is_used, decode_uint, encode_execute, encode_fee, encode_is_used},
+    ids::TaskId,
+    job::Mode,
+    task::Agreed,
+};
+use argus_machine::transaction::Work;
+use argus_ports::{ChainError, ChainReader, ChainWriter, chain::At};
+use tokio::time::sleep;
+
+use crate::{Inner, config::Config, ports::Ports};
+
+/// Why a keeper does not act.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Its parts do not belong together, or it is not for this keeper.
+    #[error("the order does not hold: {0}")]
+    Inconsistent(&'static str),
+    /// Too few valid signatures.
+    #[error("{valid} valid signatures over this call, {needed} needed")]
+    NoQuorum {
+        /// Valid ones.
+        valid: usize,
+        /// Needed.
+        needed: usize,
+    },
+    /// Mode `Solo`: it never signed this call itself.
+    #[error("this keeper has not signed this call")]
+    NotOurs,
+    /// The chain would refuse.
+    #[error("the call would be refused: {0}")]
+    Reverts(String),
+    /// The executor has this task already.
+    #[error("the task was executed already")]
+    Used,
+    /// Its time is over.
+    #[error("the call's time is over")]
+    Late,
+    /// The chain or the journal does not answer.
+    #[error("{0}")]
+    Unreachable(String),
+}
+
+/// Gas that the executor uses for itself beside its inner call: its own overhead of 52,000 with the transaction's
+/// base cost, and about 20,000 for a signature with its registry look-ups. Measured by the contracts' tests.
+const EXECUTOR_GAS: u64 = 52_000;
+const SIGNATURE_GAS: u64 = 20_000;
+/// Gas per byte of calldata (EIP-2028, non-zero bytes).
+const BYTE_GAS: u64 = 16;
+
+/// Between two tries at a chain that does not answer.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Everything that is needed to act on an order: checked, simulated, weighed.
+pub async fn prepare(keeper: &Inner, order: &HandoffOrder) -> Result<(Work, Vec<Intent>), Refusal> {
+    let (config, ports) = (&keeper.config, &keeper.ports);
+    let known =
+        ports.journal.intents(order.task.id).await.map_err(|e| Refusal::Unreachable(e.to_string()))?;
+    if let Some(last) = known.last() {
+        // It was acted on before: the journal says how, and the platform is only told again.
+        return Ok((again(last), known));
+    }
+    check(config, ports, order).await?;
+    let chain = order.agreed.call.chain;
+    let missing = || Refusal::Unreachable(format!("this keeper has no node of chain {chain}"));
+    let writer = ports.writers.get(&chain).ok_or_else(missing)?.as_ref();
+    let reader = ports.readers.get(&chain).ok_or_else(missing)?.as_ref();
+    let weighed = async {
+        loop {
+            let tried = match order.job.policy.mode {
+                Mode::Quorum { .. } => through_executor(keeper, reader, writer, order).await,
+                Mode::Solo => directly(keeper, writer, order).await,
+            };
+            match tried {
+                Err(Refusal::Unreachable(why)) => tracing::debug!(why, "asking the chain again"),
+                done => return done,
+            }
+            sleep(ASK_AGAIN).await;
+        }
+    };
+    let left = order.handoff.patience_until.since(ports.clock.now());
+    let work = tokio::time::timeout(left, weighed).await.map_err(|_| Refusal::Late)??;
+    Ok((work, known))
+}
+
+fn again(intent: &Intent) -> Work {
+    let draft = &intent.draft;
+    Work {
+        task: intent.task,
+        to: draft.to,
+        value: draft.value,
+        data: draft.data.clone(),
+        gas_limit: draft.gas_limit,
+        max_fee_per_gas: draft.max_fee_per_gas,
+        valid_until: intent.valid_until,
+    }
+}
+
+/// Whether the order holds: it is for this keeper, in time, and its call is what a quorum signed.
+async fn check(config: &Config, ports: &Ports, order: &HandoffOrder) -> Result<(), Refusal> {
+    let HandoffOrder { handoff, job, task, agreed } = order;
+    let me = ports.signer.address();
+    let holds = |holds: bool, what: &'static str| holds.then_some(()).ok_or(Refusal::Inconsistent(what));
+    holds(handoff.keeper.0 == me, "it is for another keeper")?;
+    holds(handoff.task == task.id && task.job == job.id, "its parts belong to different tasks")?;
+    holds(task.id == TaskId::of(job.id, &task.occurrence), "the task's id is not its occurrence's")?;
+    holds(agreed.call.chain == job.target_chain(), "the call is for another chain than the job")?;
+    let now = ports.clock.now();
+    if now >= agreed.valid_until || now >= handoff.patience_until {
+        return Err(Refusal::Late);
+    }
+    let claim = agreed.claim(job, task.id);
+    match job.policy.mode {
+        Mode::Quorum { threshold, .. } => {
+            holds(config.executors.contains_key(&agreed.call.chain), "no executor is known on its chain")?;
+            check_quorum(config, ports, agreed, &claim, usize::from(threshold))
+        }
+        Mode::Solo => {
+            let kept = ports.journal.claimed(task.id, agreed.attempt, agreed.round).await;
+            let kept = kept.map_err(|e| Refusal::Unreachable(e.to_string()))?;
+            let digest = claim.digest(&config.domain(agreed.call.chain));
+            kept.is_some_and(|kept| kept.digest == digest).then_some(()).ok_or(Refusal::NotOurs)
+        }
+    }
+}
+
+fn check_quorum(
+    config: &Config,
+    ports: &Ports,
+    agreed: &Agreed,
+    claim: &Claim,
+    needed: usize,
+) -> Result<(), Refusal> {
+    let digest = claim.digest(&config.domain(agreed.call.chain));
+    // Strict order is what makes the signers distinct, here as in the contract.
+    let ascending = agreed.signatures.windows(2).all(|pair| pair[0].0 < pair[1].0);
+    if !ascending {
+        return Err(Refusal::Inconsistent("its signatures are not in ascending order of signer"));
+    }
+    let valid = agreed
+        .signatures
+        .iter()
+        .filter(|(keeper, signature)| ports.signer.recover(digest, signature) == Some(keeper.0))
+        .count();
+    if valid < agreed.signatures.len() || valid < needed.max(1) {
+        return Err(Refusal::NoQuorum { valid, needed });
+    }
+    Ok(())
+}
+
+async fn through_executor(
+    keeper: &Inner,
+    reader: &dyn ChainReader,
+    writer: &dyn ChainWriter,
+    order: &HandoffOrder,
+) -> Result<Work, Refusal> {
+    let HandoffOrder { job, task, agreed, .. } = order;
+    let executor = keeper.config.domain(agreed.call.chain).executor;
+    let signatures: Vec<_> = agreed.signatures.iter().map(|(_, s)| *s).collect();
+    let data = encode_execute(&agreed.claim(job, task.id), &agreed.call.calldata, &signatures);
+    let (whole, inner, fee) = tokio::join!(
+        writer.estimate(keeper.id.0, executor, U256::ZERO, data.clone()),
+        writer.estimate(executor, agreed.call.target, U256::ZERO, agreed.call.calldata.clone()),
+        reader.call(None, executor, encode_fee(), At::Head),
+    );
+    let whole = match whole {
+        Ok(gas) => gas,
+        Err(ChainError::Reverted { reason, .. }) => {
+            let used = reader.call(None, executor, encode_is_used(task.id), At::Head).await;
+            return Err(match used.ok().as_ref().and_then(decode_is_used) {
+                Some(true) => Refusal::Used,
+                Some(false) | None => Refusal::Reverts(reason),
+            });
+        }
+        Err(error) => return Err(refusal(error)),
+    };
+    // An inner call that fails is a result like any other; it may use all that it is given.
+    let inner = inner.map_or(agreed.gas_limit, |gas| gas.min(agreed.gas_limit));
+    let fee = fee.ok().as_ref().and_then(decode_uint).unwrap_or_default();
+    let bytes = (agreed.call.calldata.len() + 65 * signatures.len()) as u64;
+    let likely = inner + EXECUTOR_GAS + SIGNATURE_GAS * signatures.len() as u64 + BYTE_GAS * bytes;
+    Ok(work(
+        &keeper.config,
+        order,
+        (executor, U256::ZERO, data),
+        whole,
+        (agreed.fee_cap.saturating_sub(fee), likely),
+    ))
+}
+
+async fn directly(keeper: &Inner, writer: &dyn ChainWriter, order: &HandoffOrder) -> Result<Work, Refusal> {
+    let agreed = &order.agreed;
+    let call = &agreed.call;
+    let gas = writer.estimate(keeper.id.0, call.target, call.value, call.calldata.clone()).await;
+    let gas = gas.map_err(refusal)?;
+    // Nobody pays the keeper back here: its own ceiling counts, and the job's where it names one.
+    let cap = if agreed.fee_cap.is_zero() { U256::MAX } else { agreed.fee_cap };
+    Ok(work(&keeper.config, order, (call.target, call.value, call.calldata.clone()), gas, (cap, gas)))
+}
+
+/// `gas` is what the simulation needed; the owner's `cap` in wei is spread over the gas that it is likely to pay for.
+fn work(
+    config: &Config,
+    order: &HandoffOrder,
+    (to, value, data): (Address, U256, Bytes),
+    gas: u64,
+    (cap, likely): (U256, u64),
+) -> Work {
+    let affordable = cap / U256::from(likely.max(1));
+    let affordable = u128::try_from(affordable).unwrap_or(u128::MAX);
+    Work {
+        task: order.task.id,
+        to,
+        value,
+        data,
+        // The state moves on between simulation and inclusion.
+        gas_limit: gas.saturating_add(gas / 5),
+        max_fee_per_gas: affordable.min(config.fees.per_gas_max),
+        valid_until: order.agreed.valid_until,
+    }
+}
+
+fn refusal(error: ChainError) -> Refusal {
+    match error {
+        ChainError::Reverted { reason, .. } => Refusal::Reverts(reason),
+        ChainError::InsufficientFunds | ChainError::Refused(_) => Refusal::Reverts(error.to_string()),
+        ChainError::Unreachable { .. }
+        | ChainError::UnknownBlock(_)
+        | ChainError::AlreadyKnown
+        | ChainError::NonceTooLow
+        | ChainError::Underpriced => Refusal::Unreachable(error.to_string()),
+    }
+}

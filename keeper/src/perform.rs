@@ -1,0 +1,275 @@
+//! The account of this keeper on one chain: one actor, so that a nonce is given out by one hand.
+
+use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
+
+use argus_domain::{
+    act::{HandoffOrder, Intent, PerformEvent},
+    chain::SignedTx,
+    ids::{ChainId, TaskId},
+};
+use argus_machine::{
+    Machine,
+    transaction::{self, Account, Effect, Input, SendOutcome, Work},
+};
+use argus_ports::{ChainError, ChainReader, ChainWriter, FromKeeper, Step, StoreError, chain::At};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+
+use crate::{
+    Inner, KeeperError,
+    order::{self, Refusal},
+};
+
+/// Orders prepared at once: hides the node's latency; more would only queue there.
+const PREPARED_AT_ONCE: usize = 16;
+
+/// Waits between calls to a journal that fails.
+const JOURNAL_WAIT: Duration = Duration::from_millis(200);
+
+/// What comes back from something that was begun.
+enum Done {
+    Prepared(TaskId, Result<(Work, Vec<Intent>), Refusal>),
+    Heard(Option<Input>),
+}
+
+struct Performer {
+    keeper: Arc<Inner>,
+    chain: ChainId,
+    writer: Arc<dyn ChainWriter>,
+    reader: Arc<dyn ChainReader>,
+    machine: Account,
+    preparing: BTreeSet<TaskId>,
+    begun: FuturesUnordered<BoxFuture<'static, Done>>,
+}
+
+/// Acts on a chain until dropped; ends only where the journal cannot be read.
+pub async fn run(
+    keeper: Arc<Inner>,
+    chain: ChainId,
+    mut orders: mpsc::Receiver<HandoffOrder>,
+) -> Result<(), KeeperError> {
+    let (Some(writer), Some(reader)) = (keeper.ports.writers.get(&chain), keeper.ports.readers.get(&chain))
+    else {
+        return Err(KeeperError::Unread(chain));
+    };
+    let fees = keeper.config.fees;
+    let machine = Account::new(transaction::Config {
+        chain,
+        keeper: keeper.id,
+        executor: keeper.config.executors.get(&chain).copied(),
+        resend: fees.resend_after,
+        stuck: fees.replace_after,
+        confirmations: fees.confirmations,
+        cancel_fee_max: fees.per_gas_max,
+        slots_max: fees.slots_max,
+    });
+    let (writer, reader) = (writer.clone(), reader.clone());
+    let (preparing, begun) = (BTreeSet::new(), FuturesUnordered::new());
+    let mut performer = Performer { keeper, chain, writer, reader, machine, preparing, begun };
+    performer.recover().await?;
+    let mut looks = interval(fees.look);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let clock = performer.keeper.ports.clock.clone();
+        let wake = performer.machine.next_wake();
+        let input = tokio::select! {
+            Some(order) = orders.recv(), if performer.preparing.len() < PREPARED_AT_ONCE => {
+                performer.prepare(order);
+                None
+            }
+            Some(done) = performer.begun.next() => performer.done(done),
+            _ = looks.tick() => {
+                performer.look();
+                None
+            }
+            () = async {
+                match wake {
+                    Some(wake) => clock.sleep_until(wake.at).await,
+                    None => std::future::pending().await,
+                }
+            } => {
+                let mut out = Vec::new();
+                performer.machine.tick(clock.now(), &mut out);
+                performer.carry_out(out).await?;
+                None
+            }
+        };
+        if let Some(input) = input {
+            performer.hear(input).await?;
+        }
+    }
+}
+
+impl Performer {
+    async fn recover(&mut self) -> Result<(), KeeperError> {
+        let (journal, chain) = (self.keeper.ports.journal.clone(), self.chain);
+        let mut intents = persist(|| journal.pending()).await?;
+        intents.retain(|intent| intent.draft.chain == chain);
+        let highest_nonce = persist(|| journal.highest_nonce(chain)).await?;
+        self.hear(Input::Recovered { intents, highest_nonce }).await
+    }
+
+    fn prepare(&mut self, order: HandoffOrder) {
+        let task = order.task.id;
+        if !self.preparing.insert(task) {
+            return;
+        }
+        let keeper = self.keeper.clone();
+        self.begun.push(
+            async move {
+                let prepared = order::prepare(&keeper, &order).await;
+                Done::Prepared(task, prepared)
+            }
+            .boxed(),
+        );
+    }
+
+    /// What the machine is to hear of it, if anything.
+    fn done(&mut self, done: Done) -> Option<Input> {
+        match done {
+            Done::Heard(input) => input,
+            Done::Prepared(task, prepared) => {
+                self.preparing.remove(&task);
+                match prepared {
+                    Ok((work, known)) => Some(Input::Perform { work: Box::new(work), known }),
+                    Err(refusal) => {
+                        let reason = refusal.to_string();
+                        self.report(PerformEvent::Declined { task, keeper: self.keeper.id, reason });
+                        None
+                    }
+                }
+            }
+        }
+    }
+
+    /// A look at the chain. One that fails says nothing; the next tick brings another.
+    fn look(&mut self) {
+        let (writer, reader) = (self.writer.clone(), self.reader.clone());
+        let (account, deadline) = (self.keeper.id.0, self.keeper.config.check_timeout);
+        let looked = async move {
+            let (head, nonce, price) =
+                tokio::try_join!(reader.block(At::Head), writer.nonce(account), writer.gas_price())?;
+            Ok::<_, ChainError>(head.map(|head| Input::Chain { head: head.number, nonce, price }))
+        };
+        self.begun.push(
+            async move {
+                Done::Heard(match timeout(deadline, looked).await {
+                    Ok(Ok(input)) => input,
+                    Ok(Err(error)) => {
+                        tracing::warn!(%error, "the chain cannot be read");
+                        None
+                    }
+                    Err(_) => None,
+                })
+            }
+            .boxed(),
+        );
+    }
+
+    async fn hear(&mut self, input: Input) -> Result<(), KeeperError> {
+        let mut out = Vec::new();
+        self.machine.handle(self.keeper.ports.clock.now(), input, &mut out);
+        self.carry_out(out).await
+    }
+
+    async fn carry_out(&mut self, mut effects: Vec<Effect>) -> Result<(), KeeperError> {
+        while !effects.is_empty() {
+            let mut heard = Vec::new();
+            for effect in effects {
+                heard.extend(self.perform(effect).await?);
+            }
+            effects = Vec::new();
+            for input in heard {
+                self.machine.handle(self.keeper.ports.clock.now(), input, &mut effects);
+            }
+        }
+        Ok(())
+    }
+
+    async fn perform(&mut self, effect: Effect) -> Result<Option<Input>, KeeperError> {
+        let ports = &self.keeper.ports;
+        match effect {
+            Effect::Sign { task, number, draft } => {
+                return Ok(Some(match ports.signer.sign_transaction(&draft) {
+                    Ok(signed) => Input::Signed { task, number, signed },
+                    Err(error) => Input::SignFailed { task, number, reason: error.to_string() },
+                }));
+            }
+            Effect::Record(intent) => {
+                let kept = persist(|| ports.journal.intend((*intent).clone())).await?;
+                if kept != *intent {
+                    return Err(KeeperError::TwoJournals(intent.task));
+                }
+                self.keeper.config.failpoint.reach(Step::Intent);
+            }
+            Effect::Send(signed) => self.send(signed),
+            Effect::Look(transaction) => {
+                let (reader, deadline) = (self.reader.clone(), self.keeper.config.check_timeout);
+                self.begin(async move {
+                    let receipt = timeout(deadline, reader.receipt(transaction)).await.ok()?.ok()?;
+                    Some(Input::Receipt { transaction, found: receipt.is_some() })
+                });
+            }
+            Effect::Report(event) => self.report(event),
+            Effect::End(task) => persist(|| ports.journal.end(task)).await?,
+        }
+        Ok(None)
+    }
+
+    fn send(&mut self, signed: SignedTx) {
+        let (writer, deadline) = (self.writer.clone(), self.keeper.config.check_timeout);
+        let failpoint = self.keeper.config.failpoint;
+        self.begin(async move {
+            let outcome = match timeout(deadline, writer.send(&signed)).await {
+                Ok(answer) => outcome(answer),
+                Err(_) => SendOutcome::Unreachable,
+            };
+            if outcome == SendOutcome::Taken {
+                failpoint.reach(Step::Broadcast);
+            }
+            Some(Input::Sent { transaction: signed.hash, outcome })
+        });
+    }
+
+    fn begin(&mut self, work: impl Future<Output = Option<Input>> + Send + 'static) {
+        self.begun.push(work.map(Done::Heard).boxed());
+    }
+
+    /// Never waits: what does not fit is said again when the platform asks again.
+    fn report(&self, event: PerformEvent) {
+        tracing::info!(keeper = %self.keeper.id, ?event, "performed");
+        if self.keeper.outbox.try_send(FromKeeper::Performed(event)).is_err() {
+            tracing::warn!(keeper = %self.keeper.id, "a report was dropped: the outbox is full");
+        }
+    }
+}
+
+fn outcome(answer: Result<(), ChainError>) -> SendOutcome {
+    match answer {
+        Ok(()) | Err(ChainError::AlreadyKnown) => SendOutcome::Taken,
+        Err(ChainError::NonceTooLow) => SendOutcome::NonceTooLow,
+        Err(ChainError::Underpriced) => SendOutcome::Underpriced,
+        Err(ChainError::InsufficientFunds) => SendOutcome::InsufficientFunds,
+        Err(ChainError::Unreachable { .. } | ChainError::UnknownBlock(_)) => SendOutcome::Unreachable,
+        Err(error @ (ChainError::Reverted { .. } | ChainError::Refused(_))) => {
+            SendOutcome::Refused(error.to_string())
+        }
+    }
+}
+
+/// Asks the journal until it answers: without it nothing may leave.
+async fn persist<T, F>(call: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    loop {
+        match call().await {
+            Err(error) if error.is_retryable() => tracing::warn!(%error, "the journal fails: asking again"),
+            answered => return answered,
+        }
+        sleep(JOURNAL_WAIT).await;
+    }
+}

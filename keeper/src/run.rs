@@ -1,0 +1,131 @@
+//! From an assignment to an answer.
+
+use std::sync::Arc;
+
+use argus_domain::{
+    answer,
+    attempt::{Answer, Assignment, Output, SignedAssignment},
+    ids::Round,
+    job::Args,
+    run::{RunEnd, RunInput, RunReport, Transcript},
+};
+use argus_ports::RunnerError;
+
+use crate::{
+    Inner, sign,
+    verify::{self, Objection},
+};
+
+/// Why a keeper takes no part in an attempt. It says so, so that nobody waits for it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Decline {
+    /// It does not accept the assignment.
+    #[error(transparent)]
+    Objection(#[from] Objection),
+    /// All its slots are taken.
+    #[error("all {0} run slots are taken")]
+    Busy(u32),
+    /// The script could not be fetched.
+    #[error("the script could not be fetched: {0}")]
+    Content(String),
+    /// The run says nothing that another keeper could repeat.
+    #[error("the run was inconclusive: {0}")]
+    Inconclusive(String),
+    /// It signed another call in this attempt and round before it was restarted.
+    #[error("another call was signed in this attempt before")]
+    Signed,
+    /// The second round does not hold.
+    #[error("second round refused: {0}")]
+    Round(String),
+    /// Its own key or journal failed.
+    #[error("this keeper failed: {0}")]
+    Own(String),
+}
+
+/// What a run came to, before it is signed.
+pub struct Outcome {
+    /// What the script was told.
+    pub input: RunInput,
+    /// What it left behind; `None` where no script ran.
+    pub report: Option<RunReport>,
+    /// What follows.
+    pub output: Output,
+}
+
+/// Verifies, runs, signs. The caller holds the deadline.
+pub async fn answer(keeper: &Inner, signed: &SignedAssignment) -> Result<Answer, Decline> {
+    verify::check(&keeper.config, &keeper.ports, &keeper.pins, signed).await?;
+    let assignment = &signed.assignment;
+    let outcome = execute(keeper, assignment, None).await?;
+    let Outcome { input, report, output } = outcome;
+    let observation = sign::observation(&keeper.ports, assignment, &input, report.as_ref(), output)?;
+    let claim = match &observation.output {
+        Output::Call(call) => {
+            Some(sign::claim(&keeper.config, &keeper.ports, assignment, call, Round(1)).await?)
+        }
+        Output::Skip(_) | Output::Fail(_) => None,
+    };
+    let (transcript, log) = report.map(|r| (r.transcript, r.log)).unwrap_or_default();
+    Ok(Answer { observation, claim, transcript, log })
+}
+
+/// Runs the assignment, or replays a transcript of it.
+pub async fn execute(
+    keeper: &Inner,
+    assignment: &Assignment,
+    replay: Option<Arc<Transcript>>,
+) -> Result<Outcome, Decline> {
+    let input = input(assignment);
+    let Args::Computed { module, .. } = &assignment.job.args else {
+        let output = answer::fixed_call(&assignment.job)
+            .map_or_else(|fault| Output::Fail(fault.to_string()), Output::Call);
+        return Ok(Outcome { input, report: None, output });
+    };
+    let source = keeper.modules.get(&module.source).await.map_err(|e| Decline::Content(e.to_string()))?;
+    let (runner, limits) = (&keeper.ports.runner, assignment.attempt.limits);
+    let shared = Arc::new(input.clone());
+    let report = match replay {
+        None => runner.run(source, module.language, shared, limits).await,
+        Some(transcript) => runner.replay(source, module.language, shared, limits, transcript).await,
+    };
+    let report = match report {
+        Ok(report) => report,
+        // The same bytes are refused by every keeper with this engine.
+        Err(RunnerError::Refused(refusal)) => {
+            return Ok(Outcome { input, report: None, output: Output::Fail(refusal.to_string()) });
+        }
+        Err(error @ RunnerError::Busy { .. }) => return Err(Decline::Inconclusive(error.to_string())),
+        Err(error @ RunnerError::Diverged { .. }) => return Err(Decline::Round(error.to_string())),
+        Err(error @ RunnerError::Host(_)) => return Err(Decline::Inconclusive(error.to_string())),
+    };
+    let output = answer::output_of_run(&assignment.job, report.end.clone())
+        .ok_or_else(|| Decline::Inconclusive(reason(&report.end)))?;
+    Ok(Outcome { input, report: Some(report), output })
+}
+
+/// What the script is told: everything of the assignment that a result may depend on, and nothing else.
+fn input(assignment: &Assignment) -> RunInput {
+    let Assignment { job, task, attempt } = assignment;
+    let (arguments, allow_hosts) = match &job.args {
+        Args::Fixed(values) => (values.clone(), Vec::new()),
+        Args::Computed { given, allow_hosts, .. } => (given.clone(), allow_hosts.clone()),
+    };
+    RunInput {
+        job: job.id,
+        task: task.id,
+        due: task.due,
+        attempt: attempt.no,
+        trigger: task.trigger.clone(),
+        arguments,
+        pins: attempt.pins.clone(),
+        allow_hosts,
+    }
+}
+
+fn reason(end: &RunEnd) -> String {
+    match end {
+        RunEnd::Failed(failure) => failure.message.clone(),
+        RunEnd::Skipped(reason) => reason.clone(),
+        RunEnd::Value(_) => String::new(),
+    }
+}

@@ -1,0 +1,67 @@
+//! The second round: replay the run that was taken, and sign its call.
+
+use std::sync::Arc;
+
+use argus_domain::{
+    attempt::{Assignment, Observation, Output, SecondRound, SignedClaim},
+    ids::Round,
+};
+
+use crate::{
+    Inner,
+    run::{Decline, execute},
+    sign,
+};
+
+/// Checks that the rule takes the chosen run, replays it bit for bit, and signs what it comes to.
+pub async fn sign(
+    keeper: &Inner,
+    assignment: &Assignment,
+    round: SecondRound,
+) -> Result<SignedClaim, Decline> {
+    let SecondRound { observations, chosen, transcript, .. } = round;
+    let refuse = |why: &str| Decline::Round(why.to_owned());
+    for observation in &observations {
+        check(keeper, assignment, observation)?;
+    }
+    let taken = observations
+        .iter()
+        .find(|o| o.keeper == chosen)
+        .ok_or_else(|| refuse("the chosen keeper is not among the observations"))?;
+    if transcript.root() != taken.transcript_root {
+        return Err(refuse("the transcript is not the chosen run's"));
+    }
+    let transcript = Arc::new(transcript);
+    let again = execute(keeper, assignment, Some(transcript.clone())).await?;
+    let Some(report) = &again.report else {
+        return Err(refuse("there is no script to replay"));
+    };
+    if report.transcript.root() != taken.transcript_root {
+        return Err(refuse("the replay asked for something else"));
+    }
+    if report.fuel != taken.fuel {
+        return Err(refuse("the replay used another amount of fuel"));
+    }
+    let Output::Call(call) = &again.output else {
+        return Err(refuse("the replay makes no call"));
+    };
+    if again.output != taken.output {
+        return Err(refuse("the replay comes to another call"));
+    }
+    sign::claim(&keeper.config, &keeper.ports, assignment, call, Round(2)).await
+}
+
+/// Whether an observation is of this attempt, and of the keeper that it names.
+fn check(keeper: &Inner, assignment: &Assignment, observation: &Observation) -> Result<(), Decline> {
+    let attempt = &assignment.attempt;
+    let is_ours = observation.task == attempt.task
+        && observation.attempt == attempt.no
+        && attempt.keepers.contains(&observation.keeper);
+    let signer = keeper.ports.signer.recover(observation.digest(), &observation.signature);
+    if !is_ours || signer != Some(observation.keeper.0) {
+        return Err(Decline::Round(
+            "an observation is not of this attempt, or not signed by its keeper".to_owned(),
+        ));
+    }
+    Ok(())
+}
