@@ -1,0 +1,92 @@
+//! One request, after policy has let it through.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use argus_domain::{Address, access::ApiKey, job::JobRecord, task::TaskRecord, time::Timestamp};
+use axum::http::request::Parts;
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::{Edge, errors::ApiError, json};
+
+/// A request with what policy found: handlers see no key that may not call them, and no subject that the key may
+/// not act for.
+pub struct Call {
+    /// The edge's ports and settings.
+    pub edge: Arc<Edge>,
+    /// The caller's key; `None` on routes that need none.
+    pub key: Option<ApiKey>,
+    /// Parameters of the path, decoded.
+    pub params: BTreeMap<String, String>,
+    /// What the path names.
+    pub subject: Found,
+    /// The head of the request.
+    pub parts: Parts,
+    /// Its body.
+    pub body: Bytes,
+    /// When it was let through.
+    pub now: Timestamp,
+}
+
+/// What a path names, loaded and the caller's to see.
+pub enum Found {
+    /// Nothing.
+    Nothing,
+    /// A job.
+    Job(Box<JobRecord>),
+    /// A task and its job.
+    Task(Box<(TaskRecord, JobRecord)>),
+    /// An address.
+    Address(Address),
+}
+
+impl Call {
+    /// The caller's key.
+    pub fn key(&self) -> Result<&ApiKey, ApiError> {
+        self.key.as_ref().ok_or_else(|| ApiError::internal("a keyed handler without a key"))
+    }
+
+    /// The job that the path names.
+    pub fn job(&self) -> Result<&JobRecord, ApiError> {
+        match &self.subject {
+            Found::Job(record) => Ok(record),
+            Found::Task(both) => Ok(&both.1),
+            Found::Nothing | Found::Address(_) => Err(ApiError::internal("a path without its job")),
+        }
+    }
+
+    /// The task that the path names.
+    pub fn task(&self) -> Result<&TaskRecord, ApiError> {
+        match &self.subject {
+            Found::Task(both) => Ok(&both.0),
+            Found::Nothing | Found::Job(_) | Found::Address(_) => {
+                Err(ApiError::internal("a path without its task"))
+            }
+        }
+    }
+
+    /// The address that the path names.
+    pub fn address(&self) -> Result<Address, ApiError> {
+        match &self.subject {
+            Found::Address(address) => Ok(*address),
+            Found::Nothing | Found::Job(_) | Found::Task(_) => {
+                Err(ApiError::internal("a path without its address"))
+            }
+        }
+    }
+
+    /// A parameter of the path.
+    pub fn param(&self, name: &str) -> &str {
+        self.params.get(name).map_or("", String::as_str)
+    }
+
+    /// The query's pairs.
+    pub fn query(&self) -> BTreeMap<String, String> {
+        json::query(self.parts.uri.query().unwrap_or_default())
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Result<Value, ApiError> {
+        json::parse(&self.body)
+    }
+}

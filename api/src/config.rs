@@ -1,0 +1,216 @@
+//! Settings of the edge, with the defaults that a fresh installation has.
+
+use std::time::Duration;
+
+use argus_domain::{U256, limits::Limits};
+use argus_ports::Failpoint;
+
+/// Settings of the edge.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Origins that browsers may call from; `*` allows any.
+    pub cors_origins: Vec<String>,
+    /// Largest request body, bytes.
+    pub body_max: usize,
+    /// Largest body that publishes a module, bytes: the largest module as base64 and some.
+    pub module_body_max: usize,
+    /// Time for a whole body to arrive.
+    pub body_timeout: Duration,
+    /// Time for one answer; creation may compile and run a script, and clients wait 120 s.
+    pub answer_timeout: Duration,
+    /// Longest request target, bytes; the HTTP library itself ends at 65,534.
+    pub uri_max: usize,
+    /// Most jobs in one creation.
+    pub jobs_per_create_max: usize,
+    /// Most static arguments of one job.
+    pub arguments_max: usize,
+    /// Requests per minute from one address to routes that need no key.
+    pub open_per_minute: u32,
+    /// Refused keys per minute from one address, after which it gets 429.
+    pub bad_keys_per_minute: u32,
+    /// Whether the last element of X-Forwarded-For is the client: only behind a proxy of one's own.
+    pub behind_proxy: bool,
+    /// Default requests per minute of a new user key.
+    pub user_rate: u32,
+    /// Default requests per minute of every other new key.
+    pub app_rate: u32,
+    /// Whether a job must be in its chain's registry.
+    pub job_registry: RegistryRule,
+    /// What new jobs get that say nothing.
+    pub policy: PolicyDefaults,
+    /// Scripts at creation.
+    pub scripts: ScriptRules,
+    /// Hosts that scripts and sources may reach besides public ones.
+    pub operator_reach: Vec<String>,
+    /// What a task costs beside its gas.
+    pub fees: FeeTable,
+    /// WebSocket limits.
+    pub rooms: RoomLimits,
+    /// Where a test has this process die.
+    pub failpoint: Failpoint,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            cors_origins: vec!["*".to_owned()],
+            body_max: 2 * 1024 * 1024,
+            module_body_max: 22 * 1024 * 1024,
+            body_timeout: Duration::from_secs(15),
+            answer_timeout: Duration::from_secs(110),
+            uri_max: 65_000,
+            jobs_per_create_max: 100,
+            arguments_max: 1_000,
+            open_per_minute: 120,
+            bad_keys_per_minute: 60,
+            behind_proxy: false,
+            user_rate: 120,
+            app_rate: 6_000,
+            job_registry: RegistryRule::Optional,
+            policy: PolicyDefaults::default(),
+            scripts: ScriptRules::default(),
+            operator_reach: Vec::new(),
+            fees: FeeTable::default(),
+            rooms: RoomLimits::default(),
+            failpoint: Failpoint::NONE,
+        }
+    }
+}
+
+/// Whether a job must be in its chain's registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegistryRule {
+    /// A registered job must have the same owner; an unregistered one is accepted.
+    Optional,
+    /// A job that its chain's registry does not know with this owner is refused.
+    Required,
+}
+
+/// What new jobs get that say nothing.
+#[derive(Debug, Clone)]
+pub struct PolicyDefaults {
+    /// Keepers of an attempt where the target chain has an executor.
+    pub keepers: u8,
+    /// How many of them must agree.
+    pub threshold: u8,
+    /// Most that the owner is charged per task, wei.
+    pub fee_cap: U256,
+    /// Gas that the call gets.
+    pub gas_limit: u64,
+    /// Relative difference that two observations may have, as a decimal.
+    pub tolerance: &'static str,
+    /// Blocks on top of an event's own before it counts.
+    pub confirmations: u64,
+    /// Budgets of scripts.
+    pub limits: Limits,
+}
+
+impl Default for PolicyDefaults {
+    fn default() -> Self {
+        Self {
+            keepers: 3,
+            threshold: 2,
+            fee_cap: U256::from(50_000_000_000_000_000u64),
+            gas_limit: 1_000_000,
+            tolerance: "0.01",
+            confirmations: 0,
+            limits: Limits::DEFAULT,
+        }
+    }
+}
+
+/// Scripts at creation.
+#[derive(Debug, Clone)]
+pub struct ScriptRules {
+    /// Whether a script may be named by an http or https URL without a CID.
+    pub allow_http: bool,
+    /// Time for fetching one.
+    pub fetch_timeout: Duration,
+    /// Dry runs that are remembered.
+    pub dry_runs_kept: usize,
+    /// How long a dry run is believed by the fee quote.
+    pub dry_run_age: Duration,
+}
+
+impl Default for ScriptRules {
+    fn default() -> Self {
+        Self {
+            allow_http: false,
+            fetch_timeout: Duration::from_secs(20),
+            dry_runs_kept: 1_000,
+            dry_run_age: Duration::from_secs(300),
+        }
+    }
+}
+
+/// What a task costs beside the gas of its call; integer wei throughout.
+#[derive(Debug, Clone)]
+pub struct FeeTable {
+    /// Jobs with static arguments, wei.
+    pub fixed_wei: U256,
+    /// Jobs whose script gives the arguments, wei.
+    pub computed_wei: U256,
+    /// Jobs whose script chooses the call, wei.
+    pub script_wei: U256,
+    /// Gas that checking the quorum and settling costs on top of the call.
+    pub overhead_gas: u64,
+    /// Gas of a call whose simulation reverts now and may not revert later.
+    pub fallback_gas: u64,
+    /// Margin of `total_fee` over `current_total_fee`, per cent.
+    pub margin_percent: u64,
+    /// Per million units of fuel that the dry run used, wei.
+    pub fuel_million_wei: U256,
+}
+
+impl Default for FeeTable {
+    fn default() -> Self {
+        Self {
+            fixed_wei: U256::from(2_000_000_000_000u64),
+            computed_wei: U256::from(2_333_333_333_333u64),
+            script_wei: U256::from(3_333_333_333_333u64),
+            overhead_gas: 180_000,
+            fallback_gas: 500_000,
+            margin_percent: 20,
+            fuel_million_wei: U256::from(1_000_000_000u64),
+        }
+    }
+}
+
+/// WebSocket limits.
+#[derive(Debug, Clone)]
+pub struct RoomLimits {
+    /// Connections of one key.
+    pub connections_per_key: usize,
+    /// Rooms of one connection.
+    pub rooms_per_connection: usize,
+    /// Frames that wait for one slow reader before it is dropped.
+    pub queue: usize,
+    /// Largest frame from a client, bytes.
+    pub frame_max: usize,
+    /// Time between our pings.
+    pub ping_every: Duration,
+    /// Without any frame from the client for so long, the connection is closed.
+    pub idle_max: Duration,
+    /// Time for one frame to leave.
+    pub write_timeout: Duration,
+    /// Tasks in a snapshot.
+    pub snapshot_tasks: u32,
+    /// Changes that a resuming client gets at most; past it a fresh snapshot says so.
+    pub resume_max: u32,
+}
+
+impl Default for RoomLimits {
+    fn default() -> Self {
+        Self {
+            connections_per_key: 100,
+            rooms_per_connection: 1_000,
+            queue: 256,
+            frame_max: 8 * 1024,
+            ping_every: Duration::from_secs(30),
+            idle_max: Duration::from_secs(75),
+            write_timeout: Duration::from_secs(10),
+            snapshot_tasks: 1_000,
+            resume_max: 10_000,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! From what a client sends to a stored job: one validation that reports every fault of every job at once.
+//!
+//! Nothing is stored unless everything holds. A repeat with equal content gets the same answer, because what depends
+//! on time is computed from the instant of the first acceptance.
+
+mod condition;
+mod event;
+mod faults;
+mod fields;
+mod job;
+mod policy;
+mod schedule;
+mod target;
+
+use std::collections::BTreeSet;
+
+use argus_domain::{
+    Address,
+    access::ApiKey,
+    ids::JobId,
+    job::{Cursor, Job, Link},
+    time::Timestamp,
+};
+use serde_json::{Value, json};
+
+pub use faults::Faults;
+pub use fields::Fields;
+pub use job::{Basis, Checked, check, check_on, first_cursor, head};
+pub use policy::{allow_hosts, limits};
+pub use target::{CallShape, converted, find_function};
+
+use crate::{Edge, errors::ApiError, script::ScriptRefused};
+
+/// Jobs that passed, in the order in which they were sent.
+pub struct Batch {
+    /// Jobs with their first cursors.
+    pub jobs: Vec<(Job, Cursor)>,
+    /// What a client should know though it is no fault.
+    pub warnings: Vec<String>,
+}
+
+/// What validation came to.
+pub enum Validated {
+    /// All hold.
+    Good(Batch),
+    /// Everything holds but a script.
+    ScriptRefused(ScriptRefused),
+}
+
+/// Checks a batch. Its order is the order of linked jobs, the first one being the head.
+pub async fn check_all(
+    edge: &Edge,
+    key: &ApiKey,
+    bodies: &[Value],
+    now: Timestamp,
+) -> Result<Validated, ApiError> {
+    let max = edge.config.jobs_per_create_max;
+    if bodies.is_empty() || bodies.len() > max {
+        let message = format!("send an array of 1 to {max} jobs, not {}", bodies.len());
+        return Err(ApiError::unprocessable("BAD_BATCH", message));
+    }
+    if let Some(other) = bodies.iter().filter_map(owner_of).find(|owner| !key.may_act_for(*owner)) {
+        tracing::info!(%other, "a job for an address that the key may not act for");
+        return Err(ApiError::not_yours());
+    }
+    let mut faults = Faults::default();
+    let (mut checked, mut refused, mut seen) = (Vec::new(), None, BTreeSet::new());
+    for (index, body) in bodies.iter().enumerate() {
+        let path = format!("[{index}]");
+        let Some(map) = body.as_object() else {
+            faults.add(&path, "TYPE", "a job is a JSON object");
+            continue;
+        };
+        let fields = Fields::new(map, &path);
+        let one = check(edge, &fields, now, &mut faults).await?;
+        if let Some(id) = one.id
+            && !seen.insert(id)
+        {
+            faults.add(fields.path("job_id"), "DUPLICATE", "this job_id occurs twice in the request");
+        }
+        refused = refused.or(one.refused);
+        checked.extend(one.checked);
+    }
+    let mut owners = checked.iter().map(|one| one.job.owner);
+    if let Some(first) = owners.next()
+        && owners.any(|owner| owner != first)
+    {
+        faults.add("[1].user_address", "OWNER", "all jobs of one request have the same user_address");
+    }
+    if !faults.is_empty() {
+        if let Some(ScriptRefused { path, message, .. }) = &refused {
+            faults.add(path, "SCRIPT", message.clone());
+        }
+        return Err(faults.into_error());
+    }
+    if let Some(refused) = refused {
+        return Ok(Validated::ScriptRefused(refused));
+    }
+    Ok(Validated::Good(linked(checked)))
+}
+
+fn owner_of(body: &Value) -> Option<Address> {
+    crate::json::address(body.get("user_address")?.as_str()?)
+}
+
+fn linked(checked: Vec<Checked>) -> Batch {
+    let ids: Vec<JobId> = checked.iter().map(|one| one.job.id).collect();
+    let mut batch = Batch { jobs: Vec::with_capacity(ids.len()), warnings: Vec::new() };
+    for (index, one) in checked.into_iter().enumerate() {
+        let Checked { mut job, cursor, warnings } = one;
+        if ids.len() > 1 {
+            let previous = index.checked_sub(1).and_then(|i| ids.get(i)).copied();
+            let position = index.try_into().unwrap_or(u32::MAX);
+            job.link = Some(Link { position, previous, next: ids.get(index + 1).copied() });
+        }
+        batch.warnings.extend(warnings);
+        batch.jobs.push((job, cursor));
+    }
+    batch
+}
+
+/// The answer for a batch in which only a script was refused: 200, because existing clients look at `status`.
+pub fn refusal_body(refused: &ScriptRefused) -> Value {
+    json!({
+        "status": "validation_failed",
+        "message": refused.message,
+        "validation_executable": refused.is_executable,
+        "validation_safe_match": refused.is_safe_match,
+        "validation_output": refused.output,
+    })
+}

@@ -1,0 +1,50 @@
+//! Filters of event jobs.
+
+use argus_domain::event::{BadFilter, EventFilter, EventRequest};
+
+use crate::{
+    Edge,
+    create::{Faults, Fields},
+};
+
+/// The filter of a job. One that cannot be compiled is refused and never "matches all".
+pub fn parse(edge: &Edge, fields: &Fields<'_>, faults: &mut Faults) -> Option<EventFilter> {
+    let chain = fields.chain("trigger_chain_id", faults);
+    if let Some(chain) = chain
+        && !edge.ports.chains.contains_key(&chain)
+    {
+        let message = format!("chain {chain} is not among those that this platform reads");
+        faults.add(fields.path("trigger_chain_id"), "CHAIN_UNSUPPORTED", message);
+    }
+    let contract = fields.address("trigger_contract_address", faults);
+    let event = fields.text("trigger_event", faults);
+    let abi = fields.text_of(&["trigger_abi", "abi"], faults);
+    let parameter = fields.text("event_filter_para_name", faults);
+    let value = fields.text("event_filter_value", faults);
+    let confirmations =
+        fields.whole("confirmations", (0, 1_000), faults).unwrap_or(edge.config.policy.confirmations);
+    let (Some(chain), Some(contract)) = (chain, contract) else { return None };
+    let request = EventRequest {
+        chain,
+        contract,
+        event: &event,
+        abi: &abi,
+        parameter: &parameter,
+        value: &value,
+        confirmations,
+    };
+    match EventFilter::compile(&request) {
+        Ok(filter) => Some(filter),
+        Err(e) => {
+            let field = match &e {
+                BadFilter::Event(_) | BadFilter::NoEvent | BadFilter::IndexedUnknown(_) => "trigger_event",
+                BadFilter::NoParameter
+                | BadFilter::UnknownParameter { .. }
+                | BadFilter::NoSuchTopic { .. } => "event_filter_para_name",
+                BadFilter::NoValue(_) | BadFilter::BadTopic(_) => "event_filter_value",
+            };
+            faults.add(fields.path(field), "EVENT_FILTER", e.to_string());
+            None
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What a job may say of how keepers agree, of late runs and of its budgets; all of it is optional.
+
+use argus_domain::{
+    U256,
+    decimal::Decimal,
+    ids::ChainId,
+    job::{Agreement, Misfire, Mode, Policy},
+    limits::Limits,
+};
+use serde_json::Value;
+
+use crate::{
+    Edge,
+    create::{Faults, Fields},
+};
+
+/// Largest quorum.
+const KEEPERS_MAX: u64 = 15;
+/// Most gas that a call may ask for: half of a block of thirty million.
+const GAS_LIMIT_MAX: u64 = 15_000_000;
+
+/// A job's policy: what it says, else the defaults.
+pub fn parse(edge: &Edge, fields: &Fields<'_>, target: Option<ChainId>, faults: &mut Faults) -> Policy {
+    let defaults = &edge.config.policy;
+    let has_executor =
+        target.and_then(|id| edge.ports.chains.get(&id)).is_some_and(|c| c.contracts.is_some());
+    Policy {
+        mode: mode(fields, has_executor, (defaults.keepers, defaults.threshold), faults),
+        agreement: agreement(fields, defaults.tolerance, faults),
+        misfire: misfire(fields, faults),
+        fee_cap: fee_cap(fields, defaults.fee_cap, faults),
+        gas_limit: fields.whole("gas_limit", (21_000, GAS_LIMIT_MAX), faults).unwrap_or(defaults.gas_limit),
+    }
+}
+
+fn mode(fields: &Fields<'_>, has_executor: bool, default: (u8, u8), faults: &mut Faults) -> Mode {
+    let keepers = fields.whole("keepers", (1, KEEPERS_MAX), faults);
+    let threshold = fields.whole("threshold", (1, KEEPERS_MAX), faults);
+    if !has_executor {
+        if keepers.is_some_and(|n| n > 1) || threshold.is_some_and(|n| n > 1) {
+            let message = "a quorum needs the executor contract, which this chain does not have";
+            faults.add(fields.path("keepers"), "QUORUM", message);
+        }
+        return Mode::Solo;
+    }
+    let keepers = keepers.map_or(default.0, |n| n.try_into().unwrap_or(default.0));
+    let half = keepers / 2 + 1;
+    let usual = if keepers == default.0 { default.1 } else { half };
+    let threshold = threshold.map_or(usual, |n| n.try_into().unwrap_or(usual));
+    if threshold > keepers || threshold < half {
+        let message = format!("of {keepers} keepers, {half} to {keepers} must agree");
+        faults.add(fields.path("threshold"), "QUORUM", message);
+    }
+    Mode::Quorum { keepers, threshold }
+}
+
+fn agreement(fields: &Fields<'_>, default: &str, faults: &mut Faults) -> Agreement {
+    let tolerance = fields.decimal("tolerance", faults);
+    let one: Decimal = "1".parse().unwrap_or_else(|_| Decimal::zero());
+    if tolerance.as_ref().is_some_and(|t| *t < Decimal::zero() || *t > one) {
+        faults.add(fields.path("tolerance"), "RANGE", "tolerance is a fraction from 0 to 1");
+    }
+    let tolerance = tolerance.unwrap_or_else(|| default.parse().unwrap_or_else(|_| Decimal::zero()));
+    match fields.text("agreement", faults).replace('_', "-").to_ascii_lowercase().as_str() {
+        "" | "median" => Agreement::Median { tolerance },
+        "exact" => Agreement::Exact,
+        "trust-performer" => Agreement::TrustPerformer,
+        _ => {
+            let message = "agreement is median, exact or trust-performer";
+            faults.add(fields.path("agreement"), "AGREEMENT", message);
+            Agreement::Exact
+        }
+    }
+}
+
+fn misfire(fields: &Fields<'_>, faults: &mut Faults) -> Misfire {
+    match fields.text("misfire", faults).replace('-', "_").to_ascii_lowercase().as_str() {
+        "" | "run_once" | "once" => Misfire::RunOnce,
+        "skip" => Misfire::Skip,
+        "catch_up" => Misfire::CatchUp,
+        _ => {
+            faults.add(fields.path("misfire"), "MISFIRE", "misfire is run_once, skip or catch_up");
+            Misfire::RunOnce
+        }
+    }
+}
+
+fn fee_cap(fields: &Fields<'_>, default: U256, faults: &mut Faults) -> U256 {
+    let text = fields.text("fee_cap", faults);
+    if text.is_empty() {
+        return default;
+    }
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    let found = digits.then(|| U256::from_str_radix(&text, 10).ok()).flatten().filter(|n| !n.is_zero());
+    found.unwrap_or_else(|| {
+        faults.add(fields.path("fee_cap"), "RANGE", "fee_cap is a whole number of wei above 0");
+        default
+    })
+}
+
+/// A job's budgets: what it says, else the defaults; what no job may exceed is refused.
+pub fn limits(edge: &Edge, fields: &Fields<'_>, faults: &mut Faults) -> Limits {
+    let mut limits = edge.config.policy.limits;
+    let Some(map) = fields.object("limits", faults) else { return limits };
+    let prefix = fields.path("limits");
+    let own = Fields::new(map, &prefix);
+    let ceiling = Limits::CEILING;
+    let mut take = |name: &str, max: u64, slot: &mut u64| {
+        if let Some(n) = own.whole(name, (1, max), faults) {
+            *slot = n;
+        }
+    };
+    take("fuel_max", ceiling.fuel_max, &mut limits.fuel_max);
+    take("memory_bytes", ceiling.memory_bytes, &mut limits.memory_bytes);
+    take("wall_ms", ceiling.wall_ms, &mut limits.wall_ms);
+    limits
+}
+
+/// Hosts that a job's script may reach. A private or loopback address is taken only where the operator lists it.
+pub fn allow_hosts(edge: &Edge, fields: &Fields<'_>, faults: &mut Faults) -> Vec<String> {
+    let given = fields.array("allow_hosts", 64, faults);
+    let mut hosts = Vec::with_capacity(given.len());
+    for (index, value) in given.iter().enumerate() {
+        let path = fields.path(&format!("allow_hosts[{index}]"));
+        match value {
+            Value::String(host) if !host.is_empty() && !host.contains(['/', '@', ' ']) => {
+                let reach =
+                    argus_ports::Reach { allow: Vec::new(), operator: edge.config.operator_reach.clone() };
+                match edge.ports.egress.check(&format!("http://{host}/"), &reach) {
+                    Ok(()) => hosts.push(host.to_ascii_lowercase()),
+                    Err(e) => faults.add(path, "FORBIDDEN_HOST", e.to_string()),
+                }
+            }
+            _ => faults.add(path, "HOST", "a host is name, name:port, address or address:port"),
+        }
+    }
+    hosts
+}

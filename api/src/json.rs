@@ -1,0 +1,186 @@
+//! JSON in and out. Bodies are parsed whatever their Content-Type says: several clients send `text/plain`.
+
+use std::collections::BTreeMap;
+
+use argus_domain::{Address, U256, decimal::Decimal, time::Timestamp};
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+use serde::Serialize;
+use serde_json::{Number, Value};
+
+use crate::errors::ApiError;
+
+/// A JSON answer.
+pub fn reply<T: Serialize>(status: StatusCode, value: &T) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(bytes) => {
+            let mut response = Response::new(Body::from(bytes));
+            *response.status_mut() = status;
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+        }
+        Err(cause) => {
+            tracing::error!(%cause, "an answer could not be written");
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            response
+        }
+    }
+}
+
+/// A 200.
+pub fn ok<T: Serialize>(value: &T) -> Response {
+    reply(StatusCode::OK, value)
+}
+
+/// Parses a body. Of repeated keys in an object the last one counts; nesting is limited to 128 levels by the parser.
+pub fn parse(body: &[u8]) -> Result<Value, ApiError> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(ApiError::bad_request("the body is empty; send JSON"));
+    }
+    serde_json::from_slice(body).map_err(|e| ApiError::bad_request(format!("the body is no JSON: {e}")))
+}
+
+/// Parses a body that may be empty, which then means `{}`.
+pub fn parse_or_empty(body: &[u8]) -> Result<Value, ApiError> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Value::Object(serde_json::Map::new()));
+    }
+    parse(body)
+}
+
+/// The pairs of a query string; of repeated names the last one counts.
+pub fn query(text: &str) -> BTreeMap<String, String> {
+    url::form_urlencoded::parse(text.as_bytes()).into_owned().collect()
+}
+
+/// A whole number in any form that clients send: `7`, `"7"`, `7.0`, `7e0`. `None` where it is none or too large.
+pub fn whole(value: &Value) -> Option<u64> {
+    let text = scalar_text(value)?;
+    let decimal: Decimal = text.parse().ok()?;
+    decimal.to_string().parse().ok()
+}
+
+/// A decimal in any form that clients send, exact.
+pub fn decimal(value: &Value) -> Option<Decimal> {
+    scalar_text(value)?.parse().ok()
+}
+
+fn scalar_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Number(n) => Some(n.to_string()),
+        Value::String(s) => Some(s.trim().to_owned()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// A flag in any form that clients send.
+pub fn flag(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(b) => Some(*b),
+        Value::String(s) if s.eq_ignore_ascii_case("true") => Some(true),
+        Value::String(s) if s.eq_ignore_ascii_case("false") || s.is_empty() => Some(false),
+        Value::Number(n) => match n.to_string().as_str() {
+            "0" => Some(false),
+            "1" => Some(true),
+            _ => None,
+        },
+        Value::Null | Value::String(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// An address as clients write it: 0x and 40 hexadecimal digits in any case.
+pub fn address(text: &str) -> Option<Address> {
+    let digits = text.trim().strip_prefix("0x").or_else(|| text.trim().strip_prefix("0X"))?;
+    (digits.len() == 40).then(|| digits.parse().ok()).flatten()
+}
+
+/// An integer as a JSON number with all its digits.
+pub fn number(n: U256) -> Value {
+    Number::from_string_unchecked(n.to_string()).into()
+}
+
+/// Wei as the JSON number that a float parser holds exactly, or past 2^53 as a decimal string.
+pub fn wei(n: U256) -> Value {
+    if n <= U256::from(1u64 << 53) { number(n) } else { Value::String(n.to_string()) }
+}
+
+/// A decimal as a JSON number with all its digits.
+pub fn decimal_number(d: &Decimal) -> Value {
+    Number::from_string_unchecked(d.to_string()).into()
+}
+
+/// Wei as ether, an exact JSON number.
+pub fn ether(n: U256) -> Value {
+    let text = n.to_string();
+    let padded = format!("{text:0>19}");
+    let (whole, fraction) = padded.split_at(padded.len() - 18);
+    let fraction = fraction.trim_end_matches('0');
+    let shown = if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") };
+    Number::from_string_unchecked(shown).into()
+}
+
+/// An instant, or null.
+pub fn instant(at: Option<Timestamp>) -> Value {
+    at.map_or(Value::Null, |at| Value::String(at.to_rfc3339()))
+}
+
+/// The integer by which clients know an address: its first 48 bits, so that a JSON number holds it.
+pub fn address_number(address: Address) -> u64 {
+    address.0.iter().take(6).fold(0, |n, byte| (n << 8) | u64::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_every_form() {
+        for (text, expect) in [
+            ("7", Some(7)),
+            ("\"7\"", Some(7)),
+            ("7.0", Some(7)),
+            ("7e0", Some(7)),
+            ("\" 7 \"", Some(7)),
+            ("7.5", None),
+            ("-1", None),
+            ("\"\"", None),
+            ("true", None),
+            ("1e99", None),
+        ] {
+            let value: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(whole(&value), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn amounts_keep_their_digits() {
+        for (wei_text, shown) in [
+            ("0", "0"),
+            ("1", "0.000000000000000001"),
+            ("1000000000000000000", "1"),
+            ("1500000000000000000", "1.5"),
+        ] {
+            assert_eq!(ether(wei_text.parse().unwrap()).to_string(), shown);
+        }
+        assert_eq!(wei(U256::from(5)).to_string(), "5");
+        assert_eq!(wei(U256::MAX), Value::String(U256::MAX.to_string()));
+    }
+
+    #[test]
+    fn addresses_need_forty_digits() {
+        for (text, good) in [
+            ("0x1111111111111111111111111111111111111111", true),
+            ("0X1111111111111111111111111111111111111111", true),
+            ("1111111111111111111111111111111111111111", false),
+            ("0x11", false),
+            ("0x111111111111111111111111111111111111111g", false),
+            ("", false),
+        ] {
+            assert_eq!(address(text).is_some(), good, "{text}");
+        }
+    }
+}

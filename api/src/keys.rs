@@ -1,0 +1,197 @@
+//! API keys: shown once when made, masked ever after, stored as a hash.
+
+use argus_domain::{
+    Address,
+    access::{ApiKey, Role},
+    time::Timestamp,
+};
+use axum::{http::StatusCode, response::Response};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::{
+    auth::key_hash,
+    call::Call,
+    create::Faults,
+    errors::ApiError,
+    json::{self, reply},
+};
+
+/// The most requests per minute that a key may have.
+const RATE_MAX: u64 = 1_000_000;
+
+/// A key just made: the only moment at which its text is known.
+pub struct NewKey {
+    /// What the client sends.
+    pub text: String,
+    /// What is stored.
+    pub key: ApiKey,
+}
+
+/// Makes a key. Its text has 122 random bits from the operating system.
+pub fn new_key(owner: Address, role: Role, rate_limit: u32, now: Timestamp) -> NewKey {
+    let text = format!("TGRX-{}", Uuid::new_v4());
+    NewKey { key: stored_key(&text, owner, role, rate_limit, now), text }
+}
+
+/// What is stored for a key whose text is given.
+fn stored_key(text: &str, owner: Address, role: Role, rate_limit: u32, now: Timestamp) -> ApiKey {
+    let (head, tail) = (text.get(..9).unwrap_or_default(), text.get(text.len() - 4..).unwrap_or_default());
+    ApiKey {
+        id: Uuid::new_v4().simple().to_string(),
+        hash: key_hash(text),
+        masked: format!("{head}****{tail}"),
+        owner,
+        role,
+        rate_limit,
+        created_at: now,
+        revoked_at: None,
+    }
+}
+
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::User => "user",
+        Role::App => "app",
+        Role::Keeper => "keeper",
+        Role::Admin => "admin",
+    }
+}
+
+fn parse_role(text: &str) -> Option<Role> {
+    match text.to_ascii_lowercase().as_str() {
+        "user" => Some(Role::User),
+        "app" => Some(Role::App),
+        "keeper" => Some(Role::Keeper),
+        "admin" => Some(Role::Admin),
+        _ => None,
+    }
+}
+
+fn shown(key: &ApiKey) -> Map<String, Value> {
+    let mut map = Map::new();
+    map.insert("key".to_owned(), json!(key.masked));
+    map.insert("id".to_owned(), json!(key.id));
+    map.insert("owner".to_owned(), json!(key.owner));
+    map.insert("role".to_owned(), json!(role_name(key.role)));
+    map.insert("rate_limit".to_owned(), json!(key.rate_limit));
+    map.insert("is_active".to_owned(), json!(key.revoked_at.is_none()));
+    let status = if key.revoked_at.is_none() { "active" } else { "revoked" };
+    map.insert("status".to_owned(), json!(status));
+    map.insert("created_at".to_owned(), json!(key.created_at.to_rfc3339()));
+    map.insert("revoked_at".to_owned(), json::instant(key.revoked_at));
+    map
+}
+
+/// `POST /api/admin/api-keys {"owner", "role", "rate_limit"}`
+pub async fn create(call: Call) -> Result<Response, ApiError> {
+    let body = call.json()?;
+    let mut faults = Faults::default();
+    let owner = body.get("owner").and_then(Value::as_str).and_then(json::address);
+    if owner.is_none() {
+        faults.add("owner", "ADDRESS", "owner is 0x and 40 hexadecimal digits");
+    }
+    let role = match body.get("role") {
+        None | Some(Value::Null) => Some(Role::User),
+        Some(value) => value.as_str().and_then(parse_role),
+    };
+    if role.is_none() {
+        faults.add("role", "ROLE", "role is user, app, keeper or admin");
+    }
+    let default = match role {
+        Some(Role::User) | None => call.edge.config.user_rate,
+        Some(Role::App | Role::Keeper | Role::Admin) => call.edge.config.app_rate,
+    };
+    let rate = match body.get("rate_limit") {
+        None | Some(Value::Null) => Some(default),
+        Some(value) => parse_rate(value),
+    };
+    if rate.is_none() {
+        faults.add("rate_limit", "RANGE", format!("rate_limit is a whole number from 1 to {RATE_MAX}"));
+    }
+    let (Some(owner), Some(role), Some(rate)) = (owner, role, rate) else {
+        return Err(faults.into_error());
+    };
+    let made = new_key(owner, role, rate, call.now);
+    call.edge.ports.keys.put(made.key.clone()).await?;
+    let mut answer = shown(&made.key);
+    answer.insert("key".to_owned(), json!(made.text));
+    Ok(reply(StatusCode::CREATED, &answer))
+}
+
+fn parse_rate(value: &Value) -> Option<u32> {
+    json::whole(value).filter(|n| (1..=RATE_MAX).contains(n)).and_then(|n| n.try_into().ok())
+}
+
+/// `GET /api/admin/api-keys/{owner}`: a bare array, newest first.
+pub async fn list(call: Call) -> Result<Response, ApiError> {
+    let owner = json::address(call.param("id")).ok_or_else(|| {
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "INVALID_ADDRESS",
+            "an address is 0x and 40 hexadecimal digits",
+        )
+    })?;
+    let keys = call.edge.ports.keys.list(Some(owner)).await?;
+    Ok(json::ok(&keys.iter().map(shown).collect::<Vec<_>>()))
+}
+
+/// The public name behind what a path gives: the name itself, or a masked key that is unique (with `?owner=`,
+/// among that owner's).
+async fn named(call: &Call) -> Result<String, ApiError> {
+    let text = call.param("id");
+    let owner = match call.query().get("owner") {
+        None => None,
+        Some(text) => Some(json::address(text).ok_or_else(ApiError::absent)?),
+    };
+    let keys = call.edge.ports.keys.list(owner).await?;
+    if keys.iter().any(|key| key.id == text) {
+        return Ok(text.to_owned());
+    }
+    let live: Vec<_> = keys.iter().filter(|key| key.masked == text && key.revoked_at.is_none()).collect();
+    match live.as_slice() {
+        [only] => Ok(only.id.clone()),
+        [] => Err(ApiError::absent()),
+        _ => Err(ApiError::conflict(
+            "KEY_AMBIGUOUS",
+            "several keys look like this one masked; name it by its id",
+        )),
+    }
+}
+
+/// `PUT /api/admin/api-keys/{id} {"rate_limit"?, "is_active"?}`; a revoked key stays revoked.
+pub async fn change(call: Call) -> Result<Response, ApiError> {
+    let body = call.json()?;
+    let mut faults = Faults::default();
+    let given = |names: [&str; 2]| names.iter().find_map(|name| body.get(*name)).filter(|v| !v.is_null());
+    let rate = given(["rate_limit", "rateLimit"]).map(parse_rate);
+    if rate == Some(None) {
+        faults.add("rate_limit", "RANGE", format!("rate_limit is a whole number from 1 to {RATE_MAX}"));
+    }
+    let active = given(["is_active", "isActive"]).map(json::flag);
+    match active {
+        Some(None) => faults.add("is_active", "TYPE", "is_active is true or false"),
+        Some(Some(_)) | None => {}
+    }
+    if !faults.is_empty() {
+        return Err(faults.into_error());
+    }
+    let id = named(&call).await?;
+    let revoked_at = (active == Some(Some(false))).then_some(call.now);
+    let key = call.edge.ports.keys.update(&id, rate.flatten(), revoked_at).await?;
+    let key = key.ok_or_else(ApiError::absent)?;
+    if active == Some(Some(true)) && key.revoked_at.is_some() {
+        return Err(ApiError::conflict("KEY_REVOKED", "a revoked key stays revoked; make a new one"));
+    }
+    Ok(json::ok(&shown(&key)))
+}
+
+/// `DELETE /api/admin/api-keys/{id}`
+pub async fn revoke(call: Call) -> Result<Response, ApiError> {
+    let id = named(&call).await?;
+    let key = call.edge.ports.keys.update(&id, None, Some(call.now)).await?;
+    key.ok_or_else(ApiError::absent)?;
+    let mut response = Response::new(axum::body::Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    Ok(response)
+}

@@ -1,0 +1,231 @@
+//! Scripts: published, shown, and run outside any task.
+
+use std::sync::Arc;
+
+use argus_domain::{
+    Value,
+    limits::Limits,
+    module::{Language, ModuleRecord, ModuleRef, Shape},
+    run::{RunEnd, RunReport},
+    time::Timestamp,
+};
+use axum::response::Response;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use serde_json::{Map, json};
+
+use crate::{
+    call::Call,
+    create::{CallShape, Faults, Fields, allow_hosts, find_function, limits},
+    errors::ApiError,
+    json,
+    script::{self, Source, fetch, judge, language_of},
+};
+
+/// `POST /api/modules {"source" or "wasm_base64", "language"}`
+pub async fn publish(call: Call) -> Result<Response, ApiError> {
+    let body = call.json()?;
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    let told = text("language").unwrap_or_default();
+    let (bytes, language) = match (text("source"), text("wasm_base64")) {
+        (Some(source), None) => (Bytes::from(source.to_owned()), language_of(told, source.as_bytes())),
+        (None, Some(encoded)) => {
+            let bytes = STANDARD.decode(encoded.trim()).map_err(|e| {
+                ApiError::unprocessable("INVALID_BASE64", format!("wasm_base64 is no base64: {e}"))
+            })?;
+            (Bytes::from(bytes), Ok(Language::Wasm))
+        }
+        (None, None) | (Some(_), Some(_)) => {
+            let message = "send either source (a text) or wasm_base64, and language";
+            return Err(ApiError::unprocessable("INVALID_MODULE", message));
+        }
+    };
+    let language = language.map_err(|(code, message)| ApiError::unprocessable(code, message))?;
+    if bytes.is_empty() {
+        return Err(ApiError::unprocessable("INVALID_MODULE", "the script is empty"));
+    }
+    let admitted = call.edge.ports.runner.admit(bytes.clone(), language).await?;
+    let cid = call.edge.ports.content.put(bytes.clone()).await?;
+    let record = ModuleRecord {
+        module: ModuleRef { source: cid, language },
+        wasm_hash: admitted.wasm_hash,
+        source_bytes: bytes.len() as u64,
+        module_bytes: admitted.module_bytes,
+        shape: admitted.shape,
+        published_at: call.now,
+    };
+    call.edge.ports.modules.put(record.clone(), call.key()?.owner).await?;
+    Ok(json::ok(&shown(&record)))
+}
+
+fn shown(record: &ModuleRecord) -> Value {
+    let shape = match record.shape {
+        Shape::Script => "script",
+        Shape::Reactor => "reactor",
+        Shape::Command => "command",
+        Shape::Component => "component",
+    };
+    json!({
+        "cid": record.module.source.0,
+        "url": format!("ipfs://{}", record.module.source),
+        "language": record.module.language.to_string(),
+        "wasm_hash": record.wasm_hash.0,
+        "source_bytes": record.source_bytes,
+        "module_bytes": record.module_bytes,
+        "shape": shape,
+        "published_at": record.published_at.to_rfc3339(),
+    })
+}
+
+/// `GET /api/modules/{cid}`: scripts are public under their CID; who published them is not shown.
+pub async fn show(call: Call) -> Result<Response, ApiError> {
+    let cid = call.edge.ports.content.parse(call.param("cid")).map_err(|_| ApiError::absent())?;
+    let mut records: Vec<ModuleRecord> =
+        call.edge.ports.modules.by_cid(&cid).await?.into_iter().map(|(record, _)| record).collect();
+    records.sort_by_key(|record| (record.published_at, record.module.language));
+    records.dedup_by_key(|record| record.module.language);
+    let first = records.first().ok_or_else(ApiError::absent)?;
+    let mut answer = shown(first);
+    if let Some(map) = answer.as_object_mut() {
+        let languages: Vec<_> = records.iter().map(|r| r.module.language.to_string()).collect();
+        map.insert("languages".to_owned(), json!(languages));
+        map.insert("engine".to_owned(), json!(call.edge.ports.runner.engine().0));
+    }
+    Ok(json::ok(&answer))
+}
+
+/// `POST /api/modules/{cid}/run {"arguments"?, "language"?, "due"?, "allow_hosts"?, "limits"?}`
+pub async fn run(call: Call) -> Result<Response, ApiError> {
+    let body = match json::parse_or_empty(&call.body)? {
+        Value::Object(map) => map,
+        _ => return Err(ApiError::bad_request("send a JSON object, or nothing")),
+    };
+    let mut faults = Faults::default();
+    let fields = Fields::new(&body, "");
+    let given = fields.array("arguments", call.edge.config.arguments_max, &mut faults);
+    let told = fields.text("language", &mut faults);
+    let hosts = allow_hosts(&call.edge, &fields, &mut faults);
+    let limits = Limits::effective(&limits(&call.edge, &fields, &mut faults));
+    let due = fields.text("due", &mut faults);
+    let due = if due.is_empty() { None } else { Some(Timestamp::parse_rfc3339(&due)) };
+    if due == Some(None) {
+        faults.add("due", "INSTANT", "due is an RFC 3339 instant");
+    }
+    if !faults.is_empty() {
+        return Err(faults.into_error());
+    }
+    let (cid, bytes) = match fetch(&call.edge, call.param("cid")).await? {
+        Ok(found) => found,
+        Err(_) => return Err(ApiError::absent()),
+    };
+    let published = call.edge.ports.modules.by_cid(&cid).await?;
+    let language = match (told.as_str(), published.first()) {
+        ("", Some((record, _))) => record.module.language,
+        (text, _) => {
+            language_of(text, &bytes).map_err(|(code, message)| ApiError::unprocessable(code, message))?
+        }
+    };
+    let mut input = script::run_input(&call.edge, given, hosts).await;
+    if let Some(due) = due.flatten() {
+        input.due = due;
+    }
+    let runner = &call.edge.ports.runner;
+    runner.admit(bytes.clone(), language).await?;
+    let report = runner.run(bytes, language, Arc::new(input), limits).await?;
+    Ok(json::ok(&report_shown(&report)))
+}
+
+fn report_shown(report: &RunReport) -> Value {
+    let (ok, skipped, arguments, error, kind) = match &report.end {
+        RunEnd::Value(value) => (true, false, value.clone(), Value::Null, Value::Null),
+        RunEnd::Skipped(reason) => (false, true, Value::Null, json!(reason), Value::Null),
+        RunEnd::Failed(failure) => {
+            let kind = format!("{:?}", failure.kind).to_lowercase();
+            (false, false, Value::Null, json!(failure.message), json!(kind))
+        }
+    };
+    json!({
+        "ok": ok,
+        "skipped": skipped,
+        "arguments": arguments,
+        "error": error,
+        "failure": kind,
+        "log": report.log,
+        "fuel": report.fuel,
+        "memory_bytes": report.memory_bytes,
+        "host_calls": report.host_calls,
+        "wasm_hash": report.wasm_hash.0,
+        "engine": report.engine.0,
+        "transcript_root": report.transcript.root(),
+        "transcript": report.transcript,
+    })
+}
+
+/// `POST /api/code/validate {"code", "language", "task_definition_id", "is_safe", "selected_safe",
+/// "target_function"}`: 200 also for code that does not work.
+pub async fn validate(call: Call) -> Result<Response, ApiError> {
+    let body = match call.json()? {
+        Value::Object(map) => map,
+        _ => return Err(ApiError::bad_request("send a JSON object")),
+    };
+    let mut faults = Faults::default();
+    let fields = Fields::new(&body, "");
+    let code = body.get("code").and_then(Value::as_str).unwrap_or_default();
+    if code.trim().is_empty() {
+        faults.add("code", "REQUIRED", "code is the script's source");
+    }
+    let kind = fields.whole("task_definition_id", (1, 7), &mut faults).unwrap_or(2);
+    let told = fields.text("language", &mut faults);
+    let language = language_of(&told, code.as_bytes());
+    if let Err((word, message)) = &language {
+        faults.add("language", word, message.clone());
+    }
+    let is_safe = fields.flag("is_safe", false, &mut faults);
+    let safe = if is_safe { fields.address("selected_safe", &mut faults) } else { None };
+    let hosts = allow_hosts(&call.edge, &fields, &mut faults);
+    let limits = limits(&call.edge, &fields, &mut faults);
+    let Ok(language) = language else { return Err(faults.into_error()) };
+    if !faults.is_empty() {
+        return Err(faults.into_error());
+    }
+    let bytes = Bytes::from(code.to_owned());
+    // Named by its hash alone: code that is only tried is not published.
+    let name = argus_domain::module::Cid(format!("unpublished-{}", crate::auth::key_hash(code)));
+    let source = Source { module: ModuleRef { source: name, language }, bytes };
+    let ran = script::dry_run(&call.edge, &source, limits, Vec::new(), hosts).await?;
+    let signature = fields.text("target_function", &mut faults);
+    let owner = call.key()?.owner;
+    let judged = ran.and_then(|ran| {
+        if kind == 7 {
+            return judge(&ran.report, None);
+        }
+        let function = find_function(&fields.text("abi", &mut faults), &signature, None).ok();
+        match function {
+            Some(function) => {
+                let shape = CallShape { function, safe, owner };
+                judge(&ran.report, Some((&shape, owner)))
+            }
+            // Without a readable function only the form of the answer can be checked.
+            None => script::judge_form(&ran.report, safe),
+        }
+    });
+    Ok(json::ok(&validation(judged)))
+}
+
+fn validation(judged: Result<script::Judged, script::ScriptRefused>) -> Map<String, Value> {
+    let mut answer = Map::new();
+    match judged {
+        Ok(judged) => {
+            answer.insert("executable".to_owned(), json!(true));
+            answer.insert("output".to_owned(), json!(judged.output));
+            answer.insert("safe_match".to_owned(), json!(true));
+        }
+        Err(refused) => {
+            answer.insert("executable".to_owned(), json!(refused.is_executable));
+            answer.insert("output".to_owned(), json!(refused.output));
+            answer.insert("error".to_owned(), json!(refused.message));
+            answer.insert("safe_match".to_owned(), json!(refused.is_safe_match));
+        }
+    }
+    answer
+}

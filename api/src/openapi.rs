@@ -1,0 +1,95 @@
+//! openapi.json, from the route table.
+
+use serde_json::{Map, Value, json};
+
+use crate::routes::{Access, Body, ROUTES, Route, Subject};
+
+/// The description of every route.
+pub fn document() -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for route in ROUTES {
+        let entry = paths.entry(route.path).or_insert_with(|| json!({}));
+        if let Some(map) = entry.as_object_mut() {
+            map.insert(route.method.as_str().to_lowercase(), operation(route));
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Argus",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Jobs that run scripts and make one on-chain call per result. \
+                JSON is parsed whatever Content-Type says; unknown fields are ignored.",
+        },
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+                "bearer": {"type": "http", "scheme": "bearer"},
+            },
+            "schemas": {
+                "Error": {
+                    "type": "object",
+                    "required": ["error", "code"],
+                    "properties": {
+                        "error": {"type": "string"},
+                        "code": {"type": "string"},
+                        "details": {},
+                    },
+                },
+            },
+        },
+    })
+}
+
+fn operation(route: &Route) -> Value {
+    let error = json!({
+        "description": "An error",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    });
+    let mut responses = Map::new();
+    responses.insert("2XX".to_owned(), json!({"description": "Done"}));
+    let mut add = |status: u16| drop(responses.insert(status.to_string(), error.clone()));
+    if let Access::Keyed(_) = route.access {
+        add(401);
+        add(403);
+    }
+    match route.subject {
+        Subject::Job(_) | Subject::Task(_) | Subject::AddressAndJob(..) => add(404),
+        Subject::Nobody(_) | Subject::Address(_) | Subject::Safe(_) => {}
+    }
+    match route.body {
+        Body::None => {}
+        Body::Read | Body::ReadModule => {
+            add(413);
+            add(422);
+        }
+    }
+    if route.access != Access::Open {
+        add(429);
+    }
+    let mut operation = json!({"summary": route.summary, "responses": responses});
+    if let Some(map) = operation.as_object_mut() {
+        let parameters = parameters(route.path);
+        if !parameters.is_empty() {
+            map.insert("parameters".to_owned(), json!(parameters));
+        }
+        if let Access::Keyed(roles) = route.access {
+            let roles: Vec<String> = roles.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
+            map.insert("security".to_owned(), json!([{"key": []}, {"bearer": []}]));
+            map.insert("x-roles".to_owned(), json!(roles));
+        }
+        if route.body != Body::None {
+            let content = json!({"content": {"application/json": {"schema": {}}}});
+            map.insert("requestBody".to_owned(), content);
+        }
+    }
+    operation
+}
+
+fn parameters(path: &str) -> Vec<Value> {
+    path.split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
+        .collect()
+}

@@ -1,0 +1,81 @@
+//! What the edge needs from the world.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use argus_domain::{chain::Contracts, ids::ChainId};
+use argus_ports::{
+    Archive, ChainReader, ChainWriter, Clock, ContentStore, Egress, EventBus, JobStore, KeeperStore,
+    KeyStore, Ledger, ModuleRunner, ModuleStore, Nudge, RateLimiter, TaskStore,
+};
+use async_trait::async_trait;
+
+/// The edge's ports.
+#[derive(Clone)]
+pub struct Ports {
+    /// Jobs.
+    pub jobs: Arc<dyn JobStore>,
+    /// Tasks.
+    pub tasks: Arc<dyn TaskStore>,
+    /// Changes of tasks.
+    pub bus: Arc<dyn EventBus>,
+    /// API keys.
+    pub keys: Arc<dyn KeyStore>,
+    /// The keeper set.
+    pub keepers: Arc<dyn KeeperStore>,
+    /// Points and fees.
+    pub ledger: Arc<dyn Ledger>,
+    /// Published scripts.
+    pub modules: Arc<dyn ModuleStore>,
+    /// Public content.
+    pub content: Arc<dyn ContentStore>,
+    /// The platform's private blobs.
+    pub archive: Arc<dyn Archive>,
+    /// The one way out.
+    pub egress: Arc<dyn Egress>,
+    /// Where scripts run.
+    pub runner: Arc<dyn ModuleRunner>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Rates.
+    pub limiter: Arc<dyn RateLimiter>,
+    /// To the scheduler.
+    pub nudge: Arc<dyn Nudge>,
+    /// The chains that jobs may name.
+    pub chains: BTreeMap<ChainId, Chain>,
+    /// What must answer before this process takes requests.
+    pub checks: Vec<Arc<dyn ReadyCheck>>,
+    /// Where metrics of the whole process are gathered.
+    pub metrics: prometheus::Registry,
+}
+
+/// One chain.
+#[derive(Clone)]
+pub struct Chain {
+    /// Reads.
+    pub reader: Arc<dyn ChainReader>,
+    /// Prices and simulations.
+    pub writer: Arc<dyn ChainWriter>,
+    /// The platform's contracts; without them jobs run in solo mode.
+    pub contracts: Option<Contracts>,
+    /// Origin of a block explorer, for links to transactions.
+    pub explorer: Option<String>,
+}
+
+impl Chain {
+    /// The page of a transaction; empty where no explorer is known.
+    pub fn transaction_url(&self, transaction: argus_domain::B256) -> String {
+        match &self.explorer {
+            Some(origin) => format!("{}/tx/{transaction}", origin.trim_end_matches('/')),
+            None => String::new(),
+        }
+    }
+}
+
+/// Something that must work before requests are taken.
+#[async_trait]
+pub trait ReadyCheck: Send + Sync {
+    /// Its name in `/ready` and `/health`.
+    fn name(&self) -> &str;
+    /// Whether it works now, or what is wrong.
+    async fn check(&self) -> Result<(), String>;
+}

@@ -1,0 +1,283 @@
+//! One run of a script before anything depends on it, and what its answer is worth.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use argus_domain::{
+    Address, B256, Bytes, Value,
+    digest::digest_of,
+    ids::{AttemptNo, JobId, TaskId},
+    limits::Limits,
+    module::ModuleRecord,
+    run::{FailureKind, RunEnd, RunInput, RunReport},
+    task::TriggerFact,
+    time::Timestamp,
+};
+use argus_ports::RunnerError;
+use serde_json::json;
+
+use crate::{
+    Edge, chain,
+    create::{CallShape, converted},
+    errors::ApiError,
+    json,
+    script::Source,
+};
+
+/// 2025-01-01T00:00:00Z: where the clock of a script starts that runs outside any task, so that it uses the same
+/// fuel in every run that meets the same answers.
+const FIXED_DUE: Timestamp = Timestamp(1_735_689_600_000);
+/// Longest output that is shown to the client.
+const SHOWN_MAX: usize = 4_096;
+
+/// A run, and what is recorded of its script.
+pub struct Ran {
+    /// How it went.
+    pub report: RunReport,
+    /// The script.
+    pub record: ModuleRecord,
+}
+
+/// Runs that are believed for a while, by everything that they depend on. Failures are not kept: many pass.
+pub struct DryRuns {
+    kept: Mutex<Kept>,
+    max: usize,
+    age: Duration,
+}
+
+#[derive(Default)]
+struct Kept {
+    runs: BTreeMap<B256, (Timestamp, Arc<Ran>)>,
+    order: VecDeque<B256>,
+}
+
+impl DryRuns {
+    /// Keeps at most `max` runs, each for `age`.
+    pub fn new(max: usize, age: Duration) -> Self {
+        Self { kept: Mutex::default(), max, age }
+    }
+
+    fn get(&self, key: B256, now: Timestamp) -> Option<Arc<Ran>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.runs.get(&key).filter(|(at, _)| now.since(*at) < self.age).map(|(_, ran)| Arc::clone(ran))
+    }
+
+    fn put(&self, key: B256, now: Timestamp, ran: Arc<Ran>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.runs.insert(key, (now, ran)).is_none() {
+            kept.order.push_back(key);
+        }
+        while kept.order.len() > self.max {
+            if let Some(oldest) = kept.order.pop_front() {
+                kept.runs.remove(&oldest);
+            }
+        }
+    }
+}
+
+/// A script that does not do what its job needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptRefused {
+    /// JSON path of the script.
+    pub path: String,
+    /// Why, in a sentence.
+    pub message: String,
+    /// Whether it ran to its end.
+    pub is_executable: bool,
+    /// Whether its first value is the job's Safe.
+    pub is_safe_match: bool,
+    /// What it gave, or how it failed.
+    pub output: String,
+}
+
+impl ScriptRefused {
+    fn new(message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self {
+            path: String::new(),
+            output: message.clone(),
+            message,
+            is_executable: false,
+            is_safe_match: true,
+        }
+    }
+}
+
+/// What a script is told outside any task.
+pub async fn run_input(edge: &Edge, given: Vec<Value>, allow_hosts: Vec<String>) -> RunInput {
+    RunInput {
+        job: JobId(argus_domain::U256::ZERO),
+        task: TaskId(B256::ZERO),
+        due: FIXED_DUE,
+        attempt: AttemptNo(1),
+        trigger: TriggerFact::Manual,
+        arguments: given,
+        pins: chain::pins(edge).await,
+        allow_hosts,
+    }
+}
+
+/// Admits a script and runs it once. The outer error is ours or passes, the inner one is the script's.
+pub async fn dry_run(
+    edge: &Edge,
+    source: &Source,
+    limits: Limits,
+    given: Vec<Value>,
+    allow_hosts: Vec<String>,
+) -> Result<Result<Arc<Ran>, ScriptRefused>, ApiError> {
+    let limits = Limits::effective(&limits);
+    let now = edge.ports.clock.now();
+    let key = digest_of("argus/dry-run/1", &(&source.module, &limits, &given, &allow_hosts));
+    if let Some(ran) = edge.dry_runs.get(key, now) {
+        return Ok(Ok(ran));
+    }
+    let admitted = match edge.ports.runner.admit(source.bytes.clone(), source.module.language).await {
+        Ok(admitted) => admitted,
+        Err(RunnerError::Refused(refusal)) => return Ok(Err(ScriptRefused::new(refusal.to_string()))),
+        Err(e) => return Err(e.into()),
+    };
+    let input = Arc::new(run_input(edge, given, allow_hosts).await);
+    let run = edge.ports.runner.run(source.bytes.clone(), source.module.language, input, limits);
+    let report = match run.await {
+        Ok(report) => report,
+        Err(RunnerError::Refused(refusal)) => return Ok(Err(ScriptRefused::new(refusal.to_string()))),
+        Err(e) => return Err(e.into()),
+    };
+    let record = ModuleRecord {
+        module: source.module.clone(),
+        wasm_hash: admitted.wasm_hash,
+        source_bytes: source.bytes.len() as u64,
+        module_bytes: admitted.module_bytes,
+        shape: admitted.shape,
+        published_at: now,
+    };
+    match &report.end {
+        RunEnd::Failed(failure) if failure.kind == FailureKind::Inconclusive => {
+            Err(ApiError::unavailable("RUN_INCONCLUSIVE", failure.message.clone()))
+        }
+        RunEnd::Failed(failure) => Ok(Err(ScriptRefused::new(failure.message.clone()))),
+        RunEnd::Value(_) | RunEnd::Skipped(_) => {
+            let ran = Arc::new(Ran { report, record });
+            edge.dry_runs.put(key, now, Arc::clone(&ran));
+            Ok(Ok(ran))
+        }
+    }
+}
+
+/// What a dry run's answer is worth.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// The call that would be made; `None` where the script says "not now".
+    pub call: Option<(Address, Bytes)>,
+    /// What it gave, as text.
+    pub output: String,
+}
+
+/// Whether a run's answer fits: arguments of a function, or for a script that chooses the call its choice.
+pub fn judge(report: &RunReport, shape: Option<(&CallShape, Address)>) -> Result<Judged, ScriptRefused> {
+    let value = match &report.end {
+        RunEnd::Value(value) => value,
+        RunEnd::Skipped(reason) => return Ok(Judged { call: None, output: reason.clone() }),
+        RunEnd::Failed(failure) => return Err(ScriptRefused::new(failure.message.clone())),
+    };
+    let output: String = value.to_string().chars().take(SHOWN_MAX).collect();
+    let refused = |message: String, is_safe_match: bool| ScriptRefused {
+        path: String::new(),
+        message,
+        is_executable: true,
+        is_safe_match,
+        output: output.clone(),
+    };
+    let Some((shape, contract)) = shape else {
+        let call = choice(value).map_err(|message| refused(message, true))?;
+        return Ok(Judged { call, output });
+    };
+    let Value::Array(values) = value else {
+        let message = "the script must give a JSON array: the arguments in the order of the ABI";
+        return Err(refused(message.to_owned(), true));
+    };
+    if !shape.is_safe_match(values) {
+        let message = "the script's first value must be the job's Safe";
+        return Err(refused(message.to_owned(), false));
+    }
+    match converted(shape, values.clone()) {
+        Ok((calldata, _)) => Ok(Judged { call: Some((contract, calldata)), output }),
+        Err(e) => Err(refused(format!("what the script gave does not fit the function: {e}"), true)),
+    }
+}
+
+/// Whether a run's answer has the form of arguments, where the function is not known.
+pub fn judge_form(report: &RunReport, safe: Option<Address>) -> Result<Judged, ScriptRefused> {
+    let value = match &report.end {
+        RunEnd::Value(value) => value,
+        RunEnd::Skipped(reason) => return Ok(Judged { call: None, output: reason.clone() }),
+        RunEnd::Failed(failure) => return Err(ScriptRefused::new(failure.message.clone())),
+    };
+    let output: String = value.to_string().chars().take(SHOWN_MAX).collect();
+    let refused = |message: &str, is_safe_match: bool| ScriptRefused {
+        path: String::new(),
+        message: message.to_owned(),
+        is_executable: true,
+        is_safe_match,
+        output: output.clone(),
+    };
+    let Value::Array(values) = value else {
+        return Err(refused(
+            "the script must give a JSON array: the arguments in the order of the ABI",
+            true,
+        ));
+    };
+    let first = values.first().and_then(Value::as_str).and_then(json::address);
+    if safe.is_some() && first != safe {
+        return Err(refused("the script's first value must be the job's Safe", false));
+    }
+    Ok(Judged { call: None, output })
+}
+
+/// The choice of a script that decides what to call: whether, whom and with which calldata.
+fn choice(value: &Value) -> Result<Option<(Address, Bytes)>, String> {
+    let example = json!({"shouldExecute": true, "targetContract": "0x..", "calldata": "0x.."});
+    let Some(map) = value.as_object() else {
+        return Err(format!("the script must give a JSON object such as {example}"));
+    };
+    match map.get("shouldExecute").map(json::flag) {
+        Some(Some(true)) => {}
+        Some(Some(false)) => return Ok(None),
+        Some(None) | None => return Err("shouldExecute must be true or false".to_owned()),
+    }
+    let text = |name: &str| map.get(name).and_then(Value::as_str).unwrap_or_default();
+    let Some(target) = json::address(text("targetContract")) else {
+        return Err("targetContract must be 0x and 40 hexadecimal digits".to_owned());
+    };
+    match text("calldata").parse::<Bytes>() {
+        Ok(calldata) if text("calldata").starts_with("0x") => Ok(Some((target, calldata))),
+        _ => Err("calldata must be 0x and hexadecimal digits".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_as_a_table() {
+        let target = "0x1111111111111111111111111111111111111111";
+        for (value, good, calls) in [
+            (json!({"shouldExecute": false}), true, false),
+            (json!({"shouldExecute": true, "targetContract": target, "calldata": "0x01"}), true, true),
+            (json!({"shouldExecute": true, "targetContract": target, "calldata": "0x"}), true, true),
+            (json!({"shouldExecute": true, "targetContract": "0x11", "calldata": "0x"}), false, false),
+            (json!({"shouldExecute": true, "targetContract": target}), false, false),
+            (json!({"shouldExecute": "maybe"}), false, false),
+            (json!({}), false, false),
+            (json!([1]), false, false),
+        ] {
+            let found = choice(&value);
+            assert_eq!(found.is_ok(), good, "{value}");
+            assert_eq!(found.ok().flatten().is_some(), calls, "{value}");
+        }
+    }
+}

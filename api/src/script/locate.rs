@@ -1,0 +1,212 @@
+//! From the URL of a script to its name and bytes.
+
+use argus_domain::{
+    limits::{MODULE_BYTES_MAX, SOURCE_BYTES_MAX, WASI_COMMAND_BYTES_MAX},
+    module::{Cid, Language, ModuleRef},
+};
+use argus_ports::{ContentError, EgressError, EgressRequest, Method, Reach};
+use bytes::Bytes;
+use url::Url;
+
+use crate::{Edge, errors::ApiError};
+
+/// Redirects that are followed, each checked anew.
+const HOPS_MAX: usize = 4;
+
+/// A script's bytes under their name.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Name and language.
+    pub module: ModuleRef,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+/// A fault of the request: a word for programs and a sentence.
+pub type Fault = (&'static str, String);
+
+/// Where a URL leads.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    Content(String),
+    Web(String),
+}
+
+fn place(text: &str) -> Result<Place, Fault> {
+    let named = |cid: &str, rest: &str| {
+        if rest.trim_matches('/').is_empty() {
+            Ok(Place::Content(cid.to_owned()))
+        } else {
+            let message = format!("{rest:.80} leads into a folder; give the CID of the script itself");
+            Err(("SCRIPT_URL", message))
+        }
+    };
+    if let Some(rest) = text.strip_prefix("ipfs://") {
+        let rest = rest.strip_prefix("ipfs/").unwrap_or(rest);
+        let rest = rest.split(['?', '#']).next().unwrap_or_default();
+        let (cid, tail) = rest.split_once('/').unwrap_or((rest, ""));
+        return named(cid, tail);
+    }
+    let Ok(url) = Url::parse(text) else {
+        if text.len() < 128 && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return Ok(Place::Content(text.to_owned()));
+        }
+        return Err((
+            "SCRIPT_URL",
+            "a script's URL is ipfs://CID, or a gateway's URL with /ipfs/CID".to_owned(),
+        ));
+    };
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(("SCRIPT_URL", format!("a script's URL is ipfs or https, not {}", url.scheme())));
+    }
+    if let Some((_, after)) = url.path().split_once("/ipfs/") {
+        let (cid, tail) = after.split_once('/').unwrap_or((after, ""));
+        return named(cid, tail);
+    }
+    // A gateway that puts the CID into its host name.
+    let mut labels = url.host_str().unwrap_or_default().split('.');
+    if let (Some(cid), Some("ipfs")) = (labels.next(), labels.next()) {
+        return named(cid, url.path());
+    }
+    Ok(Place::Web(url.to_string()))
+}
+
+/// The language of a script: what the client says; WebAssembly shows itself; nothing means Go.
+pub fn language_of(text: &str, bytes: &[u8]) -> Result<Language, Fault> {
+    if bytes.starts_with(b"\0asm") {
+        return Ok(Language::Wasm);
+    }
+    text.trim().parse().map_err(|e: argus_domain::module::UnknownLanguage| ("LANGUAGE", e.to_string()))
+}
+
+/// Fetches a script. The outer error is ours or passes, the inner one is a fault of the request.
+pub async fn locate(edge: &Edge, url: &str, language: &str) -> Result<Result<Source, Fault>, ApiError> {
+    let found = match place(url.trim()) {
+        Err(fault) => return Ok(Err(fault)),
+        Ok(Place::Content(cid)) => fetch(edge, &cid).await,
+        Ok(Place::Web(url)) => from_web(edge, &url).await,
+    };
+    let (cid, bytes) = match found? {
+        Ok(found) => found,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    let published = edge.ports.modules.by_cid(&cid).await?;
+    let language = match (language.trim(), published.as_slice()) {
+        // Published in one language alone: that is the one.
+        ("", [(record, _)]) => Ok(record.module.language),
+        (text, _) => language_of(text, &bytes),
+    };
+    let language = match language {
+        Ok(language) => language,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    let max = match language {
+        Language::Wasm => MODULE_BYTES_MAX.max(WASI_COMMAND_BYTES_MAX),
+        Language::TypeScript | Language::JavaScript | Language::Go | Language::Python => SOURCE_BYTES_MAX,
+    };
+    if bytes.len() as u64 > max {
+        return Ok(Err(("SCRIPT_TOO_LARGE", format!("the script has {} bytes; at most {max}", bytes.len()))));
+    }
+    Ok(Ok(Source { module: ModuleRef { source: cid, language }, bytes }))
+}
+
+/// Bytes by CID.
+pub async fn fetch(edge: &Edge, cid: &str) -> Result<Result<(Cid, Bytes), Fault>, ApiError> {
+    let outcome = match edge.ports.content.parse(cid) {
+        Ok(cid) => {
+            let limit = edge.config.scripts.fetch_timeout;
+            match tokio::time::timeout(limit, edge.ports.content.get(&cid, WASI_COMMAND_BYTES_MAX)).await {
+                Ok(found) => found.map(|bytes| (cid, bytes)),
+                Err(_) => Err(ContentError::Absent(cid)),
+            }
+        }
+        Err(e) => Err(e),
+    };
+    match outcome {
+        Ok(found) => Ok(Ok(found)),
+        Err(e @ ContentError::Unavailable(_)) => Err(e.into()),
+        Err(e) => {
+            let ApiError { code, message, .. } = ApiError::from(e);
+            Ok(Err((code, message)))
+        }
+    }
+}
+
+async fn from_web(edge: &Edge, url: &str) -> Result<Result<(Cid, Bytes), Fault>, ApiError> {
+    let reach = Reach { allow: Vec::new(), operator: edge.config.operator_reach.clone() };
+    if let Err(e) = edge.ports.egress.check(url, &reach) {
+        return Ok(Err(("FORBIDDEN_URL", e.to_string())));
+    }
+    if !edge.config.scripts.allow_http {
+        let message =
+            "a script is named by its CID: ipfs://CID, or a gateway's URL with /ipfs/CID".to_owned();
+        return Ok(Err(("SCRIPT_URL", message)));
+    }
+    let mut url = url.to_owned();
+    for _ in 0..HOPS_MAX {
+        let request = EgressRequest {
+            method: Method::Get,
+            url: url.clone(),
+            headers: Vec::new(),
+            body: None,
+            timeout: edge.config.scripts.fetch_timeout,
+            max_body: WASI_COMMAND_BYTES_MAX,
+            reach: reach.clone(),
+        };
+        let response = match edge.ports.egress.fetch(request).await {
+            Ok(response) => response,
+            Err(e @ EgressError::Denied(_)) => return Ok(Err(("FORBIDDEN_URL", e.to_string()))),
+            Err(e @ EgressError::TooLarge(_)) => return Ok(Err(("SCRIPT_TOO_LARGE", e.to_string()))),
+            Err(e @ (EgressError::Timeout(_) | EgressError::Transport(_))) => {
+                return Ok(Err(("SCRIPT_NOT_FOUND", e.to_string())));
+            }
+        };
+        let location = response.headers.iter().find(|(name, _)| name == "location").map(|(_, v)| v.as_str());
+        match (response.status, location) {
+            (200..=299, _) => {
+                let cid = edge.ports.content.put(response.body.clone()).await?;
+                return Ok(Ok((cid, response.body)));
+            }
+            (301 | 302 | 303 | 307 | 308, Some(location)) => {
+                let next = Url::parse(&url).and_then(|base| base.join(location));
+                match next {
+                    Ok(next) => url = next.to_string(),
+                    Err(e) => return Ok(Err(("SCRIPT_URL", format!("a redirect leads nowhere: {e}")))),
+                }
+            }
+            (status, _) => {
+                return Ok(Err((
+                    "SCRIPT_NOT_FOUND",
+                    format!("the script's URL answered with status {status}"),
+                )));
+            }
+        }
+    }
+    Ok(Err(("SCRIPT_URL", format!("more than {} redirects", HOPS_MAX - 1))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_as_a_table() {
+        let cid = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
+        let content = |text: &str| Ok(Place::Content(text.to_owned()));
+        for (url, expect) in [
+            (format!("ipfs://{cid}"), content(cid)),
+            (format!("ipfs://ipfs/{cid}"), content(cid)),
+            (format!("https://gw.example/ipfs/{cid}/"), content(cid)),
+            (format!("https://gw.example/ipfs/{cid}?filename=a.ts"), content(cid)),
+            (format!("http://127.0.0.1:8080/ipfs/{cid}"), content(cid)),
+            (format!("https://{cid}.ipfs.dweb.link/"), content(cid)),
+            (cid.to_owned(), content(cid)),
+            ("https://host.example/a.ts".to_owned(), Ok(Place::Web("https://host.example/a.ts".to_owned()))),
+        ] {
+            assert_eq!(place(&url), expect, "{url}");
+        }
+        for url in ["", "ftp://host/a", "file:///etc/passwd", "not a url", "ipfs://bafy/dir/a.ts"] {
+            assert_eq!(place(url).map_err(|fault| fault.0), Err("SCRIPT_URL"), "{url}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! From a request to its handler and back: policy first, then the body, then the handler.
+
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
+
+use argus_ports::time::Allowance;
+use axum::{
+    RequestExt, Router,
+    body::to_bytes,
+    extract::{RawPathParams, Request},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{MethodFilter, on},
+};
+use bytes::Bytes;
+use futures::FutureExt;
+use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+
+use crate::{
+    Edge,
+    auth::{authenticate, check_role, client_address, find_subject, too_many},
+    call::Call,
+    config::Config,
+    errors::ApiError,
+    routes::{Access, Body, ROUTES, Route},
+};
+
+/// The router over the table.
+pub fn router(edge: Arc<Edge>) -> Router {
+    let cors = cors(&edge.config);
+    let mut router = Router::new();
+    for route in ROUTES {
+        // The table holds no method that axum cannot route; one that it could not would answer 405.
+        let Ok(filter) = MethodFilter::try_from(route.method.clone()) else { continue };
+        let edge = Arc::clone(&edge);
+        let handler = move |request: Request| serve(Arc::clone(&edge), route, request);
+        router = router.route(route.path, on(filter, handler));
+    }
+    router
+        .fallback(|| async {
+            ApiError::new(StatusCode::NOT_FOUND, "NO_SUCH_ROUTE", "there is no such route")
+        })
+        .method_not_allowed_fallback(|| async {
+            ApiError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "METHOD_NOT_ALLOWED",
+                "this route has other methods; see /openapi.json",
+            )
+        })
+        .layer(cors)
+}
+
+fn cors(config: &Config) -> CorsLayer {
+    let named = |names: &[&'static str]| -> Vec<HeaderName> {
+        names.iter().map(|name| HeaderName::from_static(name)).collect()
+    };
+    let layer = CorsLayer::new()
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
+        .allow_headers(named(&["content-type", "x-api-key", "authorization", "x-trace-id"]))
+        .expose_headers(named(&[
+            "x-ratelimit-limit",
+            "x-ratelimit-remaining",
+            "x-ratelimit-reset",
+            "retry-after",
+            "link",
+        ]));
+    if config.cors_origins.iter().any(|origin| origin == "*") {
+        return layer.allow_origin(Any);
+    }
+    let origins = config.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    layer.allow_origin(AllowOrigin::list(origins))
+}
+
+/// One request through one route.
+async fn serve(edge: Arc<Edge>, route: &'static Route, request: Request) -> Response {
+    let started = tokio::time::Instant::now();
+    let mut allowance = None;
+    let work = answer(Arc::clone(&edge), route, request, &mut allowance);
+    let caught = AssertUnwindSafe(Box::pin(work)).catch_unwind().await;
+    let mut response = match caught {
+        Ok(Ok(response)) => response,
+        Ok(Err(e)) => e.into_response(),
+        Err(_) => ApiError::internal(format!("a panic in {} {}", route.method, route.path)).into_response(),
+    };
+    if let Some(allowance) = &allowance {
+        put_allowance(&mut response, allowance);
+    }
+    let labels = [route.path, route.method.as_str()];
+    edge.metrics.seconds.with_label_values(&labels).observe(started.elapsed().as_secs_f64());
+    let status = response.status();
+    edge.metrics.answers.with_label_values(&[route.path, route.method.as_str(), status.as_str()]).inc();
+    response
+}
+
+async fn answer(
+    edge: Arc<Edge>,
+    route: &'static Route,
+    mut request: Request,
+    allowance: &mut Option<Allowance>,
+) -> Result<Response, ApiError> {
+    let target_length = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if target_length > edge.config.uri_max {
+        return Err(ApiError::new(
+            StatusCode::URI_TOO_LONG,
+            "URI_TOO_LONG",
+            format!("the request target has {target_length} bytes; at most {}", edge.config.uri_max),
+        ));
+    }
+    let params = path_params(&mut request).await?;
+    let (parts, body) = request.into_parts();
+    let key = match route.access {
+        Access::Open => None,
+        Access::Limited => {
+            let bucket = format!("address:{}", client_address(&edge, &parts));
+            take(&edge, &bucket, edge.config.open_per_minute, allowance).await?;
+            None
+        }
+        Access::Keyed(roles) => {
+            let key = authenticate(&edge, &parts).await?;
+            take(&edge, &format!("key:{}", key.id), key.rate_limit, allowance).await?;
+            check_role(&key, roles)?;
+            Some(key)
+        }
+    };
+    let param = |name: &str| params.get(name).cloned().unwrap_or_default();
+    let subject = find_subject(&edge, route, key.as_ref(), param).await?;
+    let body = match route.body {
+        Body::None => Bytes::new(),
+        Body::Read => read_body(&edge, &parts.headers, body, edge.config.body_max).await?,
+        Body::ReadModule => read_body(&edge, &parts.headers, body, edge.config.module_body_max).await?,
+    };
+    let now = edge.ports.clock.now();
+    let limit = edge.config.answer_timeout;
+    let call = Call { edge, key, params, subject, parts, body, now };
+    match tokio::time::timeout(limit, (route.handler)(call)).await {
+        Ok(result) => result,
+        Err(_) => Err(ApiError::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "ANSWER_TIMEOUT",
+            format!("no answer within {} s; the same request may be sent again", limit.as_secs()),
+        )),
+    }
+}
+
+async fn path_params(request: &mut Request) -> Result<BTreeMap<String, String>, ApiError> {
+    let raw: RawPathParams = request
+        .extract_parts()
+        .await
+        .map_err(|_| ApiError::bad_request("the path is no valid UTF-8 once decoded"))?;
+    Ok(raw.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+async fn take(
+    edge: &Edge,
+    bucket: &str,
+    per_minute: u32,
+    allowance: &mut Option<Allowance>,
+) -> Result<(), ApiError> {
+    let taken = edge.ports.limiter.take(bucket, per_minute).await;
+    *allowance = Some(taken);
+    if taken.allowed { Ok(()) } else { Err(too_many(&taken)) }
+}
+
+fn put_allowance(response: &mut Response, allowance: &Allowance) {
+    let reset_secs: u64 = allowance.reset_after.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX);
+    let headers = response.headers_mut();
+    headers.insert("x-ratelimit-limit", HeaderValue::from(allowance.limit));
+    headers.insert("x-ratelimit-remaining", HeaderValue::from(allowance.remaining));
+    headers.insert("x-ratelimit-reset", HeaderValue::from(reset_secs));
+}
+
+async fn read_body(
+    edge: &Edge,
+    headers: &HeaderMap,
+    body: axum::body::Body,
+    max: usize,
+) -> Result<Bytes, ApiError> {
+    let too_large = || {
+        ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "BODY_TOO_LARGE",
+            format!("the body is larger than {max} bytes"),
+        )
+    };
+    let told = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if told.is_some_and(|length| length > max as u64) {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(edge.config.body_timeout, to_bytes(body, max)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(e)) => {
+            let mut cause: Option<&dyn std::error::Error> = Some(&e);
+            while let Some(error) = cause {
+                if error.to_string().contains("length limit exceeded") {
+                    return Err(too_large());
+                }
+                cause = error.source();
+            }
+            Err(ApiError::bad_request("the body broke off"))
+        }
+        Err(_) => Err(ApiError::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "BODY_TIMEOUT",
+            format!("the body did not arrive within {} s", edge.config.body_timeout.as_secs()),
+        )),
+    }
+}

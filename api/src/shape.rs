@@ -1,0 +1,4 @@
+//! The JSON shapes in which jobs and tasks leave the platform.
+
+pub mod job;
+pub mod task;
