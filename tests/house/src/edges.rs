@@ -1,7 +1,7 @@
 //! Which crate of ours may depend on which: an explicit row for every crate.
 //!
 //! Higher layers see lower ones, never the other way and never sideways, so that a service can be tested with
-//! simulated ports, and an adapter replaced in one place. Dev-dependencies are wider: see [`DEV_ONLY`].
+//! simulated ports, and an adapter replaced in one place. Dev-dependencies are wider: see `DEV_ONLY`.
 
 use crate::Faults;
 
