@@ -2,6 +2,7 @@
 
 use std::{cmp::Ordering, fmt, str::FromStr};
 
+use alloy_primitives::U256;
 use bigdecimal::{BigDecimal, Zero};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -27,6 +28,12 @@ impl Decimal {
     /// Zero.
     pub fn zero() -> Self {
         Self(BigDecimal::zero())
+    }
+
+    /// Whether `difference` is at most this fraction `of` a size; exact.
+    pub fn allows(&self, difference: U256, of: U256) -> bool {
+        let exact = |n: U256| BigDecimal::from_str(&n.to_string()).unwrap_or_default();
+        exact(difference) <= &self.0 * exact(of)
     }
 
     /// Whether it is zero.

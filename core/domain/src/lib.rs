@@ -24,6 +24,7 @@ pub mod job;
 pub mod keeper;
 pub mod limits;
 pub mod module;
+pub mod quorum;
 pub mod rule;
 pub mod run;
 pub mod schedule;
