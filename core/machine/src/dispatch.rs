@@ -3,6 +3,12 @@
 //! Everything follows from the task's facts, the live keepers and the time; what is in memory besides (which attempt
 //! has ended how, what was sent in this life) only saves repetition. A task is therefore recovered by submitting it.
 
+mod attempt;
+mod flight;
+mod machine;
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use argus_domain::{
@@ -17,6 +23,8 @@ use argus_domain::{
 };
 
 use crate::backoff::Backoff;
+
+pub use machine::Dispatcher;
 
 /// Settings of the dispatcher. Durations are on the platform's clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,32 +163,5 @@ impl Effect {
             Self::Announce { task, .. } => task.id,
             Self::Full(task) | Self::Forget(task) => *task,
         }
-    }
-}
-
-/// The machine.
-#[derive(Debug)]
-pub struct Dispatcher {
-    #[expect(dead_code, reason = "its decisions follow in the next commit")]
-    config: Config,
-}
-
-impl Dispatcher {
-    /// Nothing in hand.
-    pub fn new(config: Config) -> Self {
-        Self { config }
-    }
-}
-
-impl crate::Machine for Dispatcher {
-    type Input = Input;
-    type Effect = Effect;
-
-    fn handle(&mut self, _now: argus_domain::time::Timestamp, _input: Input, _out: &mut Vec<Effect>) {}
-
-    fn tick(&mut self, _now: argus_domain::time::Timestamp, _out: &mut Vec<Effect>) {}
-
-    fn next_wake(&self) -> Option<crate::Wake> {
-        None
     }
 }

@@ -1,0 +1,330 @@
+//! One task in hand: its facts, and what follows from them now.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use argus_domain::{
+    act::HandoffOrder,
+    attempt::Attempt,
+    ids::{AttemptNo, KeeperId, TaskId},
+    job::{Job, Mode},
+    status::TaskState,
+    task::{Agreed, Fact, Handoff, Settlement, Task, Verdict},
+    time::Timestamp,
+};
+
+use super::{Config, Effect};
+use crate::{Wake, invariant};
+
+/// How an attempt came to nothing.
+#[derive(Debug)]
+pub(super) struct Over {
+    pub why: String,
+    pub disagreed: bool,
+    pub at: Timestamp,
+}
+
+/// A task in hand.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub task: Arc<Task>,
+    pub job: Arc<Job>,
+    pub gone: Option<String>,
+    /// First seen in this life of the process.
+    pub seen_at: Timestamp,
+    /// Without observations and claims, which decide nothing here.
+    facts: Vec<Fact>,
+    pub state: TaskState,
+    pub over: BTreeMap<AttemptNo, Over>,
+    /// When the open attempt or handoff was last sent, in this life.
+    pub sent_at: Option<Timestamp>,
+    /// Handoffs up to this number were declined.
+    pub declined: u16,
+    /// Why no attempt could begin yet.
+    pub blocked: Option<String>,
+    pub wake: Option<Wake>,
+}
+
+/// Where a task stands after everything that could be done at once was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// An attempt is open.
+    Open(Wake),
+    /// The next attempt may begin as soon as there is room.
+    Ready(Wake),
+    /// Nothing before then, or before it is touched.
+    Until(Option<Wake>),
+    /// Finished.
+    Finished,
+}
+
+impl Flight {
+    pub fn new(now: Timestamp, task: Task, job: Arc<Job>) -> Self {
+        Self {
+            task: Arc::new(task),
+            job,
+            gone: None,
+            seen_at: now,
+            facts: Vec::new(),
+            state: TaskState::default(),
+            over: BTreeMap::new(),
+            sent_at: None,
+            declined: 0,
+            blocked: None,
+            wake: None,
+        }
+    }
+
+    /// Takes in what others recorded. What is known by key stays, because a record read before our last write is
+    /// older than what we hold.
+    pub fn merge(&mut self, facts: Vec<Fact>) {
+        for fact in facts {
+            if matters(&fact) && !self.facts.iter().any(|f| f == &fact || f.key() == fact.key()) {
+                self.facts.push(fact);
+            }
+        }
+        self.state = TaskState::fold(&self.facts);
+    }
+
+    /// Puts the store's fact in the place of ours.
+    pub fn replace(&mut self, fact: Fact) {
+        self.remove(&fact);
+        if matters(&fact) {
+            self.facts.push(fact);
+        }
+        self.state = TaskState::fold(&self.facts);
+        self.sent_at = None;
+    }
+
+    /// Takes back a fact that the store did not take.
+    pub fn remove(&mut self, fact: &Fact) {
+        let key = fact.key();
+        self.facts.retain(|f| f.key() != key);
+        self.state = TaskState::fold(&self.facts);
+    }
+
+    fn record(&mut self, fact: Fact, out: &mut Vec<Effect>) {
+        self.facts.push(fact.clone());
+        debug_assert!(invariant::verdict_once(&self.facts), "{}", invariant::VERDICT_ONCE);
+        self.state = TaskState::fold(&self.facts);
+        out.push(Effect::Record(fact));
+    }
+
+    /// Records what was not known; of what was, nothing.
+    pub fn note(&mut self, fact: Fact, out: &mut Vec<Effect>) {
+        if !self.facts.iter().any(|f| f.key() == fact.key()) {
+            self.record(fact, out);
+        }
+    }
+
+    /// The verdict. Does nothing where there is one.
+    pub fn settle(&mut self, now: Timestamp, verdict: Verdict, out: &mut Vec<Effect>) {
+        if self.state.verdict.is_some() {
+            return;
+        }
+        self.sent_at = None;
+        self.record(Fact::Settled(Settlement { task: self.task.id, at: now, verdict }), out);
+    }
+
+    pub fn begin(&mut self, now: Timestamp, attempt: Attempt, out: &mut Vec<Effect>) {
+        self.blocked = None;
+        self.sent_at = Some(now);
+        self.record(Fact::Attempted(attempt.clone()), out);
+        out.push(Effect::Begin(Box::new(attempt)));
+    }
+
+    /// Why it must not be acted on, where that is so.
+    pub fn void(&self) -> Option<&str> {
+        self.gone.as_deref().or_else(|| self.state.trigger_lost.then_some("its trigger's log is gone"))
+    }
+
+    /// The last instant at which an attempt may begin.
+    pub fn give_up_at(&self, config: &Config) -> Timestamp {
+        (self.task.opened_at + config.budget).max(self.seen_at + config.grace)
+    }
+
+    /// Does everything that follows from the facts at `now`, and says what is waited for.
+    pub fn advance(
+        &mut self,
+        now: Timestamp,
+        config: &Config,
+        live: &[KeeperId],
+        out: &mut Vec<Effect>,
+    ) -> Stand {
+        if self.state.verdict.is_none() {
+            let stand = self.undecided(now, config, out);
+            if self.state.verdict.is_none() {
+                return stand;
+            }
+        }
+        let wake = self.act(now, config, live, out);
+        if !self.state.announced {
+            self.announce(now, out);
+        }
+        if self.state.is_finished() { Stand::Finished } else { Stand::Until(wake) }
+    }
+
+    fn announce(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some((verdict, at)) = self.state.verdict.clone() else { return };
+        out.push(Effect::Announce {
+            job: Arc::clone(&self.job),
+            task: Arc::clone(&self.task),
+            settlement: Box::new(Settlement { task: self.task.id, at, verdict }),
+        });
+        self.record(Fact::Announced { task: self.task.id, at: now }, out);
+    }
+
+    fn undecided(&mut self, now: Timestamp, config: &Config, out: &mut Vec<Effect>) -> Stand {
+        if let Some(why) = self.void() {
+            let why = why.to_owned();
+            self.settle(now, Verdict::Withdrawn(why), out);
+            return Stand::Until(None);
+        }
+        let Some(last) = self.state.attempts.last() else { return self.next(now, config, out) };
+        let no = last.no;
+        if !self.over.contains_key(&no) {
+            // An attempt that begins in the future began before our clock was set back; its deadline says nothing.
+            let set_back = last.begun_at > now + config.remind;
+            if now < last.deadline && !set_back {
+                return self.await_outcome(now, config, out);
+            }
+            let waited = last.deadline.since(last.begun_at).as_secs();
+            let why = format!("no quorum within {waited} s");
+            self.over.insert(no, Over { why, disagreed: false, at: now });
+        }
+        self.next(now, config, out)
+    }
+
+    fn await_outcome(&mut self, now: Timestamp, config: &Config, out: &mut Vec<Effect>) -> Stand {
+        let due = self.sent_at.is_none_or(|at| now >= at + config.remind || now < at);
+        let Some(last) = self.state.attempts.last() else { return Stand::Until(None) };
+        if due {
+            out.push(Effect::Begin(Box::new(last.clone())));
+            self.sent_at = Some(now);
+        }
+        let remind = self.sent_at.unwrap_or(now) + config.remind;
+        Stand::Open(if last.deadline <= remind {
+            Wake { at: last.deadline, why: "attempt deadline" }
+        } else {
+            Wake { at: remind, why: "attempt reminder" }
+        })
+    }
+
+    fn next(&mut self, now: Timestamp, config: &Config, out: &mut Vec<Effect>) -> Stand {
+        let made = self.state.attempts.len();
+        let last = self.state.attempts.last().and_then(|a| self.over.get(&a.no));
+        let give_up = self.give_up_at(config);
+        if made >= usize::from(config.attempts_max) || now >= give_up {
+            let verdict = match last {
+                Some(over) if over.disagreed => Verdict::Failed(over.why.clone()),
+                Some(over) => Verdict::Exhausted(format!("attempt {made}, the last one: {}", over.why)),
+                None => {
+                    let why = self.blocked.as_deref().unwrap_or("there was no room for it");
+                    Verdict::Exhausted(format!("no attempt began in time: {why}"))
+                }
+            };
+            self.settle(now, verdict, out);
+            return Stand::Until(None);
+        }
+        let pause = last.map_or(now, |over| {
+            let failures = u16::try_from(made).unwrap_or(u16::MAX);
+            over.at + config.backoff.after(failures, spread(self.task.id))
+        });
+        if now < pause && last.is_some_and(|over| over.at <= now) {
+            return Stand::Until(Some(Wake { at: pause.min(give_up), why: "next attempt" }));
+        }
+        Stand::Ready(Wake { at: give_up, why: "a task's budget of time" })
+    }
+
+    /// Hands an agreed call to one performer after the other until the chain has had its last word.
+    fn act(
+        &mut self,
+        now: Timestamp,
+        config: &Config,
+        live: &[KeeperId],
+        out: &mut Vec<Effect>,
+    ) -> Option<Wake> {
+        let agreed = self.state.agreed()?;
+        let ended = self.state.receipt.is_some() || self.state.confirmed || self.state.lapsed;
+        if ended || now >= agreed.valid_until || self.void().is_some() {
+            return None;
+        }
+        let valid_until = agreed.valid_until;
+        let Some(handoff) = &self.state.handoff else { return self.hand_off(now, config, live, out) };
+        let sent = self.state.broadcasts.iter().filter(|b| b.keeper == handoff.keeper).map(|b| b.at).max();
+        let silent_at =
+            sent.map_or(handoff.patience_until, |at| handoff.patience_until.max(at + config.landing));
+        // Once everyone has declined, asking again at once would only be declined again.
+        let round_over = usize::from(handoff.number) % agreed.performers.len().max(1) == 0;
+        let declined = self.declined >= handoff.number && !round_over && sent.is_none();
+        let set_back = handoff.at > now + config.remind;
+        if now >= silent_at || declined || set_back {
+            return self.hand_off(now, config, live, out);
+        }
+        if sent.is_some() || self.declined >= handoff.number {
+            return Some(Wake { at: silent_at.min(valid_until), why: "a performer's patience" });
+        }
+        if self.sent_at.is_none_or(|at| now >= at + config.remind || now < at) {
+            let order = self.order(handoff.clone(), agreed.clone());
+            self.sent_at = Some(now);
+            out.push(order);
+        }
+        let remind = self.sent_at.unwrap_or(now) + config.remind;
+        Some(Wake { at: remind.min(silent_at).min(valid_until), why: "a performer is silent" })
+    }
+
+    fn hand_off(
+        &mut self,
+        now: Timestamp,
+        config: &Config,
+        live: &[KeeperId],
+        out: &mut Vec<Effect>,
+    ) -> Option<Wake> {
+        let agreed = self.state.agreed()?.clone();
+        let previous = self.state.handoff.as_ref();
+        let keeper = performer(&agreed, self.job.policy.mode, previous, live)?;
+        let handoff = Handoff {
+            task: self.task.id,
+            number: previous.map_or(1, |h| h.number.saturating_add(1)),
+            keeper,
+            patience_until: (now + config.patience).min(agreed.valid_until),
+            at: now,
+        };
+        self.record(Fact::HandedOff(handoff.clone()), out);
+        self.sent_at = Some(now);
+        out.push(self.order(handoff.clone(), agreed));
+        let remind = now + config.remind;
+        Some(Wake { at: remind.min(handoff.patience_until), why: "a performer is silent" })
+    }
+
+    fn order(&self, handoff: Handoff, agreed: Agreed) -> Effect {
+        let (job, task) = (Job::clone(&self.job), Task::clone(&self.task));
+        Effect::HandOff(Box::new(HandoffOrder { handoff, job, task, agreed }))
+    }
+}
+
+/// Who may act after `previous`: the next in the agreed order that is live, or the next one where none is. In mode
+/// `Solo` nothing on chain refuses a second call, so the right to act never moves.
+fn performer(agreed: &Agreed, mode: Mode, previous: Option<&Handoff>, live: &[KeeperId]) -> Option<KeeperId> {
+    let performers = &agreed.performers;
+    let first = performers.first()?;
+    match (mode, previous) {
+        (Mode::Solo, _) => Some(previous.map_or(*first, |h| h.keeper)),
+        (Mode::Quorum { .. }, previous) => {
+            let start =
+                previous.and_then(|h| performers.iter().position(|p| *p == h.keeper)).map_or(0, |at| at + 1);
+            let order: Vec<_> = performers.iter().cycle().skip(start).take(performers.len()).collect();
+            order.iter().find(|p| live.contains(p)).or(order.first()).map(|p| **p)
+        }
+    }
+}
+
+fn matters(fact: &Fact) -> bool {
+    !matches!(fact, Fact::Observed(_) | Fact::Claimed(_) | Fact::Challenged(_))
+}
+
+/// A task's own number for spreading delays.
+fn spread(task: TaskId) -> u64 {
+    let mut tail = [0u8; 8];
+    tail.copy_from_slice(&task.0[24..]);
+    u64::from_be_bytes(tail)
+}
