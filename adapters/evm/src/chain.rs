@@ -21,6 +21,9 @@ use crate::{
 ///
 /// A request goes to the node that answered last; one that does not answer in time, or lacks the block, the state or
 /// the method, is passed over for the next. What a node computes is believed: give it nodes that deserve it.
+///
+/// Logs are only asked for up to a block that is there: a range beyond the head is [`ChainError::Unreachable`], which
+/// is retryable, and not an answer that leaves something out.
 pub struct EvmChain {
     nodes: Nodes,
     log_range: u64,
@@ -61,7 +64,7 @@ impl EvmChain {
             if !query.topic0.is_empty() {
                 filter["topics"] = json!([query.topic0]);
             }
-            match self.nodes.ask::<Vec<WireLog>>("eth_getLogs", json!([filter]), None).await {
+            match self.nodes.ask_logs::<Vec<WireLog>>(to, filter).await {
                 Ok(logs) => {
                     found.extend(logs);
                     let Some(next) = to.checked_add(1) else { break };

@@ -3,6 +3,9 @@
 //! The interfaces are written out here and held against the committed ABI by a test; the bytecode is the committed
 //! build of `contracts/src`.
 
+// An event's constructor, as the macro writes it, has as many arguments as the event has fields.
+#![allow(clippy::too_many_arguments)]
+
 use alloy::{
     primitives::{Address, B256, Bytes, U256, hex},
     sol,

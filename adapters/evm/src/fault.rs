@@ -125,6 +125,7 @@ fn classify(code: i64, message: &str, data: Option<Bytes>) -> Fault {
     if any(&[
         "header not found",
         "header for hash not found",
+        "resource not found",
         "unknown block",
         "block not found",
         "is not canonical",
@@ -179,6 +180,7 @@ mod tests {
         }
         for message in [
             "header not found",
+            "Resource not found",
             "unknown block",
             "Resource not found",
             "Block not found",

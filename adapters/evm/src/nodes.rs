@@ -19,8 +19,8 @@ use alloy::{
 };
 use argus_domain::ids::ChainId;
 use argus_ports::ChainError;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::fault::{Fault, fault_of};
@@ -215,6 +215,35 @@ impl Nodes {
         self.try_each(block, |client| {
             let params = params.clone();
             async move { client.request::<_, R>(method, params).await.map_err(|error| fault_of(&error)) }
+        })
+        .await
+    }
+
+    /// Asks for logs, of a node that has the last block of the range: a node that lags behind would answer with the
+    /// logs that it has, and nobody would know that some are missing.
+    pub(crate) async fn ask_logs<R: Answer>(&self, last: u64, filter: Value) -> Result<R, AskError> {
+        let head = json!([U64::from(last), false]);
+        let params = json!([filter]);
+        self.try_each(None, |client| {
+            let (head, params) = (head.clone(), params.clone());
+            async move {
+                // The block first, and in one message where the node takes that: behind one URL there may be several.
+                let mut batch = client.new_batch();
+                let block = batch.add_call::<_, Option<IgnoredAny>>("eth_getBlockByNumber", &head);
+                let logs = batch.add_call::<_, R>("eth_getLogs", &params);
+                let (block, logs) = (block.map_err(|e| fault_of(&e))?, logs.map_err(|e| fault_of(&e))?);
+                let (block, logs) = match batch.send().await {
+                    Ok(()) => (block.await, logs.await),
+                    Err(_) => {
+                        let block = client.request("eth_getBlockByNumber", head).await;
+                        (block, client.request("eth_getLogs", params).await)
+                    }
+                };
+                match block.map_err(|error| fault_of(&error))? {
+                    Some(_) => logs.map_err(|error| fault_of(&error)),
+                    None => Err(Fault::NoBlock),
+                }
+            }
         })
         .await
     }

@@ -151,7 +151,8 @@ async fn http_and_websocket_give_the_same() {
     let Some(world) = World::start().await else { return };
     let ws = connect(vec![world.anvil.ws_url()]).await.expect("connected");
     assert_eq!(ws.block(At::Number(1)).await, world.chain.block(At::Number(1)).await);
-    let query = LogQuery { from: 0, to: 1_000, addresses: vec![], topic0: vec![] };
+    let head = ws.block(At::Head).await.expect("head").expect("a block").number;
+    let query = LogQuery { from: 0, to: head, addresses: vec![], topic0: vec![] };
     let over_ws = ws.logs(query.clone()).await.expect("logs");
     assert!(over_ws.len() > 5);
     assert_eq!(over_ws, world.chain.logs(query).await.expect("logs"));
@@ -183,6 +184,25 @@ async fn another_node_steps_in() {
     assert!(chain.block(At::Head).await.expect("the other").is_some());
     anvil.stop().await;
     let error = chain.block(At::Head).await.expect_err("nobody left");
+    assert!(error.is_retryable(), "{error}");
+}
+
+#[tokio::test]
+async fn a_node_that_lags_behind_is_not_believed_about_logs() {
+    let Some(world) = World::start().await else { return };
+    let behind = start(&[]).await.expect("anvil");
+    let chain = connect(vec![behind.http_url(), world.anvil.http_url()]).await.expect("connected");
+    let head = world.chain.block(At::Head).await.expect("head").expect("a block").number;
+    assert_eq!(
+        chain.block(At::Head).await.expect("head").expect("a block").number,
+        0,
+        "asks the one behind first"
+    );
+    let query = |to| LogQuery { from: 0, to, addresses: vec![], topic0: vec![] };
+    let expect = world.chain.logs(query(head)).await.expect("logs");
+    assert!(!expect.is_empty());
+    assert_eq!(chain.logs(query(head)).await.expect("logs"), expect);
+    let error = chain.logs(query(head + 1)).await.expect_err("a block that nobody has");
     assert!(error.is_retryable(), "{error}");
 }
 
