@@ -146,6 +146,9 @@ impl Service {
         let now = self.ports.clock.now();
         for Taken { record, job, gone } in taken {
             let task = &record.task;
+            if !self.in_hand.contains_key(&task.id) && record.state().is_finished() {
+                continue;
+            }
             let named = Named { job: job.id, owner: job.owner, public_id: task.public_id() };
             let is_known = self.in_hand.insert(task.id, named).is_some();
             let record = Box::new(record);

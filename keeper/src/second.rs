@@ -5,6 +5,7 @@ use std::sync::Arc;
 use argus_domain::{
     attempt::{Assignment, Observation, Output, SecondRound, SignedClaim},
     ids::Round,
+    quorum,
 };
 
 use crate::{
@@ -30,6 +31,9 @@ pub async fn sign(
         .ok_or_else(|| refuse("the chosen keeper is not among the observations"))?;
     if transcript.root() != taken.transcript_root {
         return Err(refuse("the transcript is not the chosen run's"));
+    }
+    if quorum::second_round(&assignment.attempt, &observations).map(|(taken, _)| taken) != Some(chosen) {
+        return Err(refuse("by the job's rule another run is taken, or none"));
     }
     let transcript = Arc::new(transcript);
     let again = execute(keeper, assignment, Some(transcript.clone())).await?;

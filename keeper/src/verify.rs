@@ -8,7 +8,6 @@ use argus_domain::{
     ids::{ChainId, KeeperId, Occurrence, TaskId},
     job::{Args, Job, Mode, Trigger},
     limits::Limits,
-    module::EngineId,
     task::{Task, TriggerFact},
     time::Timestamp,
 };
@@ -121,7 +120,7 @@ pub async fn check(
     let now = ports.clock.now();
     let me = KeeperId(ports.signer.address());
     check_parts(assignment, me, now, config.due_skew)?;
-    check_means(config, assignment, ports.runner.engine())?;
+    check_means(config, ports, assignment)?;
     let give_up = Instant::now() + config.check_timeout;
     loop {
         let look = async {
@@ -189,9 +188,9 @@ fn check_occurrence(job: &Job, task: &Task) -> Result<(), Objection> {
 }
 
 /// Whether this keeper has what the attempt needs, and its operator allows it.
-fn check_means(config: &Config, a: &Assignment, engine: EngineId) -> Result<(), Objection> {
+fn check_means(config: &Config, ports: &Ports, a: &Assignment) -> Result<(), Objection> {
     if matches!(a.job.args, Args::Computed { .. }) {
-        if a.attempt.engine != engine {
+        if a.attempt.engine != ports.runner.engine() {
             return Err(Objection::Engine);
         }
         if let Some(what) = above(&a.attempt.limits, &config.limits_max) {
@@ -199,6 +198,9 @@ fn check_means(config: &Config, a: &Assignment, engine: EngineId) -> Result<(), 
         }
     }
     let chain = a.job.target_chain();
+    if !ports.readers.contains_key(&chain) {
+        return Err(Objection::NoChain(chain));
+    }
     match a.attempt.mode {
         Mode::Quorum { .. } if !config.executors.contains_key(&chain) => Err(Objection::NoExecutor(chain)),
         Mode::Quorum { .. } | Mode::Solo => Ok(()),
@@ -268,7 +270,8 @@ fn holds(receipt: &TxReceipt, log: &Log) -> bool {
     })
 }
 
-/// Every pin lies on the chain that this keeper sees, and is not old.
+/// Every pin lies on the chain that this keeper sees, and is not old. Pins of chains that it does not read are of no
+/// use to it: a script that asks for such a chain fails here.
 async fn check_pins(
     config: &Config,
     ports: &Ports,
@@ -280,7 +283,7 @@ async fn check_pins(
         if checked.is_known(*chain, *pin, now) {
             return Ok(());
         }
-        let reader = reader(ports, *chain)?;
+        let Some(reader) = ports.readers.get(chain).map(AsRef::as_ref) else { return Ok(()) };
         let (block, head) = tokio::try_join!(
             async { reader.block(At::Number(pin.number)).await.map_err(Objection::from) },
             head(reader)
