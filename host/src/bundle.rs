@@ -85,10 +85,16 @@ pub struct Difference {
 
 impl Bundle {
     /// The bundle of a run that has just been made.
-    pub fn new(source: Bytes, language: Language, input: RunInput, limits: Limits, report: &RunReport) -> Self {
+    pub fn new(
+        source: bytes::Bytes,
+        language: Language,
+        input: RunInput,
+        limits: Limits,
+        report: &RunReport,
+    ) -> Self {
         Self {
             format: FORMAT.to_owned(),
-            source,
+            source: Bytes(source),
             language,
             input,
             limits,

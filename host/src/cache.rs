@@ -129,7 +129,7 @@ fn key(dir: &Path) -> io::Result<[u8; MAC_BYTES]> {
     if !path.exists() {
         let mut fresh = [0; MAC_BYTES];
         File::open("/dev/urandom")?.read_exact(&mut fresh)?;
-        let temporary = dir.join(format!(".{}-key.tmp", std::process::id()));
+        let temporary = dir.join(format!(".{}-key.tmp", hex::encode(blake3::hash(&fresh).as_bytes())));
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(&fresh)?;
         file.sync_all()?;

@@ -6,6 +6,7 @@ pub(crate) const CUT: &str = "… [cut]";
 /// At most `max` bytes of `text`, control characters but newline and tab escaped.
 pub(crate) fn shown(text: &str, max: usize) -> String {
     let mut out = String::with_capacity(text.len().min(max));
+    let mut cut_at = 0;
     for c in text.chars() {
         let escaped: String = match c {
             '\n' | '\t' => c.to_string(),
@@ -13,11 +14,15 @@ pub(crate) fn shown(text: &str, max: usize) -> String {
             c if c.is_control() => c.escape_unicode().collect(),
             c => c.to_string(),
         };
-        if out.len() + escaped.len() > max.saturating_sub(CUT.len()) {
+        if out.len() + escaped.len() > max {
+            out.truncate(cut_at);
             out.push_str(CUT);
             return out;
         }
         out.push_str(&escaped);
+        if out.len() + CUT.len() <= max {
+            cut_at = out.len();
+        }
     }
     out
 }
@@ -46,7 +51,8 @@ mod tests {
     #[test]
     fn text_is_cut_on_a_character_and_escaped() {
         assert_eq!(shown("a\u{1b}[31mb", 100), "a\\u{1b}[31mb");
-        assert_eq!(shown("ü".repeat(100).as_str(), 21), format!("{}{CUT}", "ü".repeat(5)));
+        assert_eq!(shown("ü".repeat(100).as_str(), 21), format!("{}{CUT}", "ü".repeat(6)));
+        assert_eq!(shown("abcdefghij", 10), "abcdefghij");
         assert_eq!(quoted("a\nb", 100), "\"a b\"");
         assert_eq!(bytes(128 * 1024), "128 KB");
         assert_eq!(bytes(4 << 20), "4 MB");

@@ -1,0 +1,203 @@
+//! Scripts as users write them: languages, results, ends, and the JavaScript surface.
+
+mod common;
+
+use argus_domain::{module::Language, run::{FailureKind, RunEnd}};
+use argus_ports::RunnerError;
+use common::{bench, expect_failure, value};
+use sha2::{Digest, Sha256};
+
+#[tokio::test]
+async fn results_come_from_print_or_from_an_exported_function() {
+    let b = bench();
+    for (name, source, expect) in [
+        ("print", "console.log(JSON.stringify([1, 'a']))", r#"[1,"a"]"#),
+        ("stdout", "process.stdout.write('[1'); process.stdout.write(',2]\\n')", "[1,2]"),
+        ("default", "export default (ctx) => [ctx.arguments[0], ctx.attempt]", r#"["5",1]"#),
+        ("async default", "export default async function main(ctx) { await null; return [ctx.job_id]; }", r#"["0"]"#),
+        ("named", "export function resolve() { return [true] }", "[true]"),
+        ("commonjs", "module.exports = () => [3]", "[3]"),
+        ("commonjs main", "exports.main = async () => [4]", "[4]"),
+        ("require.main", "if (require.main === module) console.log('[5]')", "[5]"),
+        ("top-level await", "const v = await Promise.resolve(6); console.log(`[${v}]`)", "[6]"),
+        ("print wins", "module.exports = () => [0]; console.log('[7]')", "[7]"),
+        ("function prints", "module.exports = () => { console.log('[8]'); return [0]; }", "[8]"),
+        ("bigint", "export default () => [2n ** 256n - 1n]", "[115792089237316195423570985008687907853269984665640564039457584007913129639935]"),
+        ("asUintN", "export default () => [BigInt.asUintN(256, -1n)]", "[115792089237316195423570985008687907853269984665640564039457584007913129639935]"),
+        ("exact printed", "console.log('[115792089237316195423570985008687907853269984665640564039457584007913129639935]')", "[115792089237316195423570985008687907853269984665640564039457584007913129639935]"),
+        ("object", "console.log(JSON.stringify({shouldExecute: true}))", r#"{"shouldExecute":true}"#),
+        ("exit 0", "console.log('[9]'); process.exit(0); console.log('never')", "[9]"),
+        ("stderr is the log", "console.error('hello'); console.warn('x'); console.log('[10]')", "[10]"),
+        ("sloppy", "x = 11; console.log('[' + x + ']')", "[11]"),
+        ("shebang", "#!/usr/bin/env node\nconsole.log('[12]')", "[12]"),
+        ("process.env", "console.log(JSON.stringify([process.env.ARGUS_TRIGGER_KIND, process.env.HOME ?? null]))", r#"["manual",null]"#),
+        ("stdin", "const c = JSON.parse(require('fs').readFileSync(0, 'utf8')); console.log(JSON.stringify(c.arguments))", r#"["5",["a"]]"#),
+    ] {
+        let report = b.js(source).await;
+        assert_eq!(value(&report), expect, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn typescript_with_types_enums_and_generics_runs() {
+    let b = bench();
+    let source = include_str!("scripts/price.ts");
+    let report = b.ts(source).await;
+    assert_eq!(value(&report), r#"["1234567890",2,"HIGH","0x0000000000000000000000000000000000000001"]"#);
+    assert_eq!(report.host_calls, 1);
+    assert!(report.log.contains("price 1234.567890"), "{}", report.log);
+}
+
+#[tokio::test]
+async fn ends_that_are_no_result_say_why() {
+    let b = bench();
+    for (name, source, parts) in [
+        ("no JSON", "console.log('price is 3')", &["exactly one JSON value", "price is 3"][..]),
+        ("two values", "console.log('[1]'); console.log('[2]')", &["more after the first", "[1]\n[2]"]),
+        ("nothing", "let x = 1", &["printed nothing"]),
+        ("undefined", "export default () => undefined", &["not a JSON value"]),
+        ("throw", "function f() { throw new Error('boom') }\nf()", &["Error: boom", "script.js:1"]),
+        ("throw line", "\n\nnull.x", &["TypeError", "script.js:3"]),
+        ("rejection", "async function g() { throw new TypeError('late') }\ng()", &["TypeError: late", "at g"]),
+        ("rejected top-level", "await Promise.reject(new Error('tla'))", &["Error: tla"]),
+        ("not an error", "Promise.reject({ code: 7 })", &["Uncaught { code: 7 }"]),
+        ("timer throws", "setTimeout(() => { throw new RangeError('tick') }, 5)", &["RangeError: tick"]),
+        ("never resolves", "await new Promise(() => {})", &["nothing can resolve"]),
+        ("function never resolves", "export default () => new Promise(() => {})", &["nothing can resolve"]),
+        ("exit code", "console.error('no luck'); process.exit(3)", &["exit code 3", "no luck"]),
+        ("exitCode", "console.log('[1]'); process.exitCode = 4", &["exit code 4"]),
+        ("unknown module", "require('ethers')", &["Cannot find module 'ethers'"]),
+    ] {
+        let report = b.js(source).await;
+        let (kind, message) = common::failed(&report);
+        assert_eq!(kind, FailureKind::Script, "{name}: {message}");
+        for part in parts {
+            assert!(message.contains(part), "{name}: {part:?} is not in {message:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn skip_is_no_failure() {
+    let b = bench();
+    for (source, reason) in [
+        ("console.error('too early'); process.exit(64)", "too early"),
+        ("process.exit(64)", "skipped"),
+        ("argus.skip('price below 10')", "price below 10"),
+        ("try { process.exit(64) } catch {} finally { console.log('[1]') }", "skipped"),
+    ] {
+        assert_eq!(b.js(source).await.end, RunEnd::Skipped(reason.into()), "{source}");
+    }
+}
+
+#[tokio::test]
+async fn sources_that_do_not_compile_are_refused_with_a_position() {
+    let b = bench();
+    for (language, source, part) in [
+        (Language::JavaScript, "let = ;", "script.js:1"),
+        (Language::JavaScript, "import x from 'ethers'; x()", "Cannot find module 'ethers'"),
+        (Language::TypeScript, "let x: number = ;", "1:17"),
+        (Language::Go, "package main", "argus module build"),
+        (Language::Python, "print(1)", "Python"),
+    ] {
+        match b.run_with(source.as_bytes(), language, argus_domain::limits::Limits::DEFAULT).await {
+            Err(RunnerError::Refused(refusal)) => {
+                let all = refusal.reasons.join("\n");
+                assert!(all.contains(part), "{part:?} is not in {all:?}");
+            }
+            other => panic!("{source}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn hostile_nesting_is_refused_and_the_host_lives() {
+    let b = bench();
+    for source in [
+        format!("let x = {}1{}", "(".repeat(10_000), ")".repeat(10_000)),
+        format!("let x: {}number{}", "Array<".repeat(10_000), ">".repeat(10_000)),
+        format!("let x = {}{}", "[".repeat(100_000), "]".repeat(100_000)),
+    ] {
+        for language in [Language::TypeScript, Language::JavaScript] {
+            let result = b.run_with(source.as_bytes(), language, argus_domain::limits::Limits::DEFAULT).await;
+            assert!(matches!(result, Err(RunnerError::Refused(_))), "{result:?}");
+        }
+    }
+    let report = b.ts("const x: number = 1; console.log(`[${x}]`)").await;
+    assert_eq!(value(&report), "[1]");
+}
+
+#[tokio::test]
+async fn time_is_virtual() {
+    let b = bench();
+    let report = b
+        .js("const t = Date.now(); const order = [];
+             setTimeout(() => order.push('b'), 20); setTimeout(() => order.push('a'), 10);
+             queueMicrotask(() => order.push('m'));
+             await new Promise(r => setTimeout(r, 3600_000));
+             let n = 0; await new Promise(r => { const i = setInterval(() => { if (++n === 3) { clearInterval(i); r() } }, 1000) });
+             console.log(JSON.stringify([new Date(t).toISOString(), Date.now() - t, order, n, performance.now()]))")
+        .await;
+    assert_eq!(value(&report), r#"["2025-01-01T00:00:00.000Z",3603000,["m","a","b"],3,3603000]"#);
+}
+
+#[tokio::test]
+async fn the_web_surface_is_there() {
+    let b = bench();
+    for (name, source, expect) in [
+        ("url", "const u = new URL('../b?x=1&y=%20#h', 'HTTPS://User:p@Example.com:443/a/c/d'); return [u.href, u.host, u.searchParams.get('y'), u.origin]",
+            r#"["https://User:p@example.com/a/b?x=1&y=%20#h","example.com"," ","https://example.com"]"#),
+        ("url ip", "return ['http://0x7f.1/', 'http://017700000001', 'http://[::ffff:1.2.3.4]:80/x', 'http://[1:0:0:2::]/'].map(u => new URL(u).host)",
+            r#"["127.0.0.1","127.0.0.1","[::ffff:102:304]","[1:0:0:2::]"]"#),
+        ("url bad", "return ['http://', 'x', 'http://a b/', 'http://1.2.3.4.5/', 'http://a:99999/'].map(u => URL.canParse(u))", "[false,false,false,false,false]"),
+        ("params", "const p = new URLSearchParams({a: '1 2', b: 'ü&'}); p.append('a', '3'); return [p.toString(), p.getAll('a')]", r#"["a=1+2&b=%C3%BC%26&a=3",["1 2","3"]]"#),
+        ("url set", "const u = new URL('https://a.example/x'); u.searchParams.set('k', 'v w'); u.pathname = '/y z'; u.hash = 'q'; return [String(u)]", r#"["https://a.example/y%20z?k=v+w#q"]"#),
+        ("text", "return [new TextDecoder().decode(new TextEncoder().encode('aü€😀')), [...new TextEncoder().encode('\\ud800')], new TextDecoder().decode(Uint8Array.of(0xff, 0x61, 0xe2, 0x82))]",
+            "[\"aü€😀\",[239,191,189],\"\u{fffd}a\u{fffd}\"]"),
+        ("base64", "return [btoa('hi'), atob('aGk='), Buffer.from('ü').toString('base64'), Buffer.from('c3w', 'base64url').toString('hex')]", r#"["aGk=","hi","w7w=","737c"]"#),
+        ("buffer", "const b = Buffer.alloc(8); b.writeUInt32BE(0xdeadbeef, 0); return [b.toString('hex'), b.readUInt16LE(0), Buffer.concat([b, Buffer.from([1])]).length, Buffer.isBuffer(b.subarray(1))]", r#"["deadbeef00000000",44510,9,true]"#),
+        ("hashes", "return [argus.keccak256('0x'), argus.keccak256('transfer(address,uint256)').slice(0, 10), argus.sha256('abc')]",
+            r#"["0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470","0xa9059cbb","0xba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"]"#),
+        ("subtle", "return [Buffer.from(await crypto.subtle.digest('SHA-256', new TextEncoder().encode('abc'))).toString('hex').slice(0, 8), crypto.getRandomValues(new Uint8Array(4)).length, crypto.randomUUID().length]", r#"["ba7816bf",4,36]"#),
+        ("hmac", "return [require('crypto').createHmac('sha256', 'key').update('The quick brown fox jumps over the lazy dog').digest('hex')]", r#"["f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8"]"#),
+        ("clone", "const a = {d: new Date(0), m: new Map([[1, new Set([2])]]), n: null}; a.self = a; const c = structuredClone(a); return [c !== a, c.self === c, c.d.getTime(), [...c.m.get(1)]]", "[true,true,0,[2]]"),
+        ("abort", "const c = new AbortController(); let seen; c.signal.addEventListener('abort', () => seen = c.signal.reason.name); c.abort(); return [seen, c.signal.aborted]", r#"["AbortError",true]"#),
+        ("locale", "return [(1234567.891).toLocaleString(), (12).toLocaleString('en-US', {minimumFractionDigits: 2}), 12345678901234567890n.toLocaleString()]", r#"["1,234,567.891","12.00","12,345,678,901,234,567,890"]"#),
+        ("format", "return [require('util').format('%s=%d %j', 'a', 1, {b: 2}), require('util').inspect({a: [1, {b: {c: {}}}], s: 'x'})]", r#"["a=1 {\"b\":2}","{ a: [ 1, { b: [Object] } ], s: 'x' }"]"#),
+        ("no intl", "return [typeof Intl, typeof WebAssembly, typeof globalThis.gc, typeof SharedArrayBuffer === 'function']", r#"["undefined","undefined","undefined",true]"#),
+        ("random", "const r = [Math.random(), Math.random()]; return [r.every(x => x >= 0 && x < 1), r[0] !== r[1]]", "[true,true]"),
+        ("import", "const { Buffer: B } = await import('node:buffer'); return [B === Buffer]", "[true]"),
+    ] {
+        let report = b.js(&format!("export default async () => {{ {source} }}")).await;
+        assert_eq!(value(&report), expect, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn native_hashes_agree_with_the_domain_at_every_block_edge() {
+    let b = bench();
+    let lengths = [0usize, 1, 55, 56, 63, 64, 65, 119, 120, 135, 136, 137, 271, 272, 300];
+    let report = b
+        .js(&format!("export default () => {lengths:?}.flatMap(n => [argus.keccak256('a'.repeat(n)), argus.sha256('a'.repeat(n))])"))
+        .await;
+    let expect: Vec<String> = lengths
+        .iter()
+        .flat_map(|n| {
+            let text = "a".repeat(*n);
+            [argus_domain::keccak256(&text).to_string(), format!("0x{}", hex::encode(Sha256::digest(&text)))]
+        })
+        .collect();
+    assert_eq!(value(&report), serde_json::to_string(&expect).expect("json"));
+}
+
+#[tokio::test]
+async fn recursion_ends_in_a_range_error_at_a_fixed_depth() {
+    let b = bench();
+    let caught = b.js("let n = 0; function f() { n++; f() } try { f() } catch (e) { console.log(JSON.stringify([e.name, n])) }").await;
+    let again = b.js("let n = 0; function f() { n++; f() } try { f() } catch (e) { console.log(JSON.stringify([e.name, n])) }").await;
+    assert!(value(&caught).starts_with(r#"["RangeError","#), "{}", value(&caught));
+    assert_eq!(value(&caught), value(&again));
+    expect_failure(&b.js("function f() { f() } f()").await, FailureKind::Script, &["RangeError", "stack"]);
+    let json = b.js("try { JSON.parse('['.repeat(1e5)) } catch (e) { console.log(JSON.stringify([e.name])) }").await;
+    assert_eq!(value(&json), r#"["RangeError"]"#);
+}

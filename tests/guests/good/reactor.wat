@@ -1,0 +1,16 @@
+;; The smallest reactor: allocates upwards, calls http_fetch, and answers with the reply.
+(module
+  (import "host" "http_fetch" (func $fetch (param i32 i32) (result i64)))
+  (import "host" "log" (func $log (param i32 i32) (result i64)))
+  (memory (export "memory") 2)
+  (global $top (mut i32) (i32.const 4096))
+  (data (i32.const 0) "{\"url\":\"https://a.example/json\"}")
+  (data (i32.const 64) "{\"level\":\"info\",\"message\":\"fetching\"}")
+  (func (export "abi_alloc") (param $len i32) (result i32)
+    (local $at i32)
+    (local.set $at (global.get $top))
+    (global.set $top (i32.add (global.get $top) (i32.and (i32.add (local.get $len) (i32.const 7)) (i32.const -8))))
+    (local.get $at))
+  (func (export "run") (param i32 i32) (result i64)
+    (drop (call $log (i32.const 64) (i32.const 37)))
+    (call $fetch (i32.const 0) (i32.const 32))))
