@@ -1,0 +1,156 @@
+//! Goes out: one hop at a time, to addresses that the filter has seen.
+
+use std::{net::SocketAddr, time::Duration};
+
+use argus_ports::{Egress, EgressError, EgressRequest, EgressResponse, Method, Reach};
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use reqwest::{
+    Client,
+    dns::{Addrs, Name, Resolve, Resolving},
+    redirect,
+};
+
+use crate::{address::is_public, filter};
+
+/// Longest time-out that a caller can ask for.
+const TIMEOUT_MAX: Duration = Duration::from_secs(60);
+/// Most bytes of response headers that are kept.
+const HEADERS_MAX: usize = 64 * 1024;
+
+/// HTTP to other people's hosts. Names are resolved here and connected to by the address that was checked, so that a
+/// name which changes its mind between check and connection changes nothing.
+pub struct HttpEgress {
+    client: Client,
+}
+
+impl HttpEgress {
+    /// One client for all requests; connections are kept for reuse, by host.
+    pub fn new() -> Result<Self, EgressError> {
+        let client = Client::builder()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .dns_resolver(PublicOnly)
+            .connect_timeout(Duration::from_secs(10))
+            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(8)
+            .referer(false)
+            .user_agent(concat!("argus/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|e| EgressError::Transport(format!("the HTTP client cannot start: {e}")))?;
+        Ok(Self { client })
+    }
+}
+
+#[async_trait]
+impl Egress for HttpEgress {
+    async fn fetch(&self, request: EgressRequest) -> Result<EgressResponse, EgressError> {
+        let timeout = request.timeout.min(TIMEOUT_MAX);
+        match tokio::time::timeout(timeout, self.hop(request)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(EgressError::Timeout(timeout)),
+        }
+    }
+
+    fn check(&self, url: &str, reach: &Reach) -> Result<(), EgressError> {
+        filter::check(url, reach).map(|_| ())
+    }
+}
+
+impl HttpEgress {
+    async fn hop(&self, request: EgressRequest) -> Result<EgressResponse, EgressError> {
+        let allowed = filter::check(&request.url, &request.reach)?;
+        let mut outgoing = self.client.request(method(request.method), allowed.url);
+        for (name, value) in &request.headers {
+            if is_ours(name) {
+                continue;
+            }
+            outgoing = outgoing.header(name, value);
+        }
+        if let Some(body) = request.body {
+            outgoing = outgoing.body(body);
+        }
+        let mut response = outgoing.send().await.map_err(explain)?;
+        let mut headers = Vec::new();
+        let mut size = 0;
+        for (name, value) in response.headers() {
+            size += name.as_str().len() + value.len();
+            if size > HEADERS_MAX {
+                break;
+            }
+            headers.push((name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+        }
+        let status = response.status().as_u16();
+        let mut body = BytesMut::new();
+        // Counted as decoded, chunk by chunk: a small answer that unpacks into a large one ends here.
+        while let Some(chunk) = response.chunk().await.map_err(explain)? {
+            if (body.len() + chunk.len()) as u64 > request.max_body {
+                return Err(EgressError::TooLarge(request.max_body));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(EgressResponse { status, headers, body: Bytes::from(body) })
+    }
+}
+
+/// Headers that the connection itself decides.
+fn is_ours(name: &str) -> bool {
+    [
+        "host",
+        "connection",
+        "content-length",
+        "transfer-encoding",
+        "upgrade",
+        "te",
+        "trailer",
+        "proxy-authorization",
+    ]
+    .iter()
+    .any(|ours| name.eq_ignore_ascii_case(ours))
+}
+
+fn method(m: Method) -> reqwest::Method {
+    match m {
+        Method::Get => reqwest::Method::GET,
+        Method::Head => reqwest::Method::HEAD,
+        Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+        Method::Patch => reqwest::Method::PATCH,
+        Method::Delete => reqwest::Method::DELETE,
+    }
+}
+
+/// The innermost reason, which is the one that says something; never the URL, whose query may hold a key.
+fn explain(error: reqwest::Error) -> EgressError {
+    let error = error.without_url();
+    let mut inner: &dyn std::error::Error = &error;
+    while let Some(source) = inner.source() {
+        if let Some(denied) = source.downcast_ref::<NoPublicAddress>() {
+            return EgressError::Denied(denied.to_string());
+        }
+        inner = source;
+    }
+    EgressError::Transport(inner.to_string())
+}
+
+/// Resolves names to their public addresses.
+struct PublicOnly;
+
+/// A name that leads nowhere public.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} has no public address")]
+struct NoPublicAddress(String);
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let host = name.as_str().to_owned();
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
+            let public: Vec<_> = found.into_iter().filter(|a| is_public(a.ip())).collect();
+            if public.is_empty() {
+                return Err(Box::new(NoPublicAddress(host)) as Box<dyn std::error::Error + Send + Sync>);
+            }
+            Ok(Box::new(public.into_iter()) as Addrs)
+        })
+    }
+}

@@ -1,0 +1,113 @@
+//! The egress against a real server on loopback.
+
+use std::{io::Write, net::SocketAddr, sync::Arc, time::Duration};
+
+use argus_domain::rule::ValueSource;
+use argus_http::{HttpEgress, HttpValues};
+use argus_ports::{Egress, EgressError, EgressRequest, Method, Reach, ValueError, ValueReader};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    task::JoinHandle,
+};
+
+/// Serves the answers in turn, one connection each.
+async fn serve(answers: Vec<Vec<u8>>) -> (SocketAddr, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("bind");
+    let address = listener.local_addr().expect("address");
+    #[allow(clippy::disallowed_methods, reason = "a test's own server, joined by the test")]
+    let task = tokio::spawn(async move {
+        let mut seen = Vec::new();
+        for answer in answers {
+            let (mut socket, _) = listener.accept().await.expect("accept");
+            let mut head = vec![0; 4096];
+            let n = socket.read(&mut head).await.expect("read");
+            seen.push(String::from_utf8_lossy(&head[..n]).into_owned());
+            if answer.is_empty() {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+            }
+            let _ = socket.write_all(&answer).await;
+            let _ = socket.shutdown().await;
+        }
+        seen
+    });
+    (address, task)
+}
+
+fn json(body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+        .into_bytes()
+}
+
+fn request(url: String, allow: &[String]) -> EgressRequest {
+    EgressRequest {
+        method: Method::Get,
+        url,
+        headers: vec![("x-mine".into(), "1".into()), ("Host".into(), "evil".into())],
+        body: None,
+        timeout: Duration::from_millis(800),
+        max_body: 10_000,
+        reach: Reach { allow: allow.to_vec(), operator: Vec::new() },
+    }
+}
+
+#[tokio::test]
+async fn loopback_is_reached_only_where_it_is_named() {
+    let (address, seen) = serve(vec![json("{}")]).await;
+    let egress = HttpEgress::new().expect("client");
+    let url = format!("http://{address}/a");
+    for list in [vec![], vec!["127.0.0.1:1".to_owned()], vec!["localhost".to_owned()]] {
+        let outcome = egress.fetch(request(url.clone(), &list)).await;
+        assert!(matches!(outcome, Err(EgressError::Denied(_))), "{list:?}: {outcome:?}");
+    }
+    // A name grants public addresses alone, even where it is on the list.
+    let by_name = format!("http://localhost:{}/a", address.port());
+    let outcome = egress.fetch(request(by_name, &["localhost".to_owned()])).await;
+    assert!(matches!(outcome, Err(EgressError::Denied(_))), "{outcome:?}");
+    let answer = egress.fetch(request(url, &[address.to_string()])).await.expect("answer");
+    assert_eq!((answer.status, &answer.body[..]), (200, &b"{}"[..]));
+    let head = &seen.await.expect("server")[0];
+    assert!(head.contains("x-mine: 1") && !head.contains("evil"), "{head}");
+}
+
+#[tokio::test]
+async fn what_is_too_large_once_decoded_and_what_is_too_slow_ends() {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(&vec![b'x'; 5_000_000]).expect("pack");
+    let packed = packed.finish().expect("pack");
+    assert!(packed.len() < 10_000, "the bomb is small: {}", packed.len());
+    let mut bomb =
+        format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", packed.len())
+            .into_bytes();
+    bomb.extend(packed);
+    let (address, server) = serve(vec![bomb, Vec::new()]).await;
+    let egress = HttpEgress::new().expect("client");
+    let allow = [address.to_string()];
+    let outcome = egress.fetch(request(format!("http://{address}/"), &allow)).await;
+    assert_eq!(outcome, Err(EgressError::TooLarge(10_000)));
+    let outcome = egress.fetch(request(format!("http://{address}/"), &allow)).await;
+    assert_eq!(outcome, Err(EgressError::Timeout(Duration::from_millis(800))));
+    server.abort();
+}
+
+#[tokio::test]
+async fn redirects_are_answers_and_values_follow_them_through_the_filter() {
+    let (address, server) = serve(vec![
+        b"HTTP/1.1 302 Found\r\nlocation: /next\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec(),
+        json(r#"{"market":[{"price":"12.50"}]}"#),
+        b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec(),
+        b"HTTP/1.1 500 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec(),
+        json("<html>"),
+    ])
+    .await;
+    let egress = Arc::new(HttpEgress::new().expect("client"));
+    let values = HttpValues::new(egress, vec![address.to_string()]);
+    let source = ValueSource::parse("api", &format!("http://{address}/"), "market.0.price").expect("source");
+    assert_eq!(values.read(&source).await.expect("value").to_string(), "12.5");
+    assert!(matches!(values.read(&source).await, Err(ValueError::Fetch(EgressError::Denied(_)))));
+    assert_eq!(values.read(&source).await, Err(ValueError::Status(500)));
+    assert!(matches!(values.read(&source).await, Err(ValueError::Shape(_))));
+    let fixed = ValueSource::parse("static", "3.25", "").expect("source");
+    assert_eq!(values.read(&fixed).await.expect("value").to_string(), "3.25");
+    server.await.expect("server");
+}
