@@ -3,6 +3,11 @@
 //! The rules of choice (equal, median, tolerance) are [`argus_domain::quorum`]'s, because keepers check them too.
 //! Here is what time and behaviour add: who was asked, who answered, who answered twice, and when to stop waiting.
 
+mod flight;
+mod machine;
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use argus_domain::{
@@ -13,6 +18,8 @@ use argus_domain::{
     job::Job,
     task::{Fact, Task},
 };
+
+pub use machine::Aggregator;
 
 /// Settings of the aggregator's machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,31 +132,4 @@ pub enum Misbehaviour {
     WrongTranscript,
     /// An answer to an attempt in which it has no part.
     Uninvited,
-}
-
-/// The machine.
-#[derive(Debug)]
-pub struct Aggregator {
-    #[expect(dead_code, reason = "its decisions follow in the next commit")]
-    config: Config,
-}
-
-impl Aggregator {
-    /// Nothing in hand.
-    pub fn new(config: Config) -> Self {
-        Self { config }
-    }
-}
-
-impl crate::Machine for Aggregator {
-    type Input = Input;
-    type Effect = Effect;
-
-    fn handle(&mut self, _now: argus_domain::time::Timestamp, _input: Input, _out: &mut Vec<Effect>) {}
-
-    fn tick(&mut self, _now: argus_domain::time::Timestamp, _out: &mut Vec<Effect>) {}
-
-    fn next_wake(&self) -> Option<crate::Wake> {
-        None
-    }
 }

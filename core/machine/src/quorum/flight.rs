@@ -1,0 +1,386 @@
+//! One attempt in hand.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use argus_domain::{
+    B256,
+    act::AttemptOutcome,
+    attempt::{Answer, Assignment, Attempt, Observation, Output, SecondRound, SignedClaim},
+    call::{Call, ExecutorDomain, Signature},
+    ids::{KeeperId, Round},
+    job::{Agreement, Args, Job, Mode},
+    quorum::{Choice, choose, same_call, threshold},
+    run::Transcript,
+    task::{Agreed, AgreedHow, Fact, Task},
+    time::Timestamp,
+};
+
+use super::{Config, Effect, Misbehaviour};
+use crate::{Wake, invariant};
+
+/// An attempt in hand.
+#[derive(Debug)]
+pub(super) struct Flight {
+    assignment: Arc<Assignment>,
+    /// Asked so far: all keepers, or with trust in one performer those who were tried.
+    asked: BTreeSet<KeeperId>,
+    /// Each keeper's first observation.
+    observations: BTreeMap<KeeperId, Observation>,
+    transcripts: BTreeMap<KeeperId, Transcript>,
+    /// Each keeper's first claim, by round.
+    claims: BTreeMap<(Round, KeeperId), SignedClaim>,
+    declined: BTreeSet<KeeperId>,
+    gone: BTreeSet<KeeperId>,
+    /// The last reason that a keeper gave for declining.
+    reason: String,
+    second: Option<Second>,
+    /// The first round is not waited for any longer.
+    first_over: bool,
+    pub outcome: Option<AttemptOutcome>,
+}
+
+/// A second round under way.
+#[derive(Debug)]
+struct Second {
+    round: Arc<SecondRound>,
+    how: AgreedHow,
+    call: Call,
+    digest: B256,
+    declined: BTreeSet<KeeperId>,
+}
+
+impl Flight {
+    pub fn new(attempt: Attempt, job: &Job, task: &Task) -> Self {
+        Self {
+            assignment: Arc::new(Assignment { job: job.clone(), task: task.clone(), attempt }),
+            asked: BTreeSet::new(),
+            observations: BTreeMap::new(),
+            transcripts: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            declined: BTreeSet::new(),
+            gone: BTreeSet::new(),
+            reason: String::new(),
+            second: None,
+            first_over: false,
+            outcome: None,
+        }
+    }
+
+    pub fn attempt(&self) -> &Attempt {
+        &self.assignment.attempt
+    }
+
+    pub fn concerns(&self, keeper: KeeperId) -> bool {
+        self.attempt().keepers.contains(&keeper)
+    }
+
+    /// How long the first round waits for the slow: half of the attempt's time, so that a second round has the rest.
+    fn first_until(&self) -> Timestamp {
+        let attempt = self.attempt();
+        attempt.begun_at + attempt.deadline.since(attempt.begun_at) / 2
+    }
+
+    pub fn wake(&self) -> Wake {
+        if self.first_over || self.second.is_some() {
+            Wake { at: self.attempt().deadline, why: "attempt deadline" }
+        } else {
+            Wake { at: self.first_until(), why: "first round" }
+        }
+    }
+
+    fn trusting(&self) -> bool {
+        matches!(self.attempt().agreement, Agreement::TrustPerformer) && threshold(self.attempt().mode) > 1
+    }
+
+    /// Sends work to whoever has to do something and has not.
+    pub fn send(&mut self, only: Option<KeeperId>, out: &mut Vec<Effect>) {
+        if self.outcome.is_some() {
+            return;
+        }
+        let wanted = |k: &KeeperId| only.is_none_or(|only| only == *k);
+        if let Some(second) = &self.second {
+            let silent = self.attempt().keepers.iter().filter(|k| self.may_sign(second, **k) && wanted(k));
+            out.extend(silent.map(|k| Effect::Second { keeper: *k, round: Arc::clone(&second.round) }));
+            return;
+        }
+        if self.asked.is_empty() {
+            self.ask_next();
+        }
+        let silent = self.asked.iter().filter(|k| self.may_answer(**k) && wanted(k));
+        out.extend(silent.map(|k| Effect::Assign { keeper: *k, assignment: Arc::clone(&self.assignment) }));
+    }
+
+    /// Everyone at once; with trust in one performer the next one that was not asked yet.
+    fn ask_next(&mut self) {
+        let keepers = self.attempt().keepers.clone();
+        if self.trusting() {
+            let next = keepers.iter().find(|k| !self.asked.contains(k) && self.may_answer(**k));
+            self.asked.extend(next);
+        } else {
+            self.asked.extend(keepers);
+        }
+    }
+
+    /// Whether a first answer may still come from it.
+    fn may_answer(&self, keeper: KeeperId) -> bool {
+        !self.observations.contains_key(&keeper)
+            && !self.declined.contains(&keeper)
+            && !self.gone.contains(&keeper)
+    }
+
+    /// Whether a claim of the second round may still come from it.
+    fn may_sign(&self, second: &Second, keeper: KeeperId) -> bool {
+        keeper != second.round.chosen
+            && !self.claims.contains_key(&(Round(2), keeper))
+            && !second.declined.contains(&keeper)
+            && !self.gone.contains(&keeper)
+    }
+
+    pub fn gone(&mut self, keeper: KeeperId) {
+        self.gone.insert(keeper);
+    }
+
+    pub fn back(&mut self, keeper: KeeperId, out: &mut Vec<Effect>) {
+        self.gone.remove(&keeper);
+        self.send(Some(keeper), out);
+    }
+
+    pub fn declined(&mut self, keeper: KeeperId, reason: String) {
+        self.reason = format!("keeper {keeper}: {reason}");
+        match &mut self.second {
+            Some(second) => {
+                second.declined.insert(keeper);
+            }
+            None => {
+                self.declined.insert(keeper);
+            }
+        }
+    }
+
+    /// The digest that every keeper of the attempt signs for this call.
+    fn digest(&self, config: &Config, call: &Call) -> B256 {
+        let executor = config.executors.get(&call.chain).copied().unwrap_or_default();
+        let domain = ExecutorDomain { chain: call.chain, executor };
+        self.attempt().claim(&self.assignment.job, call).digest(&domain)
+    }
+
+    /// Takes in a first answer. The keeper's first one counts; a second, different one is reported.
+    pub fn answer(&mut self, config: &Config, answer: Answer, out: &mut Vec<Effect>) -> Option<Misbehaviour> {
+        let keeper = answer.observation.keeper;
+        if !self.concerns(keeper) {
+            return Some(Misbehaviour::Uninvited);
+        }
+        if let Some(known) = self.observations.get(&keeper) {
+            // The claim of an answer that came before is a repeat as well, or it is the proof of a second one.
+            let equal = known == &answer.observation;
+            return (!equal).then_some(Misbehaviour::TwoAnswers);
+        }
+        let observation = &answer.observation;
+        let attempt = self.attempt();
+        if observation.task != attempt.task || observation.attempt != attempt.no {
+            return Some(Misbehaviour::WrongSubject);
+        }
+        if let Args::Computed { module, .. } = &self.assignment.job.args {
+            if observation.engine != attempt.engine || observation.module != module.digest() {
+                return Some(Misbehaviour::WrongSubject);
+            }
+            if answer.transcript.root() != observation.transcript_root {
+                return Some(Misbehaviour::WrongTranscript);
+            }
+        }
+        match (&observation.output, &answer.claim) {
+            (Output::Call(call), Some(claim)) => {
+                let ours = (claim.task, claim.attempt, claim.round, claim.keeper)
+                    == (attempt.task, attempt.no, Round(1), keeper);
+                if !ours || claim.digest != self.digest(config, call) {
+                    return Some(Misbehaviour::WrongClaim);
+                }
+            }
+            (Output::Skip(_) | Output::Fail(_), None) => {}
+            (Output::Call(_), None) | (Output::Skip(_) | Output::Fail(_), Some(_)) => {
+                return Some(Misbehaviour::WrongClaim);
+            }
+        }
+        if self.outcome.is_some() {
+            return None;
+        }
+        self.declined.remove(&keeper);
+        out.push(Effect::Record(Fact::Observed(answer.observation.clone())));
+        if let Some(claim) = answer.claim {
+            out.push(Effect::Record(Fact::Claimed(claim.clone())));
+            self.claims.insert((Round(1), keeper), claim);
+        }
+        self.observations.insert(keeper, answer.observation);
+        self.transcripts.insert(keeper, answer.transcript);
+        None
+    }
+
+    /// Takes in a claim of the second round.
+    pub fn signed(&mut self, claim: SignedClaim, out: &mut Vec<Effect>) -> Option<Misbehaviour> {
+        if !self.concerns(claim.keeper) || claim.round != Round(2) {
+            return Some(Misbehaviour::Uninvited);
+        }
+        if let Some(known) = self.claims.get(&(Round(2), claim.keeper)) {
+            return (known.digest != claim.digest).then_some(Misbehaviour::TwoClaims);
+        }
+        // Before a second round of ours there is nothing to sign: a message of an earlier life of this process.
+        let second = self.second.as_ref()?;
+        if claim.digest != second.digest {
+            return Some(Misbehaviour::WrongClaim);
+        }
+        if self.outcome.is_some() {
+            return None;
+        }
+        out.push(Effect::Record(Fact::Claimed(claim.clone())));
+        self.claims.insert((Round(2), claim.keeper), claim);
+        None
+    }
+
+    /// Decides what can be decided at `now`.
+    pub fn decide(&mut self, now: Timestamp, config: &Config, out: &mut Vec<Effect>) {
+        if self.outcome.is_some() {
+            return;
+        }
+        self.first_over |= now >= self.first_until();
+        if self.second.is_none() {
+            self.first_round(now, config, out);
+        }
+        if self.second.is_some() && self.outcome.is_none() {
+            self.second_round(now);
+        }
+        if self.outcome.is_none() && now >= self.attempt().deadline {
+            let answered = self.observations.len();
+            self.outcome = Some(AttemptOutcome::Short(format!(
+                "{answered} of {} keepers had answered at the deadline",
+                self.attempt().keepers.len()
+            )));
+        }
+        if let Some(outcome) = self.outcome.clone() {
+            self.transcripts.clear();
+            out.push(Effect::Ended { task: self.attempt().task, attempt: self.attempt().no, outcome });
+        }
+    }
+
+    fn first_round(&mut self, now: Timestamp, config: &Config, out: &mut Vec<Effect>) {
+        let may_answer = self.attempt().keepers.iter().filter(|k| self.may_answer(**k)).count();
+        // One that is gone may come back until the first round is over.
+        let waiting = if self.first_over { 0 } else { may_answer };
+        match choose(self.attempt(), &self.observations, waiting) {
+            Choice::Equal(keepers) => self.agree_equal(&keepers),
+            Choice::Second { chosen, how } => self.begin_second(config, chosen, how, out),
+            Choice::Skipped(reason) => self.outcome = Some(AttemptOutcome::Skipped(reason)),
+            Choice::Failed(message) => self.outcome = Some(AttemptOutcome::Failed(message)),
+            Choice::Disagreed(why) => self.outcome = Some(AttemptOutcome::Disagreed(why)),
+            Choice::Short(why) if now < self.attempt().deadline && may_answer > 0 => {
+                // Nothing is lost by waiting on for the slow.
+                self.reason = why;
+            }
+            Choice::Short(why) => {
+                let why = if self.reason.is_empty() { why } else { format!("{why}; {}", self.reason) };
+                self.outcome = Some(AttemptOutcome::Short(why));
+            }
+            Choice::Waiting => {
+                let idle = self.asked.iter().all(|k| !self.may_answer(*k));
+                if self.trusting() && idle {
+                    self.ask_next();
+                    self.send(None, out);
+                }
+            }
+        }
+    }
+
+    fn agree_equal(&mut self, keepers: &[KeeperId]) {
+        let signatures: BTreeMap<KeeperId, Signature> = keepers
+            .iter()
+            .filter_map(|k| self.claims.get(&(Round(1), *k)))
+            .map(|claim| (claim.keeper, claim.signature))
+            .collect();
+        let Some(first) = keepers.first().and_then(|k| self.observations.get(k)) else { return };
+        let Output::Call(call) = &first.output else { return };
+        let how = match self.attempt().mode {
+            Mode::Quorum { .. } => AgreedHow::Equal,
+            Mode::Solo => AgreedHow::Solo,
+        };
+        self.agree(call.clone(), (Round(1), how), signatures, first.transcript_root);
+    }
+
+    fn begin_second(&mut self, config: &Config, chosen: KeeperId, how: AgreedHow, out: &mut Vec<Effect>) {
+        let Some(observation) = self.observations.get(&chosen) else { return };
+        let Output::Call(call) = observation.output.clone() else { return };
+        let order = &self.attempt().keepers;
+        self.second = Some(Second {
+            digest: self.digest(config, &call),
+            call,
+            how,
+            declined: BTreeSet::new(),
+            round: Arc::new(SecondRound {
+                task: self.attempt().task,
+                attempt: self.attempt().no,
+                observations: order.iter().filter_map(|k| self.observations.get(k)).cloned().collect(),
+                chosen,
+                transcript: self.transcripts.get(&chosen).cloned().unwrap_or_default(),
+            }),
+        });
+        self.send(None, out);
+    }
+
+    fn second_round(&mut self, now: Timestamp) {
+        let Some(second) = &self.second else { return };
+        let chosen = second.round.chosen;
+        // The chosen keeper signed its own call in the first round, and whoever came to the same call did so too.
+        let same = self.observations.values().filter(|o| match &o.output {
+            Output::Call(call) => same_call(call, &second.call),
+            Output::Skip(_) | Output::Fail(_) => false,
+        });
+        let first = same.filter_map(|o| self.claims.get(&(Round(1), o.keeper)));
+        let later = self.claims.values().filter(|c| c.round == Round(2));
+        let signatures: BTreeMap<KeeperId, Signature> =
+            first.chain(later).map(|c| (c.keeper, c.signature)).collect();
+        let needed = threshold(self.attempt().mode);
+        if signatures.len() >= needed {
+            let root = self.observations.get(&chosen).map(|o| o.transcript_root).unwrap_or_default();
+            let (call, how) = (second.call.clone(), second.how);
+            self.agree(call, (Round(2), how), signatures, root);
+            return;
+        }
+        let open = self.attempt().keepers.iter();
+        let open = open.filter(|k| self.may_sign(second, **k) && !signatures.contains_key(k)).count();
+        if signatures.len() + open < needed || now >= self.attempt().deadline {
+            let why = format!("{} of {needed} keepers signed the run of keeper {chosen}", signatures.len());
+            let why = if self.reason.is_empty() { why } else { format!("{why}; {}", self.reason) };
+            self.outcome = Some(AttemptOutcome::Short(why));
+        }
+    }
+
+    fn agree(
+        &mut self,
+        call: Call,
+        (round, how): (Round, AgreedHow),
+        signatures: BTreeMap<KeeperId, Signature>,
+        root: B256,
+    ) {
+        let attempt = self.attempt();
+        let ran = matches!(self.assignment.job.args, Args::Computed { .. });
+        let agreed = Agreed {
+            attempt: attempt.no,
+            round,
+            call,
+            how,
+            signatures: signatures.into_iter().collect(),
+            valid_until: attempt.valid_until,
+            fee_cap: attempt.fee_cap,
+            gas_limit: attempt.gas_limit,
+            performers: attempt.keepers.clone(),
+            transcript_root: ran.then_some(root),
+        };
+        debug_assert!(
+            invariant::quorum_distinct(&agreed, attempt.mode, &attempt.keepers),
+            "{}",
+            invariant::QUORUM_DISTINCT
+        );
+        self.outcome = Some(AttemptOutcome::Agreed(Box::new(agreed)));
+    }
+}

@@ -1,0 +1,161 @@
+//! The aggregator: attempts in hand, and their timers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use argus_domain::{
+    act::AttemptOutcome,
+    ids::{AttemptNo, KeeperId, TaskId},
+    time::Timestamp,
+};
+
+use super::{Config, Effect, Input, Misbehaviour, flight::Flight};
+use crate::{Machine, Wake};
+
+type Key = (TaskId, AttemptNo);
+
+/// Attempts' lives.
+#[derive(Debug)]
+pub struct Aggregator {
+    config: Config,
+    flights: BTreeMap<Key, Flight>,
+    timers: BTreeSet<(Timestamp, Key)>,
+    timer_of: BTreeMap<Key, Wake>,
+    away: BTreeSet<KeeperId>,
+}
+
+impl Aggregator {
+    /// Nothing in hand.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            flights: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            timer_of: BTreeMap::new(),
+            away: BTreeSet::new(),
+        }
+    }
+
+    /// Attempts in hand, those that have ended and are remembered included.
+    pub fn flights(&self) -> usize {
+        self.flights.len()
+    }
+
+    fn decide(&mut self, now: Timestamp, key: Key, out: &mut Vec<Effect>) {
+        let Some(flight) = self.flights.get_mut(&key) else { return };
+        flight.decide(now, &self.config, out);
+        let wake = match flight.outcome {
+            Some(_) => Wake { at: flight.attempt().deadline + self.config.keep, why: "an ended attempt" },
+            None => flight.wake(),
+        };
+        self.set_wake(key, Some(wake));
+    }
+
+    fn set_wake(&mut self, key: Key, wake: Option<Wake>) {
+        if let Some(old) = self.timer_of.remove(&key) {
+            self.timers.remove(&(old.at, key));
+        }
+        if let Some(wake) = wake {
+            self.timers.insert((wake.at, key));
+            self.timer_of.insert(key, wake);
+        }
+    }
+
+    fn of_keeper(&self, keeper: KeeperId) -> Vec<Key> {
+        let open = self.flights.iter().filter(|(_, f)| f.outcome.is_none() && f.concerns(keeper));
+        open.map(|(key, _)| *key).collect()
+    }
+
+    fn report(key: Key, keeper: KeeperId, what: Option<Misbehaviour>, out: &mut Vec<Effect>) {
+        out.extend(what.map(|what| Effect::Misbehaved { keeper, task: key.0, attempt: key.1, what }));
+    }
+}
+
+impl Machine for Aggregator {
+    type Input = Input;
+    type Effect = Effect;
+
+    fn handle(&mut self, now: Timestamp, input: Input, out: &mut Vec<Effect>) {
+        match input {
+            Input::Begin { attempt, job, task } => {
+                let key = (attempt.task, attempt.no);
+                if let Some(flight) = self.flights.get_mut(&key) {
+                    match flight.outcome.clone() {
+                        Some(outcome) => out.push(Effect::Ended { task: key.0, attempt: key.1, outcome }),
+                        None => flight.send(None, out),
+                    }
+                    return;
+                }
+                if self.flights.len() >= self.config.flights_max {
+                    let outcome = AttemptOutcome::Short("the aggregator has no room; try later".to_owned());
+                    out.push(Effect::Ended { task: key.0, attempt: key.1, outcome });
+                    return;
+                }
+                let mut flight = Flight::new(*attempt, &job, &task);
+                for keeper in &self.away {
+                    flight.gone(*keeper);
+                }
+                flight.send(None, out);
+                self.flights.insert(key, flight);
+                self.decide(now, key, out);
+            }
+            Input::Answer(answer) => {
+                let key = (answer.observation.task, answer.observation.attempt);
+                let keeper = answer.observation.keeper;
+                let Some(flight) = self.flights.get_mut(&key) else { return };
+                let what = flight.answer(&self.config, *answer, out);
+                Self::report(key, keeper, what, out);
+                self.decide(now, key, out);
+            }
+            Input::Signed(claim) => {
+                let (key, keeper) = ((claim.task, claim.attempt), claim.keeper);
+                let Some(flight) = self.flights.get_mut(&key) else { return };
+                let what = flight.signed(claim, out);
+                Self::report(key, keeper, what, out);
+                self.decide(now, key, out);
+            }
+            Input::Declined { task, attempt, keeper, reason } => {
+                let key = (task, attempt);
+                if let Some(flight) = self.flights.get_mut(&key).filter(|f| f.concerns(keeper)) {
+                    flight.declined(keeper, reason);
+                    self.decide(now, key, out);
+                }
+            }
+            Input::Gone(keeper) => {
+                self.away.insert(keeper);
+                for key in self.of_keeper(keeper) {
+                    if let Some(flight) = self.flights.get_mut(&key) {
+                        flight.gone(keeper);
+                    }
+                    self.decide(now, key, out);
+                }
+            }
+            Input::Back(keeper) => {
+                self.away.remove(&keeper);
+                for key in self.of_keeper(keeper) {
+                    if let Some(flight) = self.flights.get_mut(&key) {
+                        flight.back(keeper, out);
+                    }
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
+        let due: Vec<Key> =
+            self.timers.iter().take_while(|(at, _)| *at <= now).map(|(_, key)| *key).collect();
+        for key in due {
+            let ended = self.flights.get(&key).is_none_or(|f| f.outcome.is_some());
+            if ended {
+                self.flights.remove(&key);
+                self.set_wake(key, None);
+            } else {
+                self.decide(now, key, out);
+            }
+        }
+    }
+
+    fn next_wake(&self) -> Option<Wake> {
+        let (_, key) = self.timers.first()?;
+        self.timer_of.get(key).copied()
+    }
+}
