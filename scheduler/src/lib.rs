@@ -1,1 +1,91 @@
-//! Under construction.
+//! Opens tasks: when an instant comes, a log appears or a value crosses.
+//!
+//! The scheduler owns the cursors of jobs and nothing else. Every cycle begins with what the store says is due, so a
+//! lost nudge, a crash or a second scheduler cost latency and never a run: a task's id follows from its occurrence,
+//! it is opened together with the cursor after it, and opening it twice is opening it once. What is decided is in
+//! `argus_machine::schedule`; here is what waits, asks and carries out.
+//!
+//! It never runs a script, never chooses a keeper and never writes a fact.
+
+use std::{future::Future, sync::Arc};
+
+use argus_domain::ids::JobId;
+use argus_ports::{LinkError, Nudge};
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+mod condition;
+mod config;
+mod event;
+mod link;
+mod metrics;
+mod perform;
+mod ports;
+mod time;
+
+pub use config::Config;
+pub use metrics::Metrics;
+pub use ports::Ports;
+
+use perform::Shell;
+
+/// Nudges that wait for one loop. More are dropped: the next scan finds those jobs.
+const NUDGES_MAX: usize = 1024;
+
+/// What others hold of a running scheduler.
+#[derive(Clone)]
+pub struct Handle {
+    loops: Arc<[mpsc::Sender<JobId>]>,
+    metrics: Arc<Metrics>,
+}
+
+impl Handle {
+    /// What it has done so far.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+}
+
+#[async_trait]
+impl Nudge for Handle {
+    /// Never waits and never fails: what does not fit is found by the next scan.
+    async fn jobs_changed(&self, jobs: &[JobId]) -> Result<(), LinkError> {
+        for job in jobs {
+            for queue in self.loops.iter() {
+                // A full queue means that its loop is behind and will scan anyway.
+                let _ = queue.try_send(*job);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Builds a scheduler: a handle, and the future that is its life. The future ends soon after `stop` is cancelled,
+/// with nothing left running, and is to be joined by the caller.
+pub fn scheduler(
+    config: Config,
+    ports: Ports,
+    stop: CancellationToken,
+) -> (Handle, impl Future<Output = ()> + Send) {
+    let metrics = Arc::new(Metrics::default());
+    let shell = Arc::new(Shell { config, ports, metrics: metrics.clone() });
+    let mut queues = Vec::new();
+    let mut queue = || {
+        let (sender, receiver) = mpsc::channel(NUDGES_MAX);
+        queues.push(sender);
+        receiver
+    };
+    let time = time::run(shell.clone(), queue(), stop.clone());
+    let condition = condition::run(shell.clone(), queue(), stop.clone());
+    let chains: Vec<_> = shell
+        .ports
+        .chains
+        .values()
+        .map(|reader| event::run(shell.clone(), reader.clone(), queue(), stop.clone()))
+        .collect();
+    let life = async move {
+        tokio::join!(time, condition, futures::future::join_all(chains));
+    };
+    (Handle { loops: queues.into(), metrics }, life)
+}

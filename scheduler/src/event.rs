@@ -1,0 +1,443 @@
+//! Logs: one poller per chain over all its event jobs.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use argus_domain::{
+    Address, B256,
+    chain::{Block, Log, LogQuery},
+    event::EventFilter,
+    ids::{JobId, Occurrence, TaskId},
+    job::{JobRecord, Position, Trigger, TriggerKind},
+    time::Timestamp,
+};
+use argus_machine::schedule::{self, Step};
+use argus_ports::{ChainError, ChainReader, StoreError, chain::At};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use crate::{
+    link::is_follower,
+    perform::{Carried, Shell, Woken, Work},
+};
+
+/// Heads remembered, one per poll in which it moved: how far back a reorg is recognised exactly.
+const HEADS_MAX: usize = 128;
+/// Openings remembered, to tell the dispatcher when a reorg takes their log away.
+const OPENINGS_MAX: usize = 4096;
+
+/// Why a poll was given up.
+#[derive(Debug, thiserror::Error)]
+enum PollError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+}
+
+/// A job that waits for logs.
+struct Watch {
+    record: JobRecord,
+    /// Every block up to this one has been searched; at least as new as the cursor, unless a reorg set it back.
+    seen: u64,
+}
+
+struct Opening {
+    task: TaskId,
+    block: u64,
+    transaction: B256,
+}
+
+struct Poller {
+    shell: Arc<Shell>,
+    reader: Arc<dyn ChainReader>,
+    watches: BTreeMap<JobId, Watch>,
+    heads: VecDeque<(u64, B256)>,
+    openings: VecDeque<Opening>,
+    rescan_at: Timestamp,
+}
+
+pub(crate) async fn run(
+    shell: Arc<Shell>,
+    reader: Arc<dyn ChainReader>,
+    mut nudges: mpsc::Receiver<JobId>,
+    stop: CancellationToken,
+) {
+    let mut poller = Poller {
+        shell: shell.clone(),
+        reader,
+        watches: BTreeMap::new(),
+        heads: VecDeque::new(),
+        openings: VecDeque::new(),
+        rescan_at: Timestamp(0),
+    };
+    loop {
+        let mut pause = shell.config.chain_poll;
+        if let Err(error) = poller.cycle().await {
+            shell.failed("event", &error);
+            pause = pause.max(shell.config.retry);
+        }
+        match shell.wait(shell.later(pause), &mut nudges, &stop).await {
+            Woken::Stopped => return,
+            Woken::Time => {}
+            Woken::Nudged(jobs) => {
+                for id in jobs {
+                    if let Err(error) = poller.reload(id).await {
+                        shell.failed("event", &error);
+                        poller.rescan_at = Timestamp(0);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn filter_of(record: &JobRecord) -> Option<&EventFilter> {
+    match &record.job.trigger {
+        Trigger::Event(filter) => Some(filter),
+        Trigger::Time(_) | Trigger::Condition(_) => None,
+    }
+}
+
+fn block_of(record: &JobRecord) -> u64 {
+    match record.cursor.position {
+        Position::Event { block } => block,
+        Position::Time | Position::Condition { .. } => 0,
+    }
+}
+
+impl Poller {
+    async fn cycle(&mut self) -> Result<(), PollError> {
+        let now = self.shell.now();
+        if now >= self.rescan_at || self.rescan_at > now + self.shell.config.rescan {
+            self.rescan(now).await?;
+        }
+        self.expire(now).await?;
+        if self.watches.is_empty() {
+            return Ok(());
+        }
+        let Some(head) = self.ask(self.reader.block(At::Head)).await? else { return Ok(()) };
+        self.check_reorg(head).await?;
+        self.follow(head).await
+    }
+
+    async fn ask<T>(&self, call: impl Future<Output = Result<T, ChainError>>) -> Result<T, ChainError> {
+        let limit = self.shell.config.call_timeout;
+        tokio::time::timeout(limit, call).await.unwrap_or_else(|_| {
+            Err(ChainError::Unreachable {
+                chain: self.reader.chain(),
+                reason: format!("no answer within {} ms", limit.as_millis()),
+            })
+        })
+    }
+
+    /// Takes in what the store has: new jobs, cursors that others moved, jobs that are gone.
+    async fn rescan(&mut self, now: Timestamp) -> Result<(), PollError> {
+        let limit = self.shell.config.jobs_max;
+        let due = self.shell.store(self.shell.ports.jobs.due(TriggerKind::Event, now, limit)).await?;
+        if due.len() >= limit as usize {
+            error!(limit, "more event jobs than are watched: raise the limit or split the chain's jobs");
+        }
+        let mut before = std::mem::take(&mut self.watches);
+        let chain = self.reader.chain();
+        for record in due.into_iter().filter(|r| filter_of(r).is_some_and(|f| f.chain == chain)) {
+            let id = record.job.id;
+            match before.remove(&id) {
+                Some(known) if known.record.cursor.revision == record.cursor.revision => {
+                    self.watches.insert(id, Watch { record, seen: known.seen });
+                }
+                _ => self.watch(record),
+            }
+        }
+        self.rescan_at = now + self.shell.config.rescan;
+        Ok(())
+    }
+
+    fn watch(&mut self, record: JobRecord) {
+        // Before the first head is known this is a start: a reorg may have come since the cursor was written.
+        // Nothing before the job's own creation is looked at, which only its first cursor tells.
+        let fresh = record.cursor.opened.0 == 0 && record.cursor.revision == 0;
+        let back = if self.heads.is_empty() && !fresh { self.shell.config.look_back } else { 0 };
+        let seen = block_of(&record).saturating_sub(back);
+        self.watches.insert(record.job.id, Watch { record, seen });
+    }
+
+    async fn reload(&mut self, id: JobId) -> Result<(), PollError> {
+        let known = self.watches.remove(&id);
+        let Some(record) = self.shell.store(self.shell.ports.jobs.job(id)).await? else { return Ok(()) };
+        if filter_of(&record).is_none_or(|f| f.chain != self.reader.chain())
+            || record.paused_at.is_some()
+            || record.deleted_at.is_some()
+            || record.cursor.finished
+        {
+            return Ok(());
+        }
+        match known {
+            Some(known) if known.record.cursor.revision == record.cursor.revision => {
+                self.watches.insert(id, Watch { record, seen: known.seen });
+            }
+            _ => {
+                let seen = block_of(&record);
+                self.watches.insert(id, Watch { record, seen });
+            }
+        }
+        Ok(())
+    }
+
+    /// Finishes jobs whose time is over.
+    async fn expire(&mut self, now: Timestamp) -> Result<(), PollError> {
+        let over: Vec<JobId> =
+            self.watches.iter().filter(|(_, w)| !w.record.is_armed(now)).map(|(id, _)| *id).collect();
+        let gone = over.iter().filter_map(|id| self.watches.remove(id));
+        let work = gone
+            .map(|watch| {
+                let steps = schedule::event(&watch.record, Vec::new(), watch.seen, now);
+                Work::new(watch.record, steps)
+            })
+            .collect();
+        self.shell.carry(work).await?;
+        Ok(())
+    }
+
+    /// Compares the chain with the heads remembered. Where it has changed, all jobs are set back to the last block
+    /// that is still there, and the dispatcher hears of tasks whose log is gone.
+    async fn check_reorg(&mut self, head: Block) -> Result<(), PollError> {
+        let mut changed = false;
+        while let Some((number, hash)) = self.heads.back().copied() {
+            let there = if number == head.number {
+                Some(head)
+            } else {
+                self.ask(self.reader.block(At::Number(number))).await?
+            };
+            if there.is_some_and(|block| block.hash == hash) {
+                break;
+            }
+            changed = true;
+            self.heads.pop_back();
+            if self.heads.is_empty() {
+                // Deeper than is remembered: one more range is read again.
+                self.heads.push_back((number.saturating_sub(self.shell.config.look_back), B256::ZERO));
+                break;
+            }
+        }
+        if changed {
+            let common = self.heads.back().map_or(0, |(number, _)| *number);
+            if self.heads.back().is_some_and(|(_, hash)| hash.is_zero()) {
+                self.heads.clear();
+            }
+            warn!(chain = %self.reader.chain(), head = head.number, common, "the chain was reorganised");
+            self.shell.metrics.reorgs.add(1);
+            for watch in self.watches.values_mut() {
+                watch.seen = watch.seen.min(common);
+            }
+            self.tell_vanished(common).await?;
+        }
+        // A development chain that lost its blocks, or a node that lags: what comes at these heights is read again.
+        for watch in self.watches.values_mut() {
+            watch.seen = watch.seen.min(head.number);
+        }
+        if self.heads.back().is_none_or(|(number, _)| *number < head.number) {
+            self.heads.push_back((head.number, head.hash));
+            if self.heads.len() > HEADS_MAX {
+                self.heads.pop_front();
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell_vanished(&mut self, common: u64) -> Result<(), PollError> {
+        let mut vanished = Vec::new();
+        for opening in self.openings.iter().filter(|o| o.block > common) {
+            if self.ask(self.reader.receipt(opening.transaction)).await?.is_none() {
+                vanished.push(opening.task);
+            }
+        }
+        if !vanished.is_empty() {
+            let told = self.shell.ports.dispatch.touched(&vanished);
+            if !matches!(tokio::time::timeout(self.shell.config.call_timeout, told).await, Ok(Ok(()))) {
+                warn!(tasks = vanished.len(), "the dispatcher was not told of logs that are gone");
+            }
+        }
+        Ok(())
+    }
+
+    /// Searches what has become deep enough: first for the jobs that are near the head, then some for those behind.
+    async fn follow(&mut self, head: Block) -> Result<(), PollError> {
+        let range = self.shell.config.log_range.max(1);
+        let near = head.number.saturating_sub(range);
+        let mut held: BTreeSet<JobId> = BTreeSet::new();
+        for round in 0..self.shell.config.log_rounds.max(1) {
+            let waiting: Vec<(JobId, u64, u64)> = self
+                .watches
+                .iter()
+                .filter_map(|(id, watch)| {
+                    let reach = head.number.saturating_sub(filter_of(&watch.record)?.confirmations);
+                    (reach > watch.seen).then_some((*id, watch.seen, reach))
+                })
+                .filter(|(id, seen, _)| !held.contains(id) && (round > 0 || *seen >= near))
+                .collect();
+            let Some(from) = waiting.iter().map(|(_, seen, _)| seen + 1).min() else {
+                if round == 0 {
+                    continue;
+                }
+                return Ok(());
+            };
+            let to = from.saturating_add(range - 1).min(head.number);
+            let jobs: Vec<(JobId, u64)> = waiting
+                .into_iter()
+                .filter(|(_, seen, _)| *seen < to)
+                .map(|(id, _, reach)| (id, reach.min(to)))
+                .collect();
+            held.extend(self.search(from, to, &jobs).await?);
+        }
+        Ok(())
+    }
+
+    /// Searches a range for these jobs, each up to its own last block. Returns those that have logs and must
+    /// wait for their predecessor with them.
+    async fn search(&mut self, from: u64, to: u64, jobs: &[(JobId, u64)]) -> Result<Vec<JobId>, PollError> {
+        let mut found = self.find(from, to, jobs).await?;
+        let now = self.shell.now();
+        let mut work = Vec::new();
+        let mut held = Vec::new();
+        for (id, seen_to) in jobs {
+            let Some(watch) = self.watches.get(id) else { continue };
+            let mut logs = found.remove(id).unwrap_or_default();
+            logs.retain(|log| log.block_number > watch.seen && log.block_number <= *seen_to);
+            // Blocks that are read again may lie before the job's creation or within a pause.
+            let (cursor, since) =
+                (block_of(&watch.record), watch.record.job.accepted_at.max(watch.record.updated_at));
+            logs.retain(|log| log.block_number > cursor || log.block_time > since);
+            if logs.is_empty() {
+                let behind = seen_to.saturating_sub(block_of(&watch.record));
+                if behind < self.shell.config.cursor_every_blocks {
+                    self.set_seen(*id, *seen_to);
+                    continue;
+                }
+            } else {
+                if self.shell.is_held(&watch.record).await? {
+                    held.push(*id);
+                    continue;
+                }
+                self.drop_opened(watch, &mut logs).await?;
+            }
+            let mut record = watch.record.clone();
+            record.cursor.position = Position::Event { block: watch.seen };
+            let mut steps = schedule::event(&record, logs, *seen_to, now);
+            if is_follower(&record) {
+                let first = steps.iter().position(|step| matches!(step, Step::Open(_)));
+                steps.truncate(first.map_or(steps.len(), |at| at + 1));
+            }
+            if steps.is_empty() {
+                self.set_seen(*id, *seen_to);
+            } else {
+                work.push(Work::new(record, steps));
+            }
+        }
+        self.carry(work).await?;
+        Ok(held)
+    }
+
+    fn set_seen(&mut self, id: JobId, block: u64) {
+        if let Some(watch) = self.watches.get_mut(&id) {
+            watch.seen = block;
+        }
+    }
+
+    async fn carry(&mut self, work: Vec<Work>) -> Result<(), PollError> {
+        let opens: Vec<Opening> = work
+            .iter()
+            .flat_map(|w| &w.steps)
+            .filter_map(|step| match step {
+                Step::Open(open) => match &open.0.trigger {
+                    argus_domain::task::TriggerFact::Log(log) => Some(Opening {
+                        task: open.0.id,
+                        block: log.block_number,
+                        transaction: log.transaction,
+                    }),
+                    _ => None,
+                },
+                Step::Move(_) => None,
+            })
+            .collect();
+        for carried in self.shell.carry(work).await? {
+            match carried {
+                Carried::Done(record) if record.cursor.finished => {
+                    self.watches.remove(&record.job.id);
+                }
+                Carried::Done(record) => {
+                    let seen = block_of(&record);
+                    self.watches.insert(record.job.id, Watch { record: *record, seen });
+                }
+                Carried::Stale(id) => self.reload(id).await?,
+            }
+        }
+        self.openings.extend(opens);
+        while self.openings.len() > OPENINGS_MAX {
+            self.openings.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Leaves out logs whose task exists: after a start or a reorg blocks are read again, and a repetition would
+    /// take a task number for nothing.
+    async fn drop_opened(&self, watch: &Watch, logs: &mut Vec<Log>) -> Result<(), PollError> {
+        let job = watch.record.job.id;
+        let id_of = |log: &Log| {
+            TaskId::of(job, &Occurrence::Event(log.chain, log.transaction, log.index_in_transaction))
+        };
+        let ids: Vec<TaskId> = logs.iter().map(id_of).collect();
+        let known = self.shell.store(self.shell.ports.tasks.tasks(&ids)).await?;
+        logs.retain(|log| known.iter().all(|record| record.task.id != id_of(log)));
+        Ok(())
+    }
+
+    /// The logs of a range by the job that they set off, in order of (block, index).
+    async fn find(
+        &self,
+        from: u64,
+        to: u64,
+        jobs: &[(JobId, u64)],
+    ) -> Result<BTreeMap<JobId, Vec<Log>>, PollError> {
+        let mut wanted: BTreeMap<Address, BTreeMap<B256, Vec<JobId>>> = BTreeMap::new();
+        for (id, _) in jobs {
+            if let Some(filter) = self.watches.get(id).and_then(|w| filter_of(&w.record)) {
+                wanted.entry(filter.contract).or_default().entry(filter.topic0).or_default().push(*id);
+            }
+        }
+        let mut found: BTreeMap<JobId, Vec<Log>> = BTreeMap::new();
+        let contracts: Vec<Address> = wanted.keys().copied().collect();
+        for addresses in contracts.chunks(self.shell.config.log_addresses.max(1)) {
+            let mut topic0: Vec<B256> = addresses
+                .iter()
+                .filter_map(|a| wanted.get(a))
+                .flat_map(|topics| topics.keys().copied())
+                .collect();
+            topic0.sort_unstable();
+            topic0.dedup();
+            let query = LogQuery { from, to, addresses: addresses.to_vec(), topic0 };
+            for log in self.ask(self.reader.logs(query)).await? {
+                let Some(topic) = log.topics.first() else { continue };
+                let ids = wanted.get(&log.address).and_then(|topics| topics.get(topic));
+                for id in ids.into_iter().flatten() {
+                    let matches = self
+                        .watches
+                        .get(id)
+                        .and_then(|w| filter_of(&w.record))
+                        .is_some_and(|f| f.matches(&log));
+                    if matches {
+                        found.entry(*id).or_default().push(log.clone());
+                    }
+                }
+            }
+        }
+        for logs in found.values_mut() {
+            logs.sort_by_key(|log| (log.block_number, log.index_in_block));
+            logs.dedup_by_key(|log| (log.transaction, log.index_in_transaction));
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,39 @@
+//! What the scheduler counts.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counters since the start.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Tasks opened.
+    pub opened: Counter,
+    /// Openings that were repetitions.
+    pub repeated: Counter,
+    /// Writes that another writer, a pause or a deletion forestalled.
+    pub stale: Counter,
+    /// Tasks whose submission the dispatcher did not take; its own scan finds them.
+    pub submit_failed: Counter,
+    /// Cycles given up because the store or a chain failed.
+    pub failed_cycles: Counter,
+    /// Readings of sources.
+    pub readings: Counter,
+    /// Readings that gave no value.
+    pub failed_readings: Counter,
+    /// Reorgs seen.
+    pub reorgs: Counter,
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Its value.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+}
