@@ -130,7 +130,9 @@ fn shape(found: &Found, reasons: &mut Vec<String>) -> Shape {
                 reasons.push("a command must export its `memory`".to_owned());
             }
             if found.imports.iter().any(|(module, _)| module == "host") && !has("abi_alloc") {
-                reasons.push("a command that imports from `host` must export `abi_alloc(len) -> ptr`".to_owned());
+                reasons.push(
+                    "a command that imports from `host` must export `abi_alloc(len) -> ptr`".to_owned(),
+                );
             }
             Shape::Command
         }
@@ -164,7 +166,8 @@ fn check_size(len: u64, shape: Shape, reasons: &mut Vec<String>) {
 fn check_imports(found: &Found, shape: Shape, reasons: &mut Vec<String>) {
     if found.imports.iter().any(|(module, _)| module.starts_with(JS_ENGINE_PREFIX)) {
         reasons.push(
-            "it imports the JavaScript engine: publish the script's source, every keeper compiles it itself".to_owned(),
+            "it imports the JavaScript engine: publish the script's source, every keeper compiles it itself"
+                .to_owned(),
         );
     }
     let allowed = |module: &str, name: &str| match module {
@@ -183,7 +186,9 @@ fn check_imports(found: &Found, shape: Shape, reasons: &mut Vec<String>) {
         let listed = unknown.into_iter().take(IMPORTS_SHOWN).collect::<Vec<_>>().join(", ");
         let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
         let allowed = if shape == Shape::Command { "wasi_snapshot_preview1 and host" } else { "host" };
-        reasons.push(format!("it imports what no run provides: {listed}{rest}; allowed are the functions of {allowed}"));
+        reasons.push(format!(
+            "it imports what no run provides: {listed}{rest}; allowed are the functions of {allowed}"
+        ));
     }
     if found.imported_memory_or_table {
         reasons.push("it imports a memory or a table: define and export it instead".to_owned());

@@ -60,7 +60,9 @@ pub enum BundleError {
         stated: B256,
     },
     /// Another engine than this program's.
-    #[error("the bundle was made with engine {theirs}, this program has {ours}: replay it with the release that made it")]
+    #[error(
+        "the bundle was made with engine {theirs}, this program has {ours}: replay it with the release that made it"
+    )]
     Engine {
         /// The bundle's.
         theirs: B256,
@@ -122,7 +124,8 @@ impl Bundle {
         if bytes.len() > BUNDLE_BYTES_MAX {
             return Err(BundleError::Malformed(format!("it has more than {BUNDLE_BYTES_MAX} bytes")));
         }
-        let bundle: Self = serde_json::from_slice(bytes).map_err(|e| BundleError::Malformed(e.to_string()))?;
+        let bundle: Self =
+            serde_json::from_slice(bytes).map_err(|e| BundleError::Malformed(e.to_string()))?;
         if bundle.format != FORMAT {
             let shown = crate::text::quoted(&bundle.format, 40);
             return Err(BundleError::Malformed(format!("its format is {shown}, not {FORMAT}")));

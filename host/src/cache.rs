@@ -75,20 +75,19 @@ impl Cache {
         // with the same settings, and nobody else can write into the directory.
         #[allow(unsafe_code)]
         let module = unsafe { Module::deserialize_open_file(engine, file) };
-        module.inspect_err(|error| tracing::warn!(file = %name, %error, "a compiled module does not load")).ok()
+        module
+            .inspect_err(|error| tracing::warn!(file = %name, %error, "a compiled module does not load"))
+            .ok()
     }
 
     /// Keeps a compiled module. A failure costs only the next start's time and is therefore logged, not returned.
     pub fn store(&self, module: &Module, wasm_hash: &str) {
         let name = self.name(wasm_hash);
-        let kept = module
-            .serialize()
-            .map_err(|e| io::Error::other(e.to_string()))
-            .and_then(|code| {
-                let mac = self.mac(&name, &mut code.as_slice())?;
-                self.write(&format!("{name}.mac"), mac.as_bytes())?;
-                self.write(&name, &code)
-            });
+        let kept = module.serialize().map_err(|e| io::Error::other(e.to_string())).and_then(|code| {
+            let mac = self.mac(&name, &mut code.as_slice())?;
+            self.write(&format!("{name}.mac"), mac.as_bytes())?;
+            self.write(&name, &code)
+        });
         if let Err(error) = kept {
             tracing::warn!(file = %name, %error, "a compiled module could not be kept");
         }
@@ -115,7 +114,8 @@ impl Cache {
     fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let n = self.counter.fetch_add(1, Ordering::Relaxed);
         let temporary = self.dir.join(format!(".{}-{n}.tmp", std::process::id()));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&temporary, self.dir.join(name))?;
@@ -130,7 +130,8 @@ fn key(dir: &Path) -> io::Result<[u8; MAC_BYTES]> {
         let mut fresh = [0; MAC_BYTES];
         File::open("/dev/urandom")?.read_exact(&mut fresh)?;
         let temporary = dir.join(format!(".{}-key.tmp", hex::encode(blake3::hash(&fresh).as_bytes())));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(&fresh)?;
         file.sync_all()?;
         match fs::hard_link(&temporary, &path) {
@@ -160,7 +161,8 @@ mod tests {
     #[test]
     fn what_was_stored_is_loaded_and_what_was_touched_is_not() {
         let (_dir, engine, cache) = fixture();
-        let module = Module::new(&engine, wat::parse_str("(module (func (export \"f\")))").expect("wat")).expect("module");
+        let module = Module::new(&engine, wat::parse_str("(module (func (export \"f\")))").expect("wat"))
+            .expect("module");
         assert!(cache.load(&engine, "aa").is_none());
         cache.store(&module, "aa");
         assert!(cache.load(&engine, "aa").is_some());

@@ -1,6 +1,10 @@
 //! The host calls that are counted and recorded, and which capability answers each.
 
-use crate::{evm, http, reply::{ErrorKind, Reply}, state::{Flight, Run}};
+use crate::{
+    evm, http,
+    reply::{ErrorKind, Reply},
+    state::{Flight, Run},
+};
 
 /// A recorded host call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -142,11 +142,15 @@ pub(crate) fn link(linker: &mut Linker<Run>) -> wasmtime::Result<()> {
     refuse::<(i32,)>(linker, "fd_close", OK)?;
     refuse::<(i32, i32)>(linker, "fd_fdstat_set_flags", OK)?;
     refuse::<()>(linker, "sched_yield", OK)?;
-    linker.func_wrap(MODULE, "proc_exit", |code: u32| -> wasmtime::Result<()> { Err(Stop::Exit(code).into()) })?;
+    linker.func_wrap(MODULE, "proc_exit", |code: u32| -> wasmtime::Result<()> {
+        Err(Stop::Exit(code).into())
+    })?;
     linker.func_wrap(MODULE, "args_sizes_get", |caller: Caller<'_, Run>, count: u32, size: u32| {
         with(caller, 8, |data, _| sizes(data, count, size, &[]))
     })?;
-    linker.func_wrap(MODULE, "args_get", |caller: Caller<'_, Run>, _: u32, _: u32| with(caller, 0, |_, _| Ok(OK)))?;
+    linker.func_wrap(MODULE, "args_get", |caller: Caller<'_, Run>, _: u32, _: u32| {
+        with(caller, 0, |_, _| Ok(OK))
+    })?;
     linker.func_wrap(MODULE, "environ_sizes_get", |caller: Caller<'_, Run>, count: u32, size: u32| {
         with(caller, 8, |data, run| sizes(data, count, size, &strings(run)))
     })?;
@@ -302,7 +306,11 @@ fn fd_write(caller: Caller<'_, Run>, fd: u32, ptr: u32, count: u32, out: u32) ->
         let mut written = 0u32;
         for (at, len) in vectors(data, ptr, count)? {
             let bytes = slice(data, at, len)?;
-            if fd == STDOUT { run.print(bytes)? } else { run.log(bytes) }
+            if fd == STDOUT {
+                run.print(bytes)?
+            } else {
+                run.log(bytes)
+            }
             written = written.saturating_add(len);
         }
         put32(data, out, written)
@@ -331,36 +339,46 @@ fn fd_read(caller: Caller<'_, Run>, fd: u32, ptr: u32, count: u32, out: u32) -> 
 }
 
 /// Standard streams are always ready. With only clocks to wait for, the run's clock moves to the earliest.
-fn poll_oneoff(caller: Caller<'_, Run>, subscriptions: u32, events: u32, count: u32, out: u32) -> wasmtime::Result<Errno> {
-    with(caller, u64::from(count.min(VECTORS_MAX)) * u64::from(SUBSCRIPTION_BYTES + EVENT_BYTES), |data, run| {
-        if count == 0 || count > VECTORS_MAX {
-            return Ok(INVAL);
-        }
-        let mut due = Vec::new();
-        for i in 0..count {
-            let at = subscriptions.saturating_add(i * SUBSCRIPTION_BYTES);
-            let user_data = get64(data, at)?;
-            let kind = slice(data, at.saturating_add(8), 1)?[0];
-            let at_ns = if kind == EVENT_CLOCK { wake_ns(data, run, at)? } else { Some(run.now_ns) };
-            due.push((user_data, kind, at_ns));
-        }
-        let wake = due.iter().filter_map(|(_, _, at)| *at).min().unwrap_or(run.now_ns);
-        run.advance_to_ns(wake);
-        let mut written = 0;
-        for (user_data, kind, at_ns) in due {
-            if at_ns.is_some_and(|at| at > run.now_ns) {
-                continue;
+fn poll_oneoff(
+    caller: Caller<'_, Run>,
+    subscriptions: u32,
+    events: u32,
+    count: u32,
+    out: u32,
+) -> wasmtime::Result<Errno> {
+    with(
+        caller,
+        u64::from(count.min(VECTORS_MAX)) * u64::from(SUBSCRIPTION_BYTES + EVENT_BYTES),
+        |data, run| {
+            if count == 0 || count > VECTORS_MAX {
+                return Ok(INVAL);
             }
-            let event = slice_mut(data, events.saturating_add(written * EVENT_BYTES), EVENT_BYTES)?;
-            event.fill(0);
-            event[..8].copy_from_slice(&user_data.to_le_bytes());
-            let errno: u16 = if at_ns.is_none() { INVAL as u16 } else { 0 };
-            event[8..10].copy_from_slice(&errno.to_le_bytes());
-            event[10] = kind;
-            written += 1;
-        }
-        put32(data, out, written)
-    })
+            let mut due = Vec::new();
+            for i in 0..count {
+                let at = subscriptions.saturating_add(i * SUBSCRIPTION_BYTES);
+                let user_data = get64(data, at)?;
+                let kind = slice(data, at.saturating_add(8), 1)?[0];
+                let at_ns = if kind == EVENT_CLOCK { wake_ns(data, run, at)? } else { Some(run.now_ns) };
+                due.push((user_data, kind, at_ns));
+            }
+            let wake = due.iter().filter_map(|(_, _, at)| *at).min().unwrap_or(run.now_ns);
+            run.advance_to_ns(wake);
+            let mut written = 0;
+            for (user_data, kind, at_ns) in due {
+                if at_ns.is_some_and(|at| at > run.now_ns) {
+                    continue;
+                }
+                let event = slice_mut(data, events.saturating_add(written * EVENT_BYTES), EVENT_BYTES)?;
+                event.fill(0);
+                event[..8].copy_from_slice(&user_data.to_le_bytes());
+                let errno: u16 = if at_ns.is_none() { INVAL as u16 } else { 0 };
+                event[8..10].copy_from_slice(&errno.to_le_bytes());
+                event[10] = kind;
+                written += 1;
+            }
+            put32(data, out, written)
+        },
+    )
 }
 
 /// When a clock subscription is due on the run's clock; `None` for a clock that is not there.

@@ -51,10 +51,7 @@ pub(crate) enum Code {
     /// Starts in its own instance.
     Own(InstancePre<Run>),
     /// A script module: linked to an instance of the engine in the same store.
-    Script {
-        engine: InstancePre<Run>,
-        module: Module,
-    },
+    Script { engine: InstancePre<Run>, module: Module },
 }
 
 /// Compiles, links and keeps.
@@ -104,7 +101,9 @@ impl Compiler {
             Language::TypeScript | Language::JavaScript => self.script(source, language).await?,
             Language::Wasm => self.module(source).await?,
             Language::Go => {
-                return Err(refused("a keeper does not compile Go: publish what `argus module build` makes, a WASI command"));
+                return Err(refused(
+                    "a keeper does not compile Go: publish what `argus module build` makes, a WASI command",
+                ));
             }
             Language::Python => return Err(refused("Python is not run yet: use ts, js or wasm")),
         };
@@ -152,9 +151,12 @@ impl Compiler {
             command::link(&mut linker).map_err(HostError::internal)?;
         }
         // Names were checked at admission; what is left is a signature that differs.
-        let pre = linker
-            .instantiate_pre(&module)
-            .map_err(|e| refused(&format!("an import has another signature than the host's: {}", text::shown(&format!("{e:#}"), 300))))?;
+        let pre = linker.instantiate_pre(&module).map_err(|e| {
+            refused(&format!(
+                "an import has another signature than the host's: {}",
+                text::shown(&format!("{e:#}"), 300)
+            ))
+        })?;
         check_entry(&module, shape)?;
         Ok(Ready { admitted, code: Code::Own(pre) })
     }
@@ -193,7 +195,8 @@ impl Compiler {
 
     async fn native(&self, wasm: Vec<u8>, shape: Shape) -> Result<(Admitted, Module), NoScript> {
         let hash: [u8; 32] = Sha256::digest(&wasm).into();
-        let admitted = Admitted { wasm_hash: WasmHash(B256::from(hash)), module_bytes: wasm.len() as u64, shape };
+        let admitted =
+            Admitted { wasm_hash: WasmHash(B256::from(hash)), module_bytes: wasm.len() as u64, shape };
         let module = self.machine_code(wasm, &hex::encode(hash)).await.map_err(|reason| refused(&reason))?;
         Ok((admitted, module))
     }
@@ -211,11 +214,18 @@ impl Compiler {
         });
         let module = match tokio::time::timeout(COMPILE_TIMEOUT, compiling).await {
             Ok(Ok(Ok(module))) => module,
-            Ok(Ok(Err(error))) => return Err(format!("the module does not compile: {}", text::shown(&format!("{error:#}"), 500))),
+            Ok(Ok(Err(error))) => {
+                return Err(format!(
+                    "the module does not compile: {}",
+                    text::shown(&format!("{error:#}"), 500)
+                ));
+            }
             Ok(Err(_)) => return Err("the module makes the compiler fail".to_owned()),
             Err(_) => {
                 let seconds = COMPILE_TIMEOUT.as_secs();
-                return Err(format!("the compile time limit of {seconds} s is used up: split large functions"));
+                return Err(format!(
+                    "the compile time limit of {seconds} s is used up: split large functions"
+                ));
             }
         };
         if let Some(cache) = &self.cache {
@@ -259,9 +269,12 @@ fn assemble(source: &[u8]) -> Result<Vec<u8>, NoScript> {
         return Err(refused(&format!("the text has {} bytes, the limit is {max}", source.len())));
     }
     let Ok(source) = std::str::from_utf8(source) else {
-        return Err(refused("these bytes are neither a WebAssembly module nor .wat text: name the source's language"));
+        return Err(refused(
+            "these bytes are neither a WebAssembly module nor .wat text: name the source's language",
+        ));
     };
-    wat::parse_str(source).map_err(|e| refused(&format!("the .wat text is malformed: {}", text::shown(&e.to_string(), 500))))
+    wat::parse_str(source)
+        .map_err(|e| refused(&format!("the .wat text is malformed: {}", text::shown(&e.to_string(), 500))))
 }
 
 /// The entry points must have their exact types.

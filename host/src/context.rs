@@ -78,6 +78,8 @@ pub(crate) fn environment(input: &RunInput) -> Vec<(String, String)> {
     ];
     ["ARGUS", "TRIGGERX"]
         .iter()
-        .flat_map(|prefix| values.iter().map(move |(name, value)| (format!("{prefix}_{name}"), value.clone())))
+        .flat_map(|prefix| {
+            values.iter().map(move |(name, value)| (format!("{prefix}_{name}"), value.clone()))
+        })
         .collect()
 }

@@ -39,6 +39,22 @@ pub(crate) fn features() -> WasmFeatures {
         | WasmFeatures::EXTENDED_CONST
 }
 
+/// What each instruction costs: one, but for those that call into the runtime whatever their operands.
+fn costs() -> OperatorCost {
+    /// About what a call that moves nothing takes, in simple instructions.
+    const CALL: u8 = 10;
+    let mut costs = OperatorCost::new();
+    costs.MemoryGrow = u8::MAX;
+    costs.TableGrow = u8::MAX;
+    costs.MemoryCopy = CALL;
+    costs.MemoryFill = CALL;
+    costs.MemoryInit = CALL;
+    costs.TableCopy = CALL;
+    costs.TableFill = CALL;
+    costs.TableInit = CALL;
+    costs
+}
+
 /// Builds the engine with room for `slots` runs at a time.
 pub(crate) fn build(slots: u32) -> Result<Engine, HostError> {
     let mut config = Config::new();
@@ -64,7 +80,7 @@ pub(crate) fn build(slots: u32) -> Result<Engine, HostError> {
         .relaxed_simd_deterministic(true)
         .cranelift_nan_canonicalization(true)
         .consume_fuel(true)
-        .operator_cost(OperatorCost::new())
+        .operator_cost(costs())
         .cranelift_opt_level(OptLevel::Speed)
         .memory_init_cow(true)
         .max_wasm_stack(WASM_STACK_BYTES)
@@ -89,7 +105,7 @@ pub(crate) fn build(slots: u32) -> Result<Engine, HostError> {
 
 /// The id of everything a result depends on besides module and input. Equal on every CPU.
 pub(crate) fn id() -> EngineId {
-    let costs = format!("{:?}", OperatorCost::new());
+    let costs = format!("{:?}", costs());
     EngineId(digest_of(
         "argus/engine/1",
         &(

@@ -9,7 +9,9 @@ use crate::text;
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
     /// wasmtime could not be set up, for example because the address space is limited.
-    #[error("the WASM engine cannot start: {0}; lower the number of run slots or lift the address-space limit")]
+    #[error(
+        "the WASM engine cannot start: {0}; lower the number of run slots or lift the address-space limit"
+    )]
     Engine(String),
     /// A prebuilt module does not compile or link.
     #[error("the prebuilt module {module} is unusable: {reason}")]

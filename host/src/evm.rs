@@ -126,7 +126,11 @@ pub(crate) fn logs(run: &Run, request: &str) -> Flight {
             Ok(logs) => {
                 let logs: Vec<Value> =
                     logs.iter().filter(|log| matches(log, &request.topics)).map(shown).collect();
-                if logs.len() > LOGS_MAX { too_much(format!("{LOGS_MAX} logs")) } else { Reply::ok(json!(logs)) }
+                if logs.len() > LOGS_MAX {
+                    too_much(format!("{LOGS_MAX} logs"))
+                } else {
+                    Reply::ok(json!(logs))
+                }
             }
             Err(error) => refused(error),
         }

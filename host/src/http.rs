@@ -154,7 +154,9 @@ fn method(name: &str) -> Result<Method, Reply> {
         "DELETE" | "delete" => Method::Delete,
         other => {
             let shown = text::quoted(other, 20);
-            return Err(invalid(format!("method {shown} is not available: use GET, HEAD, POST, PUT, PATCH or DELETE")));
+            return Err(invalid(format!(
+                "method {shown} is not available: use GET, HEAD, POST, PUT, PATCH or DELETE"
+            )));
         }
     })
 }
@@ -203,13 +205,19 @@ impl Outgoing {
             return Ok(None);
         };
         if self.redirect == Redirect::Error {
-            return Err(error(ErrorKind::Transport, "the server redirects, and the request asks for redirect: error"));
+            return Err(error(
+                ErrorKind::Transport,
+                "the server redirects, and the request asks for redirect: error",
+            ));
         }
         let from = Url::parse(&self.request.url);
         let to = from.as_ref().ok().and_then(|from| from.join(location).ok());
         let (Ok(from), Some(to)) = (from, to) else {
             let shown = text::quoted(location, 200);
-            return Err(error(ErrorKind::Transport, format!("the server redirects to {shown}, which is no URL")));
+            return Err(error(
+                ErrorKind::Transport,
+                format!("the server redirects to {shown}, which is no URL"),
+            ));
         };
         let mut next = self.request.clone();
         let becomes_get = answer.status == 303 && next.method != Method::Head
@@ -242,7 +250,10 @@ impl Outgoing {
             EgressError::Timeout(_) => self.too_slow(),
             EgressError::TooLarge(_) => {
                 let max = text::bytes(self.body_max);
-                error(ErrorKind::Limit, format!("the HTTP body limit of {max} is used up: ask for a smaller answer"))
+                error(
+                    ErrorKind::Limit,
+                    format!("the HTTP body limit of {max} is used up: ask for a smaller answer"),
+                )
             }
             EgressError::Transport(_) => error(ErrorKind::Transport, problem.to_string()),
         }

@@ -35,12 +35,16 @@ pub(crate) fn link(linker: &mut Linker<Run>) -> wasmtime::Result<()> {
         // Microseconds since 1970 stay below 2^53 until the year 2255.
         Ok((caller.data().now_ns / 1_000) as f64)
     })?;
-    linker.func_wrap("host", "js_advance", |mut caller: Caller<'_, Run>, until_ms: f64| -> wasmtime::Result<()> {
-        charge(&mut caller, CALL_FUEL)?;
-        let ms = if until_ms.is_finite() { until_ms.clamp(0.0, LATEST_MS) } else { 0.0 };
-        caller.data_mut().advance_to_ns((ms * 1_000_000.0) as u64);
-        Ok(())
-    })?;
+    linker.func_wrap(
+        "host",
+        "js_advance",
+        |mut caller: Caller<'_, Run>, until_ms: f64| -> wasmtime::Result<()> {
+            charge(&mut caller, CALL_FUEL)?;
+            let ms = if until_ms.is_finite() { until_ms.clamp(0.0, LATEST_MS) } else { 0.0 };
+            caller.data_mut().advance_to_ns((ms * 1_000_000.0) as u64);
+            Ok(())
+        },
+    )?;
     linker.func_wrap("host", "js_random", |mut caller: Caller<'_, Run>, ptr: u32, len: u32| {
         charge(&mut caller, CALL_FUEL.saturating_add(u64::from(len)))?;
         let memory = memory::of(&caller)?;
@@ -48,7 +52,8 @@ pub(crate) fn link(linker: &mut Linker<Run>) -> wasmtime::Result<()> {
         run.fill_random(memory::slice_mut(data, ptr, len)?);
         wasmtime::Result::Ok(())
     })?;
-    linker.func_wrap("host", "js_exit", |code: u32| -> wasmtime::Result<()> { Err(Stop::Exit(code).into()) })?;
+    linker
+        .func_wrap("host", "js_exit", |code: u32| -> wasmtime::Result<()> { Err(Stop::Exit(code).into()) })?;
     Ok(())
 }
 
@@ -60,7 +65,8 @@ fn issue(
     request_len: u32,
 ) -> wasmtime::Result<u32> {
     let name = memory::text(&caller, op_ptr, op_len)?;
-    let op = Op::from_name(&name).ok_or_else(|| Stop::Trap("the engine asks for an unknown call".to_owned()))?;
+    let op =
+        Op::from_name(&name).ok_or_else(|| Stop::Trap("the engine asks for an unknown call".to_owned()))?;
     let request = memory::text(&caller, request_ptr, request_len)?;
     let fuel = fuel_used(&mut caller)?;
     Ok(caller.data_mut().issue(op, request, fuel)?)
@@ -71,6 +77,10 @@ fn write(mut caller: Caller<'_, Run>, stream: u32, ptr: u32, len: u32) -> wasmti
     let memory = memory::of(&caller)?;
     let (data, run) = memory.data_and_store_mut(&mut caller);
     let bytes = memory::slice(data, ptr, len)?;
-    if stream == STDOUT { run.print(bytes)? } else { run.log(bytes) }
+    if stream == STDOUT {
+        run.print(bytes)?
+    } else {
+        run.log(bytes)
+    }
     Ok(())
 }

@@ -14,6 +14,7 @@ const FAILED_GROWTH_FUEL: u64 = 1_000;
 pub(crate) struct Meter {
     memory_max: u64,
     tables_max: u64,
+    fuel_max: u64,
     memory: u64,
     memory_peak: u64,
     table_elements: u64,
@@ -26,6 +27,7 @@ impl Meter {
         Self {
             memory_max: limits.memory_bytes,
             tables_max: limits.table_elements,
+            fuel_max: limits.fuel_max,
             memory: 0,
             memory_peak: 0,
             table_elements: 0,
@@ -36,6 +38,12 @@ impl Meter {
     /// Largest linear memory so far, bytes.
     pub fn memory_peak(&self) -> u64 {
         self.memory_peak
+    }
+
+    /// A try to grow past a limit: it costs fuel, and with all of the run's fuel owed it ends the run.
+    fn failed_growth(&mut self) -> wasmtime::Result<bool> {
+        self.owed = self.owed.saturating_add(FAILED_GROWTH_FUEL);
+        if self.owed > self.fuel_max { Err(Trap::OutOfFuel.into()) } else { Ok(false) }
     }
 
     /// Fuel still to be charged for growth tries; zero afterwards.
@@ -49,8 +57,7 @@ impl ResourceLimiter for Meter {
         let (current, desired) = (current as u64, desired as u64);
         let total = self.memory.saturating_sub(current).saturating_add(desired);
         if total > self.memory_max {
-            self.owed = self.owed.saturating_add(FAILED_GROWTH_FUEL);
-            return Ok(false);
+            return self.failed_growth();
         }
         self.memory = total;
         self.memory_peak = self.memory_peak.max(total);
@@ -60,8 +67,7 @@ impl ResourceLimiter for Meter {
     fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let total = self.table_elements.saturating_sub(current as u64).saturating_add(desired as u64);
         if total > self.tables_max {
-            self.owed = self.owed.saturating_add(FAILED_GROWTH_FUEL);
-            return Ok(false);
+            return self.failed_growth();
         }
         self.table_elements = total;
         Ok(true)

@@ -51,7 +51,10 @@ pub(crate) fn exited(code: u32, output: &[u8], log: &str, limits: &Limits) -> Ru
         EXIT_SKIP => RunEnd::Skipped(last_line(log).unwrap_or_else(|| "skipped".to_owned())),
         code => {
             let said = last_line(log).map(|line| format!(": {line}")).unwrap_or_default();
-            RunEnd::Failed(failure(FailureKind::Script, format!("the script ended with exit code {code}{said}")))
+            RunEnd::Failed(failure(
+                FailureKind::Script,
+                format!("the script ended with exit code {code}{said}"),
+            ))
         }
     }
 }
@@ -114,7 +117,15 @@ mod tests {
 
     #[test]
     fn depth_counts_the_outermost_value_as_one() {
-        for (json, expect) in [("1", 1), ("[]", 1), ("[1]", 2), ("[[]]", 2), (r#"{"a":[1]}"#, 3), (r#"["[[\"[["]"#, 2), ("[1,[2],3]", 3)] {
+        for (json, expect) in [
+            ("1", 1),
+            ("[]", 1),
+            ("[1]", 2),
+            ("[[]]", 2),
+            (r#"{"a":[1]}"#, 3),
+            (r#"["[[\"[["]"#, 2),
+            ("[1,[2],3]", 3),
+        ] {
             assert_eq!(depth(json), expect, "{json}");
         }
     }

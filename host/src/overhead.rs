@@ -16,13 +16,7 @@ use bytes::Bytes;
 use serde_json::json;
 use wasmtime::{Instance, InstancePre, Linker, Module, Store, Val};
 
-use crate::{
-    Host,
-    compile::Code,
-    context,
-    error::HostError,
-    meter::Meter,
-};
+use crate::{Host, compile::Code, context, error::HostError, meter::Meter};
 
 /// Turns into which the runs are cut, so that noise meets both sides.
 const TURNS: u32 = 20;
@@ -47,7 +41,12 @@ impl Overhead {
 ///
 /// # Errors
 /// Where the module is refused, is a command, or does not run through.
-pub async fn measure(host: &Host, source: Bytes, language: Language, runs: u32) -> Result<Overhead, RunnerError> {
+pub async fn measure(
+    host: &Host,
+    source: Bytes,
+    language: Language,
+    runs: u32,
+) -> Result<Overhead, RunnerError> {
     let bare = Bare::new(host, &source, language).await?;
     let input = Arc::new(context::default_input());
     let per_turn = (runs / TURNS).max(1);
@@ -115,7 +114,8 @@ impl Bare {
                 (entry, json!({ "context": context::context(input), "env": {} }).to_string())
             }
         };
-        let memory = first.get_memory(&mut store, "memory").ok_or_else(|| wasmtime::Error::msg("no memory"))?;
+        let memory =
+            first.get_memory(&mut store, "memory").ok_or_else(|| wasmtime::Error::msg("no memory"))?;
         let alloc = first.get_typed_func::<u32, u32>(&mut store, "abi_alloc")?;
         let run = entry.get_typed_func::<(u32, u32), u64>(&mut store, "run")?;
         let len = u32::try_from(text.len())?;

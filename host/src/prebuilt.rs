@@ -55,7 +55,8 @@ mod tests {
     #[test]
     fn the_engine_id_names_the_wasmtime_that_is_linked() {
         let lock = include_str!("../../Cargo.lock");
-        let version = lock.split("name = \"wasmtime\"\nversion = \"").nth(1).and_then(|s| s.split('"').next());
+        let version =
+            lock.split("name = \"wasmtime\"\nversion = \"").nth(1).and_then(|s| s.split('"').next());
         assert_eq!(version, Some(crate::engine::WASMTIME));
     }
 }

@@ -71,9 +71,13 @@ struct RandomRequest {
 /// Adds the imports to a linker.
 pub(crate) fn link(linker: &mut Linker<Run>) -> wasmtime::Result<()> {
     for import in OPS {
-        linker.func_wrap_async("host", import.name(), move |mut caller: Caller<'_, Run>, (ptr, len): (u32, u32)| {
-            Box::new(async move { answer(&mut caller, import, ptr, len).await })
-        })?;
+        linker.func_wrap_async(
+            "host",
+            import.name(),
+            move |mut caller: Caller<'_, Run>, (ptr, len): (u32, u32)| {
+                Box::new(async move { answer(&mut caller, import, ptr, len).await })
+            },
+        )?;
     }
     Ok(())
 }

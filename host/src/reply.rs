@@ -99,7 +99,8 @@ impl Reply {
             Ok(Answer::Json(value)) => text.ok = Some(value.clone()),
             Ok(Answer::Http(a)) => {
                 let body = format!("0x{}", hex::encode(&a.body));
-                text.ok = Some(json!({ "status": a.status, "headers": a.headers, "body": body, "url": a.url }));
+                text.ok =
+                    Some(json!({ "status": a.status, "headers": a.headers, "body": body, "url": a.url }));
             }
             Err(error) => text.err = Some(error.clone()),
         }
@@ -160,7 +161,11 @@ mod tests {
             Reply::ok(json!("0x00")),
             Reply::err(ErrorKind::Denied, "no"),
             Reply {
-                result: Err(CallError { kind: ErrorKind::Reverted, message: "r".into(), data: Some(vec![1].into()) }),
+                result: Err(CallError {
+                    kind: ErrorKind::Reverted,
+                    message: "r".into(),
+                    data: Some(vec![1].into()),
+                }),
                 hops: 0,
             },
         ] {

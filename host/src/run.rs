@@ -111,8 +111,12 @@ async fn execute(store: &mut Store<Run>, ready: &Ready) -> wasmtime::Result<Ende
             enter(store, &engine)?;
             let mut imports = Vec::with_capacity(3);
             for import in module.imports() {
-                let export = engine.get_export(&mut *store, import.name()).filter(|_| import.module() == js_engine_import());
-                imports.push(export.ok_or_else(|| wasmtime::Error::msg("a script for another JavaScript engine"))?);
+                let export = engine
+                    .get_export(&mut *store, import.name())
+                    .filter(|_| import.module() == js_engine_import());
+                imports.push(
+                    export.ok_or_else(|| wasmtime::Error::msg("a script for another JavaScript engine"))?,
+                );
             }
             let script = Instance::new_async(&mut *store, module, &imports).await?;
             script_run(store, &script).await
@@ -219,14 +223,17 @@ fn stopped(error: &wasmtime::Error, run: &Run, limits: &Limits, log: &str) -> Re
             Stop::Exit(code) => Ok(outcome::exited(code, &run.output.result, log, limits)),
             Stop::Limit(message) => failed(FailureKind::Limit, message),
             Stop::Trap(message) => failed(FailureKind::Script, format!("the module broke off: {message}")),
-            Stop::Diverged { sequence, recorded, now } => Err(RunnerError::Diverged { sequence, recorded, now }),
+            Stop::Diverged { sequence, recorded, now } => {
+                Err(RunnerError::Diverged { sequence, recorded, now })
+            }
         };
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => Ok(RunEnd::Failed(out_of_fuel(limits))),
         Some(Trap::StackOverflow) => failed(
             FailureKind::Inconclusive,
-            "the native stack is exhausted, at a depth that differs between machines: recurse less deeply".to_owned(),
+            "the native stack is exhausted, at a depth that differs between machines: recurse less deeply"
+                .to_owned(),
         ),
         Some(trap) => failed(FailureKind::Script, format!("the module broke off: {trap}")),
         // The limiter said no before any code ran.

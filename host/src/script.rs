@@ -6,8 +6,8 @@ use argus_domain::{
     module::{Language, Refusal},
 };
 use wasm_encoder::{
-    CodeSection, DataCountSection, DataSection, EntityType, ExportKind, ExportSection, Function, FunctionSection,
-    ImportSection, MemoryType, Module, TypeSection, ValType,
+    CodeSection, DataCountSection, DataSection, EntityType, ExportKind, ExportSection, Function,
+    FunctionSection, ImportSection, MemoryType, Module, TypeSection, ValType,
 };
 use wasmtime::{Instance, InstancePre, Store, Trap};
 
@@ -58,13 +58,14 @@ pub(crate) fn source_text(source: &[u8]) -> Result<&str, NoScript> {
             text::bytes(SOURCE_BYTES_MAX)
         )));
     }
-    std::str::from_utf8(source).map_err(|e| refused(format!("the source is not valid UTF-8 at byte {}", e.valid_up_to())))
+    std::str::from_utf8(source)
+        .map_err(|e| refused(format!("the source is not valid UTF-8 at byte {}", e.valid_up_to())))
 }
 
 /// Runs a tool over a text in a fresh instance; its reply without the tag where the tag was 0.
 pub(crate) async fn apply(tool: &Tool<'_>, language: Language, input: &str) -> Result<Vec<u8>, NoScript> {
     let engine = tool.pre.module().engine();
-    let limits = Limits { memory_bytes: COMPILE_MEMORY_BYTES, ..Limits::DEFAULT };
+    let limits = Limits { memory_bytes: COMPILE_MEMORY_BYTES, fuel_max: COMPILE_FUEL, ..Limits::DEFAULT };
     let mut store = Store::new(engine, Meter::new(&limits));
     store.limiter(|meter| meter);
     store.set_fuel(COMPILE_FUEL).map_err(HostError::internal)?;
@@ -86,9 +87,13 @@ pub(crate) async fn apply(tool: &Tool<'_>, language: Language, input: &str) -> R
 
 fn trap_reason(doing: &str, error: &wasmtime::Error) -> String {
     match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => format!("{doing} takes more than {COMPILE_FUEL} fuel: make the source smaller or simpler"),
+        Some(Trap::OutOfFuel) => {
+            format!("{doing} takes more than {COMPILE_FUEL} fuel: make the source smaller or simpler")
+        }
         // The shadow stack's end, the native stack's end or an allocation that failed.
-        Some(_) => format!("{doing} does not succeed: the source is nested too deeply or is too large; flatten it"),
+        Some(_) => {
+            format!("{doing} does not succeed: the source is nested too deeply or is too large; flatten it")
+        }
         None => format!("{doing} does not succeed: {error:#}"),
     }
 }
@@ -128,7 +133,8 @@ pub(crate) fn module(bytecode: &[u8]) -> Vec<u8> {
     let (alloc_type, run_script_type, run_type) = (0, 1, 2);
 
     let mut imports = ImportSection::new();
-    let memory = MemoryType { minimum: 0, maximum: None, memory64: false, shared: false, page_size_log2: None };
+    let memory =
+        MemoryType { minimum: 0, maximum: None, memory64: false, shared: false, page_size_log2: None };
     imports.import(&engine, "memory", EntityType::Memory(memory));
     imports.import(&engine, "abi_alloc", EntityType::Function(alloc_type));
     imports.import(&engine, "run_script", EntityType::Function(run_script_type));

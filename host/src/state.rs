@@ -162,8 +162,10 @@ impl Run {
     /// [`Stop::Limit`] where the answer is a limit, [`Stop::Diverged`] in a replay, [`Stop::Trap`] for a ticket
     /// that was never given.
     pub async fn finish(&mut self, ticket: u32) -> Result<Reply, Stop> {
-        let (op, made) =
-            self.made.remove(&ticket).ok_or_else(|| Stop::Trap(format!("no call has the ticket {ticket}")))?;
+        let (op, made) = self
+            .made
+            .remove(&ticket)
+            .ok_or_else(|| Stop::Trap(format!("no call has the ticket {ticket}")))?;
         let at_ns = made.at_ns;
         let (reply, elapsed_ms) = if self.tape.is_replay() {
             self.tape.replay(made, op.is_http())?
@@ -256,11 +258,21 @@ impl Metered for Meter {
 }
 
 impl ResourceLimiter for Run {
-    fn memory_growing(&mut self, current: usize, desired: usize, max: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        max: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         self.meter.memory_growing(current, desired, max)
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, max: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        max: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         self.meter.table_growing(current, desired, max)
     }
 }

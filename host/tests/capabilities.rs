@@ -10,23 +10,77 @@ use common::{bench, expect_failure, value};
 async fn fetch_gives_status_headers_and_bodies() {
     let b = bench();
     for (name, source, expect) in [
-        ("json", "const r = await fetch('https://a.example/json'); return [r.status, r.ok, (await r.json()).items, r.headers.get('content-type'), r.headers.get('set-cookie'), r.url]",
-            r#"[200,true,[1,2,3],"application/json",null,"https://a.example/json"]"#),
-        ("URL object", "const r = await fetch(new URL('https://a.example/n/204')); return [r.status, r.statusText, (await r.text()).length]", r#"[204,"No Content",0]"#),
-        ("404", "const r = await fetch('https://a.example/x'); return [r.ok, await r.text()]", r#"[false,"nothing here"]"#),
-        ("post", "const r = await fetch('https://a.example/echo', {method: 'POST', headers: {'X-A': '1'}, body: JSON.stringify({q: 1})}); const e = await r.json(); return [e.method, e.headers, e.body]",
-            r#"["Post",["content-type=text/plain;charset=UTF-8","x-a=1"],"{\"q\":1}"]"#),
-        ("Request", "const r = await fetch(new Request('https://a.example/echo', {method: 'PUT', body: new URLSearchParams({a: 'b'})})); const e = await r.json(); return [e.method, e.body]", r#"["Put","a=b"]"#),
-        ("bytes", "const r = await fetch('https://a.example/big/3'); return [[...new Uint8Array(await r.arrayBuffer())]]", "[[120,120,120]]"),
-        ("read once", "const r = await fetch('https://a.example/json'); const c = r.clone(); await r.text(); try { await r.text() } catch (e) { return [e.name, (await c.text()).length > 0] }", r#"["TypeError",true]"#),
-        ("denied", "try { await fetch('https://a.example/denied') } catch (e) { return [e.name, e.message] }", r#"["TypeError","fetch failed: not allowed: the address 10.0.0.1 is private"]"#),
-        ("transport", "try { await fetch('https://a.example/fail') } catch (e) { return [e.message, e.cause.message] }", r#"["fetch failed: connection refused","connection refused"]"#),
+        (
+            "json",
+            "const r = await fetch('https://a.example/json'); return [r.status, r.ok, (await r.json()).items, r.headers.get('content-type'), r.headers.get('set-cookie'), r.url]",
+            r#"[200,true,[1,2,3],"application/json",null,"https://a.example/json"]"#,
+        ),
+        (
+            "URL object",
+            "const r = await fetch(new URL('https://a.example/n/204')); return [r.status, r.statusText, (await r.text()).length]",
+            r#"[204,"No Content",0]"#,
+        ),
+        (
+            "404",
+            "const r = await fetch('https://a.example/x'); return [r.ok, await r.text()]",
+            r#"[false,"nothing here"]"#,
+        ),
+        (
+            "post",
+            "const r = await fetch('https://a.example/echo', {method: 'POST', headers: {'X-A': '1'}, body: JSON.stringify({q: 1})}); const e = await r.json(); return [e.method, e.headers, e.body]",
+            r#"["Post",["content-type=text/plain;charset=UTF-8","x-a=1"],"{\"q\":1}"]"#,
+        ),
+        (
+            "Request",
+            "const r = await fetch(new Request('https://a.example/echo', {method: 'PUT', body: new URLSearchParams({a: 'b'})})); const e = await r.json(); return [e.method, e.body]",
+            r#"["Put","a=b"]"#,
+        ),
+        (
+            "bytes",
+            "const r = await fetch('https://a.example/big/3'); return [[...new Uint8Array(await r.arrayBuffer())]]",
+            "[[120,120,120]]",
+        ),
+        (
+            "read once",
+            "const r = await fetch('https://a.example/json'); const c = r.clone(); await r.text(); try { await r.text() } catch (e) { return [e.name, (await c.text()).length > 0] }",
+            r#"["TypeError",true]"#,
+        ),
+        (
+            "denied",
+            "try { await fetch('https://a.example/denied') } catch (e) { return [e.name, e.message] }",
+            r#"["TypeError","fetch failed: not allowed: the address 10.0.0.1 is private"]"#,
+        ),
+        (
+            "transport",
+            "try { await fetch('https://a.example/fail') } catch (e) { return [e.message, e.cause.message] }",
+            r#"["fetch failed: connection refused","connection refused"]"#,
+        ),
         ("bad url", "try { await fetch('nonsense') } catch (e) { return [e.name] }", r#"["TypeError"]"#),
-        ("redirect", "const r = await fetch('https://a.example/redirect/2'); return [r.status, r.redirected, r.url]", r#"[200,true,"https://a.example/json"]"#),
-        ("manual", "const r = await fetch('https://a.example/redirect/1', {redirect: 'manual'}); return [r.status, r.headers.get('location')]", r#"[302,"/json"]"#),
-        ("timeout", "try { await fetch('https://a.example/slow/3000', {signal: AbortSignal.timeout(30)}) } catch (e) { return [e.name] }", r#"["TimeoutError"]"#),
-        ("aborted", "try { await fetch('https://a.example/json', {signal: AbortSignal.abort()}) } catch (e) { return [e.name] }", r#"["AbortError"]"#),
-        ("race", "return [await Promise.race([fetch('https://a.example/slow/60'), fetch('https://a.example/slow/1')].map(async p => (await p).text()))]", r#"["60"]"#),
+        (
+            "redirect",
+            "const r = await fetch('https://a.example/redirect/2'); return [r.status, r.redirected, r.url]",
+            r#"[200,true,"https://a.example/json"]"#,
+        ),
+        (
+            "manual",
+            "const r = await fetch('https://a.example/redirect/1', {redirect: 'manual'}); return [r.status, r.headers.get('location')]",
+            r#"[302,"/json"]"#,
+        ),
+        (
+            "timeout",
+            "try { await fetch('https://a.example/slow/3000', {signal: AbortSignal.timeout(30)}) } catch (e) { return [e.name] }",
+            r#"["TimeoutError"]"#,
+        ),
+        (
+            "aborted",
+            "try { await fetch('https://a.example/json', {signal: AbortSignal.abort()}) } catch (e) { return [e.name] }",
+            r#"["AbortError"]"#,
+        ),
+        (
+            "race",
+            "return [await Promise.race([fetch('https://a.example/slow/60'), fetch('https://a.example/slow/1')].map(async p => (await p).text()))]",
+            r#"["60"]"#,
+        ),
     ] {
         let report = b.js(&format!("export default async () => {{ {source} }}")).await;
         assert_eq!(value(&report), expect, "{name}");
@@ -83,8 +137,13 @@ async fn chain_reads_are_pinned() {
 async fn what_is_not_granted_says_so() {
     let b = bench();
     for source in ["argus.secret('KEY')", "argus.storage.get('a')", "argus.storage.set('a', 'b')"] {
-        let report = b.js(&format!("try {{ {source} }} catch (e) {{ console.log(JSON.stringify([e.kind])) }}")).await;
+        let report =
+            b.js(&format!("try {{ {source} }} catch (e) {{ console.log(JSON.stringify([e.kind])) }}")).await;
         assert_eq!(value(&report), r#"["denied"]"#, "{source}");
     }
-    expect_failure(&b.js("fetch('https://a.example/fail')").await, FailureKind::Script, &["TypeError: fetch failed: connection refused"]);
+    expect_failure(
+        &b.js("fetch('https://a.example/fail')").await,
+        FailureKind::Script,
+        &["TypeError: fetch failed: connection refused"],
+    );
 }

@@ -12,23 +12,70 @@ const JS: Language = Language::JavaScript;
 async fn each_limit_ends_the_run_with_limit_value_and_remedy() {
     let b = bench();
     let small = Limits::DEFAULT;
-    let fetches = |n: u32, path: &str| format!("for (let i = 0; i < {n}; i++) await fetch('https://a.example/{path}'); console.log('[1]')");
+    let fetches = |n: u32, path: &str| {
+        format!("for (let i = 0; i < {n}; i++) await fetch('https://a.example/{path}'); console.log('[1]')")
+    };
     for (name, source, limits, parts) in [
-        ("fuel", "while (true) {}".to_owned(), Limits { fuel_max: 5_000_000, ..small }, &["fuel limit of 5000000", "endless loop"][..]),
+        (
+            "fuel",
+            "while (true) {}".to_owned(),
+            Limits { fuel_max: 5_000_000, ..small },
+            &["fuel limit of 5000000", "endless loop"][..],
+        ),
         ("regex", "/(a+)+$/.test('a'.repeat(40) + '!')".to_owned(), small, &["fuel limit of 200000000"]),
         ("bigint", "let x = 3n; while (true) x = x * x".to_owned(), small, &["limit of"]),
         ("clock", "while (true) Date.now()".to_owned(), small, &["fuel limit"]),
-        ("interval", "setInterval(() => {}, 1000)".to_owned(), Limits { fuel_max: 20_000_000, ..small }, &["fuel limit"]),
-        ("output", "const s = 'x'.repeat(1000); while (true) console.log(s)".to_owned(), small, &["output limit of 128 KB", "print"]),
-        ("returned", "export default () => 'x'.repeat(200 * 1024)".to_owned(), small, &["output limit of 128 KB"]),
+        (
+            "interval",
+            "setInterval(() => {}, 1000)".to_owned(),
+            Limits { fuel_max: 20_000_000, ..small },
+            &["fuel limit"],
+        ),
+        (
+            "output",
+            "const s = 'x'.repeat(1000); while (true) console.log(s)".to_owned(),
+            small,
+            &["output limit of 128 KB", "print"],
+        ),
+        (
+            "returned",
+            "export default () => 'x'.repeat(200 * 1024)".to_owned(),
+            small,
+            &["output limit of 128 KB"],
+        ),
         ("http calls", fetches(6, "json"), small, &["HTTP call limit of 5"]),
         ("redirects", fetches(1, "redirect/9"), small, &["HTTP call limit of 5", "redirects"]),
         ("http body", fetches(1, "big/1048577"), small, &["HTTP body limit of 1 MB", "smaller"]),
-        ("http wall", fetches(4, "slow/150"), Limits { http_wall_ms: 400, ..small }, &["HTTP time limit of 400 ms"]),
-        ("host calls", "for (let i = 0; i < 40; i++) try { argus.secret('x') } catch {}".to_owned(), small, &["host call limit of 32"]),
-        ("evm calls", "for (let i = 0; i < 21; i++) await argus.evm.blockNumber(1)".to_owned(), small, &["EVM call limit of 20"]),
-        ("json depth", "console.log('['.repeat(65) + ']'.repeat(65))".to_owned(), small, &["JSON depth limit of 64"]),
-        ("memory minimum", "console.log('[1]')".to_owned(), Limits { memory_bytes: 1 << 20, ..small }, &["memory limit of 1 MB"]),
+        (
+            "http wall",
+            fetches(4, "slow/150"),
+            Limits { http_wall_ms: 400, ..small },
+            &["HTTP time limit of 400 ms"],
+        ),
+        (
+            "host calls",
+            "for (let i = 0; i < 40; i++) try { argus.secret('x') } catch {}".to_owned(),
+            small,
+            &["host call limit of 32"],
+        ),
+        (
+            "evm calls",
+            "for (let i = 0; i < 21; i++) await argus.evm.blockNumber(1)".to_owned(),
+            small,
+            &["EVM call limit of 20"],
+        ),
+        (
+            "json depth",
+            "console.log('['.repeat(65) + ']'.repeat(65))".to_owned(),
+            small,
+            &["JSON depth limit of 64"],
+        ),
+        (
+            "memory minimum",
+            "console.log('[1]')".to_owned(),
+            Limits { memory_bytes: 1 << 20, ..small },
+            &["memory limit of 1 MB"],
+        ),
     ] {
         let report = b.run_with(source.as_bytes(), JS, limits).await.expect(name);
         println!("{name}: {:?}", report.end);
@@ -45,9 +92,14 @@ async fn limits_that_a_script_can_live_with() {
     let b = bench();
     let report = b.js("let a = []; try { while (true) a.push(new ArrayBuffer(1 << 20)) } catch (e) { a = null; console.log(JSON.stringify([e.message])) }").await;
     assert_eq!(value(&report), r#"["out of memory"]"#);
-    assert!(report.memory_bytes <= Limits::DEFAULT.memory_bytes && report.memory_bytes > 32 << 20, "{}", report.memory_bytes);
+    assert!(
+        report.memory_bytes <= Limits::DEFAULT.memory_bytes && report.memory_bytes > 32 << 20,
+        "{}",
+        report.memory_bytes
+    );
 
-    let report = b.js("for (let i = 0; i < 100; i++) console.error('y'.repeat(1000)); console.log('[1]')").await;
+    let report =
+        b.js("for (let i = 0; i < 100; i++) console.error('y'.repeat(1000)); console.log('[1]')").await;
     assert_eq!(value(&report), "[1]");
     assert!(report.log.ends_with("… [cut]"));
     assert!(report.log.len() <= 64 * 1024 + 16);
@@ -61,7 +113,8 @@ async fn the_wall_limit_is_inconclusive_and_leaves_the_host_well() {
     let limits = Limits { wall_ms: 200, fuel_max: 10_000_000_000, ..Limits::DEFAULT };
     let looping = b.run_with(b"while (true) {}", JS, limits).await.expect("admitted");
     expect_failure(&looping, FailureKind::Inconclusive, &["wall time limit of 200 ms"]);
-    let waiting = b.run_with(b"await fetch('https://a.example/slow/4000')", JS, limits).await.expect("admitted");
+    let waiting =
+        b.run_with(b"await fetch('https://a.example/slow/4000')", JS, limits).await.expect("admitted");
     expect_failure(&waiting, FailureKind::Inconclusive, &["wall time limit of 200 ms"]);
     assert_eq!(value(&b.js("console.log('[1]')").await), "[1]");
 }
@@ -71,17 +124,24 @@ async fn sizes_are_checked_before_anything_runs() {
     let b = bench();
     let source = format!("// {}\nconsole.log('[1]')", "x".repeat(1 << 20));
     match b.run_with(source.as_bytes(), JS, Limits::DEFAULT).await {
-        Err(RunnerError::Refused(refusal)) => assert!(refusal.to_string().contains("limit is 1 MB"), "{refusal}"),
+        Err(RunnerError::Refused(refusal)) => {
+            assert!(refusal.to_string().contains("limit is 1 MB"), "{refusal}")
+        }
         other => panic!("{other:?}"),
     }
-    let mut wasm = wat::parse_str(r#"(module (memory (export "memory") 1)
+    let mut wasm = wat::parse_str(
+        r#"(module (memory (export "memory") 1)
         (func (export "abi_alloc") (param i32) (result i32) i32.const 0)
-        (func (export "run") (param i32 i32) (result i64) i64.const 0))"#).expect("wat");
+        (func (export "run") (param i32 i32) (result i64) i64.const 0))"#,
+    )
+    .expect("wat");
     // A custom section of 5 MB: id, size (LEB128 of 5242884), name "pad".
     wasm.extend([0, 0x84, 0x80, 0xc0, 0x02, 3, b'p', b'a', b'd']);
     wasm.resize(wasm.len() + 5 * 1024 * 1024, 0);
     match b.run_with(&wasm, Language::Wasm, Limits::DEFAULT).await {
-        Err(RunnerError::Refused(refusal)) => assert!(refusal.to_string().contains("limit is 4 MB"), "{refusal}"),
+        Err(RunnerError::Refused(refusal)) => {
+            assert!(refusal.to_string().contains("limit is 4 MB"), "{refusal}")
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -90,7 +150,10 @@ async fn sizes_are_checked_before_anything_runs() {
 async fn a_job_cannot_raise_the_ceiling() {
     let b = bench();
     let limits = Limits { http_calls: 1_000, host_calls: 1_000, ..Limits::DEFAULT };
-    let report = b.run_with(b"for (let i = 0; i < 9; i++) await fetch('https://a.example/json')", JS, limits).await.expect("admitted");
+    let report = b
+        .run_with(b"for (let i = 0; i < 9; i++) await fetch('https://a.example/json')", JS, limits)
+        .await
+        .expect("admitted");
     expect_failure(&report, FailureKind::Limit, &["HTTP call limit of 5"]);
 }
 
@@ -100,7 +163,9 @@ async fn more_runs_than_slots_wait_their_turn() {
     let mut runs = tokio::task::JoinSet::new();
     for i in 0..40 {
         let b = b.clone();
-        runs.spawn(async move { value(&b.js(&format!("await fetch('https://a.example/slow/5'); console.log('[{i}]')")).await) });
+        runs.spawn(async move {
+            value(&b.js(&format!("await fetch('https://a.example/slow/5'); console.log('[{i}]')")).await)
+        });
     }
     assert_eq!(runs.join_all().await.len(), 40);
 }

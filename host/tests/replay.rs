@@ -2,7 +2,11 @@
 
 mod common;
 
-use argus_domain::{limits::Limits, module::Language, run::{RunEnd, Transcript}};
+use argus_domain::{
+    limits::Limits,
+    module::Language,
+    run::{RunEnd, Transcript},
+};
 use argus_host::{Bundle, BundleError};
 use argus_ports::RunnerError;
 use bytes::Bytes;
@@ -19,15 +23,22 @@ console.log(JSON.stringify([(await a.json()).price, await b.text(), hop.status, 
 
 #[tokio::test]
 async fn equal_input_gives_equal_fuel_output_and_randomness() {
-    let source = "export default () => [Math.random(), crypto.randomUUID(), Date.now(), [1.5, 2].map(Math.sin)]";
+    let source =
+        "export default () => [Math.random(), crypto.randomUUID(), Date.now(), [1.5, 2].map(Math.sin)]";
     let (one, two) = (bench().js(source).await, bench().js(source).await);
     assert_eq!(one, two);
     let mut other = input();
     other.task = argus_domain::ids::TaskId(argus_domain::B256::repeat_byte(9));
     let b = bench();
-    let third = argus_ports::ModuleRunner::run(&b.host, Bytes::from(source), Language::JavaScript, other.into(), Limits::DEFAULT)
-        .await
-        .expect("run");
+    let third = argus_ports::ModuleRunner::run(
+        &b.host,
+        Bytes::from(source),
+        Language::JavaScript,
+        other.into(),
+        Limits::DEFAULT,
+    )
+    .await
+    .expect("run");
     assert_ne!(value(&one), value(&third));
 }
 
@@ -66,14 +77,19 @@ async fn failures_and_limits_replay_too() {
 #[tokio::test]
 async fn the_first_divergence_is_shown_with_both_sides() {
     let b = bench();
-    let source = |path: &str| format!("await fetch('https://a.example/json'); await fetch('https://a.example/{path}'); console.log('[1]')");
+    let source = |path: &str| {
+        format!(
+            "await fetch('https://a.example/json'); await fetch('https://a.example/{path}'); console.log('[1]')"
+        )
+    };
     let live = b.js(&source("n/200")).await;
     let diverged = |result: Result<_, RunnerError>| match result {
         Err(RunnerError::Diverged { sequence, recorded, now }) => (sequence, recorded, now),
         other => panic!("{other:?}"),
     };
 
-    let (at, recorded, now) = diverged(b.replay(&source("n/201"), Language::JavaScript, live.transcript.clone()).await);
+    let (at, recorded, now) =
+        diverged(b.replay(&source("n/201"), Language::JavaScript, live.transcript.clone()).await);
     assert_eq!(at, 1);
     assert!(recorded.contains("/n/200") && now.contains("/n/201"), "{recorded} {now}");
 
@@ -98,12 +114,16 @@ async fn a_changed_answer_changes_root_and_result() {
     let source = "const r = await fetch('https://a.example/json'); console.log(JSON.stringify([(await r.json()).price]))";
     let live = b.js(source).await;
     let mut forged = live.transcript.clone();
-    forged.calls[0].reply = forged.calls[0].reply.replace(&hex::encode("1234.567890"), &hex::encode("9999.567890"));
+    forged.calls[0].reply =
+        forged.calls[0].reply.replace(&hex::encode("1234.567890"), &hex::encode("9999.567890"));
     let replayed = b.replay(source, Language::JavaScript, forged.clone()).await.expect("replay");
     assert_eq!(value(&replayed), r#"["9999.567890"]"#);
     assert_ne!(replayed.transcript.root(), live.transcript.root());
     forged.calls[0].reply = "junk".into();
-    assert!(matches!(b.replay(source, Language::JavaScript, forged).await, Err(RunnerError::Diverged { .. })));
+    assert!(matches!(
+        b.replay(source, Language::JavaScript, forged).await,
+        Err(RunnerError::Diverged { .. })
+    ));
 }
 
 #[tokio::test]
@@ -122,7 +142,8 @@ async fn a_bundle_is_a_run_in_one_file() {
     let differences = wrong.verify(&b.host).await.expect("verify");
     assert_eq!(differences.iter().map(|d| d.what).collect::<Vec<_>>(), ["result", "fuel"]);
 
-    let forged = String::from_utf8(file.clone()).expect("utf8").replacen("\"elapsed_ms\": ", "\"elapsed_ms\": 1", 1);
+    let forged =
+        String::from_utf8(file.clone()).expect("utf8").replacen("\"elapsed_ms\": ", "\"elapsed_ms\": 1", 1);
     assert!(matches!(Bundle::decode(forged.as_bytes()), Err(BundleError::Root { .. })));
     assert!(matches!(Bundle::decode(b"{}"), Err(BundleError::Malformed(_))));
     let mut foreign = read;

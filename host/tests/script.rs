@@ -2,7 +2,10 @@
 
 mod common;
 
-use argus_domain::{module::Language, run::{FailureKind, RunEnd}};
+use argus_domain::{
+    module::Language,
+    run::{FailureKind, RunEnd},
+};
 use argus_ports::RunnerError;
 use common::{bench, expect_failure, value};
 use sha2::{Digest, Sha256};
@@ -14,7 +17,11 @@ async fn results_come_from_print_or_from_an_exported_function() {
         ("print", "console.log(JSON.stringify([1, 'a']))", r#"[1,"a"]"#),
         ("stdout", "process.stdout.write('[1'); process.stdout.write(',2]\\n')", "[1,2]"),
         ("default", "export default (ctx) => [ctx.arguments[0], ctx.attempt]", r#"["5",1]"#),
-        ("async default", "export default async function main(ctx) { await null; return [ctx.job_id]; }", r#"["0"]"#),
+        (
+            "async default",
+            "export default async function main(ctx) { await null; return [ctx.job_id]; }",
+            r#"["0"]"#,
+        ),
         ("named", "export function resolve() { return [true] }", "[true]"),
         ("commonjs", "module.exports = () => [3]", "[3]"),
         ("commonjs main", "exports.main = async () => [4]", "[4]"),
@@ -22,16 +29,36 @@ async fn results_come_from_print_or_from_an_exported_function() {
         ("top-level await", "const v = await Promise.resolve(6); console.log(`[${v}]`)", "[6]"),
         ("print wins", "module.exports = () => [0]; console.log('[7]')", "[7]"),
         ("function prints", "module.exports = () => { console.log('[8]'); return [0]; }", "[8]"),
-        ("bigint", "export default () => [2n ** 256n - 1n]", "[115792089237316195423570985008687907853269984665640564039457584007913129639935]"),
-        ("asUintN", "export default () => [BigInt.asUintN(256, -1n)]", "[115792089237316195423570985008687907853269984665640564039457584007913129639935]"),
-        ("exact printed", "console.log('[115792089237316195423570985008687907853269984665640564039457584007913129639935]')", "[115792089237316195423570985008687907853269984665640564039457584007913129639935]"),
+        (
+            "bigint",
+            "export default () => [2n ** 256n - 1n]",
+            "[115792089237316195423570985008687907853269984665640564039457584007913129639935]",
+        ),
+        (
+            "asUintN",
+            "export default () => [BigInt.asUintN(256, -1n)]",
+            "[115792089237316195423570985008687907853269984665640564039457584007913129639935]",
+        ),
+        (
+            "exact printed",
+            "console.log('[115792089237316195423570985008687907853269984665640564039457584007913129639935]')",
+            "[115792089237316195423570985008687907853269984665640564039457584007913129639935]",
+        ),
         ("object", "console.log(JSON.stringify({shouldExecute: true}))", r#"{"shouldExecute":true}"#),
         ("exit 0", "console.log('[9]'); process.exit(0); console.log('never')", "[9]"),
         ("stderr is the log", "console.error('hello'); console.warn('x'); console.log('[10]')", "[10]"),
         ("sloppy", "x = 11; console.log('[' + x + ']')", "[11]"),
         ("shebang", "#!/usr/bin/env node\nconsole.log('[12]')", "[12]"),
-        ("process.env", "console.log(JSON.stringify([process.env.ARGUS_TRIGGER_KIND, process.env.HOME ?? null]))", r#"["manual",null]"#),
-        ("stdin", "const c = JSON.parse(require('fs').readFileSync(0, 'utf8')); console.log(JSON.stringify(c.arguments))", r#"["5",["a"]]"#),
+        (
+            "process.env",
+            "console.log(JSON.stringify([process.env.ARGUS_TRIGGER_KIND, process.env.HOME ?? null]))",
+            r#"["manual",null]"#,
+        ),
+        (
+            "stdin",
+            "const c = JSON.parse(require('fs').readFileSync(0, 'utf8')); console.log(JSON.stringify(c.arguments))",
+            r#"["5",["a"]]"#,
+        ),
     ] {
         let report = b.js(source).await;
         assert_eq!(value(&report), expect, "{name}");
@@ -58,7 +85,11 @@ async fn ends_that_are_no_result_say_why() {
         ("undefined", "export default () => undefined", &["not a JSON value"]),
         ("throw", "function f() { throw new Error('boom') }\nf()", &["Error: boom", "script.js:1"]),
         ("throw line", "\n\nnull.x", &["TypeError", "script.js:3"]),
-        ("rejection", "async function g() { throw new TypeError('late') }\ng()", &["TypeError: late", "at g"]),
+        (
+            "rejection",
+            "async function g() { throw new TypeError('late') }\ng()",
+            &["TypeError: late", "at g"],
+        ),
         ("rejected top-level", "await Promise.reject(new Error('tla'))", &["Error: tla"]),
         ("not an error", "Promise.reject({ code: 7 })", &["Uncaught { code: 7 }"]),
         ("timer throws", "setTimeout(() => { throw new RangeError('tick') }, 5)", &["RangeError: tick"]),
@@ -145,27 +176,91 @@ async fn time_is_virtual() {
 async fn the_web_surface_is_there() {
     let b = bench();
     for (name, source, expect) in [
-        ("url", "const u = new URL('../b?x=1&y=%20#h', 'HTTPS://User:p@Example.com:443/a/c/d'); return [u.href, u.host, u.searchParams.get('y'), u.origin]",
-            r#"["https://User:p@example.com/a/b?x=1&y=%20#h","example.com"," ","https://example.com"]"#),
-        ("url ip", "return ['http://0x7f.1/', 'http://017700000001', 'http://[::ffff:1.2.3.4]:80/x', 'http://[1:0:0:2::]/'].map(u => new URL(u).host)",
-            r#"["127.0.0.1","127.0.0.1","[::ffff:102:304]","[1:0:0:2::]"]"#),
-        ("url bad", "return ['http://', 'x', 'http://a b/', 'http://1.2.3.4.5/', 'http://a:99999/'].map(u => URL.canParse(u))", "[false,false,false,false,false]"),
-        ("params", "const p = new URLSearchParams({a: '1 2', b: 'ü&'}); p.append('a', '3'); return [p.toString(), p.getAll('a')]", r#"["a=1+2&b=%C3%BC%26&a=3",["1 2","3"]]"#),
-        ("url set", "const u = new URL('https://a.example/x'); u.searchParams.set('k', 'v w'); u.pathname = '/y z'; u.hash = 'q'; return [String(u)]", r#"["https://a.example/y%20z?k=v+w#q"]"#),
-        ("text", "return [new TextDecoder().decode(new TextEncoder().encode('aü€😀')), [...new TextEncoder().encode('\\ud800')], new TextDecoder().decode(Uint8Array.of(0xff, 0x61, 0xe2, 0x82))]",
-            "[\"aü€😀\",[239,191,189],\"\u{fffd}a\u{fffd}\"]"),
-        ("base64", "return [btoa('hi'), atob('aGk='), Buffer.from('ü').toString('base64'), Buffer.from('c3w', 'base64url').toString('hex')]", r#"["aGk=","hi","w7w=","737c"]"#),
-        ("buffer", "const b = Buffer.alloc(8); b.writeUInt32BE(0xdeadbeef, 0); return [b.toString('hex'), b.readUInt16LE(0), Buffer.concat([b, Buffer.from([1])]).length, Buffer.isBuffer(b.subarray(1))]", r#"["deadbeef00000000",44510,9,true]"#),
-        ("hashes", "return [argus.keccak256('0x'), argus.keccak256('transfer(address,uint256)').slice(0, 10), argus.sha256('abc')]",
-            r#"["0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470","0xa9059cbb","0xba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"]"#),
-        ("subtle", "return [Buffer.from(await crypto.subtle.digest('SHA-256', new TextEncoder().encode('abc'))).toString('hex').slice(0, 8), crypto.getRandomValues(new Uint8Array(4)).length, crypto.randomUUID().length]", r#"["ba7816bf",4,36]"#),
-        ("hmac", "return [require('crypto').createHmac('sha256', 'key').update('The quick brown fox jumps over the lazy dog').digest('hex')]", r#"["f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8"]"#),
-        ("clone", "const a = {d: new Date(0), m: new Map([[1, new Set([2])]]), n: null}; a.self = a; const c = structuredClone(a); return [c !== a, c.self === c, c.d.getTime(), [...c.m.get(1)]]", "[true,true,0,[2]]"),
-        ("abort", "const c = new AbortController(); let seen; c.signal.addEventListener('abort', () => seen = c.signal.reason.name); c.abort(); return [seen, c.signal.aborted]", r#"["AbortError",true]"#),
-        ("locale", "return [(1234567.891).toLocaleString(), (12).toLocaleString('en-US', {minimumFractionDigits: 2}), 12345678901234567890n.toLocaleString()]", r#"["1,234,567.891","12.00","12,345,678,901,234,567,890"]"#),
-        ("format", "return [require('util').format('%s=%d %j', 'a', 1, {b: 2}), require('util').inspect({a: [1, {b: {c: {}}}], s: 'x'})]", r#"["a=1 {\"b\":2}","{ a: [ 1, { b: [Object] } ], s: 'x' }"]"#),
-        ("no intl", "return [typeof Intl, typeof WebAssembly, typeof globalThis.gc, typeof SharedArrayBuffer === 'function']", r#"["undefined","undefined","undefined",true]"#),
-        ("random", "const r = [Math.random(), Math.random()]; return [r.every(x => x >= 0 && x < 1), r[0] !== r[1]]", "[true,true]"),
+        (
+            "url",
+            "const u = new URL('../b?x=1&y=%20#h', 'HTTPS://User:p@Example.com:443/a/c/d'); return [u.href, u.host, u.searchParams.get('y'), u.origin]",
+            r#"["https://User:p@example.com/a/b?x=1&y=%20#h","example.com"," ","https://example.com"]"#,
+        ),
+        (
+            "url ip",
+            "return ['http://0x7f.1/', 'http://017700000001', 'http://[::ffff:1.2.3.4]:80/x', 'http://[1:0:0:2::]/'].map(u => new URL(u).host)",
+            r#"["127.0.0.1","127.0.0.1","[::ffff:102:304]","[1:0:0:2::]"]"#,
+        ),
+        (
+            "url bad",
+            "return ['http://', 'x', 'http://a b/', 'http://1.2.3.4.5/', 'http://a:99999/'].map(u => URL.canParse(u))",
+            "[false,false,false,false,false]",
+        ),
+        (
+            "params",
+            "const p = new URLSearchParams({a: '1 2', b: 'ü&'}); p.append('a', '3'); return [p.toString(), p.getAll('a')]",
+            r#"["a=1+2&b=%C3%BC%26&a=3",["1 2","3"]]"#,
+        ),
+        (
+            "url set",
+            "const u = new URL('https://a.example/x'); u.searchParams.set('k', 'v w'); u.pathname = '/y z'; u.hash = 'q'; return [String(u)]",
+            r#"["https://a.example/y%20z?k=v+w#q"]"#,
+        ),
+        (
+            "text",
+            "return [new TextDecoder().decode(new TextEncoder().encode('aü€😀')), [...new TextEncoder().encode('\\ud800')], new TextDecoder().decode(Uint8Array.of(0xff, 0x61, 0xe2, 0x82))]",
+            "[\"aü€😀\",[239,191,189],\"\u{fffd}a\u{fffd}\"]",
+        ),
+        (
+            "base64",
+            "return [btoa('hi'), atob('aGk='), Buffer.from('ü').toString('base64'), Buffer.from('c3w', 'base64url').toString('hex')]",
+            r#"["aGk=","hi","w7w=","737c"]"#,
+        ),
+        (
+            "buffer",
+            "const b = Buffer.alloc(8); b.writeUInt32BE(0xdeadbeef, 0); return [b.toString('hex'), b.readUInt16LE(0), Buffer.concat([b, Buffer.from([1])]).length, Buffer.isBuffer(b.subarray(1))]",
+            r#"["deadbeef00000000",44510,9,true]"#,
+        ),
+        (
+            "hashes",
+            "return [argus.keccak256('0x'), argus.keccak256('transfer(address,uint256)').slice(0, 10), argus.sha256('abc')]",
+            r#"["0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470","0xa9059cbb","0xba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"]"#,
+        ),
+        (
+            "subtle",
+            "return [Buffer.from(await crypto.subtle.digest('SHA-256', new TextEncoder().encode('abc'))).toString('hex').slice(0, 8), crypto.getRandomValues(new Uint8Array(4)).length, crypto.randomUUID().length]",
+            r#"["ba7816bf",4,36]"#,
+        ),
+        (
+            "hmac",
+            "return [require('crypto').createHmac('sha256', 'key').update('The quick brown fox jumps over the lazy dog').digest('hex')]",
+            r#"["f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8"]"#,
+        ),
+        (
+            "clone",
+            "const a = {d: new Date(0), m: new Map([[1, new Set([2])]]), n: null}; a.self = a; const c = structuredClone(a); return [c !== a, c.self === c, c.d.getTime(), [...c.m.get(1)]]",
+            "[true,true,0,[2]]",
+        ),
+        (
+            "abort",
+            "const c = new AbortController(); let seen; c.signal.addEventListener('abort', () => seen = c.signal.reason.name); c.abort(); return [seen, c.signal.aborted]",
+            r#"["AbortError",true]"#,
+        ),
+        (
+            "locale",
+            "return [(1234567.891).toLocaleString(), (12).toLocaleString('en-US', {minimumFractionDigits: 2}), 12345678901234567890n.toLocaleString()]",
+            r#"["1,234,567.891","12.00","12,345,678,901,234,567,890"]"#,
+        ),
+        (
+            "format",
+            "return [require('util').format('%s=%d %j', 'a', 1, {b: 2}), require('util').inspect({a: [1, {b: {c: {}}}], s: 'x'})]",
+            r#"["a=1 {\"b\":2}","{ a: [ 1, { b: [Object] } ], s: 'x' }"]"#,
+        ),
+        (
+            "no intl",
+            "return [typeof Intl, typeof WebAssembly, typeof globalThis.gc, typeof SharedArrayBuffer === 'function']",
+            r#"["undefined","undefined","undefined",true]"#,
+        ),
+        (
+            "random",
+            "const r = [Math.random(), Math.random()]; return [r.every(x => x >= 0 && x < 1), r[0] !== r[1]]",
+            "[true,true]",
+        ),
         ("import", "const { Buffer: B } = await import('node:buffer'); return [B === Buffer]", "[true]"),
     ] {
         let report = b.js(&format!("export default async () => {{ {source} }}")).await;
@@ -198,6 +293,7 @@ async fn recursion_ends_in_a_range_error_at_a_fixed_depth() {
     assert!(value(&caught).starts_with(r#"["RangeError","#), "{}", value(&caught));
     assert_eq!(value(&caught), value(&again));
     expect_failure(&b.js("function f() { f() } f()").await, FailureKind::Script, &["RangeError", "stack"]);
-    let json = b.js("try { JSON.parse('['.repeat(1e5)) } catch (e) { console.log(JSON.stringify([e.name])) }").await;
+    let json =
+        b.js("try { JSON.parse('['.repeat(1e5)) } catch (e) { console.log(JSON.stringify([e.name])) }").await;
     assert_eq!(value(&json), r#"["RangeError"]"#);
 }

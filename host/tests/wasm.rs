@@ -143,7 +143,11 @@ async fn hostile_modules_are_contained() {
 async fn growth_past_a_limit_fails_as_the_guest_sees_it_and_costs_fuel() {
     let b = bench();
     // memory.grow by 2000 pages (125 MB) gives -1, so the result is "[-1]" only if it failed.
-    let grow = reactor("", "[-1]", "(if (result i64) (i32.eq (memory.grow (i32.const 2000)) (i32.const -1)) (then i64.const 4) (else unreachable))");
+    let grow = reactor(
+        "",
+        "[-1]",
+        "(if (result i64) (i32.eq (memory.grow (i32.const 2000)) (i32.const -1)) (then i64.const 4) (else unreachable))",
+    );
     let report = b.wat(&grow).await;
     assert_eq!(value(&report), "[-1]");
     assert!(report.fuel >= 1_000, "{}", report.fuel);

@@ -54,10 +54,14 @@ impl Egress for Stub {
 async fn answer(request: &EgressRequest) -> Result<EgressResponse, EgressError> {
     let path = request.url.splitn(4, '/').nth(3).unwrap_or_default().to_owned();
     let mut parts = path.split('/');
-    let (what, n) = (parts.next().unwrap_or_default(), parts.next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0));
+    let (what, n) =
+        (parts.next().unwrap_or_default(), parts.next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0));
     let ok = |body: Vec<u8>| EgressResponse {
         status: 200,
-        headers: vec![("content-type".into(), "application/json".into()), ("set-cookie".into(), "secret=1".into())],
+        headers: vec![
+            ("content-type".into(), "application/json".into()),
+            ("set-cookie".into(), "secret=1".into()),
+        ],
         body: body.into(),
     };
     match what {
@@ -80,7 +84,11 @@ async fn answer(request: &EgressRequest) -> Result<EgressResponse, EgressError> 
             request.body.as_ref().map(|b| String::from_utf8_lossy(b).into_owned()).unwrap_or_default(),
         )
         .into_bytes())),
-        "n" => Ok(EgressResponse { status: u16::try_from(n).expect("status"), headers: vec![], body: Bytes::new() }),
+        "n" => Ok(EgressResponse {
+            status: u16::try_from(n).expect("status"),
+            headers: vec![],
+            body: Bytes::new(),
+        }),
         _ => Ok(EgressResponse { status: 404, headers: vec![], body: Bytes::from_static(b"nothing here") }),
     }
 }
@@ -96,7 +104,13 @@ impl ChainReader for Chain {
     async fn block(&self, _: At) -> Result<Option<Block>, ChainError> {
         Ok(None)
     }
-    async fn call(&self, _: Option<Address>, to: Address, data: DomainBytes, at: At) -> Result<DomainBytes, ChainError> {
+    async fn call(
+        &self,
+        _: Option<Address>,
+        to: Address,
+        data: DomainBytes,
+        at: At,
+    ) -> Result<DomainBytes, ChainError> {
         assert_eq!(at, At::Hash(B256::repeat_byte(7)), "reads are pinned");
         if to == Address::repeat_byte(0xde) {
             return Err(ChainError::Reverted { reason: "no".into(), data: vec![1, 2].into() });
@@ -131,7 +145,8 @@ pub fn cache_dir() -> PathBuf {
 pub fn bench() -> Bench {
     let stub = Arc::new(Stub::default());
     let config = HostConfig { slots: 4, cache_dir: Some(cache_dir()), ..HostConfig::default() };
-    let chains: BTreeMap<ChainId, Arc<dyn ChainReader>> = [(ChainId(1), Arc::new(Chain) as Arc<dyn ChainReader>)].into();
+    let chains: BTreeMap<ChainId, Arc<dyn ChainReader>> =
+        [(ChainId(1), Arc::new(Chain) as Arc<dyn ChainReader>)].into();
     let host = Host::new(config, stub.clone(), chains).expect("host");
     Bench { host, stub }
 }
@@ -145,7 +160,12 @@ pub fn input() -> RunInput {
 }
 
 impl Bench {
-    pub async fn run_with(&self, source: &[u8], language: Language, limits: Limits) -> Result<RunReport, RunnerError> {
+    pub async fn run_with(
+        &self,
+        source: &[u8],
+        language: Language,
+        limits: Limits,
+    ) -> Result<RunReport, RunnerError> {
         let source = Bytes::copy_from_slice(source);
         self.host.run(source, language, Arc::new(input()), limits).await
     }
@@ -162,7 +182,12 @@ impl Bench {
         self.run(source, Language::TypeScript).await
     }
 
-    pub async fn replay(&self, source: &str, language: Language, transcript: Transcript) -> Result<RunReport, RunnerError> {
+    pub async fn replay(
+        &self,
+        source: &str,
+        language: Language,
+        transcript: Transcript,
+    ) -> Result<RunReport, RunnerError> {
         let source = Bytes::copy_from_slice(source.as_bytes());
         self.host.replay(source, language, Arc::new(input()), Limits::DEFAULT, Arc::new(transcript)).await
     }
