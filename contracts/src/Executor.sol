@@ -9,7 +9,10 @@ import {Owned} from "./Owned.sol";
 /// @title Carries out what a quorum of keepers signed, once
 /// @notice A keeper brings a claim, its calldata and the signatures. Everything that the claim promises is
 ///         checked here, the task id is used up, the call is made, and its cost moves from the job owner's
-///         deposit to the keeper. Targets see this contract as `msg.sender`.
+///         deposit to the keeper.
+///
+///         Targets see this contract as `msg.sender`, whoever's job it is. So never give it an allowance, a role or
+///         an asset: every other owner's job could use it.
 /// @dev A call that fails inside is a result, not a refusal: it is reported with `success = false`, charged,
 ///      and its task id stays used. A refusal reverts, and leaves the task id free.
 ///

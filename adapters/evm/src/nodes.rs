@@ -154,8 +154,10 @@ impl Nodes {
         if nodes.is_empty() {
             return Err(ConnectError::NoUrl(chain));
         }
-        // A node that redirects elsewhere is not the node that was configured.
+        // A node that redirects elsewhere is not the node that was configured. No proxy out of the environment, which
+        // only the program's own crate reads, and through which a node on loopback would not be found.
         let http = reqwest::Client::builder()
+            .no_proxy()
             .connect_timeout(config.timeout)
             .timeout(config.timeout)
             .redirect(reqwest::redirect::Policy::none())

@@ -257,3 +257,34 @@ async fn the_inner_call_gets_its_gas_or_nothing_happens() {
     }
     assert!(refused > 5 && done > 5, "both happen: {refused} refused, {done} done");
 }
+
+#[tokio::test]
+async fn a_call_that_burns_all_it_was_given_is_still_settled() {
+    let Some(world) = World::start().await else { return };
+    let burner = world.deploy(include_str!("../../../contracts/out/GasBurner.json"), &[]).await;
+    let data: Bytes = keccak256("burn()")[..4].to_vec().into();
+    let attempt = async |keeper: usize, gas_limit: u64| {
+        let claim = Claim { target: burner, ..world.claim(UNKNOWN, &data) };
+        let input = world.input(&claim, &data, &world.quorum(&claim));
+        world.send(&world.keepers[keeper], input, gas_limit).await
+    };
+    // The least gas with which it is executed.
+    let (mut low, mut high) = (100_000, 600_000);
+    while high - low > 500 {
+        let middle = (low + high) / 2;
+        if attempt(0, middle).await.success { high = middle } else { low = middle }
+    }
+    // Just below, it is refused by name and not by running dry, which would take all the gas; just above, even a
+    // keeper's first and dearest credit is paid.
+    for below in [500, 5_000, 20_000] {
+        let receipt = attempt(0, low - below).await;
+        assert!(!receipt.success && receipt.gas_used < low - below - 50_000, "{}", receipt.gas_used);
+    }
+    // (It did not sign, so the registry is read once more for it: 2,700 gas.)
+    let receipt = attempt(2, high + 3_500).await;
+    assert!(receipt.success);
+    let event = receipt.logs.iter().find_map(|log| contracts::executed(world.contracts.executor, log));
+    let event = event.expect("TaskExecuted");
+    assert!(!event.success && event.gas_used > U256::from(CALL_GAS));
+    assert_eq!(world.credit(world.keepers[2].address()).await, event.charged);
+}
