@@ -6,6 +6,12 @@
 //! new intent. So whatever happens, one nonce carries a task's call at a time, and the journal alone is enough to go
 //! on after a crash.
 
+mod fees;
+mod machine;
+mod slot;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use argus_domain::{
@@ -15,6 +21,8 @@ use argus_domain::{
     ids::{ChainId, KeeperId, TaskId},
     time::Timestamp,
 };
+
+pub use machine::Account;
 
 /// Settings of one account on one chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,31 +164,4 @@ pub enum Effect {
     Report(PerformEvent),
     /// The task needs no further sending: note it in the journal.
     End(TaskId),
-}
-
-/// The machine.
-#[derive(Debug)]
-pub struct Account {
-    #[expect(dead_code, reason = "its decisions follow in the next commit")]
-    config: Config,
-}
-
-impl Account {
-    /// Nothing in hand.
-    pub fn new(config: Config) -> Self {
-        Self { config }
-    }
-}
-
-impl crate::Machine for Account {
-    type Input = Input;
-    type Effect = Effect;
-
-    fn handle(&mut self, _now: Timestamp, _input: Input, _out: &mut Vec<Effect>) {}
-
-    fn tick(&mut self, _now: Timestamp, _out: &mut Vec<Effect>) {}
-
-    fn next_wake(&self) -> Option<crate::Wake> {
-        None
-    }
 }

@@ -266,7 +266,6 @@ impl Flight {
 
     fn first_round(&mut self, now: Timestamp, config: &Config, out: &mut Vec<Effect>) {
         let may_answer = self.attempt().keepers.iter().filter(|k| self.may_answer(**k)).count();
-        // One that is gone may come back until the first round is over.
         let waiting = if self.first_over { 0 } else { may_answer };
         match choose(self.attempt(), &self.observations, waiting) {
             Choice::Equal(keepers) => self.agree_equal(&keepers),

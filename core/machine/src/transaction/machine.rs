@@ -1,0 +1,378 @@
+//! The account: nonces in use, and work that waits for one.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use argus_domain::{
+    B256,
+    act::{Intent, PerformEvent},
+    chain::{GasPrice, SignedTx, TxDraft},
+    ids::TaskId,
+    time::Timestamp,
+};
+
+use super::{Config, Effect, Input, SendOutcome, Work, fees, slot::Slot};
+use crate::{Machine, Wake};
+
+/// Refusals by nodes after which a task whose bytes never left is declined.
+const REFUSALS_MAX: u16 = 3;
+
+#[derive(Debug, Clone, Copy)]
+struct View {
+    head: u64,
+    nonce: u64,
+    price: GasPrice,
+}
+
+/// One account on one chain.
+#[derive(Debug)]
+pub struct Account {
+    config: Config,
+    recovered: bool,
+    view: Option<View>,
+    /// Above every nonce that the journal knows.
+    floor: u64,
+    /// Since this head the chain has been behind the floor without anything of ours in flight.
+    behind_since: Option<u64>,
+    slots: BTreeMap<u64, Slot>,
+    of_task: BTreeMap<TaskId, u64>,
+    /// With the number of the next intent.
+    queue: VecDeque<(Work, u16)>,
+}
+
+impl Account {
+    /// Knows nothing yet: hand in `Recovered` first.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            recovered: false,
+            view: None,
+            floor: 0,
+            behind_since: None,
+            slots: BTreeMap::new(),
+            of_task: BTreeMap::new(),
+            queue: VecDeque::new(),
+        }
+    }
+
+    /// Nonces in use, and tasks that wait for one.
+    pub fn load(&self) -> (usize, usize) {
+        (self.slots.len(), self.queue.len())
+    }
+
+    fn recover(&mut self, intents: Vec<Intent>, highest_nonce: Option<u64>) {
+        self.recovered = true;
+        self.floor = self.floor.max(highest_nonce.map_or(0, |n| n + 1));
+        for intent in intents {
+            let nonce = intent.draft.nonce;
+            self.floor = self.floor.max(nonce + 1);
+            let slot =
+                self.slots.entry(nonce).or_insert_with(|| Slot::new(intent.task, nonce, intent.valid_until));
+            // It may have left before the crash.
+            slot.left = true;
+            slot.next_number = slot.next_number.max(intent.number + 1);
+            self.of_task.insert(intent.task, nonce);
+            slot.intents.push(intent);
+            slot.intents.sort_by_key(|i| i.number);
+        }
+    }
+
+    fn perform(&mut self, work: Work, known: &[Intent], out: &mut Vec<Effect>) {
+        if let Some(slot) = self.of_task.get(&work.task).and_then(|n| self.slots.get_mut(n)) {
+            slot.stopped = false;
+            slot.work = Some(work);
+            if let Some(intent) = slot.latest().filter(|_| slot.left) {
+                out.push(broadcast(&self.config, intent.task, intent.signed.hash));
+            }
+        } else if let Some((waiting, _)) = self.queue.iter_mut().find(|(w, _)| w.task == work.task) {
+            *waiting = work;
+        } else if let Some(intent) = known.last() {
+            // Acted on in an earlier life and ended: a second nonce could make a second call.
+            out.push(broadcast(&self.config, intent.task, intent.signed.hash));
+        } else {
+            self.queue.push_back((work, 1));
+        }
+    }
+
+    /// A look at the chain: which nonces are used up, and since when.
+    fn look(&mut self, view: View, out: &mut Vec<Effect>) {
+        self.view = Some(view);
+        for slot in self.slots.values_mut() {
+            slot.absent.clear();
+            if slot.nonce < view.nonce {
+                slot.used_at.get_or_insert(view.head);
+                out.extend(slot.intents.iter().map(|i| Effect::Look(i.signed.hash)));
+            } else {
+                // A reorg handed the nonce back: the same bytes go out again.
+                slot.used_at = None;
+                slot.mined = None;
+            }
+        }
+        let behind = self.slots.is_empty() && view.nonce < self.floor;
+        match (behind, self.behind_since) {
+            (false, _) => self.behind_since = None,
+            (true, None) => self.behind_since = Some(view.head),
+            // Neither a slow node nor a reorg: that chain's past is not our journal's.
+            (true, Some(since)) if view.head > since + self.config.confirmations + 2 => {
+                self.floor = view.nonce;
+                self.behind_since = None;
+            }
+            (true, Some(_)) => {}
+        }
+    }
+
+    fn receipt(&mut self, transaction: B256, found: bool, out: &mut Vec<Effect>) {
+        let Some(view) = self.view else { return };
+        let holds = |s: &&mut Slot| s.intents.iter().any(|i| i.signed.hash == transaction);
+        let Some(slot) = self.slots.values_mut().find(holds) else { return };
+        if found {
+            slot.mined = Some(transaction);
+        } else {
+            slot.mined = slot.mined.filter(|hash| *hash != transaction);
+            slot.absent.insert(transaction);
+        }
+        let deep = slot.used_at.is_some_and(|at| view.head >= at + self.config.confirmations);
+        if !deep {
+            return;
+        }
+        let foreign = slot.intents.iter().all(|i| slot.absent.contains(&i.signed.hash));
+        if slot.mined.is_none() && !foreign {
+            return;
+        }
+        let nonce = slot.nonce;
+        let Some(slot) = self.slots.remove(&nonce) else { return };
+        if self.of_task.get(&slot.task) != Some(&nonce) {
+            return;
+        }
+        self.of_task.remove(&slot.task);
+        match slot.work {
+            // Another program used our nonce, for good: no form of this transaction can be mined any more, so a
+            // new nonce cannot make a second call.
+            Some(work) if slot.mined.is_none() && !slot.stopped => {
+                self.queue.push_front((work, slot.next_number));
+            }
+            Some(_) | None => out.push(Effect::End(slot.task)),
+        }
+    }
+
+    fn signed(&mut self, now: Timestamp, task: TaskId, number: u16, signed: SignedTx, out: &mut Vec<Effect>) {
+        let Some(slot) = self.of_task.get(&task).and_then(|n| self.slots.get_mut(n)) else { return };
+        if slot.next_number != number {
+            return;
+        }
+        let Some(draft) = slot.signing.take() else { return };
+        let cancel = Slot::is_cancel(&draft, &self.config);
+        if !cancel && slot.is_over(now) {
+            let nonce = slot.nonce;
+            if slot.intents.is_empty() {
+                // Nothing was recorded, so the nonce is as good as new; whatever lies above it closes up by a
+                // cancellation.
+                let top = self.slots.last_key_value().is_some_and(|(n, _)| *n == nonce);
+                if top {
+                    self.slots.remove(&nonce);
+                    self.of_task.remove(&task);
+                    self.floor = self.floor.min(nonce);
+                }
+                out.push(decline(&self.config, task, "it was too late to send it"));
+            }
+            return;
+        }
+        let intent = Intent { task, number, draft, signed, valid_until: slot.valid_until, at: now };
+        slot.next_number += 1;
+        slot.sent_at = Some(now);
+        slot.failures = 0;
+        slot.intents.push(intent.clone());
+        let bytes = intent.signed.clone();
+        out.push(Effect::Record(Box::new(intent)));
+        out.push(Effect::Send(bytes));
+    }
+
+    fn sent(&mut self, now: Timestamp, transaction: B256, outcome: SendOutcome, out: &mut Vec<Effect>) {
+        let holds = |s: &&mut Slot| s.intents.iter().any(|i| i.signed.hash == transaction);
+        let Some(slot) = self.slots.values_mut().find(holds) else { return };
+        let task = slot.task;
+        let refused = match outcome {
+            SendOutcome::Taken => {
+                slot.left = true;
+                let cancel = slot.is_cancelled(&self.config);
+                if slot.reported.insert(transaction) && !cancel {
+                    out.push(broadcast(&self.config, task, transaction));
+                }
+                return;
+            }
+            SendOutcome::Unreachable => {
+                slot.left = true;
+                return;
+            }
+            SendOutcome::NonceTooLow => {
+                out.extend(slot.intents.iter().map(|i| Effect::Look(i.signed.hash)));
+                return;
+            }
+            SendOutcome::Underpriced => {
+                slot.left = true;
+                return self.replace(now, task, out);
+            }
+            SendOutcome::InsufficientFunds => Some("the account cannot pay for it".to_owned()),
+            SendOutcome::Refused(reason) => {
+                slot.failures += 1;
+                (slot.failures >= REFUSALS_MAX).then_some(reason)
+            }
+        };
+        if let Some(reason) = refused
+            && !slot.left
+            && !slot.stopped
+            && !slot.is_cancelled(&self.config)
+        {
+            slot.stopped = true;
+            out.push(decline(&self.config, task, &reason));
+        }
+    }
+
+    /// Offers more for a task's nonce, where that is allowed.
+    fn replace(&mut self, now: Timestamp, task: TaskId, out: &mut Vec<Effect>) {
+        let (Some(view), Some(nonce)) = (self.view, self.of_task.get(&task)) else { return };
+        let Some(slot) = self.slots.get_mut(nonce) else { return };
+        let idle = slot.signing.is_none() && slot.used_at.is_none();
+        if idle
+            && (slot.is_cancelled(&self.config) || !slot.is_over(now))
+            && let Some(draft) = slot.raised(&self.config, view.price)
+        {
+            Self::sign(slot, draft, out);
+        }
+    }
+
+    fn sign(slot: &mut Slot, draft: TxDraft, out: &mut Vec<Effect>) {
+        slot.signing = Some(draft.clone());
+        out.push(Effect::Sign { task: slot.task, number: slot.next_number, draft });
+    }
+
+    /// Gives nonces to waiting work, oldest first.
+    fn start(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(view) = self.view.filter(|_| self.recovered && self.behind_since.is_none()) else { return };
+        let mut waiting = VecDeque::new();
+        while let Some((work, number)) = self.queue.pop_front() {
+            if now >= work.valid_until {
+                out.push(decline(&self.config, work.task, "it was too late to send it"));
+                if number > 1 {
+                    out.push(Effect::End(work.task));
+                }
+                continue;
+            }
+            let room = self.slots.len() < self.config.slots_max;
+            let fees = fees::first(view.price, work.max_fee_per_gas).filter(|_| room);
+            let Some(fees) = fees else {
+                waiting.push_back((work, number));
+                continue;
+            };
+            let above = self.slots.last_key_value().map_or(0, |(n, _)| n + 1);
+            let nonce = view.nonce.max(self.floor).max(above);
+            let mut slot = Slot::new(work.task, nonce, work.valid_until);
+            slot.next_number = number;
+            let draft = Slot::first_draft(&self.config, &work, nonce, fees);
+            slot.work = Some(work);
+            Self::sign(&mut slot, draft, out);
+            self.floor = nonce + 1;
+            self.of_task.insert(slot.task, nonce);
+            self.slots.insert(nonce, slot);
+        }
+        self.queue = waiting;
+    }
+
+    /// Sends again, offers more, cancels: whatever has come due.
+    fn tend(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(view) = self.view.filter(|_| self.recovered) else { return };
+        let config = &self.config;
+        let top = self.slots.last_key_value().map(|(n, _)| *n);
+        let waiting = !self.queue.is_empty();
+        for slot in self.slots.values_mut().filter(|s| s.used_at.is_none() && s.signing.is_none()) {
+            let cancelled = slot.is_cancelled(config);
+            if slot.is_over(now) && !cancelled {
+                slot.sent_at = Some(slot.valid_until.max(now));
+                // A stale call is only worth a cancellation where it could still be mined unguarded, or where
+                // its nonce is in the way.
+                let in_the_way = waiting || top != Some(slot.nonce);
+                if (in_the_way || !slot.is_guarded(config))
+                    && let Some(draft) = slot.cancel(config, view.price)
+                {
+                    Self::sign(slot, draft, out);
+                }
+                continue;
+            }
+            let Some(intent) = slot.latest() else { continue };
+            let (made_at, bytes) = (intent.at, intent.signed.clone());
+            if (now >= made_at + config.stuck || now < made_at)
+                && let Some(draft) = slot.raised(config, view.price)
+            {
+                Self::sign(slot, draft, out);
+            } else if slot.sent_at.is_none_or(|at| now >= at + config.resend || now < at) {
+                slot.sent_at = Some(now);
+                out.push(Effect::Send(bytes));
+            }
+        }
+    }
+
+    fn wake_of(&self, slot: &Slot) -> Option<Wake> {
+        if slot.used_at.is_some() || slot.signing.is_some() {
+            return None;
+        }
+        let resend = slot.sent_at.map_or(Timestamp(0), |at| at + self.config.resend);
+        if slot.is_cancelled(&self.config) {
+            return Some(Wake { at: resend, why: "a cancellation is not mined" });
+        }
+        if slot.stopped {
+            return None;
+        }
+        // Once it is over, the next look at the chain is soon enough.
+        (resend < slot.valid_until).then_some(Wake { at: resend, why: "a transaction is not mined" })
+    }
+}
+
+fn broadcast(config: &Config, task: TaskId, transaction: B256) -> Effect {
+    Effect::Report(PerformEvent::Broadcast { task, keeper: config.keeper, transaction })
+}
+
+fn decline(config: &Config, task: TaskId, reason: &str) -> Effect {
+    Effect::Report(PerformEvent::Declined { task, keeper: config.keeper, reason: reason.to_owned() })
+}
+
+impl Machine for Account {
+    type Input = Input;
+    type Effect = Effect;
+
+    fn handle(&mut self, now: Timestamp, input: Input, out: &mut Vec<Effect>) {
+        match input {
+            Input::Recovered { intents, highest_nonce } => self.recover(intents, highest_nonce),
+            Input::Perform { work, known } => {
+                self.perform(*work, &known, out);
+                self.start(now, out);
+            }
+            Input::Chain { head, nonce, price } => {
+                self.look(View { head, nonce, price }, out);
+                self.start(now, out);
+                self.tend(now, out);
+            }
+            Input::Signed { task, number, signed } => self.signed(now, task, number, signed, out),
+            Input::SignFailed { task, number, reason } => {
+                let Some(slot) = self.of_task.get(&task).and_then(|n| self.slots.get_mut(n)) else { return };
+                if slot.next_number == number && slot.signing.take().is_some() && slot.intents.is_empty() {
+                    slot.stopped = true;
+                    out.push(decline(&self.config, task, &reason));
+                }
+            }
+            Input::Sent { transaction, outcome } => self.sent(now, transaction, outcome, out),
+            Input::Receipt { transaction, found } => {
+                self.receipt(transaction, found, out);
+                self.start(now, out);
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
+        self.start(now, out);
+        self.tend(now, out);
+    }
+
+    fn next_wake(&self) -> Option<Wake> {
+        self.view?;
+        self.slots.values().filter_map(|slot| self.wake_of(slot)).min()
+    }
+}
