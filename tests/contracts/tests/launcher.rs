@@ -5,7 +5,7 @@ use std::{process::Stdio, time::Duration};
 
 use alloy::{primitives::U256, sol_types::SolCall};
 use argus_contracts_tests::{anvil_program, dev};
-use argus_domain::ids::ChainId;
+use argus_domain::{chain::LogQuery, ids::ChainId};
 use argus_evm::{
     ChainConfig, EvmChain,
     anvil::{Anvil, AnvilConfig, AnvilError, DEV_CHAIN},
@@ -47,10 +47,21 @@ async fn the_chain_and_its_contracts_survive_a_restart() {
     let sent = chain.nonce(admin.address()).await.expect("nonce");
     assert_eq!(ensure(&chain, &admin, &plan()).await.expect("again"), deployed);
     assert_eq!(chain.nonce(admin.address()).await.expect("nonce"), sent, "nothing was left to do");
+    let head = chain.block(At::Head).await.expect("head").expect("a block");
+    let query = LogQuery { from: 0, to: head.number, addresses: vec![], topic0: vec![] };
+    let logs = chain.logs(query.clone()).await.expect("logs");
+    let receipt = chain.receipt(logs[0].transaction).await.expect("a receipt");
     anvil.stop().await;
 
     let anvil = Anvil::start(&config).await.expect("anvil");
     let chain = connect(&anvil).await;
+    assert_eq!(chain.block(At::Head).await.expect("head"), Some(head));
+    assert_eq!(chain.logs(query).await.expect("logs"), logs, "events of before are found again");
+    assert_eq!(chain.receipt(logs[0].transaction).await.expect("a receipt"), receipt);
+    // anvil keeps blocks, but the state of the newest alone: an older pin has to be given up, which is retryable.
+    let old = chain.balance(admin.address(), At::Number(2)).await.expect_err("no state");
+    assert!(old.is_retryable(), "{old}");
+    chain.balance(admin.address(), At::Hash(head.hash)).await.expect("the newest block can be pinned");
     let changed = Plan { keepers: vec![(dev(2).address(), 6), (dev(3).address(), 1)], quorum: 1, ..plan() };
     assert_eq!(ensure(&chain, &admin, &changed).await.expect("after a restart"), deployed);
     // Register one, remove one, change the quorum.
