@@ -75,7 +75,12 @@ pub enum ToKeeper {
     /// Run this.
     Assign(Box<SignedAssignment>),
     /// Replay this run and sign its call.
-    Second(Box<SecondRound>),
+    Second {
+        /// What the run was of: this keeper may not have been asked in the first round, or restarted since.
+        assignment: Box<SignedAssignment>,
+        /// The run.
+        round: Box<SecondRound>,
+    },
     /// You may act.
     Perform(Box<HandoffOrder>),
 }
