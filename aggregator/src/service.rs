@@ -63,8 +63,8 @@ struct Service {
     keepers: BTreeMap<KeeperId, Connected>,
     sessions: JoinSet<()>,
     by_task: HashMap<Id, KeeperId>,
-    /// Attempts that have not ended, as far as they are known.
-    open: HashMap<Key, argus_domain::time::Timestamp>,
+    /// Attempts that have not ended, as far as they are known, with what is signed for them.
+    open: HashMap<Key, Arc<Assignment>>,
     jobs: HashMap<(JobId, u32), Arc<Job>>,
     errands: mpsc::Sender<Errand>,
     /// Passed to sessions, which put what keepers say into our inbox.
@@ -188,8 +188,11 @@ impl Service {
                 tracing::warn!(task = %attempt.task, "an attempt without its task or job");
                 continue;
             };
-            self.open.insert((attempt.task, attempt.no), attempt.deadline);
-            let (job, task, attempt) = (job.clone(), task.clone(), Box::new(attempt));
+            let (job, task) = (job.clone(), task.clone());
+            self.open.entry((attempt.task, attempt.no)).or_insert_with(|| {
+                Arc::new(Assignment { job: (*job).clone(), task: (*task).clone(), attempt: attempt.clone() })
+            });
+            let attempt = Box::new(attempt);
             self.machine.handle(now, Input::Begin { attempt, job, task }, out);
         }
         Ok(())
@@ -287,7 +290,7 @@ impl Service {
     /// Who is registered, and what they weigh. A keeper that has left the set is cut off.
     async fn refresh(&mut self, out: &mut Vec<Effect>) {
         let now = self.ports.clock.now();
-        self.open.retain(|_, deadline| *deadline > now);
+        self.open.retain(|_, assignment| assignment.attempt.deadline > now);
         let rows = match timeout(self.config.refresh, self.ports.keepers.all()).await {
             Ok(Ok(rows)) => rows,
             Ok(Err(error)) => return tracing::warn!(%error, "the keeper set cannot be read"),
@@ -374,7 +377,11 @@ impl Service {
             Effect::Record(_) => {}
             Effect::Assign { keeper, assignment } => self.assign(keeper, assignment, out),
             Effect::Second { keeper, round } => {
-                self.put(keeper, ToKeeper::Second(Box::new(Arc::unwrap_or_clone(round))));
+                let Some(assignment) = self.open.get(&(round.task, round.attempt)).cloned() else { return };
+                if let Some(assignment) = self.signed(&assignment) {
+                    let round = Box::new(Arc::unwrap_or_clone(round));
+                    self.put(keeper, ToKeeper::Second { assignment: Box::new(assignment), round });
+                }
             }
             Effect::Ended { task, attempt, outcome } => {
                 self.open.remove(&(task, attempt));
@@ -418,20 +425,28 @@ impl Service {
     }
 
     fn send(&mut self, keeper: KeeperId, assignment: &Assignment) {
+        if let Some(signed) = self.signed(assignment)
+            && self.put(keeper, ToKeeper::Assign(Box::new(signed)))
+        {
+            self.config.failpoint.reach(Step::Assigned);
+        }
+    }
+
+    fn signed(&mut self, assignment: &Assignment) -> Option<SignedAssignment> {
         let key = (assignment.task.id, assignment.attempt.no);
         let signature = match self.signed {
             // The keepers of one attempt follow each other.
             Some((last, signature)) if last == key => signature,
             Some(_) | None => match self.ports.signer.sign(assignment.digest()) {
                 Ok(signature) => signature,
-                Err(error) => return tracing::error!(%error, "an assignment cannot be signed"),
+                Err(error) => {
+                    tracing::error!(%error, "an assignment cannot be signed");
+                    return None;
+                }
             },
         };
         self.signed = Some((key, signature));
-        let signed = SignedAssignment { assignment: assignment.clone(), signature };
-        if self.put(keeper, ToKeeper::Assign(Box::new(signed))) {
-            self.config.failpoint.reach(Step::Assigned);
-        }
+        Some(SignedAssignment { assignment: assignment.clone(), signature })
     }
 
     /// Never waits: a keeper whose stream is full is slow or gone, and deadlines deal with both.

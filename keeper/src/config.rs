@@ -60,7 +60,8 @@ pub struct Fees {
     pub look: Duration,
     /// Blocks on top of a transaction's own before its nonce is done with. Default: 12.
     pub confirmations: u64,
-    /// Transactions in flight at most. Default: 16, what common nodes keep of one account without paying for more.
+    /// Transactions at most whose nonces are not done with, mined ones that wait for confirmations included. Default:
+    /// 256: twenty a block over twelve confirmations.
     pub slots_max: usize,
 }
 
@@ -101,7 +102,7 @@ impl Default for Fees {
             replace_after: Duration::from_secs(24),
             look: Duration::from_secs(2),
             confirmations: 12,
-            slots_max: 16,
+            slots_max: 256,
         }
     }
 }

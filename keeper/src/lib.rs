@@ -87,7 +87,7 @@ pub(crate) struct Inner {
     id: KeeperId,
     modules: modules::Modules,
     pins: verify::CheckedPins,
-    held: session::Held,
+    in_hand: session::InHand,
     /// For runs, and apart from them for replays: a second round is asked for while other runs are in hand.
     slots: Arc<Semaphore>,
     replays: Arc<Semaphore>,
@@ -137,7 +137,7 @@ pub fn new(config: Config, ports: Ports) -> (Handle, impl Future<Output = Result
             config.module_bytes_max,
         ),
         pins: verify::CheckedPins::default(),
-        held: session::Held::default(),
+        in_hand: session::InHand::default(),
         slots: Arc::new(Semaphore::new(config.capacity as usize)),
         replays: Arc::new(Semaphore::new(config.capacity as usize)),
         id,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use argus_domain::{
-    attempt::{Assignment, Observation, Output, SecondRound, SignedClaim},
+    attempt::{Assignment, Observation, Output, SecondRound, SignedAssignment, SignedClaim},
     ids::Round,
     quorum,
 };
@@ -11,15 +11,19 @@ use argus_domain::{
 use crate::{
     Inner,
     run::{Decline, execute},
-    sign,
+    sign, verify,
 };
 
 /// Checks that the rule takes the chosen run, replays it bit for bit, and signs what it comes to.
-pub async fn sign(
+///
+/// The assignment is verified here, too: a keeper may be asked to replay what it was not asked to run.
+pub async fn answer(
     keeper: &Inner,
-    assignment: &Assignment,
+    signed: &SignedAssignment,
     round: SecondRound,
 ) -> Result<SignedClaim, Decline> {
+    verify::check(&keeper.config, &keeper.ports, &keeper.pins, signed).await?;
+    let assignment = &signed.assignment;
     let SecondRound { observations, chosen, transcript, .. } = round;
     let refuse = |why: &str| Decline::Round(why.to_owned());
     for observation in &observations {

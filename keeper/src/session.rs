@@ -1,10 +1,16 @@
 //! The stream to the platform: dialled by the keeper, kept up, and dialled again.
 
-use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use argus_domain::{
-    attempt::{Assignment, SecondRound, SignedAssignment},
-    ids::{AttemptNo, TaskId},
+    attempt::{SecondRound, SignedAssignment},
+    ids::{AttemptNo, Round, TaskId},
     keeper::KeeperHello,
     time::Timestamp,
 };
@@ -17,7 +23,7 @@ use tokio::{
 use tracing::Instrument;
 
 use crate::{
-    Inner,
+    Inner, Objection,
     run::{self, Decline},
     second,
 };
@@ -135,7 +141,7 @@ async fn beat(keeper: &Inner, session: &dyn KeeperSession<FromKeeper, ToKeeper>)
 fn take(keeper: &Arc<Inner>, message: ToKeeper, runs: &mut JoinSet<()>) {
     match message {
         ToKeeper::Assign(signed) => assigned(keeper, *signed, runs),
-        ToKeeper::Second(round) => second_round(keeper, *round, runs),
+        ToKeeper::Second { assignment, round } => second_round(keeper, *assignment, *round, runs),
         ToKeeper::Perform(order) => {
             let (task, chain) = (order.task.id, order.agreed.call.chain);
             let Err(reason) = keeper.hand_to_performer(chain, *order) else { return };
@@ -146,72 +152,94 @@ fn take(keeper: &Arc<Inner>, message: ToKeeper, runs: &mut JoinSet<()>) {
 }
 
 fn assigned(keeper: &Arc<Inner>, signed: SignedAssignment, runs: &mut JoinSet<()>) {
-    let (task, attempt) = (signed.assignment.task.id, signed.assignment.attempt.no);
-    let deadline = signed.assignment.attempt.deadline;
-    if !keeper.held.begin(task, attempt) {
-        // It is running already; its answer goes out when it is there.
-        return;
-    }
-    let work = keeper.clone();
-    let answer = async move {
-        let result = run::answer(&work, &signed).await;
-        work.held.end(task, attempt, result.is_ok().then(|| Arc::new(signed.assignment)));
-        result.map(|answer| FromKeeper::Answer(Box::new(answer)))
-    };
-    spawn(keeper, &keeper.slots, (task, attempt, deadline), runs, answer);
+    let work = Work::of(&signed, Round(1));
+    let inner = keeper.clone();
+    spawn(keeper, &keeper.slots, work, runs, async move {
+        let answer = run::answer(&inner, &signed).await?;
+        Ok(FromKeeper::Answer(Box::new(answer)))
+    });
 }
 
-fn second_round(keeper: &Arc<Inner>, round: SecondRound, runs: &mut JoinSet<()>) {
-    let (task, attempt) = (round.task, round.attempt);
-    let Some(assignment) = keeper.held.get(task, attempt) else {
-        let why = Decline::Round("the attempt's first round is not known here".to_owned());
-        return say(keeper, declined(task, attempt, &why), runs);
-    };
-    let deadline = assignment.attempt.deadline;
-    let work = keeper.clone();
-    let sign = async move {
-        let claim = second::sign(&work, &assignment, round).await?;
+fn second_round(keeper: &Arc<Inner>, signed: SignedAssignment, round: SecondRound, runs: &mut JoinSet<()>) {
+    let work = Work::of(&signed, Round(2));
+    let inner = keeper.clone();
+    spawn(keeper, &keeper.replays, work, runs, async move {
+        let claim = second::answer(&inner, &signed, round).await?;
         Ok(FromKeeper::Signed(Box::new(claim)))
-    };
-    spawn(keeper, &keeper.replays, (task, attempt, deadline), runs, sign);
+    });
 }
 
-/// Runs one piece of work in a slot of its own until the attempt's deadline, and sends what came of it.
+/// A piece of work: of which attempt and round, and until when it is wanted.
+#[derive(Debug, Clone, Copy)]
+struct Work {
+    task: TaskId,
+    attempt: AttemptNo,
+    round: Round,
+    deadline: Timestamp,
+}
+
+impl Work {
+    fn of(signed: &SignedAssignment, round: Round) -> Self {
+        let attempt = &signed.assignment.attempt;
+        Self { task: attempt.task, attempt: attempt.no, round, deadline: attempt.deadline }
+    }
+
+    fn declined(&self, why: &Decline) -> FromKeeper {
+        FromKeeper::Declined { task: self.task, attempt: self.attempt, reason: why.to_string() }
+    }
+}
+
+/// Runs one piece of work in a slot of its own until the attempt's deadline, and sends what came of it. One that is
+/// under way already is not begun again: its answer goes out when it is there.
 fn spawn(
     keeper: &Arc<Inner>,
     slots: &Arc<Semaphore>,
-    (task, attempt, deadline): (TaskId, AttemptNo, Timestamp),
+    work: Work,
     runs: &mut JoinSet<()>,
-    work: impl Future<Output = Result<FromKeeper, Decline>> + Send + 'static,
+    answer: impl Future<Output = Result<FromKeeper, Decline>> + Send + 'static,
 ) {
+    let Work { task, attempt, round, deadline } = work;
     let Ok(slot) = slots.clone().try_acquire_owned() else {
-        keeper.held.end(task, attempt, None);
-        return say(keeper, declined(task, attempt, &Decline::Busy(keeper.config.capacity)), runs);
+        return say(keeper, work.declined(&Decline::Busy(keeper.config.capacity)), runs);
     };
+    let Some(under_way) = UnderWay::begin(keeper, (task, attempt, round)) else { return };
     let left = deadline.since(keeper.ports.clock.now());
     let keeper = keeper.clone();
-    let span = tracing::info_span!("run", keeper = %keeper.id, %task, attempt = attempt.0);
+    let span = tracing::info_span!("run", keeper = %keeper.id, %task, attempt = attempt.0, round = round.0);
     let named = async move {
-        let result = match timeout(left, work).await {
-            Ok(result) => result,
-            Err(_) => {
-                keeper.held.end(task, attempt, None);
-                Err(Decline::Objection(crate::Objection::Late))
-            }
-        };
+        let result = timeout(left, answer).await.unwrap_or(Err(Decline::Objection(Objection::Late)));
         let message = result.unwrap_or_else(|why| {
             tracing::info!(%why, "declined");
-            declined(task, attempt, &why)
+            work.declined(&why)
         });
-        drop(slot);
+        drop((slot, under_way));
         // Waits for room as long as the platform does not take messages: that is what slows a keeper down.
         let _closing = keeper.outbox.send(message).await;
     };
     runs.spawn(named.instrument(span));
 }
 
-fn declined(task: TaskId, attempt: AttemptNo, why: &Decline) -> FromKeeper {
-    FromKeeper::Declined { task, attempt, reason: why.to_string() }
+/// What a keeper has in hand.
+pub type InHand = Mutex<BTreeSet<(TaskId, AttemptNo, Round)>>;
+
+/// An entry of [`InHand`], taken out again however the work ends.
+struct UnderWay {
+    keeper: Arc<Inner>,
+    key: (TaskId, AttemptNo, Round),
+}
+
+impl UnderWay {
+    /// `None`: it is in hand already.
+    fn begin(keeper: &Arc<Inner>, key: (TaskId, AttemptNo, Round)) -> Option<Self> {
+        let is_new = keeper.in_hand.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        is_new.then(|| Self { keeper: keeper.clone(), key })
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.keeper.in_hand.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
 }
 
 /// Puts a small message into the outbox, in a task of its own where that is full: reading must go on.
@@ -232,53 +260,3 @@ fn say(keeper: &Arc<Inner>, message: FromKeeper, runs: &mut JoinSet<()>) {
 const SAID_MAX: usize = 1024;
 /// After this a refusal is of no use to anyone.
 const SAY_WITHIN: Duration = Duration::from_secs(30);
-
-/// Attempts in hand and lately answered: a second round needs the assignment of the first.
-#[derive(Default)]
-pub struct Held(std::sync::Mutex<Attempts>);
-
-type Attempts = std::collections::BTreeMap<(TaskId, AttemptNo), Option<Arc<Assignment>>>;
-
-/// Answered attempts kept for a second round. An attempt lasts seconds: this is minutes of a busy keeper's work.
-const HELD_MAX: usize = 2048;
-
-impl Held {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Attempts> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    /// Notes that an attempt is being run; false where it is already.
-    fn begin(&self, task: TaskId, attempt: AttemptNo) -> bool {
-        let mut held = self.lock();
-        match held.get(&(task, attempt)) {
-            Some(None) => false,
-            Some(Some(_)) | None => {
-                held.insert((task, attempt), None);
-                true
-            }
-        }
-    }
-
-    /// Notes how it ended: answered, or not.
-    fn end(&self, task: TaskId, attempt: AttemptNo, answered: Option<Arc<Assignment>>) {
-        let mut held = self.lock();
-        let Some(assignment) = answered else {
-            if let Some(None) = held.get(&(task, attempt)) {
-                held.remove(&(task, attempt));
-            }
-            return;
-        };
-        if held.len() >= HELD_MAX {
-            let soonest =
-                held.iter().filter_map(|(key, a)| a.as_ref().map(|a| (a.attempt.deadline, *key))).min();
-            if let Some((_, key)) = soonest {
-                held.remove(&key);
-            }
-        }
-        held.insert((task, attempt), Some(assignment));
-    }
-
-    fn get(&self, task: TaskId, attempt: AttemptNo) -> Option<Arc<Assignment>> {
-        self.lock().get(&(task, attempt)).cloned().flatten()
-    }
-}

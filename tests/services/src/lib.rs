@@ -1,0 +1,8 @@
+//! A platform in one process for tests: real dispatcher, aggregator and keepers; stores, links and chain in memory.
+
+pub mod chain;
+pub mod jobs;
+pub mod links;
+pub mod runner;
+pub mod signer;
+pub mod world;
