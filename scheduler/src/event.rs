@@ -158,7 +158,7 @@ impl Poller {
 
     fn watch(&mut self, record: JobRecord) {
         // Before the first head is known this is a start: a reorg may have come since the cursor was written.
-        // Nothing before the job's own creation is looked at, which only its first cursor tells.
+        // A cursor that was never written stands at the job's creation, and nothing before that is asked for.
         let fresh = record.cursor.opened.0 == 0 && record.cursor.revision == 0;
         let back = if self.heads.is_empty() && !fresh { self.shell.config.look_back } else { 0 };
         let seen = block_of(&record).saturating_sub(back);

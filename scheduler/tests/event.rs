@@ -51,7 +51,8 @@ fn numbers(tasks: &[argus_domain::task::TaskRecord]) -> Vec<u32> {
 
 #[tokio::test]
 async fn each_log_after_creation_opens_one_task() {
-    let world = World::new();
+    let mut world = World::new();
+    world.config.look_back = 16;
     world.chain.mine(0, vec![log(1, 0)]);
     let id = world.create(job(1, Trigger::Event(filter(0)))).await;
     let other = world.create(job(2, Trigger::Event(filter(0)))).await;
@@ -64,7 +65,7 @@ async fn each_log_after_creation_opens_one_task() {
     world.pass(Duration::from_secs(1)).await;
     let tasks = world.expect(id, 2).await;
     assert_eq!(numbers(&tasks), [1, 2]);
-    assert_eq!(tasks[0].task.due, Timestamp(START.0 + 2000), "the log's block time");
+    assert_eq!(tasks[0].task.due, Timestamp(START.0 + 1000), "the log's block time");
     world.expect(other, 2).await;
     running.stop().await;
     // Another start reads some blocks again and opens nothing twice.

@@ -43,7 +43,8 @@ impl FakeChain {
         let number = blocks.len() as u64;
         let mut hash = B256::from(U256::from(number + 1));
         hash[0] = fork;
-        let time = Timestamp(START.0 + number * 1000);
+        // The second block, which tests mine before they create a job, is as old as the job.
+        let time = Timestamp(START.0 + number.saturating_sub(1) * 1000);
         let logs = logs
             .into_iter()
             .map(|log| Log { block_number: number, block_hash: hash, block_time: time, ..log })
@@ -247,7 +248,8 @@ impl World {
             at: START,
             verdict: Verdict::Skipped("done".to_owned()),
         });
-        self.store.record(vec![fact]).await.unwrap();
+        let announced = Fact::Announced { task: task.task.id, at: START };
+        self.store.record(vec![fact, announced]).await.unwrap();
     }
 }
 
