@@ -1,0 +1,106 @@
+//! The event bus: rows in the order of their publication.
+
+use argus_domain::time::Timestamp;
+use argus_ports::{Change, ChangeKind, EventBus, Room, StoreError, store::watch::Receiver};
+use async_trait::async_trait;
+use rusqlite::{Connection, Row, ToSql, params};
+
+use crate::{
+    cell::{address, corrupt, instant, job_id, of_job, ordered, task_id},
+    database::SqliteStore,
+    fault::Fault,
+};
+
+#[async_trait]
+impl EventBus for SqliteStore {
+    async fn publish(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        self.write(changes.len(), move |db| changes.iter().try_for_each(|change| insert(db, change))).await?;
+        self.watch().wake();
+        Ok(())
+    }
+
+    async fn since(&self, room: Room, after: u64, limit: u32) -> Result<Vec<(u64, Change)>, StoreError> {
+        let after = ordered(after);
+        self.read(move |db| match room {
+            Room::Job(job) => {
+                let sql = "SELECT * FROM changes WHERE job = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+                let found = changes(db, sql, &[&of_job(job), &after, &limit])?;
+                Ok(found.into_iter().map(|(_, change)| (change.seq, change)).collect())
+            }
+            Room::Owner(owner) => {
+                let sql =
+                    "SELECT * FROM changes WHERE owner = ?1 AND position > ?2 ORDER BY position LIMIT ?3";
+                changes(db, sql, &[&owner.0.0, &after, &limit])
+            }
+        })
+        .await
+    }
+
+    fn subscribe(&self) -> Receiver {
+        self.watch().subscribe()
+    }
+}
+
+fn insert(db: &Connection, change: &Change) -> Result<(), Fault> {
+    let (kind, once) = match change.kind {
+        ChangeKind::Created => (1, Timestamp(0)),
+        ChangeKind::Settled => (2, Timestamp(0)),
+        ChangeKind::Broadcast => (3, Timestamp(0)),
+        ChangeKind::Received => (4, change.at),
+        ChangeKind::Revoked => (5, change.at),
+        ChangeKind::Confirmed => (6, Timestamp(0)),
+        ChangeKind::Lapsed => (7, Timestamp(0)),
+    };
+    db.prepare_cached(
+        "INSERT INTO changes (job, seq, owner, task, public_id, kind, at, once)
+         VALUES (?1, (SELECT coalesce(max(seq), 0) + 1 FROM changes WHERE job = ?1), ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT DO NOTHING",
+    )?
+    .execute(params![
+        of_job(change.job),
+        change.owner.0.0,
+        change.task.0.0,
+        ordered(change.public_id),
+        kind,
+        ordered(change.at.0),
+        ordered(once.0)
+    ])?;
+    Ok(())
+}
+
+/// Changes with their positions.
+pub(crate) fn changes(
+    db: &Connection,
+    sql: &str,
+    values: &[&dyn ToSql],
+) -> Result<Vec<(u64, Change)>, Fault> {
+    let mut select = db.prepare_cached(sql)?;
+    let mut rows = select.query(values)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push((row.get::<_, i64>("position")?.unsigned_abs(), change(row)?));
+    }
+    Ok(found)
+}
+
+fn change(row: &Row<'_>) -> Result<Change, Fault> {
+    let kind = match row.get::<_, u8>("kind")? {
+        1 => ChangeKind::Created,
+        2 => ChangeKind::Settled,
+        3 => ChangeKind::Broadcast,
+        4 => ChangeKind::Received,
+        5 => ChangeKind::Revoked,
+        6 => ChangeKind::Confirmed,
+        7 => ChangeKind::Lapsed,
+        other => return Err(corrupt("kind", &format!("{other} means nothing here"))),
+    };
+    Ok(Change {
+        job: job_id(row, "job")?,
+        owner: address(row, "owner")?,
+        task: task_id(row, "task")?,
+        public_id: row.get::<_, i64>("public_id")?.unsigned_abs(),
+        kind,
+        seq: row.get::<_, i64>("seq")?.unsigned_abs(),
+        at: instant(row, "at")?,
+    })
+}

@@ -1,0 +1,131 @@
+//! Facts: recording and reading.
+
+use std::collections::HashMap;
+
+use argus_domain::{
+    ids::TaskId,
+    task::{Fact, Verdict},
+};
+use argus_ports::Recorded;
+use argus_proto::encode;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::{cell::body, fault::Fault};
+
+/// A fact to be recorded, encoded before the writer has it.
+pub(crate) struct Written {
+    task: TaskId,
+    key: String,
+    body: Vec<u8>,
+    mark: Option<Mark>,
+}
+
+/// What a fact means for the question whether its task is finished.
+#[derive(Clone, Copy)]
+enum Mark {
+    Agreed,
+    SettledOtherwise,
+    Ended,
+    Announced,
+}
+
+impl Written {
+    pub(crate) fn new(fact: &Fact) -> Self {
+        let mark = match fact {
+            Fact::Settled(settlement) => Some(match settlement.verdict {
+                Verdict::Agreed(_) => Mark::Agreed,
+                Verdict::Skipped(_) | Verdict::Failed(_) | Verdict::Withdrawn(_) | Verdict::Exhausted(_) => {
+                    Mark::SettledOtherwise
+                }
+            }),
+            Fact::Confirmed { .. } | Fact::Lapsed { .. } => Some(Mark::Ended),
+            Fact::Announced { .. } => Some(Mark::Announced),
+            Fact::Attempted(_)
+            | Fact::Observed(_)
+            | Fact::Claimed(_)
+            | Fact::HandedOff(_)
+            | Fact::Broadcast(_)
+            | Fact::Received(_)
+            | Fact::Revoked { .. }
+            | Fact::TriggerLost { .. }
+            | Fact::Challenged(_) => None,
+        };
+        Self { task: fact.task(), key: fact.key().0, body: encode(fact), mark }
+    }
+}
+
+pub(crate) fn record(db: &Connection, facts: &[Written]) -> Result<Vec<Recorded>, Fault> {
+    // Facts that come together are often of few tasks.
+    let mut rows = HashMap::new();
+    facts.iter().map(|fact| record_one(db, &mut rows, fact)).collect()
+}
+
+fn record_one(
+    db: &Connection,
+    rows: &mut HashMap<TaskId, Option<i64>>,
+    fact: &Written,
+) -> Result<Recorded, Fault> {
+    let row = match rows.get(&fact.task) {
+        Some(row) => *row,
+        None => {
+            let row = row_of(db, fact.task)?;
+            rows.insert(fact.task, row);
+            row
+        }
+    };
+    let Some(task) = row else { return Ok(Recorded::Refused) };
+    if matches!(fact.mark, Some(Mark::Agreed)) && is_deleted(db, task)? {
+        let known = known(db, task, &fact.key)?;
+        return Ok(known.map_or(Recorded::Refused, |fact| Recorded::Already(Box::new(fact))));
+    }
+    let inserted = db
+        .prepare_cached(
+            "INSERT INTO facts (task, key, seq, body)
+             VALUES (?1, ?2, (SELECT coalesce(max(seq), 0) + 1 FROM facts WHERE task = ?1), ?3)
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![task, fact.key, fact.body])?;
+    if inserted == 0 {
+        let known = known(db, task, &fact.key)?;
+        return Ok(known.map_or(Recorded::Refused, |fact| Recorded::Already(Box::new(fact))));
+    }
+    let update = match fact.mark {
+        None => return Ok(Recorded::New),
+        Some(Mark::Agreed) => "UPDATE tasks SET verdict = 1 WHERE row = ?1",
+        Some(Mark::SettledOtherwise) => "UPDATE tasks SET verdict = 2 WHERE row = ?1",
+        Some(Mark::Ended) => "UPDATE tasks SET ended = 1 WHERE row = ?1",
+        Some(Mark::Announced) => "UPDATE tasks SET announced = 1 WHERE row = ?1",
+    };
+    db.prepare_cached(update)?.execute([task])?;
+    Ok(Recorded::New)
+}
+
+fn row_of(db: &Connection, id: TaskId) -> Result<Option<i64>, Fault> {
+    let mut select = db.prepare_cached("SELECT row FROM tasks WHERE id = ?1")?;
+    Ok(select.query_row([id.0.0], |row| row.get(0)).optional()?)
+}
+
+fn is_deleted(db: &Connection, task: i64) -> Result<bool, Fault> {
+    let mut select = db.prepare_cached(
+        "SELECT 1 FROM tasks t JOIN jobs j ON j.serial = t.public_id >> 26
+         WHERE t.row = ?1 AND j.deleted_at IS NOT NULL",
+    )?;
+    Ok(select.exists([task])?)
+}
+
+fn known(db: &Connection, task: i64, key: &str) -> Result<Option<Fact>, Fault> {
+    let mut select = db.prepare_cached("SELECT body FROM facts WHERE task = ?1 AND key = ?2")?;
+    let mut rows = select.query(params![task, key])?;
+    rows.next()?.map(|row| body(row, "body")).transpose()
+}
+
+/// The facts of a task in the order of their recording.
+pub(crate) fn of_task(db: &Connection, task: i64) -> Result<Vec<Fact>, Fault> {
+    let mut select = db.prepare_cached("SELECT body FROM facts WHERE task = ?1 ORDER BY seq")?;
+    let mut rows = select.query([task])?;
+    let mut facts = Vec::new();
+    while let Some(row) = rows.next()? {
+        facts.push(body(row, "body")?);
+    }
+    Ok(facts)
+}

@@ -1,0 +1,141 @@
+//! Jobs as rows.
+
+use std::sync::Arc;
+
+use argus_domain::{
+    ids::{JobId, Serial},
+    job::{Cursor, Job, JobRecord, TriggerKind},
+};
+use argus_proto::encode;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::{
+    cell::{body, corrupt, exact, instant, maybe_instant, of_job, ordered},
+    fault::Fault,
+};
+
+/// A statement whose rows [`record`] reads: the end of its text is given.
+macro_rules! select_jobs {
+    ($rest:literal) => {
+        concat!(
+            "SELECT j.paused_at, j.deleted_at, j.updated_at, c.last_opened_at, c.body AS cursor, v.body AS job
+             FROM jobs j JOIN cursors c ON c.serial = j.serial
+             JOIN job_versions v ON v.serial = j.serial AND v.version = j.version ",
+            $rest
+        )
+    };
+}
+pub(crate) use select_jobs;
+
+pub(crate) fn record(row: &Row<'_>) -> Result<JobRecord, Fault> {
+    Ok(JobRecord {
+        job: body(row, "job")?,
+        cursor: body(row, "cursor")?,
+        paused_at: maybe_instant(row, "paused_at")?,
+        deleted_at: maybe_instant(row, "deleted_at")?,
+        updated_at: instant(row, "updated_at")?,
+        last_opened_at: maybe_instant(row, "last_opened_at")?,
+    })
+}
+
+pub(crate) fn records(
+    db: &Connection,
+    sql: &str,
+    values: &[&dyn rusqlite::ToSql],
+) -> Result<Vec<JobRecord>, Fault> {
+    let mut select = db.prepare_cached(sql)?;
+    let mut rows = select.query(values)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(record(row)?);
+    }
+    Ok(found)
+}
+
+pub(crate) fn by_id(db: &Connection, id: JobId) -> Result<Option<JobRecord>, Fault> {
+    Ok(records(db, select_jobs!("WHERE j.id = ?1"), &[&of_job(id)])?.pop())
+}
+
+pub(crate) fn version(db: &Connection, id: JobId, version: u32) -> Result<Option<Arc<Job>>, Fault> {
+    let mut select = db.prepare_cached(
+        "SELECT v.body FROM job_versions v JOIN jobs j ON j.serial = v.serial WHERE j.id = ?1 AND v.version = ?2",
+    )?;
+    let mut rows = select.query(params![of_job(id), version])?;
+    rows.next()?.map(|row| Ok(Arc::new(body(row, "body")?))).transpose()
+}
+
+pub(crate) fn serial(db: &Connection, id: JobId) -> Result<Option<Serial>, Fault> {
+    let mut select = db.prepare_cached("SELECT serial FROM jobs WHERE id = ?1")?;
+    Ok(select.query_row([of_job(id)], |row| row.get(0)).optional()?.map(Serial))
+}
+
+/// Stores a new job under the next serial.
+pub(crate) fn insert(db: &Connection, mut job: Job, cursor: &Cursor) -> Result<Serial, Fault> {
+    let safe = job.safe.as_ref().map(|safe| safe.address.0.0);
+    db.prepare_cached(
+        "INSERT INTO jobs (id, version, owner, created_chain, safe, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        of_job(job.id),
+        job.version,
+        job.owner.0.0,
+        exact(job.created_chain.0),
+        safe,
+        ordered(job.accepted_at.0)
+    ])?;
+    let serial = u32::try_from(db.last_insert_rowid()).map_err(|_| corrupt("serial", "it is no serial"))?;
+    job.serial = Serial(serial);
+    insert_version(db, &job)?;
+    db.prepare_cached(
+        "INSERT INTO cursors (serial, kind, armed, revision, next_due, finished, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute(params![
+        serial,
+        number(job.trigger.kind()),
+        !cursor.finished,
+        exact(cursor.revision),
+        cursor.next_due.map(|at| ordered(at.0)),
+        cursor.finished,
+        encode(cursor)
+    ])?;
+    Ok(job.serial)
+}
+
+pub(crate) fn insert_version(db: &Connection, job: &Job) -> Result<(), Fault> {
+    db.prepare_cached("INSERT INTO job_versions (serial, version, body) VALUES (?1, ?2, ?3)")?
+        .execute(params![job.serial.0, job.version, encode(job)])?;
+    Ok(())
+}
+
+/// Writes a cursor where the stored revision is the one before it; whether it was.
+pub(crate) fn move_cursor(
+    db: &Connection,
+    serial: Serial,
+    cursor: &Cursor,
+    bytes: &[u8],
+) -> Result<bool, Fault> {
+    let Some(before) = cursor.revision.checked_sub(1) else { return Ok(false) };
+    let moved = db
+        .prepare_cached(
+            "UPDATE cursors SET revision = ?3, next_due = ?4, finished = ?5, armed = armed AND NOT ?5, body = ?6
+             WHERE serial = ?1 AND revision = ?2",
+        )?
+        .execute(params![
+            serial.0,
+            exact(before),
+            exact(cursor.revision),
+            cursor.next_due.map(|at| ordered(at.0)),
+            cursor.finished,
+            bytes
+        ])?;
+    Ok(moved == 1)
+}
+
+pub(crate) fn number(kind: TriggerKind) -> u8 {
+    match kind {
+        TriggerKind::Time => 1,
+        TriggerKind::Event => 2,
+        TriggerKind::Condition => 3,
+    }
+}

@@ -1,0 +1,170 @@
+//! A keeper's journal: its own file, held by one process.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use argus_domain::{
+    attempt::SignedClaim,
+    ids::{AttemptNo, ChainId, Round, TaskId},
+};
+use argus_ports::{Intent, Journal, StoreError};
+use argus_proto::{Wire, encode};
+use async_trait::async_trait;
+use rusqlite::{Connection, ErrorCode, ToSql, params};
+
+use crate::{
+    cell::{body, exact, ordered},
+    database::{OpenError, Options, tune},
+    fault::Fault,
+    migrate,
+    writer::{Group, Writer},
+};
+
+/// Claims and intents of one key. Clones share the connection; the last one to go lets go of the file.
+#[derive(Clone)]
+pub struct SqliteJournal(Arc<Writer>);
+
+impl SqliteJournal {
+    /// Opens the file, which is made if it is not there, and locks it until it is dropped.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`] where another process has it.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let options = Options::default();
+        let db = lock(path).map_err(|e| match e {
+            OpenError::Sqlite(e)
+                if matches!(
+                    e.sqlite_error_code(),
+                    Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+                ) =>
+            {
+                OpenError::InUse
+            }
+            other => other,
+        })?;
+        let group = Group { rows_max: options.group_rows, time_max: options.group_time };
+        Ok(Self(Arc::new(Writer::start(db, group)?)))
+    }
+}
+
+fn lock(path: &Path) -> Result<Connection, OpenError> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut db = Connection::open(path)?;
+    // Long enough for a process that is just going away.
+    db.busy_timeout(Duration::from_millis(500))?;
+    db.pragma_update(None, "locking_mode", "exclusive")?;
+    db.pragma_update(None, "journal_mode", "wal")?;
+    tune(&db)?;
+    // The first write takes the lock, and in this mode no commit gives it back.
+    db.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
+    migrate::apply(&mut db, migrate::JOURNAL)?;
+    Ok(db)
+}
+
+fn first<T: Wire>(db: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<Option<T>, Fault> {
+    let mut select = db.prepare_cached(sql)?;
+    let mut rows = select.query(values)?;
+    rows.next()?.map(|row| body(row, "body")).transpose()
+}
+
+fn all<T: Wire>(db: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<T>, Fault> {
+    let mut select = db.prepare_cached(sql)?;
+    let mut rows = select.query(values)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(body(row, "body")?);
+    }
+    Ok(found)
+}
+
+#[async_trait]
+impl Journal for SqliteJournal {
+    async fn claim(&self, claim: SignedClaim) -> Result<SignedClaim, StoreError> {
+        self.0
+            .write(1, move |db| {
+                let known = stored_claim(db, claim.task, claim.attempt, claim.round)?;
+                if let Some(known) = known {
+                    return Ok(known);
+                }
+                db.prepare_cached("INSERT INTO claims (task, attempt, round, body) VALUES (?1, ?2, ?3, ?4)")?
+                    .execute(params![claim.task.0.0, claim.attempt.0, claim.round.0, encode(&claim)])?;
+                Ok(claim)
+            })
+            .await
+    }
+
+    async fn claimed(
+        &self,
+        task: TaskId,
+        attempt: AttemptNo,
+        round: Round,
+    ) -> Result<Option<SignedClaim>, StoreError> {
+        self.0.write(0, move |db| stored_claim(db, task, attempt, round)).await
+    }
+
+    async fn intend(&self, intent: Intent) -> Result<Intent, StoreError> {
+        self.0
+            .write(1, move |db| {
+                let sql = "SELECT body FROM intents WHERE task = ?1 AND number = ?2";
+                if let Some(known) = first(db, sql, &[&intent.task.0.0, &intent.number])? {
+                    return Ok(known);
+                }
+                db.prepare_cached(
+                    "INSERT INTO intents (task, number, chain, nonce, open, body)
+                     VALUES (?1, ?2, ?3, ?4, NOT EXISTS (SELECT 1 FROM ended WHERE task = ?1), ?5)",
+                )?
+                .execute(params![
+                    intent.task.0.0,
+                    intent.number,
+                    exact(intent.draft.chain.0),
+                    ordered(intent.draft.nonce),
+                    encode(&intent)
+                ])?;
+                Ok(intent)
+            })
+            .await
+    }
+
+    async fn pending(&self) -> Result<Vec<Intent>, StoreError> {
+        let sql = "SELECT body FROM intents WHERE open = 1 ORDER BY chain, nonce, number, task";
+        self.0.write(0, move |db| all(db, sql, &[])).await
+    }
+
+    async fn intents(&self, task: TaskId) -> Result<Vec<Intent>, StoreError> {
+        let sql = "SELECT body FROM intents WHERE task = ?1 ORDER BY number";
+        self.0.write(0, move |db| all(db, sql, &[&task.0.0])).await
+    }
+
+    async fn end(&self, task: TaskId) -> Result<(), StoreError> {
+        self.0
+            .write(1, move |db| {
+                db.prepare_cached("INSERT INTO ended (task) VALUES (?1) ON CONFLICT DO NOTHING")?
+                    .execute([task.0.0])?;
+                db.prepare_cached("UPDATE intents SET open = 0 WHERE task = ?1 AND open = 1")?
+                    .execute([task.0.0])?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn highest_nonce(&self, chain: ChainId) -> Result<Option<u64>, StoreError> {
+        self.0
+            .write(0, move |db| {
+                let mut select = db.prepare_cached("SELECT max(nonce) FROM intents WHERE chain = ?1")?;
+                let highest: Option<i64> = select.query_row([exact(chain.0)], |row| row.get(0))?;
+                Ok(highest.map(i64::unsigned_abs))
+            })
+            .await
+    }
+}
+
+fn stored_claim(
+    db: &Connection,
+    task: TaskId,
+    attempt: AttemptNo,
+    round: Round,
+) -> Result<Option<SignedClaim>, Fault> {
+    let sql = "SELECT body FROM claims WHERE task = ?1 AND attempt = ?2 AND round = ?3";
+    first(db, sql, &[&task.0.0, &attempt.0, &round.0])
+}
