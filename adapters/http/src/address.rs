@@ -23,6 +23,7 @@ fn is_public_v4(a: Ipv4Addr) -> bool {
         || a.is_documentation()
         || (o[0] == 192 && o[1] == 88 && o[2] == 99)                    // 6to4 relay
         || (o[0] == 198 && (o[1] & 0xfe) == 18)                         // benchmarking
+        || o == [168, 63, 129, 16]                                      // a cloud's host agent, with keys
         || a.is_multicast()
         || o[0] >= 240; // reserved, broadcast
     !special
@@ -55,6 +56,7 @@ mod tests {
             "127.0.0.1",
             "127.255.255.254",
             "169.254.169.254",
+            "168.63.129.16",
             "172.16.0.1",
             "172.31.255.255",
             "192.0.0.8",

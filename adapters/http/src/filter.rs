@@ -37,6 +37,11 @@ pub fn check(text: &str, reach: &Reach) -> Result<Allowed, EgressError> {
         Some(Host::Ipv6(v6)) => by_address(IpAddr::V6(v6), port, reach, url),
         Some(Host::Domain(name)) => {
             let name = name.trim_end_matches('.').to_ascii_lowercase();
+            if LOCAL_NAMES.iter().any(|l| name == *l || name.ends_with(&format!(".{l}"))) {
+                return Err(denied(format!(
+                    "{name} is a local name: put the address itself on the list of hosts, for example 127.0.0.1:{port}"
+                )));
+            }
             if !reach.allow.is_empty()
                 && !any_names(&reach.allow, &name, port)
                 && !any_names(&reach.operator, &name, port)
@@ -50,6 +55,10 @@ pub fn check(text: &str, reach: &Reach) -> Result<Allowed, EgressError> {
         }
     }
 }
+
+/// Names that never have a public address (RFC 6761, RFC 6762, RFC 8375, and the reservation of `internal`): they are
+/// refused before any look-up, so that a job that names one is refused when it is created.
+const LOCAL_NAMES: [&str; 4] = ["localhost", "local", "internal", "home.arpa"];
 
 /// Longest URL that goes out.
 const URL_MAX: usize = 8 * 1024;
@@ -143,6 +152,11 @@ mod tests {
             "http://①②⑦.⓪.⓪.①/",
             "http://127。0。0。1/",
             "unix:/var/run/docker.sock",
+            "http://localhost/",
+            "http://LOCALHOST.:8080/",
+            "http://a.localhost/",
+            "http://printer.local/",
+            "http://metadata.google.internal/",
         ] {
             assert!(matches!(check(url, &Reach::default()), Err(EgressError::Denied(_))), "{url}");
         }
@@ -169,6 +183,7 @@ mod tests {
             ("http://127.0.0.1:98/", &[], &["127.0.0.1:99"], false),
             ("http://example.com/", &[], &["127.0.0.1:99"], true),
             ("http://127.0.0.1:99/", &["example.com"], &["127.0.0.1:99"], true),
+            ("http://localhost:99/", &["localhost:99"], &["localhost"], false),
         ] {
             assert_eq!(check(url, &reach(allow, operator)).is_ok(), good, "{url} {allow:?} {operator:?}");
         }
