@@ -3,10 +3,13 @@
 //! Nothing is stored unless everything holds. A repeat with equal content gets the same answer, because what depends
 //! on time is computed from the instant of the first acceptance.
 
+mod args;
 mod condition;
+mod cursor;
 mod event;
 mod faults;
 mod fields;
+mod identity;
 mod job;
 mod policy;
 mod schedule;
@@ -23,9 +26,10 @@ use argus_domain::{
 };
 use serde_json::{Value, json};
 
+pub use cursor::{first_cursor, head};
 pub use faults::Faults;
 pub use fields::Fields;
-pub use job::{Basis, Checked, check, check_on, first_cursor, head};
+pub use job::{Basis, Checked, check, check_on};
 pub use policy::{allow_hosts, limits};
 pub use target::{CallShape, converted, find_function};
 

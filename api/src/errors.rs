@@ -19,7 +19,7 @@ pub struct ApiError {
     /// A sentence.
     pub message: String,
     /// What programs may look at beside.
-    pub details: Option<Value>,
+    pub details: Option<Box<Value>>,
     /// Seconds until another try makes sense.
     pub retry_after_secs: Option<u64>,
 }
@@ -33,7 +33,7 @@ impl ApiError {
     /// With details.
     #[must_use]
     pub fn with_details(mut self, details: Value) -> Self {
-        self.details = Some(details);
+        self.details = Some(Box::new(details));
         self
     }
 
@@ -144,7 +144,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut body = json!({ "error": self.message, "code": self.code });
         if let (Some(details), Some(map)) = (self.details, body.as_object_mut()) {
-            map.insert("details".to_owned(), details);
+            map.insert("details".to_owned(), *details);
         }
         let mut response = reply(self.status, &body);
         if let Some(secs) = self.retry_after_secs {

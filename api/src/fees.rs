@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use argus_domain::{
     Address, Bytes, U256, Value,
+    answer::SAFE_FUNCTION,
     contracts::{decode_uint, encode_fee},
     ids::ChainId,
     module::Language,
@@ -104,7 +105,7 @@ fn target(
         Ok(function) => {
             let first = values.as_ref().ok().and_then(|v| v.first()).and_then(Value::as_str);
             // The Safe module's entry: the query does not say whether the job acts through a Safe.
-            let safe = (function.name() == "execJobFromHub" && !is_computed)
+            let safe = (function.name() == SAFE_FUNCTION && !is_computed)
                 .then(|| first.and_then(json::address))
                 .flatten();
             let owner = json::address(text("job_owner_address")).unwrap_or(Address::ZERO);

@@ -169,9 +169,8 @@ pub async fn change(call: Call) -> Result<Response, ApiError> {
         faults.add("rate_limit", "RANGE", format!("rate_limit is a whole number from 1 to {RATE_MAX}"));
     }
     let active = given(["is_active", "isActive"]).map(json::flag);
-    match active {
-        Some(None) => faults.add("is_active", "TYPE", "is_active is true or false"),
-        Some(Some(_)) | None => {}
+    if active == Some(None) {
+        faults.add("is_active", "TYPE", "is_active is true or false");
     }
     if !faults.is_empty() {
         return Err(faults.into_error());

@@ -3,6 +3,7 @@
 use argus_domain::{
     Address, Bytes, Value,
     abi::{AbiError, Function, encode_call},
+    answer::SAFE_FUNCTION,
     ids::ChainId,
     job::Target,
 };
@@ -26,7 +27,8 @@ pub struct CallShape {
 impl CallShape {
     /// The arguments with the owner appended where a Safe's call lacks just that one.
     pub fn completed(&self, mut values: Vec<Value>) -> Vec<Value> {
-        if self.safe.is_some() && values.len() + 1 == self.function.inputs().len() {
+        let is_safe_call = self.safe.is_some() && self.function.name() == SAFE_FUNCTION;
+        if is_safe_call && values.len() + 1 == self.function.inputs().len() {
             values.push(Value::String(self.owner.to_string()));
         }
         values

@@ -8,16 +8,16 @@ use std::{
 
 use argus_domain::{
     Address, B256, Bytes, Value,
+    answer::script_answer,
     digest::digest_of,
     ids::{AttemptNo, JobId, TaskId},
     limits::Limits,
     module::ModuleRecord,
-    run::{FailureKind, RunEnd, RunInput, RunReport},
+    run::{FailureKind, RunEnd, RunInput, RunReport, ScriptChoice},
     task::TriggerFact,
     time::Timestamp,
 };
 use argus_ports::RunnerError;
-use serde_json::json;
 
 use crate::{
     Edge, chain,
@@ -192,7 +192,11 @@ pub fn judge(report: &RunReport, shape: Option<(&CallShape, Address)>) -> Result
         output: output.clone(),
     };
     let Some((shape, contract)) = shape else {
-        let call = choice(value).map_err(|message| refused(message, true))?;
+        let answer = script_answer(value).map_err(|e| refused(e.to_string(), true))?;
+        let call = match answer.choice {
+            ScriptChoice::Call { target, calldata } => Some((target, calldata)),
+            ScriptChoice::Skip(_) => None,
+        };
         return Ok(Judged { call, output });
     };
     let Value::Array(values) = value else {
@@ -235,49 +239,4 @@ pub fn judge_form(report: &RunReport, safe: Option<Address>) -> Result<Judged, S
         return Err(refused("the script's first value must be the job's Safe", false));
     }
     Ok(Judged { call: None, output })
-}
-
-/// The choice of a script that decides what to call: whether, whom and with which calldata.
-fn choice(value: &Value) -> Result<Option<(Address, Bytes)>, String> {
-    let example = json!({"shouldExecute": true, "targetContract": "0x..", "calldata": "0x.."});
-    let Some(map) = value.as_object() else {
-        return Err(format!("the script must give a JSON object such as {example}"));
-    };
-    match map.get("shouldExecute").map(json::flag) {
-        Some(Some(true)) => {}
-        Some(Some(false)) => return Ok(None),
-        Some(None) | None => return Err("shouldExecute must be true or false".to_owned()),
-    }
-    let text = |name: &str| map.get(name).and_then(Value::as_str).unwrap_or_default();
-    let Some(target) = json::address(text("targetContract")) else {
-        return Err("targetContract must be 0x and 40 hexadecimal digits".to_owned());
-    };
-    match text("calldata").parse::<Bytes>() {
-        Ok(calldata) if text("calldata").starts_with("0x") => Ok(Some((target, calldata))),
-        _ => Err("calldata must be 0x and hexadecimal digits".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn choices_as_a_table() {
-        let target = "0x1111111111111111111111111111111111111111";
-        for (value, good, calls) in [
-            (json!({"shouldExecute": false}), true, false),
-            (json!({"shouldExecute": true, "targetContract": target, "calldata": "0x01"}), true, true),
-            (json!({"shouldExecute": true, "targetContract": target, "calldata": "0x"}), true, true),
-            (json!({"shouldExecute": true, "targetContract": "0x11", "calldata": "0x"}), false, false),
-            (json!({"shouldExecute": true, "targetContract": target}), false, false),
-            (json!({"shouldExecute": "maybe"}), false, false),
-            (json!({}), false, false),
-            (json!([1]), false, false),
-        ] {
-            let found = choice(&value);
-            assert_eq!(found.is_ok(), good, "{value}");
-            assert_eq!(found.ok().flatten().is_some(), calls, "{value}");
-        }
-    }
 }

@@ -48,7 +48,7 @@ fn place(text: &str) -> Result<Place, Fault> {
         return named(cid, tail);
     }
     let Ok(url) = Url::parse(text) else {
-        if text.len() < 128 && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        if (1..128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Ok(Place::Content(text.to_owned()));
         }
         return Err((

@@ -1,0 +1,95 @@
+//! Where a job's arguments come from: given and encoded, or a script that is run once.
+
+use argus_domain::{
+    Address, Value,
+    job::{Action, Args, Job},
+    limits::Limits,
+};
+
+use crate::{
+    Edge,
+    create::{CallShape, Faults, Fields, target},
+    errors::ApiError,
+    script::{self, ScriptRefused},
+};
+
+/// Arguments that the client gives; that they encode is checked now.
+pub fn fixed(fields: &Fields<'_>, shape: &CallShape, given: Vec<Value>, faults: &mut Faults) -> Option<Args> {
+    if !shape.is_safe_match(&given) {
+        let message = "the first argument of a Safe job is its safe_address";
+        faults.add(fields.path("arguments[0]"), "SAFE_MISMATCH", message);
+    }
+    match target::converted(shape, given.clone()) {
+        // As given: what a Safe's call lacks is added where the call is made.
+        Ok(_) => Some(Args::Fixed(given)),
+        Err(e) => {
+            target::add_argument_faults(fields, &e, faults);
+            None
+        }
+    }
+}
+
+/// What a job says of its script.
+pub struct Wanted {
+    /// Where it is.
+    pub url: String,
+    /// Static arguments that it is told.
+    pub given: Vec<Value>,
+    /// Hosts that it may reach.
+    pub allow_hosts: Vec<String>,
+    /// Its budgets.
+    pub limits: Limits,
+    /// Its language.
+    pub language: String,
+    /// Whose job it is for.
+    pub owner: Option<Address>,
+}
+
+/// The script of a job: fetched, admitted and run once.
+pub async fn computed(
+    edge: &Edge,
+    fields: &Fields<'_>,
+    wanted: Wanted,
+    (shape, contract, keep): (Option<&CallShape>, Option<Address>, Option<&Job>),
+    faults: &mut Faults,
+) -> Result<(Option<Args>, Option<ScriptRefused>), ApiError> {
+    let Wanted { url, given, allow_hosts, limits, language, owner } = wanted;
+    if let Some(job) = keep
+        && let Args::Computed { url: old_url, .. } = &job.args
+        && *old_url == url
+        && job.remarks.language == language
+        && is_same_call(&job.action, shape, contract)
+        && let Args::Computed { module, .. } = job.args.clone()
+    {
+        return Ok((Some(Args::Computed { module, url, allow_hosts, given }), None));
+    }
+    let source = match script::locate(edge, &url, &language).await? {
+        Ok(source) => source,
+        Err((code, message)) => {
+            let field = if code == "LANGUAGE" { "language" } else { "dynamic_arguments_script_url" };
+            faults.add(fields.path(field), code, message);
+            return Ok((None, None));
+        }
+    };
+    let ran = script::dry_run(edge, &source, limits, given.clone(), allow_hosts.clone()).await?;
+    let judged = ran.and_then(|ran| script::judge(&ran.report, shape.zip(contract)).map(|_| ran));
+    match judged {
+        Ok(ran) => {
+            if let Some(owner) = owner {
+                edge.ports.modules.put(ran.record.clone(), owner).await?;
+            }
+            Ok((Some(Args::Computed { module: source.module, url, allow_hosts, given }), None))
+        }
+        Err(refused) => Ok((None, Some(refused))),
+    }
+}
+
+fn is_same_call(action: &Action, shape: Option<&CallShape>, contract: Option<Address>) -> bool {
+    match (action, shape) {
+        (Action::Script { .. }, None) => true,
+        (Action::Call(target), Some(shape)) => {
+            Some(target.contract) == contract && target.signature == shape.function.signature()
+        }
+        (Action::Script { .. }, Some(_)) | (Action::Call(_), None) => false,
+    }
+}

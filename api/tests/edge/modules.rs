@@ -1,0 +1,74 @@
+//! Scripts, published and tried.
+
+use serde_json::json;
+
+use crate::world::{SAFE, World};
+
+#[tokio::test]
+async fn a_script_is_published_shown_and_run() {
+    let world = World::new().await;
+    let body = json!({"source": "print [\"7\"]", "language": "ts"}).to_string();
+    let made = world.call("user", "POST", "/api/modules", &body).await;
+    assert_eq!(made.status.as_u16(), 200, "{}", made.text);
+    let cid = made.json()["cid"].as_str().unwrap().to_owned();
+    let shown = world.get("other", &format!("/api/modules/{cid}")).await;
+    assert_eq!((shown.status.as_u16(), &shown.json()["language"]), (200, &json!("ts")));
+    assert!(!shown.text.to_lowercase().contains("0x1111"), "the publisher is not shown");
+    let ran = world.call("other", "POST", &format!("/api/modules/{cid}/run"), "").await.json();
+    assert_eq!(
+        (&ran["ok"], &ran["arguments"], &ran["fuel"]),
+        (&json!(true), &json!(["7"]), &json!(1_234_567))
+    );
+    for cid in ["bafkreiabsent", "nothing", cid.get(..20).unwrap()] {
+        assert_eq!(world.get("user", &format!("/api/modules/{cid}")).await.status.as_u16(), 404, "{cid}");
+        assert_eq!(
+            world.call("user", "POST", &format!("/api/modules/{cid}/run"), "{}").await.status.as_u16(),
+            404
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_script_is_refused_with_reasons() {
+    let world = World::new().await;
+    for (body, code) in [
+        (json!({"source": "nonsense", "language": "ts"}), "SCRIPT_REFUSED"),
+        (json!({"source": "print 1", "language": "cobol"}), "LANGUAGE"),
+        (json!({"source": "", "language": "ts"}), "INVALID_MODULE"),
+        (json!({"language": "ts"}), "INVALID_MODULE"),
+        (json!({"source": "print 1", "wasm_base64": "AA=="}), "INVALID_MODULE"),
+        (json!({"wasm_base64": "???"}), "INVALID_BASE64"),
+    ] {
+        let answer = world.call("user", "POST", "/api/modules", &body.to_string()).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (422, code), "{body}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn code_is_tried_without_being_published() {
+    let world = World::new().await;
+    let with = |code: String, safe: bool, kind: u8| {
+        json!({"code": code, "language": "ts", "task_definition_id": kind, "is_safe": safe,
+               "selected_safe": if safe { SAFE } else { "" }, "target_function": "incrementBy"})
+        .to_string()
+    };
+    for (body, executable, safe_match, has_error) in [
+        (with("print [\"7\"]".to_owned(), false, 2), true, true, false),
+        (with(format!("print [\"{SAFE}\"]"), true, 2), true, true, false),
+        (with("print [\"7\"]".to_owned(), true, 2), true, false, true),
+        (with("fail no".to_owned(), false, 2), false, true, true),
+        (with("nonsense".to_owned(), false, 2), false, true, true),
+        (with("print [1]".to_owned(), false, 7), true, true, true),
+        (with("print {\"shouldExecute\":false}".to_owned(), false, 7), true, true, false),
+    ] {
+        let answer = world.call("user", "POST", "/api/code/validate", &body).await;
+        assert_eq!(answer.status.as_u16(), 200, "{body}: {}", answer.text);
+        let found = answer.json();
+        assert_eq!(found["executable"], json!(executable), "{body}: {found}");
+        assert_eq!(found["safe_match"], json!(safe_match), "{body}: {found}");
+        assert_eq!(found.get("error").is_some(), has_error, "{body}: {found}");
+        assert!(found["output"].is_string());
+    }
+    let empty = world.call("user", "POST", "/api/code/validate", "{}").await;
+    assert_eq!(empty.status.as_u16(), 422);
+}

@@ -1,0 +1,100 @@
+//! Jobs changed and ended.
+
+use std::time::Duration;
+
+use argus_domain::time::Timestamp;
+use argus_ports::JobStore;
+use serde_json::{Value, json};
+
+use crate::world::{NOW, World, job, job_with, one, open_task};
+
+async fn put(world: &World, path: &str, body: &str) -> (u16, Value) {
+    let answer = world.call("user", "PUT", path, body).await;
+    (answer.status.as_u16(), answer.json())
+}
+
+async fn record(world: &World, id: &str) -> argus_domain::job::JobRecord {
+    world.store.job(id.parse().unwrap()).await.unwrap().expect("it is stored")
+}
+
+#[tokio::test]
+async fn deleting_is_for_good_and_may_be_repeated() {
+    let world = World::new().await;
+    world.create("user", &one(job("1"))).await;
+    open_task(&world, "1").await;
+    for body in ["{}", "", "{}"] {
+        let (status, answer) = put(&world, "/api/jobs/delete/1", body).await;
+        assert_eq!((status, &answer["status"]), (200, &json!("deleted")), "{answer}");
+    }
+    let (status, answer) = put(&world, "/api/jobs/1/status/running", "").await;
+    assert_eq!((status, &answer["code"]), (409, &json!("JOB_ENDED")));
+    assert_eq!(put(&world, "/api/jobs/delete/2", "").await.0, 404);
+    assert_eq!(world.nudge.0.lock().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn a_pause_is_shown_and_not_made_up_for() {
+    let world = World::new().await;
+    world.create("user", &one(job("1"))).await;
+    assert_eq!(put(&world, "/api/jobs/1/status/paused", "").await.1["status"], json!("paused"));
+    world.clock.advance(Duration::from_secs(600) + Duration::from_secs(7));
+    for alias in ["active", "pending", "running"] {
+        let (status, answer) = put(&world, &format!("/api/jobs/1/status/{alias}"), "").await;
+        assert_eq!((status, &answer["status"]), (200, &json!("pending")), "{answer}");
+    }
+    let record = record(&world, "1").await;
+    assert_eq!(record.paused_at, None);
+    assert_eq!(record.cursor.next_due, Some(Timestamp(NOW.0 + 660_000)));
+    assert_eq!(put(&world, "/api/jobs/1/status/frozen", "").await.0, 422);
+}
+
+#[tokio::test]
+async fn an_update_is_laid_over_the_job_and_reaches_the_schedule() {
+    let world = World::new().await;
+    world.create("user", &one(job("1"))).await;
+    let (status, answer) = put(&world, "/api/jobs/update/1", r#"{"job_title":"other title"}"#).await;
+    assert_eq!((status, &answer["version"]), (200, &json!(2)), "{answer}");
+    let (_, same) = put(&world, "/api/jobs/update/1", r#"{"job_title":"other title"}"#).await;
+    assert_eq!(same["version"], json!(2));
+    world.clock.advance(Duration::from_secs(100));
+    let full = job_with("1", json!({"time_interval": 45, "schedule_type": null, "time_frame": 7200}));
+    let (status, answer) = put(&world, "/api/jobs/update/1", &full.to_string()).await;
+    assert_eq!((status, &answer["version"]), (200, &json!(3)), "{answer}");
+    let record = record(&world, "1").await;
+    assert_eq!(record.job.accepted_at, NOW);
+    assert_eq!(record.cursor.next_due, Some(Timestamp(NOW.0 + 135_000)));
+    assert_eq!(record.job.expires_at, Timestamp(NOW.0 + 7_200_000));
+    for (body, path) in [
+        (json!({"job_id": "2"}), "job_id"),
+        (json!({"user_address": "0x2222222222222222222222222222222222222222"}), "user_address"),
+        (json!({"task_definition_id": 5}), "task_definition_id"),
+        (json!({"arguments": ["x"]}), "arguments[0]"),
+        (json!({"job_title": "x"}), "job_title"),
+    ] {
+        let (status, answer) = put(&world, "/api/jobs/update/1", &body.to_string()).await;
+        assert_eq!(status, 422, "{body}: {answer}");
+        let paths: Vec<&str> =
+            answer["details"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap()).collect();
+        assert!(paths.contains(&path), "{body}: {answer}");
+    }
+    assert_eq!(put(&world, "/api/jobs/update/1", "[1]").await.0, 400);
+}
+
+#[tokio::test]
+async fn an_event_job_keeps_its_filter_when_its_title_changes() {
+    let world = World::new().await;
+    let event = json!({
+        "task_definition_id": 3, "recurring": true, "trigger_chain_id": "31337",
+        "trigger_contract_address": "0x6666666666666666666666666666666666666666",
+        "trigger_event": "Moved(address indexed who, uint256 amount)",
+        "event_filter_para_name": "amount", "event_filter_value": "5",
+    });
+    let created = world.create("user", &one(job_with("1", event))).await;
+    assert_eq!(created.status.as_u16(), 200, "{}", created.text);
+    let before = record(&world, "1").await;
+    let (status, answer) = put(&world, "/api/jobs/update/1", r#"{"job_title":"other title"}"#).await;
+    assert_eq!(status, 200, "{answer}");
+    let after = record(&world, "1").await;
+    assert_eq!(after.job.trigger, before.job.trigger);
+    assert_eq!((after.job.version, after.cursor), (2, before.cursor));
+}

@@ -1,0 +1,442 @@
+//! An edge with small fakes behind it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use argus_api::{Chain, Config, NewKey, Ports, ReadyCheck, api, new_key};
+use argus_domain::{
+    Address, B256, Bytes, U256,
+    access::Role,
+    chain::{Block, Contracts, GasPrice, Log, LogQuery, SignedTx, TxReceipt},
+    contracts::{encode_balance, encode_fee, encode_job},
+    ids::{ChainId, JobId},
+    limits::Limits,
+    module::{Admitted, EngineId, Language, Refusal, Shape, WasmHash},
+    run::{FailureKind, RunEnd, RunFailure, RunInput, RunReport, Transcript},
+    time::Timestamp,
+};
+use argus_memory::{ManualClock, MemoryArchive, MemoryBus, MemoryContent, MemoryLimiter, MemoryStore};
+use argus_ports::{
+    ChainError, ChainReader, ChainWriter, Egress, EgressError, EgressRequest, EgressResponse, KeyStore,
+    LinkError, ModuleRunner, Nudge, Reach, RunnerError, chain::At,
+};
+use async_trait::async_trait;
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request, StatusCode},
+};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+pub const CHAIN: u64 = 31337;
+pub const NOW: Timestamp = Timestamp(1_800_000_000_000);
+pub const TARGET: &str = "0xa92f95FDeF3DB6B2aA115548376c7a2429711497";
+pub const SAFE: &str = "0x00000000000000000000000000000000005afe01";
+pub const ABI: &str = r#"[{"type":"function","name":"incrementBy","stateMutability":"nonpayable","inputs":[{"name":"amount","type":"uint256"}],"outputs":[]},{"type":"event","name":"Moved","inputs":[{"name":"who","type":"address","indexed":true},{"name":"amount","type":"uint256","indexed":false}]}]"#;
+pub const SAFE_ABI: &str = r#"[{"type":"function","name":"execJobFromHub","inputs":[{"name":"safe","type":"address"},{"name":"to","type":"address"},{"name":"value","type":"uint256"},{"name":"data","type":"bytes"},{"name":"operation","type":"uint8"},{"name":"jobOwner","type":"address"}],"outputs":[]}]"#;
+
+pub fn address(n: u8) -> Address {
+    Address::repeat_byte(n)
+}
+
+pub fn contracts() -> Contracts {
+    Contracts {
+        executor: address(0xe1),
+        keeper_registry: address(0xe2),
+        job_registry: address(0xe3),
+        gas_registry: address(0xe4),
+    }
+}
+
+/// A chain at block 100 whose calls all run through, with a table of registered jobs.
+#[derive(Default)]
+pub struct FakeChain {
+    pub registered: Mutex<BTreeMap<JobId, (Address, Address, bool)>>,
+    pub reverts: Mutex<bool>,
+}
+
+#[async_trait]
+impl ChainReader for FakeChain {
+    fn chain(&self) -> ChainId {
+        ChainId(CHAIN)
+    }
+    async fn block(&self, _: At) -> Result<Option<Block>, ChainError> {
+        Ok(Some(Block { number: 100, hash: B256::repeat_byte(7), parent: B256::ZERO, time: NOW }))
+    }
+    async fn call(&self, _: Option<Address>, to: Address, data: Bytes, _: At) -> Result<Bytes, ChainError> {
+        let selector = data.get(..4).unwrap_or_default().to_vec();
+        let is = |other: Bytes| other[..4] == selector[..];
+        if to == contracts().gas_registry && is(encode_balance(Address::ZERO)) {
+            return Ok(U256::from(10_000_000_000_000_000_000u64).to_be_bytes::<32>().into());
+        }
+        if to == contracts().executor && is(encode_fee()) {
+            return Ok(U256::from(5u64).to_be_bytes::<32>().into());
+        }
+        if to == contracts().job_registry && is(encode_job(JobId(U256::ZERO))) {
+            let id = JobId(U256::from_be_slice(&data[4..36]));
+            let registered = self.registered.lock().unwrap();
+            let (owner, target, active) = registered.get(&id).copied().unwrap_or_default();
+            let words = [
+                owner.into_word(),
+                target.into_word(),
+                B256::with_last_byte(1),
+                B256::with_last_byte(u8::from(active)),
+            ];
+            return Ok(words.iter().flat_map(|w| w.0).collect::<Vec<u8>>().into());
+        }
+        Ok(Bytes::new())
+    }
+    async fn balance(&self, _: Address, _: At) -> Result<U256, ChainError> {
+        Ok(U256::ZERO)
+    }
+    async fn logs(&self, _: LogQuery) -> Result<Vec<Log>, ChainError> {
+        Ok(Vec::new())
+    }
+    async fn receipt(&self, _: B256) -> Result<Option<TxReceipt>, ChainError> {
+        Ok(None)
+    }
+    async fn code(&self, _: Address) -> Result<Bytes, ChainError> {
+        Ok(Bytes::new())
+    }
+}
+
+#[async_trait]
+impl ChainWriter for FakeChain {
+    fn chain(&self) -> ChainId {
+        ChainId(CHAIN)
+    }
+    async fn nonce(&self, _: Address) -> Result<u64, ChainError> {
+        Ok(0)
+    }
+    async fn gas_price(&self) -> Result<GasPrice, ChainError> {
+        Ok(GasPrice { base_fee: 1_000_000_000, priority_fee: 1 })
+    }
+    async fn estimate(&self, _: Address, _: Address, _: U256, _: Bytes) -> Result<u64, ChainError> {
+        if *self.reverts.lock().unwrap() {
+            return Err(ChainError::Reverted { reason: "no".to_owned(), data: Bytes::new() });
+        }
+        Ok(50_000)
+    }
+    async fn send(&self, _: &SignedTx) -> Result<(), ChainError> {
+        Ok(())
+    }
+}
+
+/// Runs `print <json>`, `skip <reason>`, `fail <message>`; refuses all else.
+#[derive(Default)]
+pub struct FakeRunner {
+    pub runs: Mutex<u32>,
+}
+
+#[async_trait]
+impl ModuleRunner for FakeRunner {
+    fn engine(&self) -> EngineId {
+        EngineId(B256::repeat_byte(9))
+    }
+    async fn admit(&self, source: bytes::Bytes, _: Language) -> Result<Admitted, RunnerError> {
+        let text = String::from_utf8_lossy(&source).into_owned();
+        if !["print ", "skip ", "fail "].iter().any(|word| text.starts_with(word)) {
+            return Err(Refusal { reasons: vec!["this is no script".to_owned()] }.into());
+        }
+        let length = source.len() as u64;
+        Ok(Admitted { wasm_hash: WasmHash(B256::repeat_byte(3)), module_bytes: length, shape: Shape::Script })
+    }
+    async fn run(
+        &self,
+        source: bytes::Bytes,
+        _: Language,
+        _: Arc<RunInput>,
+        _: Limits,
+    ) -> Result<RunReport, RunnerError> {
+        *self.runs.lock().unwrap() += 1;
+        let text = String::from_utf8_lossy(&source).into_owned();
+        let (word, rest) = text.split_once(' ').unwrap_or((&text, ""));
+        let end = match word {
+            "print" => RunEnd::Value(serde_json::from_str(rest).expect("a test's script prints JSON")),
+            "skip" => RunEnd::Skipped(rest.to_owned()),
+            _ => {
+                let message = rest.to_owned();
+                RunEnd::Failed(RunFailure { kind: FailureKind::Script, message })
+            }
+        };
+        Ok(RunReport {
+            wasm_hash: WasmHash(B256::repeat_byte(3)),
+            engine: self.engine(),
+            end,
+            log: "a line".to_owned(),
+            fuel: 1_234_567,
+            memory_bytes: 65_536,
+            host_calls: 0,
+            transcript: Transcript::default(),
+        })
+    }
+    async fn replay(
+        &self,
+        source: bytes::Bytes,
+        language: Language,
+        input: Arc<RunInput>,
+        limits: Limits,
+        _: Arc<Transcript>,
+    ) -> Result<RunReport, RunnerError> {
+        self.run(source, language, input, limits).await
+    }
+}
+
+/// Knows which addresses are private.
+pub struct FakeEgress;
+
+#[async_trait]
+impl Egress for FakeEgress {
+    async fn fetch(&self, _: EgressRequest) -> Result<EgressResponse, EgressError> {
+        Err(EgressError::Transport("no network in tests".to_owned()))
+    }
+    fn check(&self, url: &str, reach: &Reach) -> Result<(), EgressError> {
+        let Some((_, rest)) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))
+        else {
+            return Err(EgressError::Denied("the scheme".to_owned()));
+        };
+        let host = rest.split('/').next().unwrap_or_default();
+        if reach.operator.iter().any(|listed| listed == host) {
+            return Ok(());
+        }
+        let is_private = ["127.", "10.", "192.168.", "169.254.", "localhost", "[::1]"];
+        if is_private.iter().any(|start| host.starts_with(start)) {
+            return Err(EgressError::Denied(format!("{host} is not public")));
+        }
+        Ok(())
+    }
+}
+
+/// Remembers whom it was told of.
+#[derive(Default)]
+pub struct FakeNudge(pub Mutex<Vec<JobId>>);
+
+#[async_trait]
+impl Nudge for FakeNudge {
+    async fn jobs_changed(&self, jobs: &[JobId]) -> Result<(), LinkError> {
+        self.0.lock().unwrap().extend_from_slice(jobs);
+        Ok(())
+    }
+}
+
+/// A component that may fail.
+pub struct Component(pub Mutex<Result<(), String>>);
+
+#[async_trait]
+impl ReadyCheck for Component {
+    fn name(&self) -> &str {
+        "store"
+    }
+    async fn check(&self) -> Result<(), String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+pub struct World {
+    pub router: Router,
+    pub store: MemoryStore,
+    pub bus: MemoryBus,
+    pub content: MemoryContent,
+    pub clock: ManualClock,
+    pub chain: Arc<FakeChain>,
+    pub runner: Arc<FakeRunner>,
+    pub nudge: Arc<FakeNudge>,
+    pub component: Arc<Component>,
+    /// Keys by name: `user` (of address 0x11..), `other` (0x22..), `app`, `keeper` (0x33..), `admin`.
+    pub keys: BTreeMap<&'static str, String>,
+    // Ends with the world.
+    _background: tokio::task::JoinSet<()>,
+}
+
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {}", self.text))
+    }
+    pub fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(Config::default()).await
+    }
+
+    pub async fn with(config: Config) -> Self {
+        let (store, bus, content) = (MemoryStore::new(), MemoryBus::new(), MemoryContent::new());
+        let clock = ManualClock::new(NOW);
+        let (chain, runner) = (Arc::new(FakeChain::default()), Arc::new(FakeRunner::default()));
+        let nudge = Arc::new(FakeNudge::default());
+        let component = Arc::new(Component(Mutex::new(Ok(()))));
+        let mut keys = BTreeMap::new();
+        for (name, owner, role) in [
+            ("user", 0x11, Role::User),
+            ("other", 0x22, Role::User),
+            ("app", 0x99, Role::App),
+            ("keeper", 0x33, Role::Keeper),
+            ("admin", 0xaa, Role::Admin),
+        ] {
+            let NewKey { text, key } = new_key(address(owner), role, 100_000, NOW);
+            store.put(key).await.unwrap();
+            keys.insert(name, text);
+        }
+        let one = Chain {
+            reader: chain.clone(),
+            writer: chain.clone(),
+            contracts: Some(contracts()),
+            explorer: Some("https://scan.example/".to_owned()),
+        };
+        let ports = Ports {
+            jobs: Arc::new(store.clone()),
+            tasks: Arc::new(store.clone()),
+            bus: Arc::new(bus.clone()),
+            keys: Arc::new(store.clone()),
+            keepers: Arc::new(store.clone()),
+            ledger: Arc::new(store.clone()),
+            modules: Arc::new(store.clone()),
+            content: Arc::new(content.clone()),
+            archive: Arc::new(MemoryArchive::new()),
+            egress: Arc::new(FakeEgress),
+            runner: runner.clone(),
+            clock: Arc::new(clock.clone()),
+            limiter: Arc::new(MemoryLimiter::new(Arc::new(clock.clone()))),
+            nudge: nudge.clone(),
+            chains: BTreeMap::from([(ChainId(CHAIN), one.clone()), (ChainId(10), one)]),
+            checks: vec![component.clone()],
+            metrics: prometheus::Registry::new(),
+        };
+        let (router, background) = api(config, ports).unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(background);
+        tokio::task::yield_now().await;
+        let _background = tasks;
+        Self { router, store, bus, content, clock, chain, runner, nudge, component, keys, _background }
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        Answer { status, headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+    }
+
+    /// A request with the key of this name; an empty name sends none.
+    pub async fn call(&self, key: &str, method: &str, path: &str, body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if !key.is_empty() {
+            request = request.header("X-API-KEY", &self.keys[key]);
+        }
+        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    pub async fn get(&self, key: &str, path: &str) -> Answer {
+        self.call(key, "GET", path, "").await
+    }
+
+    pub async fn create(&self, key: &str, jobs: &Value) -> Answer {
+        self.call(key, "POST", "/api/jobs", &jobs.to_string()).await
+    }
+
+    /// Publishes a script and gives its URL.
+    pub async fn script(&self, source: &str) -> String {
+        use argus_ports::ContentStore;
+        let cid = self.content.put(bytes::Bytes::from(source.to_owned())).await.unwrap();
+        format!("https://gateway.example/ipfs/{cid}")
+    }
+}
+
+/// A job of the user 0x11.. as the npm client sends it: kind 1, every minute for an hour.
+pub fn job(id: &str) -> Value {
+    serde_json::from_str(&format!(
+        r#"{{"job_id":"{id}","user_address":"0x1111111111111111111111111111111111111111",
+        "ether_balance":2.000786e+21,"token_balance":2.000786e+21,"job_title":"demo job","task_definition_id":1,
+        "custom":true,"time_frame":3600,"recurring":false,"job_cost_prediction":1e-18,"timezone":"Asia/Calcutta",
+        "created_chain_id":"{CHAIN}","schedule_type":"interval","time_interval":60,"target_chain_id":"{CHAIN}",
+        "target_contract_address":"{TARGET}","target_function":"incrementBy","abi":{abi},"arg_type":1,
+        "arguments":["3"],"dynamic_arguments_script_url":"","is_imua":true,"is_safe":false,"safe_name":"",
+        "safe_address":"","language":""}}"#,
+        abi = Value::String(ABI.to_owned())
+    ))
+    .unwrap()
+}
+
+/// The same with some fields replaced; null removes.
+pub fn job_with(id: &str, changes: Value) -> Value {
+    let mut job = job(id);
+    for (name, value) in changes.as_object().unwrap() {
+        if value.is_null() {
+            job.as_object_mut().unwrap().remove(name);
+        } else {
+            job[name] = value.clone();
+        }
+    }
+    job
+}
+
+/// Opens the next task of a job, as the scheduler does.
+pub async fn open_task(world: &World, id: &str) -> argus_domain::task::Task {
+    use argus_domain::{ids::Occurrence, ids::TaskId, ids::TaskNumber, task::Task, task::TriggerFact};
+    use argus_ports::{Change, ChangeKind, EventBus, JobStore, TaskStore};
+    let record = world.store.job(id.parse().unwrap()).await.unwrap().expect("the job is there");
+    let mut cursor = record.cursor.clone();
+    cursor.revision += 1;
+    cursor.opened = TaskNumber(cursor.opened.0 + 1);
+    let due = Timestamp(NOW.0 + u64::from(cursor.opened.0) * 60_000);
+    let occurrence = Occurrence::Time(due);
+    let task = Task {
+        id: TaskId::of(record.job.id, &occurrence),
+        job: record.job.id,
+        job_version: record.job.version,
+        serial: record.job.serial,
+        number: cursor.opened,
+        occurrence,
+        due,
+        opened_at: due,
+        trigger: TriggerFact::Due,
+    };
+    TaskStore::open(&world.store, vec![(task.clone(), cursor)]).await.unwrap();
+    let change = Change {
+        job: task.job,
+        owner: record.job.owner,
+        task: task.id,
+        public_id: task.public_id(),
+        kind: ChangeKind::Created,
+        seq: 0,
+        at: due,
+    };
+    world.bus.publish(vec![change]).await.unwrap();
+    task
+}
+
+/// Settles a task as failed, as the dispatcher does.
+pub async fn fail_task(world: &World, task: &argus_domain::task::Task) {
+    use argus_domain::task::{Fact, Settlement, Verdict};
+    use argus_ports::{Change, ChangeKind, EventBus, JobStore, TaskStore};
+    let verdict = Verdict::Failed("TypeError: fetch failed".to_owned());
+    let settlement = Settlement { task: task.id, at: task.due, verdict };
+    world.store.record(vec![Fact::Settled(settlement)]).await.unwrap();
+    let owner = world.store.job(task.job).await.unwrap().expect("the job is there").job.owner;
+    let change = Change {
+        job: task.job,
+        owner,
+        task: task.id,
+        public_id: task.public_id(),
+        kind: ChangeKind::Settled,
+        seq: 0,
+        at: task.due,
+    };
+    world.bus.publish(vec![change]).await.unwrap();
+}
+
+pub fn one(job: Value) -> Value {
+    json!([job])
+}
