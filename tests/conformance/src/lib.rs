@@ -1,1 +1,14 @@
-//! Under construction.
+//! Contract suites: one per port, run on every adapter of it.
+//!
+//! A suite takes a factory that gives a fresh, empty adapter, and panics with the sentence that does not hold. Each
+//! check is one sentence of the port's documentation. The suites know no adapter; `tests/` pairs them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+pub mod blobs;
+pub mod bus;
+pub mod jobs;
+pub mod journal;
+pub mod people;
+pub mod samples;
+pub mod tasks;

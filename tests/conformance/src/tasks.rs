@@ -1,0 +1,310 @@
+//! The contract of [`TaskStore`], on a store that also keeps the jobs.
+
+use argus_domain::{
+    B256,
+    ids::{JobId, TaskId, TaskNumber},
+    job::{Cursor, JobChange, JobRecord},
+    task::{Broadcast, Challenge, Fact, TaskRecord, Verdict},
+};
+use argus_ports::{JobStore, OpenOutcome, Recorded, StoreError, TaskQuery, TaskStore};
+use futures::future::join_all;
+
+use crate::{
+    jobs::create,
+    samples::{
+        NOW, at, attempt, claim, cursor as first_cursor, handoff, job, job_with_safe, keeper, new_job,
+        next_cursor, next_task, observation, owner, receipt, settled, settled_agreed,
+    },
+};
+
+/// All of it.
+pub async fn suite<S: JobStore + TaskStore>(fresh: impl Fn() -> S) {
+    opening_moves_the_cursor(&fresh()).await;
+    opening_twice_is_opening_once(&fresh()).await;
+    opening_is_refused_when_stale_or_gone(&fresh()).await;
+    a_batch_opens_in_order(&fresh()).await;
+    facts_are_kept_in_order_and_once(&fresh()).await;
+    the_first_verdict_wins(&fresh()).await;
+    agreement_is_refused_once_the_job_is_deleted(&fresh()).await;
+    unfinished_agrees_with_the_fold(&fresh()).await;
+    unfinished_comes_in_pages(&fresh()).await;
+    lists_are_newest_first_in_pages(&fresh()).await;
+    of_many_verdicts_one_wins(&fresh()).await;
+    of_two_schedulers_one_opens(&fresh()).await;
+}
+
+/// Opens the job's next task, which must succeed, and gives it back with the job as it is then.
+pub async fn open_next<S: JobStore + TaskStore>(store: &S, job: JobId) -> (TaskId, JobRecord) {
+    let record = store.job(job).await.expect("job").expect("record");
+    let (task, cursor) = next_task(&record);
+    let id = task.id;
+    assert_eq!(store.open(vec![(task, cursor)]).await, Ok(vec![OpenOutcome::Opened]));
+    (id, store.job(job).await.expect("job").expect("record"))
+}
+
+async fn record_of(store: &dyn TaskStore, id: TaskId) -> TaskRecord {
+    store.tasks(&[id]).await.expect("tasks").pop().expect("the task is there")
+}
+
+async fn opening_moves_the_cursor<S: JobStore + TaskStore>(store: &S) {
+    let record = create(store, vec![new_job(1)]).await.remove(0);
+    let (task, cursor) = next_task(&record);
+    assert_eq!(store.open(vec![(task.clone(), cursor.clone())]).await, Ok(vec![OpenOutcome::Opened]));
+    let moved = store.job(record.job.id).await.expect("job").expect("record");
+    assert_eq!(moved.cursor, cursor, "the cursor moved with it");
+    assert_eq!(moved.last_opened_at, Some(task.due));
+    assert_eq!(record_of(store, task.id).await, TaskRecord { task: task.clone(), facts: Vec::new() });
+    let by_number = store.by_public_id(task.public_id()).await.expect("by_public_id");
+    assert_eq!(by_number.map(|record| record.task), Some(task));
+    assert_eq!(store.by_public_id(5).await, Ok(None), "absent is none");
+    assert_eq!(store.tasks(&[TaskId(B256::ZERO)]).await, Ok(vec![]), "absent ones are left out");
+}
+
+async fn opening_twice_is_opening_once<S: JobStore + TaskStore>(store: &S) {
+    let record = create(store, vec![new_job(1)]).await.remove(0);
+    let opening = next_task(&record);
+    store.open(vec![opening.clone()]).await.expect("open");
+    let after = store.job(record.job.id).await.expect("job").expect("record");
+    assert_eq!(store.open(vec![opening.clone()]).await, Ok(vec![OpenOutcome::Already]));
+    assert_eq!(store.job(record.job.id).await, Ok(Some(after.clone())), "nothing changed");
+    let onward = next_cursor(&after.cursor);
+    assert_eq!(store.open(vec![(opening.0, onward.clone())]).await, Ok(vec![OpenOutcome::Already]));
+    let moved = store.job(record.job.id).await.expect("job").expect("record");
+    assert_eq!(moved.cursor, onward, "the cursor moves if it had not");
+}
+
+async fn opening_is_refused_when_stale_or_gone<S: JobStore + TaskStore>(store: &S) {
+    let record = create(store, vec![new_job(1)]).await.remove(0);
+    let (task, cursor) = next_task(&record);
+    let ahead = Cursor { revision: cursor.revision + 1, ..cursor.clone() };
+    assert_eq!(store.open(vec![(task.clone(), ahead)]).await, Ok(vec![OpenOutcome::Stale]));
+    assert_eq!(store.tasks(&[task.id]).await, Ok(vec![]), "nothing was written");
+    store.open(vec![(task.clone(), cursor)]).await.expect("open");
+    let after = store.job(record.job.id).await.expect("job").expect("record");
+    let (next, moved) = next_task(&after);
+    let mut same_number = next.clone();
+    same_number.number = task.number;
+    assert_eq!(store.open(vec![(same_number, moved.clone())]).await, Ok(vec![OpenOutcome::Stale]));
+    assert_eq!(store.job(record.job.id).await, Ok(Some(after)), "a job's number is there once");
+
+    for (change, back) in
+        [(JobChange::Paused(NOW), Some(JobChange::Resumed(NOW))), (JobChange::Deleted(NOW), None)]
+    {
+        store.change(record.job.id, change).await.expect("change");
+        let opening = (next.clone(), moved.clone());
+        assert_eq!(store.open(vec![opening]).await, Ok(vec![OpenOutcome::Gone]));
+        assert_eq!(store.tasks(&[next.id]).await, Ok(vec![]), "nothing was written");
+        if let Some(back) = back {
+            store.change(record.job.id, back).await.expect("change");
+        }
+    }
+    let (mut orphan, cursor) = (next, next_cursor(&first_cursor(&job(9))));
+    orphan.job = job(9).id;
+    assert_eq!(store.open(vec![(orphan, cursor)]).await, Ok(vec![OpenOutcome::Gone]), "no such job");
+}
+
+async fn a_batch_opens_in_order<S: JobStore + TaskStore>(store: &S) {
+    let records = create(store, vec![new_job(1), new_job(2)]).await;
+    let (first, after_first) = next_task(&records[0]);
+    let then = JobRecord { cursor: after_first.clone(), ..records[0].clone() };
+    let (second, after_second) = next_task(&then);
+    let other = next_task(&records[1]);
+    let batch = vec![
+        (first.clone(), after_first.clone()),
+        (second, after_second.clone()),
+        (first, after_first),
+        other,
+    ];
+    let outcomes = store.open(batch).await.expect("open");
+    assert_eq!(
+        outcomes,
+        [OpenOutcome::Opened, OpenOutcome::Opened, OpenOutcome::Already, OpenOutcome::Opened]
+    );
+    let record = store.job(records[0].job.id).await.expect("job").expect("record");
+    assert_eq!((record.cursor, record.last_opened_at), (after_second, Some(at(2000))));
+}
+
+async fn facts_are_kept_in_order_and_once<S: JobStore + TaskStore>(store: &S) {
+    create(store, vec![new_job(1)]).await;
+    let (id, _) = open_next(store, job(1).id).await;
+    let facts = vec![
+        Fact::Observed(observation(id, 2)),
+        Fact::Attempted(attempt(id, 1)),
+        Fact::Claimed(claim(id, 2)),
+        Fact::Observed(observation(id, 1)),
+    ];
+    assert_eq!(store.record(facts.clone()).await, Ok(vec![Recorded::New; 4]));
+    assert_eq!(record_of(store, id).await.facts, facts, "in the order of recording, not of keys");
+    let mut other = observation(id, 1);
+    other.fuel += 1;
+    let more = vec![Fact::Observed(other), Fact::Attempted(attempt(id, 2)), Fact::Attempted(attempt(id, 2))];
+    let outcomes = store.record(more).await.expect("record");
+    let known = |fact: &Fact| Recorded::Already(Box::new(fact.clone()));
+    assert_eq!(outcomes[0], known(&facts[3]), "the first one stays");
+    assert_eq!(outcomes[1..], [Recorded::New, known(&Fact::Attempted(attempt(id, 2)))]);
+    assert_eq!(record_of(store, id).await.facts.len(), 5);
+    let nowhere = Fact::Attempted(attempt(TaskId(B256::ZERO), 1));
+    assert_eq!(store.record(vec![nowhere]).await, Ok(vec![Recorded::Refused]), "no such task");
+}
+
+async fn the_first_verdict_wins<S: JobStore + TaskStore>(store: &S) {
+    create(store, vec![new_job(1)]).await;
+    let (id, _) = open_next(store, job(1).id).await;
+    let first = settled(id, Verdict::Exhausted("time ran out".to_owned()));
+    assert_eq!(store.record(vec![first.clone()]).await, Ok(vec![Recorded::New]));
+    for later in [settled_agreed(id), settled(id, Verdict::Skipped("no".to_owned())), first.clone()] {
+        let outcome = store.record(vec![later]).await;
+        assert_eq!(outcome, Ok(vec![Recorded::Already(Box::new(first.clone()))]));
+    }
+    assert_eq!(record_of(store, id).await.facts, [first]);
+}
+
+async fn agreement_is_refused_once_the_job_is_deleted<S: JobStore + TaskStore>(store: &S) {
+    create(store, vec![new_job(1)]).await;
+    let (open, _) = open_next(store, job(1).id).await;
+    let (agreed, _) = open_next(store, job(1).id).await;
+    store.record(vec![settled_agreed(agreed)]).await.expect("record");
+    store.change(job(1).id, JobChange::Deleted(NOW)).await.expect("delete");
+    assert_eq!(store.record(vec![settled_agreed(open)]).await, Ok(vec![Recorded::Refused]));
+    assert_eq!(record_of(store, open).await.facts, [], "nothing was written");
+    let repeat = store.record(vec![settled_agreed(agreed)]).await;
+    assert_eq!(repeat, Ok(vec![Recorded::Already(Box::new(settled_agreed(agreed)))]));
+    let withdrawn = settled(open, Verdict::Withdrawn("the job was deleted".to_owned()));
+    assert_eq!(store.record(vec![withdrawn]).await, Ok(vec![Recorded::New]), "other verdicts are taken");
+    let late = Fact::Received(receipt(agreed, 1));
+    assert_eq!(store.record(vec![late]).await, Ok(vec![Recorded::New]), "other facts are taken");
+}
+
+/// One fact of each kind that can bear on whether a task is finished, in every combination and two orders.
+async fn unfinished_agrees_with_the_fold<S: JobStore + TaskStore>(store: &S) {
+    create(store, vec![new_job(1)]).await;
+    let kinds = |id: TaskId| {
+        let (block_hash, transaction) = (B256::repeat_byte(8), B256::repeat_byte(5));
+        vec![
+            Fact::Announced { task: id, at: NOW },
+            Fact::Confirmed { task: id, block_hash, at: NOW },
+            Fact::Lapsed { task: id, at: NOW },
+            Fact::Received(receipt(id, 1)),
+            Fact::Revoked { task: id, sighting: 1, block_hash, at: NOW },
+            Fact::HandedOff(handoff(id, 1)),
+            Fact::Broadcast(Broadcast { task: id, keeper: keeper(1), transaction, at: NOW }),
+            Fact::TriggerLost { task: id, at: NOW },
+            Fact::Challenged(Challenge { task: id, keeper: keeper(1), finding: "other".to_owned(), at: NOW }),
+        ]
+    };
+    let verdicts = |id: TaskId| {
+        let why = "why".to_owned();
+        vec![
+            None,
+            Some(settled_agreed(id)),
+            Some(settled(id, Verdict::Skipped(why.clone()))),
+            Some(settled(id, Verdict::Failed(why.clone()))),
+            Some(settled(id, Verdict::Withdrawn(why.clone()))),
+            Some(settled(id, Verdict::Exhausted(why))),
+        ]
+    };
+    let mut expected = Vec::new();
+    for which in 0..verdicts(TaskId(B256::ZERO)).len() {
+        // The first three kinds in every combination; the others all or none.
+        for subset in 0..16u32 {
+            let (id, _) = open_next(store, job(1).id).await;
+            let chosen = kinds(id).into_iter().enumerate().filter(|(n, _)| subset >> (*n).min(3) & 1 == 1);
+            let mut facts: Vec<Fact> = chosen.map(|(_, fact)| fact).collect();
+            facts.extend(verdicts(id).swap_remove(which));
+            if subset % 2 == 0 {
+                facts.reverse();
+            }
+            store.record(facts).await.expect("record");
+            if !record_of(store, id).await.state().is_finished() {
+                expected.push(id);
+            }
+        }
+    }
+    expected.sort();
+    let found = store.unfinished(None, 1000).await.expect("unfinished");
+    assert_eq!(found.iter().map(|record| record.task.id).collect::<Vec<_>>(), expected);
+}
+
+async fn unfinished_comes_in_pages<S: JobStore + TaskStore>(store: &S) {
+    create(store, vec![new_job(1), new_job(2)]).await;
+    let mut ids = Vec::new();
+    for n in [1, 2, 1, 2, 1] {
+        ids.push(open_next(store, job(n).id).await.0);
+    }
+    ids.sort();
+    store.record(vec![Fact::Attempted(attempt(ids[0], 1))]).await.expect("record");
+    let page = async |after, limit| store.unfinished(after, limit).await.expect("unfinished");
+    let first = page(None, 2).await;
+    assert_eq!(first.iter().map(|r| r.task.id).collect::<Vec<_>>(), ids[..2], "ascending by id");
+    assert_eq!(first[0].facts, [Fact::Attempted(attempt(ids[0], 1))], "with their facts");
+    let rest = page(Some(ids[1]), 9).await;
+    assert_eq!(rest.iter().map(|r| r.task.id).collect::<Vec<_>>(), ids[2..]);
+    assert_eq!(page(Some(ids[4]), 9).await, []);
+}
+
+async fn lists_are_newest_first_in_pages<S: JobStore + TaskStore>(store: &S) {
+    let safe = owner(9);
+    let (mut second, third) = (job(2), job_with_safe(3, safe));
+    second.owner = owner(2);
+    let jobs = [job(1), second, third];
+    create(store, jobs.iter().map(|job| (job.clone(), first_cursor(job))).collect()).await;
+    // Opened at 1 s: the first task of each job, at 2 s the second ones.
+    for _ in 0..2 {
+        for job in &jobs {
+            open_next(store, job.id).await;
+        }
+    }
+    let list = async |query, before, limit| {
+        let found = TaskStore::list(store, query, before, limit).await.expect("list");
+        let name = |r: TaskRecord| (r.task.serial.0, r.task.number.0);
+        found.into_iter().map(name).collect::<Vec<_>>()
+    };
+    let id = |serial: u64, number: u64| Some(serial << 26 | number);
+    assert_eq!(list(TaskQuery::Recent, None, 9).await, [(3, 2), (2, 2), (1, 2), (3, 1), (2, 1), (1, 1)]);
+    assert_eq!(list(TaskQuery::Recent, id(1, 2), 2).await, [(3, 1), (2, 1)]);
+    assert_eq!(list(TaskQuery::Owner(owner(1)), None, 3).await, [(3, 2), (1, 2), (3, 1)]);
+    assert_eq!(list(TaskQuery::Owner(owner(1)), id(3, 1), 3).await, [(1, 1)]);
+    assert_eq!(list(TaskQuery::Safe(safe), None, 9).await, [(3, 2), (3, 1)]);
+    assert_eq!(list(TaskQuery::Job(jobs[0].id), None, 9).await, [(1, 2), (1, 1)]);
+    assert_eq!(list(TaskQuery::Job(jobs[0].id), id(1, 2), 9).await, [(1, 1)]);
+    assert_eq!(list(TaskQuery::Job(job(8).id), None, 9).await, []);
+}
+
+async fn of_many_verdicts_one_wins<S: JobStore + TaskStore>(store: &S) {
+    create(store, vec![new_job(1)]).await;
+    for _ in 0..10 {
+        let (id, _) = open_next(store, job(1).id).await;
+        let verdict = |n: usize| match n % 2 {
+            0 => settled_agreed(id),
+            _ => settled(id, Verdict::Failed(format!("writer {n}"))),
+        };
+        let outcomes = join_all((0..16).map(|n| store.record(vec![verdict(n)]))).await;
+        let outcomes: Vec<Recorded> = outcomes.into_iter().map(|o| o.expect("record").remove(0)).collect();
+        let kept = record_of(store, id).await.facts;
+        assert_eq!(kept.len(), 1);
+        for (n, outcome) in outcomes.iter().enumerate() {
+            match outcome {
+                Recorded::New => assert_eq!(kept[0], verdict(n)),
+                Recorded::Already(fact) => {
+                    assert_eq!(**fact, kept[0], "everyone is told the one that counts")
+                }
+                Recorded::Refused => panic!("refused"),
+            }
+        }
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Recorded::New).count(), 1);
+    }
+}
+
+async fn of_two_schedulers_one_opens<S: JobStore + TaskStore>(store: &S) {
+    let mut record = create(store, vec![new_job(1)]).await.remove(0);
+    for n in 1..=10 {
+        let opening = next_task(&record);
+        let outcomes: Vec<Result<Vec<OpenOutcome>, StoreError>> =
+            join_all((0..4).map(|_| store.open(vec![opening.clone()]))).await;
+        let opened = outcomes.iter().filter(|o| **o == Ok(vec![OpenOutcome::Opened])).count();
+        let already = outcomes.iter().filter(|o| **o == Ok(vec![OpenOutcome::Already])).count();
+        assert_eq!((opened, already), (1, 3), "{outcomes:?}");
+        record = store.job(record.job.id).await.expect("job").expect("record");
+        assert_eq!(record.cursor.opened, TaskNumber(n));
+    }
+}
