@@ -6,7 +6,7 @@ use argus_ports::{Egress, EgressError, EgressRequest, EgressResponse, Method, Re
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use reqwest::{
-    Client,
+    Client, ClientBuilder,
     dns::{Addrs, Name, Resolve, Resolving},
     redirect,
 };
@@ -27,19 +27,26 @@ pub struct HttpEgress {
 impl HttpEgress {
     /// One client for all requests; connections are kept for reuse, by host.
     pub fn new() -> Result<Self, EgressError> {
-        let client = Client::builder()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .dns_resolver(PublicOnly)
-            .connect_timeout(Duration::from_secs(10))
-            .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(8)
-            .referer(false)
-            .user_agent(concat!("argus/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|e| EgressError::Transport(format!("the HTTP client cannot start: {e}")))?;
+        let client = builder().build().map_err(unbuilt)?;
         Ok(Self { client })
     }
+}
+
+/// What every client here has: no redirects, no proxies, public addresses alone.
+pub(crate) fn builder() -> ClientBuilder {
+    Client::builder()
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .dns_resolver(PublicOnly)
+        .connect_timeout(Duration::from_secs(10))
+        .pool_idle_timeout(Duration::from_secs(30))
+        .pool_max_idle_per_host(8)
+        .referer(false)
+        .user_agent(concat!("argus/", env!("CARGO_PKG_VERSION")))
+}
+
+pub(crate) fn unbuilt(error: reqwest::Error) -> EgressError {
+    EgressError::Transport(format!("the HTTP client cannot start: {error}"))
 }
 
 #[async_trait]
@@ -121,7 +128,7 @@ fn method(m: Method) -> reqwest::Method {
 }
 
 /// The innermost reason, which is the one that says something; never the URL, whose query may hold a key.
-fn explain(error: reqwest::Error) -> EgressError {
+pub(crate) fn explain(error: reqwest::Error) -> EgressError {
     let error = error.without_url();
     let mut inner: &dyn std::error::Error = &error;
     while let Some(source) = inner.source() {

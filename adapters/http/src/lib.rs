@@ -6,6 +6,7 @@
 mod address;
 mod egress;
 mod filter;
+mod socket;
 mod value;
 
 pub use address::is_public;

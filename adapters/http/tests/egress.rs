@@ -111,3 +111,36 @@ async fn redirects_are_answers_and_values_follow_them_through_the_filter() {
     assert_eq!(values.read(&fixed).await.expect("value").to_string(), "3.25");
     server.await.expect("server");
 }
+
+#[tokio::test]
+async fn a_websocket_gives_its_first_message_with_a_number() {
+    use futures::{SinkExt, StreamExt};
+    use tokio_tungstenite::tungstenite::Message;
+
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("bind");
+    let address = listener.local_addr().expect("address");
+    #[allow(clippy::disallowed_methods, reason = "a test's own server, joined by the test")]
+    let server = tokio::spawn(async move {
+        for last in [r#"{"price":"12.5"}"#, "{}"] {
+            let (stream, _) = listener.accept().await.expect("accept");
+            let mut socket = tokio_tungstenite::accept_async(stream).await.expect("handshake");
+            for text in [r#"{"hello":true}"#, "no json", last] {
+                let _ = socket.send(Message::text(text)).await;
+            }
+            let _ = socket.close(None).await;
+            while socket.next().await.is_some_and(|m| m.is_ok()) {}
+        }
+        let (mut stream, _) = listener.accept().await.expect("accept");
+        let _ = stream.write_all(&json("{}")).await;
+        let _ = stream.shutdown().await;
+    });
+    let egress = Arc::new(HttpEgress::new().expect("client"));
+    let source = ValueSource::parse("websocket", &format!("ws://{address}/feed"), "price").expect("source");
+    let unlisted = HttpValues::new(egress.clone(), Vec::new());
+    assert!(matches!(unlisted.read(&source).await, Err(ValueError::Fetch(EgressError::Denied(_)))));
+    let values = HttpValues::new(egress, vec![address.to_string()]);
+    assert_eq!(values.read(&source).await.expect("value").to_string(), "12.5");
+    assert!(matches!(values.read(&source).await, Err(ValueError::Shape(_))), "it closed without a number");
+    assert!(matches!(values.read(&source).await, Err(ValueError::Fetch(EgressError::Transport(_)))));
+    server.await.expect("server");
+}

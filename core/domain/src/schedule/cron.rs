@@ -95,7 +95,7 @@ impl Plan {
         let expression = expand_macro(expression.trim())?;
         let fields: Vec<&str> = expression.split_whitespace().collect();
         let (second, rest, year) = match fields.as_slice() {
-            [rest @ ..] if rest.len() == 5 => ("0", rest, "*"),
+            rest if rest.len() == 5 => ("0", rest, "*"),
             [second, rest @ ..] if rest.len() == 5 => (*second, rest, "*"),
             [second, rest @ .., year] if rest.len() == 5 => (*second, rest, *year),
             _ => {
