@@ -1,9 +1,6 @@
 //! The loop: takes messages in by the batch, asks the machines, carries out what they want.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use argus_domain::{
     attempt::{Assignment, Attempt, SignedAssignment},
@@ -22,7 +19,7 @@ use argus_ports::{HandoffOrder, Step, StoreError, ToKeeper};
 use futures::{StreamExt, stream};
 use tokio::{
     sync::{Notify, mpsc, watch},
-    task::{AbortHandle, Id, JoinSet},
+    task::JoinSet,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
@@ -30,28 +27,21 @@ use crate::{
     AggregatorError,
     config::Config,
     courier::{self, Errand},
-    credits::{Added, Credits, Key},
+    credits::{Added, Key},
     inbox::Message,
     ports::Ports,
-    session::{self, Said, Stream},
+    roster::Roster,
+    session::{Said, Stream},
 };
 
 /// Messages taken in at once: their facts share one commit.
 const BATCH: usize = 512;
-/// Messages that wait for one keeper's stream besides its credits: handoffs and second rounds.
-const STREAM_EXTRA: usize = 256;
 /// Errands that wait. The dispatcher asks again for what does not fit.
 const ERRANDS: usize = 8192;
 /// Jobs kept in memory; past this all are read anew.
 const JOBS_KEPT: usize = 20_000;
 /// Jobs read at once.
 const READS_AT_ONCE: usize = 32;
-
-struct Connected {
-    outbox: mpsc::Sender<ToKeeper>,
-    task: AbortHandle,
-    credits: Credits,
-}
 
 struct Service {
     config: Config,
@@ -60,9 +50,7 @@ struct Service {
     liveness: Liveness,
     live: watch::Sender<Vec<LiveKeeper>>,
     changed: Arc<Notify>,
-    keepers: BTreeMap<KeeperId, Connected>,
-    sessions: JoinSet<()>,
-    by_task: HashMap<Id, KeeperId>,
+    roster: Roster,
     /// Attempts that have not ended, as far as they are known, with what is signed for them.
     open: HashMap<Key, Arc<Assignment>>,
     jobs: HashMap<(JobId, u32), Arc<Job>>,
@@ -95,9 +83,7 @@ pub(crate) async fn run(
         liveness: Liveness::new(config.silent_after),
         live,
         changed,
-        keepers: BTreeMap::new(),
-        sessions: JoinSet::new(),
-        by_task: HashMap::new(),
+        roster: Roster::default(),
         open: HashMap::new(),
         jobs: HashMap::new(),
         errands,
@@ -119,18 +105,7 @@ pub(crate) async fn run(
                 }
                 service.take(std::mem::take(&mut messages), &mut out).await?;
             }
-            Some(ended) = service.sessions.join_next_with_id() => {
-                let id = match ended {
-                    Ok((id, ())) => id,
-                    Err(error) => {
-                        if error.is_panic() {
-                            tracing::error!(%error, "a keeper's session ended abruptly");
-                        }
-                        error.id()
-                    }
-                };
-                service.session_ended(id, &mut out);
-            }
+            keeper = service.roster.next_gone() => service.gone(keeper, &mut out),
             Some(_) = couriers.join_next() => return Err(AggregatorError::Ended("courier")),
             _ = refresh.tick() => service.refresh(&mut out).await,
             () = async {
@@ -226,51 +201,33 @@ impl Service {
     /// declined for it: it may have acted already.
     fn hand_off(&mut self, order: HandoffOrder) {
         let keeper = order.handoff.keeper;
-        self.put(keeper, ToKeeper::Perform(Box::new(order)));
+        self.roster.put(keeper, ToKeeper::Perform(Box::new(order)));
     }
 
     fn admit(&mut self, hello: KeeperHello, row: Box<KeeperRecord>, stream: Stream, out: &mut Vec<Effect>) {
         let keeper = hello.keeper;
-        let (outbox, messages) = mpsc::channel(hello.capacity.min(4096) as usize + STREAM_EXTRA);
-        let serving = session::serve(
-            self.ports.clone(),
-            keeper,
-            stream,
-            self.config.send_timeout,
-            messages,
-            self.inbox.clone(),
-        );
-        let task = self.sessions.spawn(serving);
-        self.by_task.insert(task.id(), keeper);
-        let credits = Credits::new(hello.capacity);
-        if let Some(old) = self.keepers.insert(keeper, Connected { outbox, task, credits }) {
-            self.by_task.remove(&old.task.id());
-            old.task.abort();
-        }
         tracing::info!(%keeper, capacity = hello.capacity, version = hello.version, "a keeper is in");
+        let (ports, inbox) = (self.ports.clone(), self.inbox.clone());
+        self.roster.admit(&hello, stream, ports, self.config.send_timeout, inbox);
         self.hear_liveness(liveness::Input::Hello { hello, row });
         self.machine.handle(self.ports.clock.now(), Input::Back(keeper), out);
     }
 
-    fn session_ended(&mut self, id: Id, out: &mut Vec<Effect>) {
-        // A session that was replaced is not known any more.
-        if let Some(keeper) = self.by_task.remove(&id) {
-            self.keepers.remove(&keeper);
-            self.hear_liveness(liveness::Input::Gone(keeper));
-            self.machine.handle(self.ports.clock.now(), Input::Gone(keeper), out);
-        }
+    fn gone(&mut self, keeper: KeeperId, out: &mut Vec<Effect>) {
+        self.hear_liveness(liveness::Input::Gone(keeper));
+        self.machine.handle(self.ports.clock.now(), Input::Gone(keeper), out);
     }
 
     fn said(&mut self, keeper: KeeperId, said: Said, out: &mut Vec<Effect>) {
         let now = self.ports.clock.now();
         let input = match said {
             Said::Answer(answer) => {
-                self.release(keeper, (answer.observation.task, answer.observation.attempt));
+                self.roster.release(keeper, (answer.observation.task, answer.observation.attempt));
                 Input::Answer(answer)
             }
             Said::Signed(claim) => Input::Signed(*claim),
             Said::Declined { task, attempt, reason } => {
-                self.release(keeper, (task, attempt));
+                self.roster.release(keeper, (task, attempt));
                 Input::Declined { task, attempt, keeper, reason }
             }
             Said::Performed(event) => return self.tell(Errand::Performed(event)),
@@ -279,12 +236,6 @@ impl Service {
             }
         };
         self.machine.handle(now, input, out);
-    }
-
-    fn release(&mut self, keeper: KeeperId, key: Key) {
-        if let Some(known) = self.keepers.get_mut(&keeper) {
-            known.credits.release(key);
-        }
     }
 
     /// Who is registered, and what they weigh. A keeper that has left the set is cut off.
@@ -296,17 +247,14 @@ impl Service {
             Ok(Err(error)) => return tracing::warn!(%error, "the keeper set cannot be read"),
             Err(_) => return tracing::warn!("the keeper set was not read in time"),
         };
-        let mut left: Vec<_> = self.keepers.keys().copied().collect();
+        let mut left: Vec<_> = self.roster.connected().collect();
         for row in rows {
             left.retain(|keeper| *keeper != row.keeper);
             self.hear_liveness(liveness::Input::Row(Box::new(row)));
         }
         for keeper in left {
             tracing::warn!(%keeper, "a keeper is not registered any more");
-            if let Some(known) = self.keepers.remove(&keeper) {
-                self.by_task.remove(&known.task.id());
-                known.task.abort();
-            }
+            self.roster.remove(keeper);
             self.hear_liveness(liveness::Input::Removed(keeper));
             self.machine.handle(now, Input::Gone(keeper), out);
         }
@@ -380,7 +328,7 @@ impl Service {
                 let Some(assignment) = self.open.get(&(round.task, round.attempt)).cloned() else { return };
                 if let Some(assignment) = self.signed(&assignment) {
                     let round = Box::new(Arc::unwrap_or_clone(round));
-                    self.put(keeper, ToKeeper::Second { assignment: Box::new(assignment), round });
+                    self.roster.put(keeper, ToKeeper::Second { assignment: Box::new(assignment), round });
                 }
             }
             Effect::Ended { task, attempt, outcome } => {
@@ -396,13 +344,11 @@ impl Service {
 
     fn assign(&mut self, keeper: KeeperId, assignment: Arc<Assignment>, out: &mut Vec<Effect>) {
         let now = self.ports.clock.now();
-        let Some(known) = self.keepers.get_mut(&keeper) else {
-            return self.machine.handle(now, Input::Gone(keeper), out);
-        };
-        match known.credits.add(assignment.clone(), self.config.waiting_max) {
-            Added::Waiting => {}
-            Added::InHand => self.send(keeper, &assignment),
-            Added::Full => {
+        match self.roster.add(keeper, assignment.clone(), self.config.waiting_max) {
+            None => self.machine.handle(now, Input::Gone(keeper), out),
+            Some(Added::Waiting) => {}
+            Some(Added::InHand) => self.send(keeper, &assignment),
+            Some(Added::Full) => {
                 let (task, attempt) = (assignment.task.id, assignment.attempt.no);
                 let reason = "too many assignments wait for this keeper".to_owned();
                 self.machine.handle(now, Input::Declined { task, attempt, keeper, reason }, out);
@@ -412,13 +358,8 @@ impl Service {
 
     /// Sends what has waited and has a credit now.
     fn send_waiting(&mut self) {
-        let now = self.ports.clock.now();
-        let mut ready = Vec::new();
-        for (keeper, known) in &mut self.keepers {
-            while let Some(assignment) = known.credits.next(now, |key| self.open.contains_key(key)) {
-                ready.push((*keeper, assignment));
-            }
-        }
+        let open = &self.open;
+        let ready = self.roster.ready(self.ports.clock.now(), |key| open.contains_key(key));
         for (keeper, assignment) in ready {
             self.send(keeper, &assignment);
         }
@@ -426,7 +367,7 @@ impl Service {
 
     fn send(&mut self, keeper: KeeperId, assignment: &Assignment) {
         if let Some(signed) = self.signed(assignment)
-            && self.put(keeper, ToKeeper::Assign(Box::new(signed)))
+            && self.roster.put(keeper, ToKeeper::Assign(Box::new(signed)))
         {
             self.config.failpoint.reach(Step::Assigned);
         }
@@ -447,18 +388,5 @@ impl Service {
         };
         self.signed = Some((key, signature));
         Some(SignedAssignment { assignment: assignment.clone(), signature })
-    }
-
-    /// Never waits: a keeper whose stream is full is slow or gone, and deadlines deal with both.
-    fn put(&self, keeper: KeeperId, message: ToKeeper) -> bool {
-        let Some(known) = self.keepers.get(&keeper) else {
-            tracing::debug!(%keeper, "a message for a keeper that is not connected");
-            return false;
-        };
-        let sent = known.outbox.try_send(message).is_ok();
-        if !sent {
-            tracing::warn!(%keeper, "a keeper's stream is full");
-        }
-        sent
     }
 }
