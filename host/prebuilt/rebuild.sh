@@ -3,9 +3,9 @@
 # says whether they are what is committed. With --write the results replace
 # the committed files and their sha256.
 #
-# Needs: cargo with rustup, apt-get, dpkg and
-# Debian's packages clang-19, lld-19, libclang-rt-19-dev-wasm32 and rustc-web
-# with their libraries. They are unpacked into $WORK/root, not installed.
+# Needs cargo with rustup, apt-get and dpkg. Of Debian's packages clang-19,
+# lld-19, libclang-rt-19-dev-wasm32 and rustc-web with their libraries, which
+# are unpacked into $WORK/root and not installed.
 #   WORK=dir   where to build (default: a folder in the cache)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -43,7 +43,7 @@ build_js() {
         -nostdinc -isystem "$resource/include" -isystem "$crate/vendor/wasi-libc/include" -I"$crate/quickjs" -I"$src" --embed-dir="$out" \
         -Wno-empty-body -ffile-prefix-map="$crate=quickjs" -ffile-prefix-map="$src=shim" \
         -nostdlib -fuse-ld="$root/bin/wasm-ld-19" \
-        "$src/engine.c" "$src/hash.c" "$out/os.c" "$crate/quickjs/quickjs.c" "$crate/quickjs/libregexp.c" "$crate/quickjs/libunicode.c" "$crate/quickjs/dtoa.c" \
+        "$src/engine.c" "$src/natives.c" "$src/hash.c" "$out/os.c" "$crate/quickjs/quickjs.c" "$crate/quickjs/libregexp.c" "$crate/quickjs/libunicode.c" "$crate/quickjs/dtoa.c" \
         "$crate/vendor/wasi-libc/lib/libc.a" "$resource/lib/wasi/libclang_rt.builtins-wasm32.a" \
         -Wl,--no-entry -Wl,--strip-all -Wl,--stack-first -Wl,-z,stack-size=262144 -o "$out/engine.wasm"
     (cd "$here/snapshot" && CARGO_TARGET_DIR=$WORK/snapshot-target cargo run --quiet --release --locked -- "$out/engine.wasm" "$out/js-engine.wasm" engine_init)

@@ -33,10 +33,16 @@ use crate::{
 /// Longest native compilation of one module. Cranelift cannot be interrupted: past this the answer is an error, and
 /// its thread keeps the permit until it is done.
 const COMPILE_TIMEOUT: Duration = Duration::from_secs(20);
+/// The same for the modules that ship with the host, which are known to end: a busy machine must not lose them.
+const PREBUILT_TIMEOUT: Duration = Duration::from_secs(600);
 /// Compilations at a time: they are the largest use of CPU and memory here.
 const COMPILERS: usize = 1;
 /// Sources stripped or compiled at a time; each takes a place in the pool besides the runs.
 pub(crate) const TOOLS: u32 = 2;
+
+/// Sources from this size on are held together with their hash, this many at most.
+const HASHED_BYTES_MIN: usize = 16 * 1024;
+const HASHED_MAX: usize = 64;
 
 /// A module that is ready to start.
 #[derive(Clone)]
@@ -57,7 +63,7 @@ pub(crate) enum Code {
 /// Compiles, links and keeps.
 pub(crate) struct Compiler {
     engine: Engine,
-    cache: Option<Cache>,
+    cache: Option<Arc<Cache>>,
     permits: Arc<Semaphore>,
     tools: Semaphore,
     ready: Mutex<Kept>,
@@ -69,6 +75,9 @@ pub(crate) struct Compiler {
 /// Ready modules by the hash of what was published; the one used longest ago goes first.
 struct Kept {
     entries: HashMap<[u8; 32], (u64, Ready)>,
+    /// Hashes of large sources whose bytes are held, so that the same bytes are not hashed for every run: 4 MB take
+    /// longer than the run itself.
+    hashed: HashMap<(usize, usize), (Bytes, [u8; 32])>,
     max: usize,
     clock: u64,
 }
@@ -77,10 +86,15 @@ impl Compiler {
     pub fn new(engine: Engine, cache: Option<Cache>, ready_modules: usize) -> Self {
         Self {
             engine,
-            cache,
+            cache: cache.map(Arc::new),
             permits: Arc::new(Semaphore::new(COMPILERS)),
             tools: Semaphore::new(TOOLS as usize),
-            ready: Mutex::new(Kept { entries: HashMap::new(), max: ready_modules.max(1), clock: 0 }),
+            ready: Mutex::new(Kept {
+                entries: HashMap::new(),
+                hashed: HashMap::new(),
+                max: ready_modules.max(1),
+                clock: 0,
+            }),
             js_engine: OnceCell::new(),
             js_compiler: OnceCell::new(),
             ts_strip: OnceCell::new(),
@@ -92,8 +106,7 @@ impl Compiler {
     /// # Errors
     /// Refusals say everything that is wrong with the bytes.
     pub async fn ready(&self, source: &Bytes, language: Language) -> Result<Ready, NoScript> {
-        let key = blake3::hash(source).as_bytes().to_owned();
-        let key = blake3::keyed_hash(&key, language.to_string().as_bytes()).as_bytes().to_owned();
+        let key = self.key(source, language);
         if let Some(ready) = self.kept(&key) {
             return Ok(ready);
         }
@@ -188,7 +201,7 @@ impl Compiler {
     }
 
     async fn prebuilt(&self, prebuilt: &'static Prebuilt) -> Result<Module, HostError> {
-        self.machine_code(prebuilt.wasm.to_vec(), prebuilt.sha256())
+        self.machine_code(prebuilt.wasm.to_vec(), prebuilt.sha256(), PREBUILT_TIMEOUT)
             .await
             .map_err(|reason| HostError::Prebuilt { module: prebuilt.name, reason })
     }
@@ -197,41 +210,68 @@ impl Compiler {
         let hash: [u8; 32] = Sha256::digest(&wasm).into();
         let admitted =
             Admitted { wasm_hash: WasmHash(B256::from(hash)), module_bytes: wasm.len() as u64, shape };
-        let module = self.machine_code(wasm, &hex::encode(hash)).await.map_err(|reason| refused(&reason))?;
+        let module = self
+            .machine_code(wasm, &hex::encode(hash), COMPILE_TIMEOUT)
+            .await
+            .map_err(|reason| refused(&reason))?;
         Ok((admitted, module))
     }
 
-    async fn machine_code(&self, wasm: Vec<u8>, hash: &str) -> Result<Module, String> {
-        if let Some(module) = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, hash)) {
-            return Ok(module);
+    /// Reading, authenticating, compiling and writing block, so they are kept off the threads that serve.
+    async fn machine_code(&self, wasm: Vec<u8>, hash: &str, limit: Duration) -> Result<Module, String> {
+        let (engine, cache, hash) = (self.engine.clone(), self.cache.clone(), hash.to_owned());
+        if let Some(cache) = cache.clone() {
+            let (engine, hash) = (engine.clone(), hash.clone());
+            let loading = tokio::task::spawn_blocking(move || cache.load(&engine, &hash));
+            if let Ok(Some(module)) = loading.await {
+                return Ok(module);
+            }
         }
         let permit = self.permits.clone().acquire_owned().await.map_err(|e| e.to_string())?;
-        let engine = self.engine.clone();
         let compiling = tokio::task::spawn_blocking(move || {
             let module = Module::new(&engine, wasm);
+            if let (Ok(module), Some(cache)) = (&module, cache) {
+                cache.store(module, &hash);
+            }
             drop(permit);
             module
         });
-        let module = match tokio::time::timeout(COMPILE_TIMEOUT, compiling).await {
-            Ok(Ok(Ok(module))) => module,
+        match tokio::time::timeout(limit, compiling).await {
+            Ok(Ok(Ok(module))) => Ok(module),
             Ok(Ok(Err(error))) => {
-                return Err(format!(
-                    "the module does not compile: {}",
-                    text::shown(&format!("{error:#}"), 500)
-                ));
+                Err(format!("the module does not compile: {}", text::shown(&format!("{error:#}"), 500)))
             }
-            Ok(Err(_)) => return Err("the module makes the compiler fail".to_owned()),
+            Ok(Err(_)) => Err("the module makes the compiler fail".to_owned()),
             Err(_) => {
-                let seconds = COMPILE_TIMEOUT.as_secs();
-                return Err(format!(
-                    "the compile time limit of {seconds} s is used up: split large functions"
-                ));
+                let seconds = limit.as_secs();
+                Err(format!("the compile time limit of {seconds} s is used up: split large functions"))
             }
-        };
-        if let Some(cache) = &self.cache {
-            cache.store(&module, hash);
         }
-        Ok(module)
+    }
+
+    fn key(&self, source: &Bytes, language: Language) -> [u8; 32] {
+        let content = if source.len() < HASHED_BYTES_MIN {
+            *blake3::hash(source).as_bytes()
+        } else {
+            self.content_hash(source)
+        };
+        *blake3::keyed_hash(&content, &[language as u8]).as_bytes()
+    }
+
+    /// As long as a `Bytes` is held here its address belongs to it, and its content cannot change.
+    fn content_hash(&self, source: &Bytes) -> [u8; 32] {
+        let address = (source.as_ptr() as usize, source.len());
+        let lock = || self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, hash)) = lock().hashed.get(&address) {
+            return *hash;
+        }
+        let hash = *blake3::hash(source).as_bytes();
+        let mut kept = lock();
+        if kept.hashed.len() >= HASHED_MAX {
+            kept.hashed.clear();
+        }
+        kept.hashed.insert(address, (source.clone(), hash));
+        hash
     }
 
     fn kept(&self, key: &[u8; 32]) -> Option<Ready> {

@@ -69,13 +69,22 @@ fn trigger(fact: &TriggerFact) -> Value {
 /// All that a script can see of an environment. The second prefix is what scripts written for TriggerX read.
 pub(crate) fn environment(input: &RunInput) -> Vec<(String, String)> {
     let kind = trigger(&input.trigger)["kind"].as_str().unwrap_or_default().to_owned();
-    let values = [
+    let chain = match &input.trigger {
+        TriggerFact::Log(log) => Some(log.chain),
+        TriggerFact::Due | TriggerFact::Value { .. } | TriggerFact::Manual => {
+            input.pins.keys().next().copied()
+        }
+    };
+    let mut values = vec![
         ("JOB_ID", input.job.to_string()),
         ("TASK_ID", input.task.to_string()),
         ("DUE", input.due.to_rfc3339()),
         ("ATTEMPT", input.attempt.0.to_string()),
         ("TRIGGER_KIND", kind),
     ];
+    if let Some(chain) = chain {
+        values.push(("CHAIN_ID", chain.to_string()));
+    }
     ["ARGUS", "TRIGGERX"]
         .iter()
         .flat_map(|prefix| {

@@ -12,6 +12,8 @@ use crate::{error::failure, text};
 pub(crate) const EXIT_SKIP: u32 = 64;
 /// How much of a wrong output is shown.
 const OUTPUT_SHOWN: usize = 500;
+/// Lines of the log that a failing exit code shows.
+const TAIL_LINES: usize = 8;
 
 /// The end of a run whose code ran through: its output must be exactly one JSON value.
 pub(crate) fn printed(output: &[u8], limits: &Limits, nothing: &str) -> RunEnd {
@@ -50,7 +52,8 @@ pub(crate) fn exited(code: u32, output: &[u8], log: &str, limits: &Limits) -> Ru
         0 => printed(output, limits, NOTHING_PRINTED),
         EXIT_SKIP => RunEnd::Skipped(last_line(log).unwrap_or_else(|| "skipped".to_owned())),
         code => {
-            let said = last_line(log).map(|line| format!(": {line}")).unwrap_or_default();
+            let said = tail(log);
+            let said = if said.is_empty() { said } else { format!(": {said}") };
             RunEnd::Failed(failure(
                 FailureKind::Script,
                 format!("the script ended with exit code {code}{said}"),
@@ -80,6 +83,12 @@ pub(crate) fn replied(output: &[u8], limits: &Limits) -> RunEnd {
         }
     }
     end
+}
+
+/// The last lines of a log: what a script says before it gives up, a stack included.
+fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.trim_end().lines().collect();
+    lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
 }
 
 fn last_line(log: &str) -> Option<String> {

@@ -76,6 +76,24 @@ async fn typescript_with_types_enums_and_generics_runs() {
 }
 
 #[tokio::test]
+async fn scripts_of_real_users_run_as_they_are() {
+    let b = bench();
+    for (source, expect) in [
+        (
+            include_str!("scripts/placeholder.ts"),
+            r#"["0x0000000000000000000000000000000000000002","1000000000000000000",true]"#,
+        ),
+        (
+            include_str!("scripts/choose-call.ts"),
+            r#"{"shouldExecute":true,"targetContract":"0x0000000000000000000000000000000000000003","calldata":"0xa9059cbb00000000000000000000000000000000000000000000000000000000000000040000000000000000000000000000000000000000000000000de0b6b3a7640000","storageUpdates":{"lastRun":"1735689600000"},"metadata":{"timestamp":1735689600000,"reason":"price 1234.567890","gasEstimate":200000}}"#,
+        ),
+    ] {
+        let report = b.ts(source).await;
+        assert_eq!(value(&report), expect);
+    }
+}
+
+#[tokio::test]
 async fn ends_that_are_no_result_say_why() {
     let b = bench();
     for (name, source, parts) in [

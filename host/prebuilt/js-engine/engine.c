@@ -6,13 +6,12 @@
  * run_script. Replies start with a tag byte, see TAG_*.
  */
 #include "quickjs.h"
-#include "hash.h"
+#include "natives.h"
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define EXPORT(n) __attribute__((export_name(n)))
-#define IMPORT(n) __attribute__((import_module("host"), import_name(n)))
 
 /* Shadow stack granted to JavaScript, out of the 256 KB that the linker
  * reserves. Reaching it is a RangeError that a script can catch. */
@@ -24,14 +23,6 @@ enum { TAG_PRINTED = 0, TAG_RETURNED = 1, TAG_FAILED = 2 };
 enum { COMPILED = 0, NOT_COMPILED = 1 };
 enum { KIND_COMMONJS = 'c', KIND_MODULE = 'm' };
 
-IMPORT("js_issue") uint32_t host_issue(const char *op, uint32_t op_len, const char *req, uint32_t req_len);
-IMPORT("js_await") uint64_t host_await(uint32_t id);
-IMPORT("js_write") void host_write(uint32_t stream, const char *ptr, uint32_t len);
-IMPORT("js_advance") void host_advance(double until_ms);
-IMPORT("js_random") void host_random(uint8_t *ptr, uint32_t len);
-IMPORT("js_exit") void host_exit(uint32_t code);
-IMPORT("js_now") double host_now_us(void);
-
 /* prelude/ as one function expression; written by rebuild.sh. */
 static const char prelude_source[] = {
 #embed "prelude.js"
@@ -41,8 +32,6 @@ static const char prelude_source[] = {
 static JSRuntime *rt;
 static JSContext *ctx;
 static JSValue hooks;
-static uint64_t random_state[2];
-static int random_seeded;
 
 EXPORT("abi_alloc") void *abi_alloc(uint32_t len) { return malloc(len ? len : 1); }
 
@@ -81,211 +70,6 @@ static uint64_t failed(uint8_t tag) {
     JS_FreeValue(ctx, e);
     return reply_string(tag, s);
 }
-
-/* ---- what the prelude gets from the host ---- */
-
-static JSValue n_issue(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
-    size_t op_len, req_len;
-    const char *op = JS_ToCStringLen(c, &op_len, argv[0]);
-    const char *req = JS_ToCStringLen(c, &req_len, argv[1]);
-    if (!op || !req) return JS_EXCEPTION;
-    uint32_t id = host_issue(op, op_len, req, req_len);
-    JS_FreeCString(c, op);
-    JS_FreeCString(c, req);
-    return JS_NewUint32(c, id);
-}
-
-/* [head text, body bytes] of a finished call; the reply is
- * u32 head length, head, body. */
-static JSValue n_await(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
-    uint32_t id;
-    if (JS_ToUint32(c, &id, argv[0])) return JS_EXCEPTION;
-    uint64_t packed = host_await(id);
-    uint8_t *p = (uint8_t *)(uintptr_t)(uint32_t)(packed >> 32);
-    uint32_t len = (uint32_t)packed, head_len;
-    if (!p || len < 4) return JS_ThrowInternalError(c, "the host gave no reply");
-    memcpy(&head_len, p, 4);
-    if (head_len > len - 4) return JS_ThrowInternalError(c, "the host's reply is malformed");
-    JSValue pair = JS_NewArray(c);
-    JS_SetPropertyUint32(c, pair, 0, JS_NewStringLen(c, (char *)p + 4, head_len));
-    JS_SetPropertyUint32(c, pair, 1, JS_NewUint8ArrayCopy(c, p + 4 + head_len, len - 4 - head_len));
-    free(p);
-    return pair;
-}
-
-static JSValue n_write(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
-    uint32_t stream;
-    size_t len;
-    if (JS_ToUint32(c, &stream, argv[0])) return JS_EXCEPTION;
-    const char *s = JS_ToCStringLen(c, &len, argv[1]);
-    if (!s) return JS_EXCEPTION;
-    host_write(stream, s, len);
-    JS_FreeCString(c, s);
-    return JS_UNDEFINED;
-}
-
-static JSValue n_now(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
-    return JS_NewFloat64(c, host_now_us() / 1000.0);
-}
-
-static JSValue n_advance(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
-    double until_ms;
-    if (JS_ToFloat64(c, &until_ms, argv[0])) return JS_EXCEPTION;
-    host_advance(until_ms);
-    return JS_UNDEFINED;
-}
-
-static JSValue n_exit(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
-    uint32_t code;
-    if (JS_ToUint32(c, &code, argv[0])) return JS_EXCEPTION;
-    host_exit(code);
-    __builtin_trap();
-}
-
-static JSValue n_random_bytes(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
-    uint32_t len;
-    if (JS_ToUint32(c, &len, argv[0])) return JS_EXCEPTION;
-    if (len > 65536) return JS_ThrowRangeError(c, "at most 65536 random bytes at a time");
-    uint8_t *buf = malloc(len ? len : 1);
-    if (!buf) return JS_ThrowInternalError(c, "out of memory");
-    host_random(buf, len);
-    JSValue v = JS_NewUint8ArrayCopy(c, buf, len);
-    free(buf);
-    return v;
-}
-
-/* xoroshiro128+, seeded once per run from the host: one host call however
- * many numbers a script draws. */
-static JSValue n_random(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
-    if (!random_seeded) {
-        host_random((uint8_t *)random_state, sizeof random_state);
-        random_state[0] |= 1;
-        random_seeded = 1;
-    }
-    uint64_t a = random_state[0], b = random_state[1], sum = a + b;
-    b ^= a;
-    random_state[0] = ((a << 24) | (a >> 40)) ^ b ^ (b << 16);
-    random_state[1] = (b << 37) | (b >> 27);
-    return JS_NewFloat64(c, (double)(sum >> 11) * 0x1p-53);
-}
-
-/* Lone surrogates become U+FFFD; both are three bytes long. */
-static JSValue n_utf8_encode(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
-    size_t len;
-    const char *s = JS_ToCStringLen(c, &len, argv[0]);
-    if (!s) return JS_EXCEPTION;
-    JSValue v = JS_NewUint8ArrayCopy(c, (const uint8_t *)s, len);
-    JS_FreeCString(c, s);
-    size_t n;
-    uint8_t *p = JS_GetUint8Array(c, &n, v);
-    for (size_t i = 0; p && i + 2 < n; i++)
-        if (p[i] == 0xED && p[i + 1] >= 0xA0) {
-            p[i] = 0xEF; p[i + 1] = 0xBF; p[i + 2] = 0xBD;
-        }
-    return v;
-}
-
-static int continuation(const uint8_t *p, size_t left, size_t at, uint8_t low, uint8_t high) {
-    return at < left && p[at] >= low && p[at] <= high;
-}
-
-/* Length of the well-formed sequence at p; 0 if there is none, with the
- * number of bytes to replace by one U+FFFD in *bad (WHATWG decoder). */
-static size_t utf8_sequence(const uint8_t *p, size_t left, size_t *bad) {
-    uint8_t b = p[0], low = 0x80, high = 0xBF;
-    size_t need;
-    *bad = 1;
-    if (b < 0x80) return 1;
-    if (b >= 0xC2 && b <= 0xDF) need = 2;
-    else if (b >= 0xE0 && b <= 0xEF) { need = 3; if (b == 0xE0) low = 0xA0; if (b == 0xED) high = 0x9F; }
-    else if (b >= 0xF0 && b <= 0xF4) { need = 4; if (b == 0xF0) low = 0x90; if (b == 0xF4) high = 0x8F; }
-    else return 0;
-    if (!continuation(p, left, 1, low, high)) return 0;
-    for (size_t i = 2; i < need; i++)
-        if (!continuation(p, left, i, 0x80, 0xBF)) { *bad = i; return 0; }
-    return need;
-}
-
-/* utf8Decode(bytes, fatal) */
-static JSValue n_utf8_decode(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
-    size_t len;
-    uint8_t *p = JS_GetUint8Array(c, &len, argv[0]);
-    if (!p && len) return JS_EXCEPTION;
-    size_t i = 0, bad;
-    while (i < len) {
-        size_t n = utf8_sequence(p + i, len - i, &bad);
-        if (!n) break;
-        i += n;
-    }
-    if (i == len) return JS_NewStringLen(c, (char *)p, len);
-    if (JS_ToBool(c, argv[1])) return JS_ThrowTypeError(c, "The encoded data was not valid for encoding utf-8");
-    uint8_t *out = malloc(len * 3);
-    if (!out) return JS_ThrowInternalError(c, "out of memory");
-    size_t o = 0;
-    for (i = 0; i < len;) {
-        size_t n = utf8_sequence(p + i, len - i, &bad);
-        if (n) { memcpy(out + o, p + i, n); o += n; i += n; }
-        else { out[o++] = 0xEF; out[o++] = 0xBF; out[o++] = 0xBD; i += bad; }
-    }
-    JSValue v = JS_NewStringLen(c, (char *)out, o);
-    free(out);
-    return v;
-}
-
-static JSValue n_hex(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
-    static const char digits[] = "0123456789abcdef";
-    size_t len;
-    uint8_t *p = JS_GetUint8Array(c, &len, argv[0]);
-    if (!p && len) return JS_EXCEPTION;
-    char *out = malloc(len * 2 + 1);
-    if (!out) return JS_ThrowInternalError(c, "out of memory");
-    for (size_t i = 0; i < len; i++) { out[2 * i] = digits[p[i] >> 4]; out[2 * i + 1] = digits[p[i] & 15]; }
-    JSValue v = JS_NewStringLen(c, out, len * 2);
-    free(out);
-    return v;
-}
-
-static int nibble(char ch) {
-    if (ch >= '0' && ch <= '9') return ch - '0';
-    if (ch >= 'a' && ch <= 'f') return ch - 'a' + 10;
-    if (ch >= 'A' && ch <= 'F') return ch - 'A' + 10;
-    return -1;
-}
-
-/* Bytes up to the first pair that is not hexadecimal, as Node's Buffer does. */
-static JSValue n_unhex(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
-    size_t len, o = 0;
-    const char *s = JS_ToCStringLen(c, &len, argv[0]);
-    if (!s) return JS_EXCEPTION;
-    uint8_t *out = malloc(len / 2 + 1);
-    if (!out) { JS_FreeCString(c, s); return JS_ThrowInternalError(c, "out of memory"); }
-    for (size_t i = 0; i + 1 < len; i += 2) {
-        int a = nibble(s[i]), b = nibble(s[i + 1]);
-        if (a < 0 || b < 0) break;
-        out[o++] = a << 4 | b;
-    }
-    JS_FreeCString(c, s);
-    JSValue v = JS_NewUint8ArrayCopy(c, out, o);
-    free(out);
-    return v;
-}
-
-static JSValue digest(JSContext *c, JSValueConst *argv, void (*f)(const uint8_t *, size_t, uint8_t *)) {
-    size_t len;
-    uint8_t out[32], *p = JS_GetUint8Array(c, &len, argv[0]);
-    if (!p && len) return JS_EXCEPTION;
-    f(p, len, out);
-    return JS_NewUint8ArrayCopy(c, out, sizeof out);
-}
-static JSValue n_keccak256(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) { return digest(c, argv, argus_keccak256); }
-static JSValue n_sha256(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) { return digest(c, argv, argus_sha256); }
-
-static const struct { const char *name; JSCFunction *f; int argc; } natives[] = {
-    { "issue", n_issue, 2 }, { "await", n_await, 1 }, { "write", n_write, 2 }, { "now", n_now, 0 },
-    { "advance", n_advance, 1 }, { "exit", n_exit, 1 }, { "randomBytes", n_random_bytes, 1 },
-    { "random", n_random, 0 }, { "utf8Encode", n_utf8_encode, 1 }, { "utf8Decode", n_utf8_decode, 2 },
-    { "hex", n_hex, 1 }, { "unhex", n_unhex, 1 }, { "keccak256", n_keccak256, 1 }, { "sha256", n_sha256, 1 },
-};
 
 /* ---- modules that a script may import: objects the prelude provides ---- */
 
@@ -345,8 +129,7 @@ EXPORT("engine_init") int engine_init(void) {
     ctx = JS_NewContext(rt);
     if (!ctx || JS_AddIntrinsicBigInt(ctx) || JS_AddIntrinsicDOMException(ctx)) return -2;
     JSValue n = JS_NewObject(ctx);
-    for (size_t i = 0; i < sizeof natives / sizeof natives[0]; i++)
-        JS_SetPropertyStr(ctx, n, natives[i].name, JS_NewCFunction(ctx, natives[i].f, natives[i].name, natives[i].argc));
+    argus_add_natives(ctx, n);
     JSValue f = JS_Eval(ctx, prelude_source, sizeof prelude_source - 1, "argus", JS_EVAL_TYPE_GLOBAL);
     if (JS_IsException(f)) return -3;
     hooks = JS_Call(ctx, f, JS_UNDEFINED, 1, (JSValueConst *)&n);
