@@ -1,5 +1,7 @@
 //! The call that a task makes, and the claim by which keepers agree on it.
 
+use std::sync::LazyLock;
+
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -75,20 +77,25 @@ pub struct ExecutorDomain {
 
 const DOMAIN_TYPE: &[u8] =
     b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
+/// Hashes of what never changes: name, version and the two types.
+static CONSTANTS: LazyLock<[B256; 4]> =
+    LazyLock::new(|| [DOMAIN_TYPE, b"Argus".as_slice(), b"1".as_slice(), CLAIM_TYPE].map(keccak256));
+
 const CLAIM_TYPE: &[u8] = b"Claim(bytes32 taskId,uint256 jobId,address owner,address target,uint256 value,bytes32 calldataHash,uint256 gasLimit,uint256 feeCap,uint64 validUntil)";
 
 impl Claim {
     /// The EIP-712 signing hash: `keccak256(0x19 0x01 || domainSeparator || hashStruct(claim))`.
     pub fn digest(&self, domain: &ExecutorDomain) -> B256 {
+        let [domain_type, name, version, claim_type] = *CONSTANTS;
         let separator = hash_words(&[
-            keccak256(DOMAIN_TYPE),
-            keccak256(b"Argus"),
-            keccak256(b"1"),
+            domain_type,
+            name,
+            version,
             word(U256::from(domain.chain.0)),
             domain.executor.into_word(),
         ]);
         let body = hash_words(&[
-            keccak256(CLAIM_TYPE),
+            claim_type,
             self.task.0,
             word(self.job.0),
             self.owner.into_word(),
