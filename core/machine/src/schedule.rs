@@ -41,18 +41,22 @@ pub enum Step {
     Move(Box<Cursor>),
 }
 
-/// A time job at `now`. Instants before `not_before` (the end of a pause) are passed over without a run.
+/// A time job at `now`. An instant within its time frame counts although the look at it comes later, even after the
+/// end of the time frame: what becomes of it is the misfire policy's. Instants before `not_before` (the end of a pause) are passed over without a run.
 pub fn time(record: &JobRecord, now: Timestamp, not_before: Option<Timestamp>, rules: Rules) -> Vec<Step> {
     let job = &record.job;
     let Trigger::Time(schedule) = &job.trigger else { return Vec::new() };
-    if !record.is_armed(now) {
-        return expire(record, now);
+    if record.paused_at.is_some() || record.deleted_at.is_some() || record.cursor.finished {
+        return Vec::new();
     }
-    let Some(due) = record.cursor.next_due.filter(|due| *due <= now) else { return Vec::new() };
+    let Some(due) = record.cursor.next_due.filter(|due| *due <= now.min(job.expires_at)) else {
+        return expire(record, now);
+    };
     let anchor = job.accepted_at;
     let plan = schedule.plan();
     let first = not_before.map_or(due, |at| at.max(due));
-    let missed = plan.missed(anchor, Timestamp(first.0.saturating_sub(1)), now, rules.batch);
+    let missed =
+        plan.missed(anchor, Timestamp(first.0.saturating_sub(1)), now.min(job.expires_at), rules.batch);
     let run: Vec<Timestamp> = match job.policy.misfire {
         Misfire::RunOnce => missed.latest.into_iter().collect(),
         Misfire::Skip => missed.latest.filter(|at| now.since(*at) <= rules.on_time).into_iter().collect(),
@@ -75,18 +79,22 @@ pub fn time(record: &JobRecord, now: Timestamp, not_before: Option<Timestamp>, r
     opening.steps
 }
 
-/// An event job: `logs` match its filter, lie after the cursor's block, are as deep as the filter asks and in order
-/// of (block, index); every block up to `seen_to` has been searched.
+/// An event job: `logs` match its filter, are as deep as the filter asks and in order of (block, index), and every
+/// block up to `seen_to` has been searched. A reorg puts logs into blocks that the cursor has passed: the caller
+/// searches again from as far back as the chain may reorganise ([`search_from`]), and leaves out logs whose task the
+/// store has already.
 pub fn event(record: &JobRecord, logs: Vec<Log>, seen_to: u64, now: Timestamp) -> Vec<Step> {
     if !record.is_armed(now) {
         return expire(record, now);
     }
     let Position::Event { block: from } = record.cursor.position else { return Vec::new() };
     let mut opening = Opening::new(record, now);
-    let mut logs = logs.into_iter().filter(|log| (from + 1..=seen_to).contains(&log.block_number)).peekable();
+    let seen_to = seen_to.max(from);
+    let mut logs = logs.into_iter().filter(|log| log.block_number <= seen_to).peekable();
     while let Some(log) = logs.next() {
         // A block is passed only with its last log, so that a crash between two of them finds the others again.
-        let block = if logs.peek().is_some() { log.block_number - 1 } else { seen_to };
+        let block =
+            if logs.peek().is_some() { from.max(log.block_number.saturating_sub(1)) } else { seen_to };
         opening.cursor.position = Position::Event { block };
         opening.cursor.finished = !record.job.recurring;
         let occurrence = Occurrence::Event(log.chain, log.transaction, log.index_in_transaction);
@@ -100,6 +108,14 @@ pub fn event(record: &JobRecord, logs: Vec<Log>, seen_to: u64, now: Timestamp) -
         opening.step();
     }
     opening.steps
+}
+
+/// The first block that an event job's next search has to cover, where reorgs reach `reorg_max` blocks deep.
+pub fn search_from(record: &JobRecord, reorg_max: u64) -> u64 {
+    match record.cursor.position {
+        Position::Event { block } => (block + 1).saturating_sub(reorg_max),
+        Position::Time | Position::Condition { .. } => 0,
+    }
 }
 
 /// A condition job whose source showed `value` at `now`; `None`: only what an earlier look left half done. A

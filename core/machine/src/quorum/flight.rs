@@ -32,6 +32,7 @@ pub(super) struct Flight {
     transcripts: BTreeMap<KeeperId, Transcript>,
     /// Each keeper's first claim, by round.
     claims: BTreeMap<(Round, KeeperId), SignedClaim>,
+    digests: Vec<(Call, B256)>,
     declined: BTreeSet<KeeperId>,
     gone: BTreeSet<KeeperId>,
     /// The last reason that a keeper gave for declining.
@@ -60,6 +61,7 @@ impl Flight {
             observations: BTreeMap::new(),
             transcripts: BTreeMap::new(),
             claims: BTreeMap::new(),
+            digests: Vec::new(),
             declined: BTreeSet::new(),
             gone: BTreeSet::new(),
             reason: String::new(),
@@ -160,11 +162,16 @@ impl Flight {
         }
     }
 
-    /// The digest that every keeper of the attempt signs for this call.
-    fn digest(&self, config: &Config, call: &Call) -> B256 {
+    /// The digest that every keeper of the attempt signs for this call. Equal calls are hashed once.
+    fn digest(&mut self, config: &Config, call: &Call) -> B256 {
+        if let Some((_, digest)) = self.digests.iter().find(|(known, _)| same_call(known, call)) {
+            return *digest;
+        }
         let executor = config.executors.get(&call.chain).copied().unwrap_or_default();
         let domain = ExecutorDomain { chain: call.chain, executor };
-        self.attempt().claim(&self.assignment.job, call).digest(&domain)
+        let digest = self.attempt().claim(&self.assignment.job, call).digest(&domain);
+        self.digests.push((call.clone(), digest));
+        digest
     }
 
     /// Takes in a first answer. The keeper's first one counts; a second, different one is reported.
@@ -179,7 +186,7 @@ impl Flight {
             return (!equal).then_some(Misbehaviour::TwoAnswers);
         }
         let observation = &answer.observation;
-        let attempt = self.attempt();
+        let attempt = &self.assignment.attempt;
         if observation.task != attempt.task || observation.attempt != attempt.no {
             return Some(Misbehaviour::WrongSubject);
         }
@@ -195,7 +202,8 @@ impl Flight {
             (Output::Call(call), Some(claim)) => {
                 let ours = (claim.task, claim.attempt, claim.round, claim.keeper)
                     == (attempt.task, attempt.no, Round(1), keeper);
-                if !ours || claim.digest != self.digest(config, call) {
+                let digest = self.digest(config, call);
+                if !ours || claim.digest != digest {
                     return Some(Misbehaviour::WrongClaim);
                 }
             }
@@ -228,8 +236,9 @@ impl Flight {
         }
         // Before a second round of ours there is nothing to sign: a message of an earlier life of this process.
         let second = self.second.as_ref()?;
+        // Or it is over the run that an earlier life of ours had chosen, which an honest keeper signed.
         if claim.digest != second.digest {
-            return Some(Misbehaviour::WrongClaim);
+            return None;
         }
         if self.outcome.is_some() {
             return None;
@@ -309,9 +318,10 @@ impl Flight {
     fn begin_second(&mut self, config: &Config, chosen: KeeperId, how: AgreedHow, out: &mut Vec<Effect>) {
         let Some(observation) = self.observations.get(&chosen) else { return };
         let Output::Call(call) = observation.output.clone() else { return };
+        let digest = self.digest(config, &call);
         let order = &self.attempt().keepers;
         self.second = Some(Second {
-            digest: self.digest(config, &call),
+            digest,
             call,
             how,
             declined: BTreeSet::new(),

@@ -1,0 +1,372 @@
+//! A keeper's process: its journal, its runs, its account.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use argus_domain::{
+    B256, Bytes, U256,
+    act::{HandoffOrder, Intent, PerformEvent},
+    attempt::{Answer, Assignment, Observation, Output, SecondRound, SignedClaim},
+    call::{Call, Claim, Signature},
+    ids::{AttemptNo, KeeperId, Round, TaskId},
+    job::{Args, Mode},
+    quorum::second_round,
+    run::Transcript,
+    task::TriggerFact,
+};
+use argus_machine::{
+    Machine, invariant,
+    transaction::{Account, Config, Effect, Input, SendOutcome, Work},
+};
+
+use crate::{
+    chain::{Deed, FINAL, Tx, signed},
+    plant::Plant,
+    scenario::{self, CHAIN, Nature},
+    world::{Event, Msg, Node, World},
+};
+
+/// What a keeper has on disk.
+#[derive(Default)]
+pub struct Journal {
+    pub claims: BTreeMap<(TaskId, AttemptNo, Round), SignedClaim>,
+    pub intents: BTreeMap<(TaskId, u16), Intent>,
+    pub ended: Vec<TaskId>,
+}
+
+/// A keeper.
+pub struct Keeper {
+    pub id: KeeperId,
+    pub nature: Nature,
+    pub journal: Journal,
+    pub account: Account,
+    pub funded: bool,
+    epoch: u64,
+    assignments: BTreeMap<(TaskId, AttemptNo), Arc<Assignment>>,
+    answers: BTreeMap<(TaskId, AttemptNo), Box<Answer>>,
+    /// What the calldata of its transactions says.
+    deeds: BTreeMap<Bytes, Deed>,
+}
+
+impl Keeper {
+    pub fn new(id: KeeperId, nature: Nature) -> Self {
+        Self {
+            id,
+            nature,
+            journal: Journal::default(),
+            account: Account::new(Self::config(id)),
+            funded: true,
+            epoch: 0,
+            assignments: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            deeds: BTreeMap::new(),
+        }
+    }
+
+    fn config(id: KeeperId) -> Config {
+        Config {
+            chain: CHAIN,
+            keeper: id,
+            executor: Some(scenario::executor()),
+            resend: Duration::from_secs(3),
+            stuck: Duration::from_secs(6),
+            confirmations: FINAL,
+            cancel_fee_max: 100_000,
+            slots_max: 8,
+        }
+    }
+
+    fn intents(&self, task: TaskId) -> Vec<Intent> {
+        self.journal.intents.range((task, 0)..=(task, u16::MAX)).map(|(_, i)| i.clone()).collect()
+    }
+}
+
+/// What the shell of a keeper does with one thing that it heard.
+impl World {
+    pub fn recover_keeper(&mut self, id: KeeperId) {
+        let forgets = self.plant == Some(Plant::NonceReused);
+        let Some(keeper) = self.keepers.get_mut(&id) else { return };
+        keeper.epoch += 1;
+        keeper.account = Account::new(Keeper::config(id));
+        keeper.assignments.clear();
+        keeper.answers.clear();
+        let intents = keeper.journal.intents.values();
+        let highest_nonce = intents.clone().map(|i| i.draft.nonce).max().filter(|_| !forgets);
+        let mut pending: Vec<Intent> =
+            intents.filter(|i| !forgets && !keeper.journal.ended.contains(&i.task)).cloned().collect();
+        pending.sort_by_key(|i| (i.draft.nonce, i.number));
+        self.tell_account(id, Input::Recovered { intents: pending, highest_nonce });
+    }
+
+    pub fn keeper_hears(&mut self, id: KeeperId, msg: Msg) {
+        match msg {
+            Msg::Assign(assignment) => self.assigned(id, assignment),
+            Msg::Second(round) => self.second(id, &round),
+            Msg::Perform(order) => self.ordered(id, *order),
+            _ => {}
+        }
+    }
+
+    fn assigned(&mut self, id: KeeperId, assignment: Arc<Assignment>) {
+        let key = (assignment.task.id, assignment.attempt.no);
+        let Some(keeper) = self.keepers.get_mut(&id) else { return };
+        if let Some(answer) = keeper.answers.get(&key).cloned() {
+            return self.send(Node::Keeper(id), Node::Aggregator, Msg::Answer(answer));
+        }
+        if keeper.assignments.insert(key, Arc::clone(&assignment)).is_some() {
+            return;
+        }
+        let epoch = keeper.epoch;
+        let decline = match &assignment.task.trigger {
+            TriggerFact::Log(log) if !self.chain.log_stands(log) => Some("the log is gone"),
+            _ => None,
+        };
+        if let Some(why) = decline {
+            return self.decline(id, key, why);
+        }
+        let ms =
+            if self.rng.permille(30) { self.rng.between(3_000, 9_000) } else { self.rng.between(5, 800) };
+        self.after(ms, Event::RunDone(id, epoch, assignment));
+    }
+
+    fn decline(&mut self, id: KeeperId, (task, no): (TaskId, AttemptNo), why: &str) {
+        self.send(Node::Keeper(id), Node::Aggregator, Msg::Declined(task, no, id, why.to_owned()));
+    }
+
+    pub fn run_done(&mut self, id: KeeperId, epoch: u64, assignment: &Assignment) {
+        let node = Node::Keeper(id);
+        let kind = self.kinds[&assignment.job.id];
+        let Some(keeper) = self.keepers.get(&id) else { return };
+        if keeper.epoch != epoch || self.down.contains(&node) {
+            return;
+        }
+        let nature = keeper.nature;
+        let honest = scenario::run(kind, &assignment.task, &mut self.rng);
+        let lie = scenario::lie(kind, &assignment.task, id);
+        let first = if nature == Nature::Liar { lie.clone() } else { honest };
+        if !self.answered_with(id, assignment, first, true) {
+            return;
+        }
+        if nature == Nature::Equivocator {
+            // It signs a second answer beside its journal.
+            self.answered_with(id, assignment, lie, false);
+        }
+    }
+
+    /// Signs and sends an answer; false where the process died or the journal forbids it.
+    fn answered_with(
+        &mut self,
+        id: KeeperId,
+        assignment: &Assignment,
+        (transcript, output): (Transcript, Output),
+        journal: bool,
+    ) -> bool {
+        let (task, attempt) = (&assignment.task, &assignment.attempt);
+        let key = (task.id, attempt.no);
+        let claim = match &output {
+            Output::Call(call) => Some(self.claim(id, assignment, call, Round(1))),
+            Output::Skip(_) | Output::Fail(_) => None,
+        };
+        if let Some(claim) = claim.as_ref().filter(|_| journal)
+            && !self.keep_claim(id, claim)
+        {
+            self.decline(id, key, "it signed another call before it restarted");
+            return false;
+        }
+        if self.dies(Node::Keeper(id)) {
+            return false;
+        }
+        let module = match &assignment.job.args {
+            Args::Fixed(_) => B256::ZERO,
+            Args::Computed { module, .. } => module.digest(),
+        };
+        let mut observation = Observation {
+            task: task.id,
+            attempt: attempt.no,
+            keeper: id,
+            module,
+            engine: attempt.engine,
+            input: B256::ZERO,
+            transcript_root: transcript.root(),
+            fuel: 1,
+            output,
+            signature: Signature([0; 65]),
+        };
+        observation.signature =
+            scenario::sign(id, scenario::fingerprint(observation.transcript_root, &observation.output));
+        let answer = Box::new(Answer { observation, claim, transcript, log: String::new() });
+        if let Some(keeper) = self.keepers.get_mut(&id).filter(|_| journal) {
+            keeper.answers.insert(key, answer.clone());
+        }
+        self.send(Node::Keeper(id), Node::Aggregator, Msg::Answer(answer));
+        true
+    }
+
+    fn claim(&mut self, id: KeeperId, assignment: &Assignment, call: &Call, round: Round) -> SignedClaim {
+        let (task, attempt) = (assignment.task.id, assignment.attempt.no);
+        let digest = *self
+            .digests
+            .entry((task, attempt, call.calldata.clone()))
+            .or_insert_with(|| assignment.attempt.claim(&assignment.job, call).digest(&Self::domain()));
+        SignedClaim { task, attempt, round, keeper: id, digest, signature: scenario::sign(id, digest) }
+    }
+
+    /// Keeps a claim before it is sent; false where another one was kept for its attempt and round.
+    fn keep_claim(&mut self, id: KeeperId, claim: &SignedClaim) -> bool {
+        let Some(keeper) = self.keepers.get_mut(&id) else { return false };
+        let key = (claim.task, claim.attempt, claim.round);
+        keeper.journal.claims.entry(key).or_insert_with(|| claim.clone()).digest == claim.digest
+    }
+
+    fn second(&mut self, id: KeeperId, round: &SecondRound) {
+        let key = (round.task, round.attempt);
+        let Some(assignment) = self.keepers.get(&id).and_then(|k| k.assignments.get(&key)).cloned() else {
+            return self.decline(id, key, "it does not know the attempt");
+        };
+        let genuine = |o: &Observation| {
+            o.signature == scenario::sign(o.keeper, scenario::fingerprint(o.transcript_root, &o.output))
+        };
+        let kind = self.kinds[&assignment.job.id];
+        let chosen = round.observations.iter().find(|o| o.keeper == round.chosen);
+        let chosen_by_rule = second_round(&assignment.attempt, &round.observations).map(|(k, _)| k);
+        let output = scenario::replay(kind, &round.transcript);
+        let right = chosen_by_rule == Some(round.chosen)
+            && round.observations.iter().all(genuine)
+            && chosen.is_some_and(|o| o.transcript_root == round.transcript.root() && o.output == output);
+        let Output::Call(call) = output else { return };
+        if !right {
+            return self.decline(id, key, "the second round is not right");
+        }
+        let claim = self.claim(id, &assignment, &call, Round(2));
+        if !self.keep_claim(id, &claim) {
+            return self.decline(id, key, "it signed another call in this round");
+        }
+        if !self.dies(Node::Keeper(id)) {
+            self.send(Node::Keeper(id), Node::Aggregator, Msg::Signed(claim));
+        }
+    }
+
+    fn ordered(&mut self, id: KeeperId, order: HandoffOrder) {
+        let task = order.task.id;
+        let Some(keeper) = self.keepers.get_mut(&id) else { return };
+        if !keeper.nature.acts() || order.handoff.keeper != id {
+            return;
+        }
+        let solo = matches!(order.job.policy.mode, Mode::Solo);
+        let claim: Claim = order.agreed.claim(&order.job, task);
+        let (to, deed) = if solo {
+            (order.agreed.call.target, Deed::Bare(task))
+        } else {
+            let signatures = order.agreed.signatures.clone();
+            (scenario::executor(), Deed::Guarded { claim: Box::new(claim), signatures })
+        };
+        let data = Bytes::copy_from_slice(task.0.as_slice());
+        keeper.deeds.insert(data.clone(), deed);
+        let known = keeper.intents(task);
+        let work = Work {
+            task,
+            to,
+            value: U256::ZERO,
+            data,
+            gas_limit: 200_000,
+            max_fee_per_gas: 2_000,
+            valid_until: order.agreed.valid_until,
+        };
+        if known.is_empty() && self.chain.call_of(task).is_some() {
+            return;
+        }
+        self.tell_account(id, Input::Perform { work: Box::new(work), known });
+    }
+
+    pub fn poll_keeper(&mut self, id: KeeperId) {
+        self.send(Node::Keeper(id), Node::Aggregator, Msg::Heartbeat(id));
+        if self.quiet() || !self.rng.permille(100) {
+            let head = self.chain.head().number;
+            let (nonce, price) = (self.chain.nonce(id), self.chain.price());
+            self.tell_account(id, Input::Chain { head, nonce, price });
+        }
+    }
+
+    pub fn tick_keeper(&mut self, id: KeeperId) {
+        let Some(keeper) = self.keepers.get_mut(&id) else { return };
+        let mut out = Vec::new();
+        keeper.account.tick(self.now, &mut out);
+        self.perform_account(id, out);
+    }
+
+    pub fn tell_account(&mut self, id: KeeperId, input: Input) {
+        let Some(keeper) = self.keepers.get_mut(&id) else { return };
+        let mut out = Vec::new();
+        keeper.account.handle(self.now, input, &mut out);
+        self.perform_account(id, out);
+    }
+
+    fn perform_account(&mut self, id: KeeperId, out: Vec<Effect>) {
+        let node = Node::Keeper(id);
+        for effect in out {
+            if self.down.contains(&node) || self.dies(node) {
+                return;
+            }
+            match effect {
+                Effect::Sign { task, number, draft } => {
+                    let signed = signed(id, &draft);
+                    self.tell_account(id, Input::Signed { task, number, signed });
+                }
+                Effect::Record(intent) => self.intend(id, *intent),
+                Effect::Send(tx) => {
+                    let outcome = self.broadcast(id, tx.hash);
+                    self.tell_account(id, Input::Sent { transaction: tx.hash, outcome });
+                }
+                Effect::Look(transaction) => {
+                    let found = self.chain.has_receipt(transaction);
+                    self.tell_account(id, Input::Receipt { transaction, found });
+                }
+                Effect::Report(event) => {
+                    if matches!(event, PerformEvent::Declined { .. }) {
+                        self.tally.declined += 1;
+                    }
+                    self.send(node, Node::Dispatcher, Msg::Performed(event));
+                }
+                Effect::End(task) => {
+                    if let Some(keeper) = self.keepers.get_mut(&id) {
+                        keeper.journal.ended.push(task);
+                    }
+                }
+            }
+        }
+        self.set_wake(node);
+    }
+
+    fn intend(&mut self, id: KeeperId, intent: Intent) {
+        let Some(keeper) = self.keepers.get_mut(&id) else { return };
+        let (task, nonce) = (intent.task, intent.draft.nonce);
+        let other = keeper.journal.intents.values().find(|i| i.draft.nonce == nonce && i.task != task);
+        let other = other.map(|i| i.task);
+        keeper.journal.intents.entry((task, intent.number)).or_insert(intent);
+        self.expect(other.is_none(), invariant::ONE_TASK_PER_NONCE, || {
+            format!("keeper {id} gives nonce {nonce} to {task} and to {other:?}")
+        });
+    }
+
+    fn broadcast(&mut self, id: KeeperId, hash: B256) -> SendOutcome {
+        let Some(keeper) = self.keepers.get(&id) else { return SendOutcome::Unreachable };
+        let intent = keeper.journal.intents.values().find(|i| i.signed.hash == hash).cloned();
+        let funded = keeper.funded;
+        let Some(intent) = intent else {
+            self.fail(invariant::RECORD_BEFORE_ACT, format!("{hash} left before it was kept"));
+            return SendOutcome::Unreachable;
+        };
+        let deed = if intent.draft.data.is_empty() {
+            Deed::Cancel
+        } else {
+            keeper.deeds.get(&intent.draft.data).cloned().unwrap_or(Deed::Cancel)
+        };
+        if !self.quiet() && self.rng.permille(80) {
+            // Lost on the way, or only the reply was.
+            if self.rng.permille(500) {
+                self.chain.send(Tx { hash, from: id, draft: intent.draft, deed }, funded);
+            }
+            return SendOutcome::Unreachable;
+        }
+        self.chain.send(Tx { hash, from: id, draft: intent.draft, deed }, funded)
+    }
+}

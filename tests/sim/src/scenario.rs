@@ -1,0 +1,308 @@
+//! What a seed plays with: keepers and their natures, jobs and what honest keepers make of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use argus_domain::{
+    Address, B256, Bytes, U256, Value,
+    attempt::Output,
+    call::{Call, Signature},
+    digest::digest_of,
+    event::EventFilter,
+    ids::{ChainId, JobId, KeeperId, Serial, TaskNumber},
+    job::{Action, Agreement, Args, Cursor, Job, Misfire, Mode, Policy, Position, Remarks, Target, Trigger},
+    keeper::{KeeperHello, KeeperRecord},
+    limits::Limits,
+    module::{Cid, EngineId, Language, ModuleRef},
+    rule::{Comparison, Rule, SourceKind, ValueSource},
+    run::{HostCall, Transcript},
+    schedule::Schedule,
+    task::Task,
+    time::Timestamp,
+};
+
+use crate::{plant::Plant, rng::Rng};
+
+/// The one chain.
+pub const CHAIN: ChainId = ChainId(1);
+/// Where time begins.
+pub const START: Timestamp = Timestamp(1_700_000_000_000);
+/// Until then there are faults, milliseconds after the start.
+pub const QUIET_MS: u64 = 120_000;
+/// Until then jobs open tasks.
+pub const OPEN_MS: u64 = 170_000;
+/// By then every task must have ended.
+pub const END_MS: u64 = 1_500_000;
+/// Honest live values lie within this of each other.
+const NOISE: u64 = 4_000;
+
+/// What a keeper is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nature {
+    Honest,
+    /// Signs what suits it, together with the other liars.
+    Liar,
+    /// Signs the truth and a lie.
+    Equivocator,
+    /// Signs, and never acts.
+    Mute,
+    /// Is registered and says nothing.
+    Dead,
+}
+
+impl Nature {
+    pub fn lies(self) -> bool {
+        matches!(self, Self::Liar | Self::Equivocator)
+    }
+
+    pub fn acts(self) -> bool {
+        matches!(self, Self::Honest | Self::Liar | Self::Equivocator)
+    }
+}
+
+/// What a job's script does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Fixed,
+    Live,
+    Skip,
+}
+
+/// A seed's cast.
+pub struct Scenario {
+    pub keepers: BTreeMap<KeeperId, Nature>,
+    pub jobs: Vec<(Job, Kind)>,
+    pub threshold: u8,
+}
+
+pub fn executor() -> Address {
+    Address::repeat_byte(0xee)
+}
+
+/// What an observation's signature is over. The network of this world alters nothing, so what tells two outputs of
+/// one keeper apart suffices.
+pub fn fingerprint(root: B256, output: &Output) -> B256 {
+    match output {
+        Output::Call(call) => root ^ B256::right_padding_from(&call.calldata[4..]),
+        Output::Skip(_) | Output::Fail(_) => root,
+    }
+}
+
+/// A signature that only its maker makes, as far as this world is concerned.
+pub fn sign(keeper: KeeperId, digest: B256) -> Signature {
+    let mut bytes = [0u8; 65];
+    bytes[..32].copy_from_slice(digest.as_slice());
+    bytes[32..52].copy_from_slice(keeper.0.as_slice());
+    Signature(bytes)
+}
+
+pub fn engine() -> EngineId {
+    EngineId(B256::repeat_byte(7))
+}
+
+pub fn hello(keeper: KeeperId) -> KeeperHello {
+    KeeperHello {
+        keeper,
+        engines: BTreeSet::from([engine()]),
+        chains: BTreeSet::from([CHAIN]),
+        capacity: 10,
+        version: String::new(),
+    }
+}
+
+pub fn row(keeper: KeeperId) -> KeeperRecord {
+    KeeperRecord {
+        keeper,
+        name: String::new(),
+        stake: 1,
+        chains: BTreeSet::from([CHAIN]),
+        faults: 0,
+        registered_at: START,
+    }
+}
+
+impl Scenario {
+    /// The cast of a seed. Liars stay below the threshold unless a bug lets them in.
+    pub fn new(rng: &mut Rng, plant: Option<Plant>) -> Self {
+        let large = plant == Some(Plant::MedianOfLiars) || rng.permille(400);
+        let (count, needed) = if large { (7, 3) } else { (5, 2) };
+        let mut natures = vec![Nature::Honest; count];
+        let mut place = |nature, rng: &mut Rng| {
+            let at = rng.below(count as u64) as usize;
+            if natures[at] == Nature::Honest {
+                natures[at] = nature;
+            }
+        };
+        for _ in 1..needed {
+            let nature = if rng.permille(500) { Nature::Liar } else { Nature::Equivocator };
+            place(nature, rng);
+        }
+        for nature in [Nature::Mute, Nature::Dead] {
+            if rng.permille(500) {
+                place(nature, rng);
+            }
+        }
+        let id = |n: usize| KeeperId(Address::repeat_byte(n as u8 + 1));
+        let keepers = natures.into_iter().enumerate().map(|(n, nature)| (id(n), nature)).collect();
+        let believed = if plant == Some(Plant::MedianOfLiars) { 2 } else { needed };
+        Self { keepers, jobs: jobs(rng, 2 * needed - 1, believed), threshold: needed }
+    }
+}
+
+fn jobs(rng: &mut Rng, keepers: u8, threshold: u8) -> Vec<(Job, Kind)> {
+    let quorum = Mode::Quorum { keepers, threshold };
+    let median = || Agreement::Median { tolerance: "0.01".parse().unwrap_or_else(|_| unreachable!()) };
+    let every = |secs| Trigger::Time(Schedule::Interval { every_secs: secs });
+    let rule = Rule {
+        comparison: Comparison::GreaterThan("500".parse().unwrap_or_else(|_| unreachable!())),
+        source: ValueSource { kind: SourceKind::Api, url: String::new(), route: None },
+        cooldown_secs: 0,
+    };
+    let filter = EventFilter {
+        chain: CHAIN,
+        contract: Address::repeat_byte(0xcc),
+        signature: "E()".to_owned(),
+        topic0: B256::ZERO,
+        test: None,
+        confirmations: rng.below(2),
+    };
+    let list = [
+        (every(rng.between(8, 15)), Kind::Fixed, quorum, median(), Misfire::RunOnce),
+        (every(rng.between(12, 20)), Kind::Live, quorum, median(), Misfire::CatchUp),
+        (every(rng.between(20, 30)), Kind::Live, quorum, Agreement::TrustPerformer, Misfire::CatchUp),
+        (every(rng.between(50, 60)), Kind::Live, quorum, Agreement::Exact, Misfire::Skip),
+        (every(rng.between(30, 40)), Kind::Skip, quorum, median(), Misfire::CatchUp),
+        (every(rng.between(20, 30)), Kind::Fixed, Mode::Solo, Agreement::Exact, Misfire::CatchUp),
+        (Trigger::Event(filter), Kind::Fixed, quorum, median(), Misfire::RunOnce),
+        (Trigger::Condition(rule), Kind::Live, quorum, median(), Misfire::RunOnce),
+    ];
+    let numbered = (1u64..).zip(list);
+    numbered
+        .map(|(n, (trigger, kind, mode, agreement, misfire))| {
+            let policy =
+                Policy { mode, agreement, misfire, fee_cap: U256::from(1_000_000u64), gas_limit: 100_000 };
+            (job(n, trigger, kind, policy), kind)
+        })
+        .collect()
+}
+
+fn job(n: u64, trigger: Trigger, kind: Kind, policy: Policy) -> Job {
+    let args = match kind {
+        Kind::Fixed => Args::Fixed(vec![Value::from("42")]),
+        Kind::Live | Kind::Skip => Args::Computed {
+            module: ModuleRef { source: Cid("module".to_owned()), language: Language::JavaScript },
+            url: String::new(),
+            allow_hosts: Vec::new(),
+            given: Vec::new(),
+        },
+    };
+    Job {
+        id: JobId(U256::from(n)),
+        version: 1,
+        serial: Serial(n as u32),
+        owner: Address::repeat_byte(0xaa),
+        title: String::new(),
+        trigger,
+        args,
+        action: Action::Call(Target {
+            chain: CHAIN,
+            contract: Address::repeat_byte(0xcc),
+            signature: "f(uint256)".to_owned(),
+            function: "f".to_owned(),
+            abi: String::new(),
+        }),
+        policy,
+        limits: Limits { wall_ms: 1_000, ..Limits::DEFAULT },
+        accepted_at: START,
+        expires_at: Timestamp(START.0 + OPEN_MS),
+        recurring: true,
+        link: None,
+        created_chain: CHAIN,
+        safe: None,
+        remarks: Remarks::default(),
+    }
+}
+
+/// A new job's cursor.
+pub fn cursor(job: &Job) -> Cursor {
+    let (next_due, position) = match &job.trigger {
+        Trigger::Time(schedule) => (schedule.next_after(job.accepted_at, job.accepted_at), Position::Time),
+        Trigger::Event(_) => (None, Position::Event { block: 0 }),
+        Trigger::Condition(_) => (None, Position::Condition { crossings: 0, held: None, last: None }),
+    };
+    Cursor { job: job.id, revision: 1, next_due, opened: TaskNumber(0), position, finished: false }
+}
+
+/// What a live source shows at the least for a task.
+fn base(task: &Task) -> u64 {
+    1_000_000 + u64::from(task.number.0) * 10_000
+}
+
+/// A run: its transcript and what it came to.
+pub fn run(kind: Kind, task: &Task, rng: &mut Rng) -> (Transcript, Output) {
+    let reply = match kind {
+        Kind::Fixed => return (Transcript::default(), Output::Call(call("42"))),
+        Kind::Live => (base(task) + rng.below(NOISE + 1)).to_string(),
+        Kind::Skip => String::new(),
+    };
+    let transcript = transcript(reply);
+    let output = replay(kind, &transcript);
+    (transcript, output)
+}
+
+/// A liar's run. Fixed arguments are lied about alike by all liars, live ones each by its own number.
+pub fn lie(kind: Kind, task: &Task, keeper: KeeperId) -> (Transcript, Output) {
+    let own = u64::from(keeper.0.as_slice()[0]);
+    match kind {
+        Kind::Fixed => (Transcript::default(), Output::Call(call("666"))),
+        Kind::Live | Kind::Skip => {
+            let transcript = transcript((base(task) + 900_000 + own).to_string());
+            let output = replay(Kind::Live, &transcript);
+            (transcript, output)
+        }
+    }
+}
+
+fn transcript(reply: String) -> Transcript {
+    let call = HostCall {
+        sequence: 0,
+        import: "http_fetch".to_owned(),
+        request_hash: B256::ZERO,
+        request: String::new(),
+        reply,
+        fuel: 1,
+        elapsed_ms: 1,
+    };
+    Transcript { calls: vec![call] }
+}
+
+/// What the same script makes of a transcript.
+pub fn replay(kind: Kind, transcript: &Transcript) -> Output {
+    let reply = transcript.calls.first().map(|c| c.reply.as_str()).unwrap_or_default();
+    match kind {
+        Kind::Fixed => Output::Call(call("42")),
+        Kind::Live => Output::Call(call(reply)),
+        Kind::Skip => Output::Skip("not now".to_owned()),
+    }
+}
+
+fn call(argument: &str) -> Call {
+    let mut calldata = vec![1, 2, 3, 4];
+    calldata.extend_from_slice(digest_of("args", &argument).as_slice());
+    Call {
+        chain: CHAIN,
+        target: Address::repeat_byte(0xcc),
+        value: U256::ZERO,
+        calldata: Bytes::from(calldata),
+        arguments: vec![Value::from(argument)],
+    }
+}
+
+/// Whether an honest keeper could have come to this call.
+pub fn is_honest(kind: Kind, task: &Task, agreed: &Call) -> bool {
+    let value = agreed.arguments.first().and_then(Value::as_str).and_then(|v| v.parse::<u64>().ok());
+    match (kind, value) {
+        (Kind::Fixed, Some(value)) => value == 42,
+        (Kind::Live, Some(value)) => (base(task)..=base(task) + NOISE).contains(&value),
+        (Kind::Skip, _) | (Kind::Fixed | Kind::Live, None) => false,
+    }
+}

@@ -1,0 +1,108 @@
+//! The simulated store: facts are durable one by one; a task and its cursor are two writes, as in a store without
+//! transactions.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use argus_domain::{
+    ids::{JobId, TaskId},
+    job::{Cursor, Job, JobRecord},
+    task::{Fact, FactKey, Task, TaskRecord, Verdict},
+    time::Timestamp,
+};
+
+/// What became of a fact, as the store port says it.
+pub enum Recorded {
+    New,
+    Already(Box<Fact>),
+    Refused,
+}
+
+/// What survives every crash.
+#[derive(Default)]
+pub struct Store {
+    pub jobs: BTreeMap<JobId, JobRecord>,
+    pub versions: BTreeMap<JobId, Arc<Job>>,
+    pub tasks: BTreeMap<TaskId, TaskRecord>,
+    pub unfinished: BTreeSet<TaskId>,
+    pub announced: BTreeSet<TaskId>,
+    /// Where each task's facts are, by key.
+    keys: BTreeMap<TaskId, BTreeMap<FactKey, usize>>,
+}
+
+impl Store {
+    pub fn create(&mut self, job: Job, cursor: Cursor) {
+        self.versions.insert(job.id, Arc::new(job.clone()));
+        let record = JobRecord {
+            updated_at: job.accepted_at,
+            job,
+            cursor,
+            paused_at: None,
+            deleted_at: None,
+            last_opened_at: None,
+        };
+        self.jobs.insert(record.job.id, record);
+    }
+
+    pub fn delete(&mut self, job: JobId, at: Timestamp) {
+        if let Some(record) = self.jobs.get_mut(&job) {
+            record.deleted_at = Some(at);
+        }
+    }
+
+    pub fn is_deleted(&self, job: JobId) -> bool {
+        self.jobs.get(&job).is_none_or(|j| j.deleted_at.is_some())
+    }
+
+    /// The first of the two writes of an opening.
+    pub fn open(&mut self, task: Task) -> bool {
+        if self.is_deleted(task.job) {
+            return false;
+        }
+        let id = task.id;
+        if !self.tasks.contains_key(&id) {
+            self.tasks.insert(id, TaskRecord { task, facts: Vec::new() });
+            self.unfinished.insert(id);
+        }
+        true
+    }
+
+    /// Written only where nobody else was first.
+    pub fn move_cursor(&mut self, cursor: Cursor) -> bool {
+        match self.jobs.get_mut(&cursor.job) {
+            Some(record) if record.cursor.revision + 1 == cursor.revision => {
+                record.cursor = cursor;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    pub fn record(&mut self, fact: Fact) -> Recorded {
+        let id = fact.task();
+        let Some(job) = self.tasks.get(&id).map(|t| t.task.job) else { return Recorded::Refused };
+        let deleted = self.is_deleted(job);
+        let Some(record) = self.tasks.get_mut(&id) else { return Recorded::Refused };
+        let key = fact.key();
+        let keys = self.keys.entry(id).or_default();
+        if let Some(known) = keys.get(&key).and_then(|at| record.facts.get(*at)) {
+            return Recorded::Already(Box::new(known.clone()));
+        }
+        if deleted && matches!(&fact, Fact::Settled(s) if matches!(s.verdict, Verdict::Agreed(_))) {
+            return Recorded::Refused;
+        }
+        keys.insert(key, record.facts.len());
+        let decides = !matches!(fact, Fact::Observed(_) | Fact::Claimed(_));
+        record.facts.push(fact);
+        if decides && record.state().is_finished() {
+            self.unfinished.remove(&id);
+        }
+        Recorded::New
+    }
+
+    pub fn holds(&self, fact: &Fact) -> bool {
+        self.tasks.get(&fact.task()).is_some_and(|t| t.facts.contains(fact))
+    }
+}
