@@ -65,6 +65,20 @@ impl Op {
         matches!(self, Self::HttpFetch | Self::EvmCall | Self::EvmBalance | Self::EvmLogs)
     }
 
+    /// Longest request: an HTTP body or a stored value of 1 MB as hexadecimal, and what goes with it.
+    pub fn request_bytes_max(self) -> u32 {
+        match self {
+            Self::HttpFetch | Self::StorageSet => (2 << 20) + (128 << 10),
+            Self::EvmCall
+            | Self::EvmBlockNumber
+            | Self::EvmBalance
+            | Self::EvmLogs
+            | Self::EnvSecret
+            | Self::StorageGet
+            | Self::StorageDelete => 512 << 10,
+        }
+    }
+
     /// Begins the call.
     pub fn start(self, run: &Run, request: &str) -> Flight {
         match self {

@@ -15,6 +15,8 @@ use crate::{
 };
 
 const STDOUT: u32 = 1;
+/// Longer than the name of any call.
+const OP_BYTES_MAX: u32 = 32;
 /// Latest instant that a timer may move the clock to: far beyond any run, within the clock's range.
 const LATEST_MS: f64 = 253_402_300_799_999.0;
 
@@ -64,10 +66,10 @@ fn issue(
     request_ptr: u32,
     request_len: u32,
 ) -> wasmtime::Result<u32> {
-    let name = memory::text(&caller, op_ptr, op_len)?;
+    let name = memory::text(&caller, op_ptr, op_len.min(OP_BYTES_MAX))?;
     let op =
         Op::from_name(&name).ok_or_else(|| Stop::Trap("the engine asks for an unknown call".to_owned()))?;
-    let request = memory::text(&caller, request_ptr, request_len)?;
+    let request = memory::request(&caller, op, request_ptr, request_len)?;
     let fuel = fuel_used(&mut caller)?;
     Ok(caller.data_mut().issue(op, request, fuel)?)
 }

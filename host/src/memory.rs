@@ -2,7 +2,7 @@
 
 use wasmtime::{AsContext, AsContextMut, Caller, Memory};
 
-use crate::{error::Stop, state::Run};
+use crate::{calls::Op, error::Stop, state::Run};
 
 /// The guest's memory.
 ///
@@ -37,6 +37,22 @@ pub(crate) fn slice_mut(data: &mut [u8], ptr: u32, len: u32) -> Result<&mut [u8]
 /// Text that the guest names; what is not UTF-8 is replaced, as it would be in a log.
 pub(crate) fn text(caller: &Caller<'_, Run>, ptr: u32, len: u32) -> Result<String, Stop> {
     read(caller, ptr, len).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A recorded call's request, which the host copies and keeps.
+///
+/// # Errors
+/// [`Stop::Limit`] where it is longer than such a request may be.
+pub(crate) fn request(caller: &Caller<'_, Run>, op: Op, ptr: u32, len: u32) -> Result<String, Stop> {
+    let max = op.request_bytes_max();
+    if len > max {
+        return Err(Stop::limit(
+            "request",
+            format_args!("{max} bytes for {}", op.name()),
+            "send less at a time",
+        ));
+    }
+    text(caller, ptr, len)
 }
 
 /// Places a reply through `abi_alloc`; `ptr << 32 | len`.

@@ -83,10 +83,13 @@ pub(crate) fn link(linker: &mut Linker<Run>) -> wasmtime::Result<()> {
 }
 
 async fn answer(caller: &mut Caller<'_, Run>, import: Import, ptr: u32, len: u32) -> wasmtime::Result<u64> {
-    if !matches!(import, Import::Recorded(_)) {
-        charge(caller, CALL_FUEL.saturating_add(u64::from(len)))?;
-    }
-    let request = memory::text(caller, ptr, len)?;
+    let request = match import {
+        Import::Recorded(op) => memory::request(caller, op, ptr, len)?,
+        Import::Log | Import::Now | Import::Random => {
+            charge(caller, CALL_FUEL.saturating_add(u64::from(len)))?;
+            memory::text(caller, ptr, len)?
+        }
+    };
     let reply = match import {
         Import::Recorded(op) => {
             let fuel = fuel_used(caller)?;

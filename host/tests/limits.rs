@@ -65,6 +65,13 @@ async fn each_limit_ends_the_run_with_limit_value_and_remedy() {
             &["EVM call limit of 20"],
         ),
         (
+            "request",
+            "await fetch('https://a.example/echo', {method: 'POST', body: new Uint8Array(3 << 20)})"
+                .to_owned(),
+            Limits { fuel_max: 2_000_000_000, ..small },
+            &["request limit of"],
+        ),
+        (
             "json depth",
             "console.log('['.repeat(65) + ']'.repeat(65))".to_owned(),
             small,

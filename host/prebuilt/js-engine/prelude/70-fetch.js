@@ -137,12 +137,11 @@ async function fetch(input, init) {
   if (bySignal) timeoutMs = Math.max(signal.deadline - N.now(), 1);
   const wire = { method: request.method, url: request.url, headers: [...request.headers],
     body: request._bytes === null ? null : "0x" + N.hex(request._bytes), timeout_ms: Math.ceil(timeoutMs), redirect: request.redirect };
-  const response = await issue("http_fetch", wire, (head, bytes) => {
+  const answered = issue("http_fetch", wire, (head, bytes) => {
     if (head.err) {
       if (head.err.kind === "timeout" && bySignal) { signalAbort(signal, timeoutError()); throw signal.reason; }
       throw fetchError(head.err.message);
     }
-    signal?.throwIfAborted();
     const { status, headers, url } = head.ok;
     const r = new Response(null, { headers });
     r._bytes = bytes;
@@ -153,5 +152,10 @@ async function fetch(input, init) {
     r.type = "basic";
     return r;
   });
-  return response;
+  if (!signal) return answered;
+  // An abort is seen at once; the call itself is out, and its answer is recorded like any other.
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    answered.then(resolve, reject);
+  });
 }
