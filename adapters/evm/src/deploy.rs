@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use alloy::{
-    primitives::{Address, B256, Bytes, U256, address, aliases::U96, keccak256},
+    primitives::{Address, B256, Bytes, U256, address, aliases::U96, bytes, keccak256},
     sol_types::{SolCall, SolValue},
 };
-use argus_domain::chain::{Contracts, TxDraft, TxReceipt};
+use argus_domain::chain::{Contracts, SignedTx, TxDraft, TxReceipt};
 use argus_ports::{ChainError, ChainReader, ChainWriter, Signer, SignerError, chain::At};
 
 use crate::{
@@ -18,6 +18,17 @@ use crate::{
 /// The deterministic deployment proxy: there on anvil from the start and on most public chains. Contracts that go
 /// through it have addresses that follow from their code and arguments, so that they are found again.
 pub const CREATE2_PROXY: Address = address!("4e59b44847b379578588920cA78FbF26c0B4956C");
+
+// The proxy's own transaction: signed by nobody (its signature is a row of twos), the same on every chain, which is
+// why its address is. Its sender has to be given what its 100,000 gas at 100 gwei cost.
+const PROXY_SENDER: Address = address!("3fab184622dc19b6109349b94811493bf2a45362");
+const PROXY_COST: u128 = 10_000_000_000_000_000;
+const PROXY_TRANSACTION: Bytes = bytes!(
+    "f8a58085174876e800830186a08080b853604580600e600039806000f350fe7fffffffffffffffffffffffffffffffffffff"
+    "ffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3"
+    "1ba02222222222222222222222222222222222222222222222222222222222222222a0222222222222222222222222222222"
+    "2222222222222222222222222222222222"
+);
 
 const MINED_WITHIN: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(50);
@@ -55,9 +66,11 @@ pub enum DeployError {
     /// The key.
     #[error(transparent)]
     Signer(#[from] SignerError),
-    /// The chain lacks the proxy.
-    #[error("the chain has no deployment proxy at {CREATE2_PROXY}; deploy that first")]
-    NoProxy,
+    /// The chain lacks the proxy, and does not take the transaction that makes it (EIP-155 is younger).
+    #[error(
+        "the chain has no deployment proxy at {CREATE2_PROXY}, and does not take the transaction that makes it: {0}"
+    )]
+    NoProxy(ChainError),
     /// A transaction was not mined.
     #[error("transaction {0} was not mined within 120 s")]
     NotMined(B256),
@@ -92,9 +105,7 @@ where
 {
     let hand = Hand { chain, signer };
     let owner = signer.address();
-    if chain.code(CREATE2_PROXY).await?.is_empty() {
-        return Err(DeployError::NoProxy);
-    }
+    hand.proxy().await?;
     let keeper_registry =
         hand.deploy(Contract::KeeperRegistry, &(owner, U256::from(1)).abi_encode_params()).await?;
     let job_registry = hand.deploy(Contract::JobRegistry, &[]).await?;
@@ -137,6 +148,22 @@ struct Hand<'a, C> {
 }
 
 impl<C: ChainReader + ChainWriter> Hand<'_, C> {
+    async fn proxy(&self) -> Result<(), DeployError> {
+        if !self.chain.code(CREATE2_PROXY).await?.is_empty() {
+            return Ok(());
+        }
+        let has = self.chain.balance(PROXY_SENDER, At::Head).await?;
+        let lacks = U256::from(PROXY_COST).saturating_sub(has);
+        if !lacks.is_zero() {
+            transact(self.chain, self.signer, PROXY_SENDER, lacks, Bytes::new()).await?;
+        }
+        let transaction = SignedTx { hash: keccak256(PROXY_TRANSACTION), raw: PROXY_TRANSACTION };
+        match self.chain.send(&transaction).await {
+            Ok(()) | Err(ChainError::AlreadyKnown) => mined(self.chain, transaction.hash).await.map(|_| ()),
+            Err(error) => Err(DeployError::NoProxy(error)),
+        }
+    }
+
     async fn deploy(&self, what: Contract, arguments: &[u8]) -> Result<Address, DeployError> {
         let code = what.creation_code(arguments);
         let at = address_of(&code);
@@ -226,15 +253,19 @@ where
         Ok(()) | Err(ChainError::AlreadyKnown) => {}
         Err(error) => return Err(error.into()),
     }
-    let mined = async {
+    mined(chain, signed.hash).await
+}
+
+async fn mined<C: ChainReader>(chain: &C, transaction: B256) -> Result<TxReceipt, DeployError> {
+    let wait = async {
         loop {
-            if let Some(receipt) = chain.receipt(signed.hash).await? {
+            if let Some(receipt) = chain.receipt(transaction).await? {
                 return Ok::<_, DeployError>(receipt);
             }
             tokio::time::sleep(POLL).await;
         }
     };
     let receipt =
-        tokio::time::timeout(MINED_WITHIN, mined).await.map_err(|_| DeployError::NotMined(signed.hash))??;
-    if receipt.success { Ok(receipt) } else { Err(DeployError::Failed(signed.hash)) }
+        tokio::time::timeout(MINED_WITHIN, wait).await.map_err(|_| DeployError::NotMined(transaction))??;
+    if receipt.success { Ok(receipt) } else { Err(DeployError::Failed(transaction)) }
 }

@@ -10,7 +10,7 @@ use argus_evm::{
     ChainConfig, EvmChain,
     anvil::{Anvil, AnvilConfig, AnvilError, DEV_CHAIN},
     contracts::{GasRegistry, KeeperRegistry},
-    deploy::{Plan, ensure},
+    deploy::{CREATE2_PROXY, Plan, ensure},
 };
 use argus_ports::{ChainReader, ChainWriter, Signer, chain::At};
 use tokio::{
@@ -75,6 +75,18 @@ async fn the_chain_and_its_contracts_survive_a_restart() {
     let balance = GasRegistry::getBalanceCall { account: dev(5).address() };
     let data = chain.call(None, deployed.contracts.gas_registry, balance.abi_encode().into(), At::Head).await;
     assert_eq!(U256::from_be_slice(&data.expect("a view")), U256::from(9));
+}
+
+#[tokio::test]
+async fn a_chain_without_the_deployment_proxy_gets_it() {
+    let Some(program) = anvil_program() else { return };
+    let mut config = AnvilConfig::new(program);
+    config.extra = vec!["--disable-default-create2-deployer".to_owned()];
+    let anvil = Anvil::start(&config).await.expect("anvil");
+    let chain = connect(&anvil).await;
+    assert!(chain.code(CREATE2_PROXY).await.expect("code").is_empty());
+    let deployed = ensure(&chain, &dev(0), &plan()).await.expect("deployed");
+    assert!(!chain.code(deployed.contracts.executor).await.expect("code").is_empty());
 }
 
 #[tokio::test]
