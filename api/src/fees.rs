@@ -141,25 +141,6 @@ fn fixed(
     }
 }
 
-/// The languages that a source may be in, likeliest first: the query does not say.
-fn guesses(bytes: &[u8]) -> Vec<Language> {
-    let text = String::from_utf8_lossy(bytes);
-    let is_go = text.lines().any(|line| line.trim_start().starts_with("package "));
-    let is_python = text.lines().any(|line| {
-        let line = line.trim_end();
-        (line.starts_with("def ") || line.starts_with("if ") || line.starts_with("for "))
-            && line.ends_with(':')
-    });
-    let mut order = vec![Language::TypeScript, Language::Go, Language::Python];
-    let first = match (is_go, is_python) {
-        (true, _) => Language::Go,
-        (false, true) => Language::Python,
-        (false, false) => Language::TypeScript,
-    };
-    order.sort_by_key(|language| *language != first);
-    order
-}
-
 async fn scripted(
     edge: &Edge,
     url: &str,
@@ -179,7 +160,8 @@ async fn scripted(
     let is_known = !told.is_empty()
         || source.module.language == Language::Wasm
         || edge.ports.modules.by_cid(&source.module.source).await?.len() == 1;
-    let languages = if is_known { vec![source.module.language] } else { guesses(&source.bytes) };
+    let languages =
+        if is_known { vec![source.module.language] } else { script::guesses(&source.bytes).to_vec() };
     let mut first_refusal: Option<ScriptRefused> = None;
     for language in languages {
         source.module.language = language;

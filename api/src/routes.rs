@@ -102,6 +102,7 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/metrics", Access::Open, PUBLIC, Body::None, health::metrics, "Metrics as Prometheus text"),
     route!(GET "/openapi.json", Access::Limited, PUBLIC, Body::None, health::openapi, "This API, described"),
     route!(POST "/api/jobs", keyed(OWNERS), CHECKED, Body::Read, jobs::create, "Create jobs, all or none"),
+    route!(POST "/api/jobs/dry-run", keyed(OWNERS), CHECKED, Body::Read, jobs::dry_run, "Check jobs as creation does, and store nothing"),
     route!(GET "/api/jobs/by-apikey", keyed(ANYONE), OWN, Body::None, jobs::of_key, "Jobs of the key's owner"),
     route!(GET "/api/jobs/user/{address}", keyed(ANYONE), Subject::Address("address"), Body::None, jobs::of_user, "Jobs of a user"),
     route!(GET "/api/jobs/user/{address}/chain/{chain}", keyed(ANYONE), Subject::Address("address"), Body::None, jobs::of_user_on_chain, "Jobs of a user registered on one chain"),

@@ -15,7 +15,7 @@ const COOLDOWN_MAX: u64 = 31_536_000;
 pub fn parse(edge: &Edge, fields: &Fields<'_>, faults: &mut Faults) -> Option<Rule> {
     let upper = fields.decimal("upper_limit", faults);
     let lower = fields.decimal("lower_limit", faults);
-    let operator = fields.text("condition_type", faults);
+    let operator = fields.text("condition_type", faults).to_ascii_lowercase();
     let comparison = match Comparison::parse(&operator, upper, lower) {
         Ok(comparison) => Some(comparison),
         Err(e) => {
@@ -29,7 +29,7 @@ pub fn parse(edge: &Edge, fields: &Fields<'_>, faults: &mut Faults) -> Option<Ru
             None
         }
     };
-    let kind = fields.text("value_source_type", faults);
+    let kind = fields.text("value_source_type", faults).to_ascii_lowercase();
     let url = fields.text("value_source_url", faults);
     let route = fields.text("selected_key_route", faults);
     let source = match ValueSource::parse(&kind, &url, &route) {

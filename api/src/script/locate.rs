@@ -71,10 +71,30 @@ fn place(text: &str) -> Result<Place, Fault> {
     Ok(Place::Web(url.to_string()))
 }
 
-/// The language of a script: what the client says; WebAssembly shows itself; nothing means Go.
+/// The languages that a source may be in, likeliest first, where nobody says: Go names its package, Python ends
+/// the heads of its blocks with a colon, everything else is taken for TypeScript, which JavaScript is as well.
+pub fn guesses(bytes: &[u8]) -> [Language; 3] {
+    let text = String::from_utf8_lossy(bytes);
+    let is_go = text.lines().any(|line| line.trim_start().starts_with("package "));
+    let is_python = text.lines().map(str::trim_end).any(|line| {
+        line.ends_with(':')
+            && ["def ", "if ", "for ", "class ", "try"].iter().any(|word| line.starts_with(word))
+    });
+    match (is_go, is_python) {
+        (true, _) => [Language::Go, Language::TypeScript, Language::Python],
+        (false, true) => [Language::Python, Language::TypeScript, Language::Go],
+        (false, false) => [Language::TypeScript, Language::Go, Language::Python],
+    }
+}
+
+/// The language of a script: what the client says; WebAssembly shows itself; where nothing is said, as for quotes,
+/// which have no such field, it is guessed in the same way everywhere.
 pub fn language_of(text: &str, bytes: &[u8]) -> Result<Language, Fault> {
     if bytes.starts_with(b"\0asm") {
         return Ok(Language::Wasm);
+    }
+    if text.trim().is_empty() {
+        return Ok(guesses(bytes)[0]);
     }
     text.trim().parse().map_err(|e: argus_domain::module::UnknownLanguage| ("LANGUAGE", e.to_string()))
 }
@@ -188,6 +208,22 @@ async fn from_web(edge: &Edge, url: &str) -> Result<Result<(Cid, Bytes), Fault>,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn languages_as_a_table() {
+        for (told, source, expect) in [
+            ("", "\0asm\u{1}", Language::Wasm),
+            ("ts", "\0asm\u{1}", Language::Wasm),
+            ("", "// a comment\npackage main\nfunc main() {}", Language::Go),
+            ("", "import json\ndef main():\n  pass", Language::Python),
+            ("", "console.log(JSON.stringify([1]))", Language::TypeScript),
+            ("go", "console.log(1)", Language::Go),
+            ("JavaScript", "x", Language::JavaScript),
+        ] {
+            assert_eq!(language_of(told, source.as_bytes()), Ok(expect), "{told} {source}");
+        }
+        assert!(language_of("cobol", b"x").is_err());
+    }
 
     #[test]
     fn urls_as_a_table() {

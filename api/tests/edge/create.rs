@@ -361,6 +361,19 @@ async fn a_store_that_refuses_writes_is_a_503_and_reads_go_on() {
 }
 
 #[tokio::test]
+async fn a_dry_run_says_what_creation_would_and_stores_nothing() {
+    let world = World::new().await;
+    let answer = world.call("user", "POST", "/api/jobs/dry-run", &one(job("1")).to_string()).await;
+    let body = answer.json();
+    assert_eq!((answer.status.as_u16(), &body["status"]), (200, &json!("valid")), "{body}");
+    assert_eq!(body["jobs"][0]["first_instants"][0], json!("2027-01-15T08:01:00.000Z"));
+    assert!(body["jobs"][0]["calldata"].as_str().unwrap().starts_with("0x"));
+    assert!(world.store.job("1".parse().unwrap()).await.unwrap().is_none());
+    let faults = one(job_with("1", json!({"job_title": ""}))).to_string();
+    assert_eq!(world.call("user", "POST", "/api/jobs/dry-run", &faults).await.status.as_u16(), 422);
+}
+
+#[tokio::test]
 async fn json_is_read_whatever_the_content_type() {
     use axum::{body::Body, http::Request};
     let world = World::new().await;
