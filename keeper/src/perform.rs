@@ -210,7 +210,7 @@ impl Performer {
                 let (reader, deadline) = (self.reader.clone(), self.keeper.config.check_timeout);
                 self.begin(async move {
                     let receipt = timeout(deadline, reader.receipt(transaction)).await.ok()?.ok()?;
-                    Some(Input::Receipt { transaction, found: receipt.is_some() })
+                    Some(Input::Receipt { transaction, block: receipt.map(|r| r.block_number) })
                 });
             }
             Effect::Report(event) => self.report(event),

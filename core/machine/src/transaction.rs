@@ -120,8 +120,8 @@ pub enum Input {
     Receipt {
         /// The transaction.
         transaction: B256,
-        /// Whether the chain has one.
-        found: bool,
+        /// Height of the block that it is in; `None`: the chain has none.
+        block: Option<u64>,
     },
 }
 

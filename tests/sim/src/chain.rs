@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use argus_domain::{
     B256, Bytes,
-    call::{Claim, ExecutorDomain, Signature},
+    call::Signature,
     chain::{GasPrice, Log, SignedTx, TxDraft},
     digest::digest_of,
-    ids::{ChainId, KeeperId, TaskId},
+    ids::{KeeperId, TaskId},
     time::Timestamp,
 };
 use argus_machine::transaction::SendOutcome;
@@ -25,7 +25,13 @@ pub const FINAL: u64 = 4;
 #[derive(Debug, Clone)]
 pub enum Deed {
     /// Through the executor.
-    Guarded { claim: Box<Claim>, signatures: Vec<(KeeperId, Signature)> },
+    Guarded {
+        task: TaskId,
+        valid_until: Timestamp,
+        /// What the contract computes from the claim.
+        digest: B256,
+        signatures: Vec<(KeeperId, Signature)>,
+    },
     /// Straight to the target.
     Bare(TaskId),
     /// Nothing.
@@ -51,7 +57,6 @@ pub struct Block {
 }
 
 pub struct Chain {
-    pub id: ChainId,
     pub blocks: Vec<Block>,
     pub pool: BTreeMap<(KeeperId, u64), Tx>,
     pub base_fee: u128,
@@ -62,7 +67,7 @@ pub struct Chain {
 }
 
 impl Chain {
-    pub fn new(id: ChainId, threshold: usize, now: Timestamp) -> Self {
+    pub fn new(threshold: usize, now: Timestamp) -> Self {
         let genesis = Block {
             number: 0,
             hash: digest_of("block", &0),
@@ -72,7 +77,6 @@ impl Chain {
             logs: Vec::new(),
         };
         Self {
-            id,
             blocks: vec![genesis],
             pool: BTreeMap::new(),
             base_fee: 100,
@@ -98,8 +102,8 @@ impl Chain {
         self.blocks.get(number as usize).is_some_and(|b| b.hash == hash)
     }
 
-    pub fn has_receipt(&self, hash: B256) -> bool {
-        self.blocks.iter().flat_map(|b| &b.txs).any(|tx| tx.hash == hash)
+    pub fn block_of(&self, hash: B256) -> Option<u64> {
+        self.blocks.iter().find(|b| b.txs.iter().any(|tx| tx.hash == hash)).map(|b| b.number)
     }
 
     pub fn call_of(&self, task: TaskId) -> Option<(&Block, B256, KeeperId)> {
@@ -179,14 +183,12 @@ impl Chain {
         match &tx.deed {
             Deed::Cancel => None,
             Deed::Bare(task) => Some(*task),
-            Deed::Guarded { claim, signatures } => {
-                let domain = ExecutorDomain { chain: self.id, executor: scenario::executor() };
-                let digest = claim.digest(&domain);
+            Deed::Guarded { task, valid_until, digest, signatures } => {
                 let ascending = signatures.windows(2).all(|pair| pair[0].0 < pair[1].0);
-                let signed = signatures.iter().all(|(k, s)| *s == scenario::sign(*k, digest));
+                let signed = signatures.iter().all(|(k, s)| *s == scenario::sign(*k, *digest));
                 let enough = signatures.len() >= self.threshold;
-                let free = !used.contains(&claim.task) && time <= claim.valid_until;
-                (ascending && signed && enough && free).then_some(claim.task)
+                let free = !used.contains(task) && time <= *valid_until;
+                (ascending && signed && enough && free).then_some(*task)
             }
         }
     }

@@ -30,7 +30,7 @@ impl World {
             return self.fail(invariant::VERDICT_ONCE, format!("task {id} agreed in an unknown attempt"));
         };
         let Some(job) = self.store.versions.get(&record.task.job).cloned() else { return };
-        let digest = agreed.claim(&job, id).digest(&Self::domain());
+        let digest = self.digest_once(id, agreed.attempt, &agreed.call, || agreed.claim(&job, id));
         let signed = agreed.signatures.iter().all(|(k, s)| *s == scenario::sign(*k, digest));
         let distinct = invariant::quorum_distinct(agreed, attempt.mode, &attempt.keepers) && signed;
         self.expect(distinct, invariant::QUORUM_DISTINCT, || {

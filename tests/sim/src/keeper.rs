@@ -203,11 +203,21 @@ impl World {
 
     fn claim(&mut self, id: KeeperId, assignment: &Assignment, call: &Call, round: Round) -> SignedClaim {
         let (task, attempt) = (assignment.task.id, assignment.attempt.no);
-        let digest = *self
-            .digests
-            .entry((task, attempt, call.calldata.clone()))
-            .or_insert_with(|| assignment.attempt.claim(&assignment.job, call).digest(&Self::domain()));
+        let digest =
+            self.digest_once(task, attempt, call, || assignment.attempt.claim(&assignment.job, call));
         SignedClaim { task, attempt, round, keeper: id, digest, signature: scenario::sign(id, digest) }
+    }
+
+    /// A claim's digest. Equal claims are hashed once: hashing is most of a run's time.
+    pub fn digest_once(
+        &mut self,
+        task: TaskId,
+        attempt: AttemptNo,
+        call: &Call,
+        claim: impl FnOnce() -> Claim,
+    ) -> B256 {
+        let key = (task, attempt, call.calldata.clone());
+        *self.digests.entry(key).or_insert_with(|| claim().digest(&Self::domain()))
     }
 
     /// Keeps a claim before it is sent; false where another one was kept for its attempt and round.
@@ -247,17 +257,20 @@ impl World {
 
     fn ordered(&mut self, id: KeeperId, order: HandoffOrder) {
         let task = order.task.id;
-        let Some(keeper) = self.keepers.get_mut(&id) else { return };
-        if !keeper.nature.acts() || order.handoff.keeper != id {
+        let acts = self.keepers.get(&id).is_some_and(|k| k.nature.acts());
+        if !acts || order.handoff.keeper != id {
             return;
         }
         let solo = matches!(order.job.policy.mode, Mode::Solo);
-        let claim: Claim = order.agreed.claim(&order.job, task);
+        let agreed = &order.agreed;
+        let digest = self.digest_once(task, agreed.attempt, &agreed.call, || agreed.claim(&order.job, task));
+        let valid_until = agreed.valid_until;
+        let Some(keeper) = self.keepers.get_mut(&id) else { return };
         let (to, deed) = if solo {
             (order.agreed.call.target, Deed::Bare(task))
         } else {
             let signatures = order.agreed.signatures.clone();
-            (scenario::executor(), Deed::Guarded { claim: Box::new(claim), signatures })
+            (scenario::executor(), Deed::Guarded { task, valid_until, digest, signatures })
         };
         let data = Bytes::copy_from_slice(task.0.as_slice());
         keeper.deeds.insert(data.clone(), deed);
@@ -317,8 +330,8 @@ impl World {
                     self.tell_account(id, Input::Sent { transaction: tx.hash, outcome });
                 }
                 Effect::Look(transaction) => {
-                    let found = self.chain.has_receipt(transaction);
-                    self.tell_account(id, Input::Receipt { transaction, found });
+                    let block = self.chain.block_of(transaction);
+                    self.tell_account(id, Input::Receipt { transaction, block });
                 }
                 Effect::Report(event) => {
                     if matches!(event, PerformEvent::Declined { .. }) {

@@ -166,12 +166,12 @@ fn jobs(rng: &mut Rng, keepers: u8, threshold: u8) -> Vec<(Job, Kind)> {
         confirmations: rng.below(2),
     };
     let list = [
-        (every(rng.between(8, 15)), Kind::Fixed, quorum, median(), Misfire::RunOnce),
-        (every(rng.between(12, 20)), Kind::Live, quorum, median(), Misfire::CatchUp),
-        (every(rng.between(20, 30)), Kind::Live, quorum, Agreement::TrustPerformer, Misfire::CatchUp),
+        (every(rng.between(10, 18)), Kind::Fixed, quorum, median(), Misfire::RunOnce),
+        (every(rng.between(15, 25)), Kind::Live, quorum, median(), Misfire::CatchUp),
+        (every(rng.between(25, 40)), Kind::Live, quorum, Agreement::TrustPerformer, Misfire::CatchUp),
         (every(rng.between(50, 60)), Kind::Live, quorum, Agreement::Exact, Misfire::Skip),
         (every(rng.between(30, 40)), Kind::Skip, quorum, median(), Misfire::CatchUp),
-        (every(rng.between(20, 30)), Kind::Fixed, Mode::Solo, Agreement::Exact, Misfire::CatchUp),
+        (every(rng.between(25, 40)), Kind::Fixed, Mode::Solo, Agreement::Exact, Misfire::CatchUp),
         (Trigger::Event(filter), Kind::Fixed, quorum, median(), Misfire::RunOnce),
         (Trigger::Condition(rule), Kind::Live, quorum, median(), Misfire::RunOnce),
     ];

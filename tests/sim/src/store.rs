@@ -7,7 +7,7 @@ use std::{
 };
 
 use argus_domain::{
-    ids::{JobId, TaskId},
+    ids::{AttemptNo, JobId, KeeperId, Round, TaskId},
     job::{Cursor, Job, JobRecord},
     task::{Fact, FactKey, Task, TaskRecord, Verdict},
     time::Timestamp,
@@ -20,6 +20,24 @@ pub enum Recorded {
     Refused,
 }
 
+/// As [`Fact::key`], without the checksums that make an address readable: they are most of a run's time.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Observed(AttemptNo, KeeperId),
+    Claimed(AttemptNo, Round, KeeperId),
+    Other(FactKey),
+}
+
+impl Key {
+    fn of(fact: &Fact) -> Self {
+        match fact {
+            Fact::Observed(o) => Self::Observed(o.attempt, o.keeper),
+            Fact::Claimed(c) => Self::Claimed(c.attempt, c.round, c.keeper),
+            _ => Self::Other(fact.key()),
+        }
+    }
+}
+
 /// What survives every crash.
 #[derive(Default)]
 pub struct Store {
@@ -29,7 +47,7 @@ pub struct Store {
     pub unfinished: BTreeSet<TaskId>,
     pub announced: BTreeSet<TaskId>,
     /// Where each task's facts are, by key.
-    keys: BTreeMap<TaskId, BTreeMap<FactKey, usize>>,
+    keys: BTreeMap<TaskId, BTreeMap<Key, usize>>,
 }
 
 impl Store {
@@ -85,7 +103,7 @@ impl Store {
         let Some(job) = self.tasks.get(&id).map(|t| t.task.job) else { return Recorded::Refused };
         let deleted = self.is_deleted(job);
         let Some(record) = self.tasks.get_mut(&id) else { return Recorded::Refused };
-        let key = fact.key();
+        let key = Key::of(&fact);
         let keys = self.keys.entry(id).or_default();
         if let Some(known) = keys.get(&key).and_then(|at| record.facts.get(*at)) {
             return Recorded::Already(Box::new(known.clone()));

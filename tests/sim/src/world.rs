@@ -129,7 +129,7 @@ impl World {
             queue: BTreeMap::new(),
             seq: 0,
             store,
-            chain: Chain::new(scenario::CHAIN, usize::from(threshold), START),
+            chain: Chain::new(usize::from(threshold), START),
             kinds,
             keepers: alive.map(|(id, nature)| (*id, Keeper::new(*id, *nature))).collect(),
             natures: keepers,

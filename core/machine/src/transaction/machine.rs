@@ -104,7 +104,6 @@ impl Account {
             } else {
                 // A reorg handed the nonce back: the same bytes go out again.
                 slot.used_at = None;
-                slot.mined = None;
             }
         }
         let behind = self.slots.is_empty() && view.nonce < self.floor;
@@ -120,22 +119,26 @@ impl Account {
         }
     }
 
-    fn receipt(&mut self, transaction: B256, found: bool, out: &mut Vec<Effect>) {
+    fn receipt(&mut self, transaction: B256, block: Option<u64>, out: &mut Vec<Effect>) {
         let Some(view) = self.view else { return };
         let holds = |s: &&mut Slot| s.intents.iter().any(|i| i.signed.hash == transaction);
         let Some(slot) = self.slots.values_mut().find(holds) else { return };
-        if found {
-            slot.mined = Some(transaction);
+        let confirmations = self.config.confirmations;
+        // By the receipt's own block, not by when the nonce was first seen to be used: a reorg that nobody here
+        // noticed may have moved it up.
+        let mined = match block {
+            Some(block) => view.head >= block + confirmations,
+            None => false,
+        };
+        if block.is_some() {
+            slot.absent.remove(&transaction);
         } else {
-            slot.mined = slot.mined.filter(|hash| *hash != transaction);
             slot.absent.insert(transaction);
         }
-        let deep = slot.used_at.is_some_and(|at| view.head >= at + self.config.confirmations);
-        if !deep {
-            return;
-        }
-        let foreign = slot.intents.iter().all(|i| slot.absent.contains(&i.signed.hash));
-        if slot.mined.is_none() && !foreign {
+        // Whose block it is in cannot be asked, so twice as deep.
+        let used = slot.used_at.is_some_and(|at| view.head >= at + 2 * confirmations);
+        let foreign = used && slot.intents.iter().all(|i| slot.absent.contains(&i.signed.hash));
+        if !mined && !foreign {
             return;
         }
         let nonce = slot.nonce;
@@ -147,7 +150,7 @@ impl Account {
         match slot.work {
             // Another program used our nonce, for good: no form of this transaction can be mined any more, so a
             // new nonce cannot make a second call.
-            Some(work) if slot.mined.is_none() && !slot.stopped => {
+            Some(work) if foreign && !slot.stopped => {
                 self.queue.push_front((work, slot.next_number));
             }
             Some(_) | None => out.push(Effect::End(slot.task)),
@@ -359,8 +362,8 @@ impl Machine for Account {
                 }
             }
             Input::Sent { transaction, outcome } => self.sent(now, transaction, outcome, out),
-            Input::Receipt { transaction, found } => {
-                self.receipt(transaction, found, out);
+            Input::Receipt { transaction, block } => {
+                self.receipt(transaction, block, out);
                 self.start(now, out);
             }
         }

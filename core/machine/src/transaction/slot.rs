@@ -41,7 +41,6 @@ pub(super) struct Slot {
     pub reported: BTreeSet<B256>,
     /// The head at which the nonce was first seen to be used up.
     pub used_at: Option<u64>,
-    pub mined: Option<B256>,
     /// Transactions without a receipt at the last look.
     pub absent: BTreeSet<B256>,
 }
@@ -62,7 +61,6 @@ impl Slot {
             failures: 0,
             reported: BTreeSet::new(),
             used_at: None,
-            mined: None,
             absent: BTreeSet::new(),
         }
     }
