@@ -101,7 +101,10 @@ impl World {
         let void = state.trigger_lost || self.store.is_deleted(record.task.job);
         if able && calm && !solo && !void && !called {
             self.tally.lost += 1;
-            self.fail(invariant::ONE_CALL_PER_TASK, format!("task {id} was agreed and never called"));
+            let keys: Vec<_> = record.facts.iter().map(|f| f.key().0).collect();
+            let loads: Vec<_> = self.keepers.iter().map(|(k, keeper)| (k, keeper.account.load())).collect();
+            let what = format!("task {id} was agreed and never called: {keys:?}; accounts {loads:?}");
+            self.fail(invariant::ONE_CALL_PER_TASK, what);
         }
     }
 

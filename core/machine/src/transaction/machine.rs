@@ -35,6 +35,9 @@ pub struct Account {
     behind_since: Option<u64>,
     slots: BTreeMap<u64, Slot>,
     of_task: BTreeMap<TaskId, u64>,
+    /// Their nonce was used up without a call, for good, and they may still be handed over again: the number of the
+    /// next intent, and until when.
+    retired: BTreeMap<TaskId, (u16, Timestamp)>,
     /// With the number of the next intent.
     queue: VecDeque<(Work, u16)>,
 }
@@ -50,6 +53,7 @@ impl Account {
             behind_since: None,
             slots: BTreeMap::new(),
             of_task: BTreeMap::new(),
+            retired: BTreeMap::new(),
             queue: VecDeque::new(),
         }
     }
@@ -78,6 +82,10 @@ impl Account {
 
     fn perform(&mut self, work: Work, known: &[Intent], out: &mut Vec<Effect>) {
         if let Some(slot) = self.of_task.get(&work.task).and_then(|n| self.slots.get_mut(n)) {
+            if slot.is_cancelled(&self.config) {
+                out.push(decline(&self.config, work.task, "its transaction is being cancelled"));
+                return;
+            }
             slot.stopped = false;
             slot.work = Some(work);
             if let Some(intent) = slot.latest().filter(|_| slot.left) {
@@ -85,6 +93,8 @@ impl Account {
             }
         } else if let Some((waiting, _)) = self.queue.iter_mut().find(|(w, _)| w.task == work.task) {
             *waiting = work;
+        } else if let Some((number, _)) = self.retired.remove(&work.task) {
+            self.queue.push_back((work, number));
         } else if let Some(intent) = known.last() {
             // Acted on in an earlier life and ended: a second nonce could make a second call.
             out.push(broadcast(&self.config, intent.task, intent.signed.hash));
@@ -94,8 +104,13 @@ impl Account {
     }
 
     /// A look at the chain: which nonces are used up, and since when.
-    fn look(&mut self, view: View, out: &mut Vec<Effect>) {
+    fn look(&mut self, now: Timestamp, view: View, out: &mut Vec<Effect>) {
         self.view = Some(view);
+        self.retired.retain(|task, (_, until)| {
+            let over = now >= *until;
+            out.extend(over.then_some(Effect::End(*task)));
+            !over
+        });
         for slot in self.slots.values_mut() {
             slot.absent.clear();
             if slot.nonce < view.nonce {
@@ -119,7 +134,7 @@ impl Account {
         }
     }
 
-    fn receipt(&mut self, transaction: B256, block: Option<u64>, out: &mut Vec<Effect>) {
+    fn receipt(&mut self, now: Timestamp, transaction: B256, block: Option<u64>, out: &mut Vec<Effect>) {
         let Some(view) = self.view else { return };
         let holds = |s: &&mut Slot| s.intents.iter().any(|i| i.signed.hash == transaction);
         let Some(slot) = self.slots.values_mut().find(holds) else { return };
@@ -153,7 +168,15 @@ impl Account {
             Some(work) if foreign && !slot.stopped => {
                 self.queue.push_front((work, slot.next_number));
             }
-            Some(_) | None => out.push(Effect::End(slot.task)),
+            Some(_) | None => {
+                let mut made = slot.intents.iter().filter(|i| i.signed.hash == transaction);
+                let called = mined && made.any(|i| !Slot::is_cancel(&i.draft, &self.config));
+                if called || now >= slot.valid_until {
+                    out.push(Effect::End(slot.task));
+                } else {
+                    self.retired.insert(slot.task, (slot.next_number, slot.valid_until));
+                }
+            }
         }
     }
 
@@ -349,7 +372,7 @@ impl Machine for Account {
                 self.start(now, out);
             }
             Input::Chain { head, nonce, price } => {
-                self.look(View { head, nonce, price }, out);
+                self.look(now, View { head, nonce, price }, out);
                 self.start(now, out);
                 self.tend(now, out);
             }
@@ -363,7 +386,7 @@ impl Machine for Account {
             }
             Input::Sent { transaction, outcome } => self.sent(now, transaction, outcome, out),
             Input::Receipt { transaction, block } => {
-                self.receipt(transaction, block, out);
+                self.receipt(now, transaction, block, out);
                 self.start(now, out);
             }
         }
