@@ -1,1 +1,184 @@
+//! An account through whole stories: inputs and what they lead to, as lines.
 
+use std::time::Duration;
+
+use argus_domain::{
+    Address, B256, Bytes, U256,
+    act::{Intent, PerformEvent},
+    chain::{GasPrice, SignedTx, TxDraft},
+    ids::{ChainId, KeeperId, TaskId},
+    time::Timestamp,
+};
+
+use super::*;
+use crate::Machine;
+
+struct Story {
+    account: Account,
+    now: Timestamp,
+    kept: Vec<Intent>,
+}
+
+fn task(n: u8) -> TaskId {
+    TaskId(B256::repeat_byte(n))
+}
+
+impl Story {
+    fn new() -> Self {
+        let config = Config {
+            chain: ChainId(1),
+            keeper: KeeperId(Address::repeat_byte(1)),
+            executor: Some(Address::repeat_byte(2)),
+            resend: Duration::from_secs(3),
+            stuck: Duration::from_secs(10),
+            confirmations: 2,
+            cancel_fee_max: 10_000,
+            slots_max: 4,
+        };
+        let mut story = Self { account: Account::new(config), now: Timestamp(0), kept: Vec::new() };
+        story.hear(Input::Recovered { intents: Vec::new(), highest_nonce: None });
+        story
+    }
+
+    fn hear(&mut self, input: Input) -> Vec<String> {
+        let mut out = Vec::new();
+        self.account.handle(self.now, input, &mut out);
+        self.carry_out(out)
+    }
+
+    fn tick(&mut self, secs: u64) -> Vec<String> {
+        self.now = Timestamp::from_secs(secs);
+        let mut out = Vec::new();
+        self.account.tick(self.now, &mut out);
+        self.carry_out(out)
+    }
+
+    fn chain(&mut self, head: u64, nonce: u64) -> Vec<String> {
+        let price = GasPrice { base_fee: 100, priority_fee: 8 };
+        self.hear(Input::Chain { head, nonce, price })
+    }
+
+    fn perform(&mut self, n: u8, until_secs: u64) -> Vec<String> {
+        let work = Work {
+            task: task(n),
+            to: Address::repeat_byte(2),
+            value: U256::ZERO,
+            data: Bytes::from(vec![n]),
+            gas_limit: 100_000,
+            max_fee_per_gas: 300,
+            valid_until: Timestamp::from_secs(until_secs),
+        };
+        self.hear(Input::Perform { work: Box::new(work), known: Vec::new() })
+    }
+
+    /// Signs at once, keeps what is recorded, and says the rest in words.
+    fn carry_out(&mut self, out: Vec<Effect>) -> Vec<String> {
+        let mut said = Vec::new();
+        for effect in out {
+            match effect {
+                Effect::Sign { task, number, draft } => {
+                    let kind = if draft.data.is_empty() { "cancel" } else { "call" };
+                    said.push(format!("sign {kind} {} at {}", draft.nonce, draft.max_fee_per_gas));
+                    let signed = signed(&draft);
+                    said.extend(self.hear(Input::Signed { task, number, signed }));
+                }
+                Effect::Record(intent) => {
+                    said.push(format!("keep {}", intent.number));
+                    self.kept.push(*intent);
+                }
+                Effect::Send(tx) => {
+                    assert!(self.kept.iter().any(|i| i.signed == tx), "sent before it was kept");
+                    said.push("send".to_owned());
+                }
+                Effect::Look(_) => said.push("look".to_owned()),
+                Effect::Report(PerformEvent::Broadcast { .. }) => said.push("broadcast".to_owned()),
+                Effect::Report(PerformEvent::Declined { .. }) => said.push("declined".to_owned()),
+                Effect::End(_) => said.push("end".to_owned()),
+            }
+        }
+        said
+    }
+
+    fn sent(&mut self, outcome: SendOutcome) -> Vec<String> {
+        let transaction = self.kept.last().expect("an intent").signed.hash;
+        self.hear(Input::Sent { transaction, outcome })
+    }
+
+    fn receipt(&mut self, block: Option<u64>) -> Vec<String> {
+        let transaction = self.kept.last().expect("an intent").signed.hash;
+        self.hear(Input::Receipt { transaction, block })
+    }
+}
+
+fn signed(draft: &TxDraft) -> SignedTx {
+    SignedTx { hash: argus_domain::digest::digest_of("tx", draft), raw: Bytes::new() }
+}
+
+#[test]
+fn a_call_is_kept_sent_again_replaced_and_ended() {
+    let mut s = Story::new();
+    assert!(s.perform(1, 60).is_empty(), "nothing is sent before the chain was seen");
+    assert_eq!(s.chain(10, 5), ["sign call 5 at 208", "keep 1", "send"]);
+    assert_eq!(s.sent(SendOutcome::Taken), ["broadcast"]);
+    assert!(s.sent(SendOutcome::Taken).is_empty(), "said once");
+    assert_eq!(s.tick(3), ["send"]);
+    assert_eq!(s.tick(10), ["sign call 5 at 234", "keep 2", "send"]);
+    assert_eq!(s.chain(11, 6), ["look", "look"]);
+    assert!(s.receipt(Some(11)).is_empty(), "not deep enough");
+    assert_eq!(s.chain(13, 6), ["look", "look"]);
+    assert_eq!(s.receipt(Some(11)), ["end"]);
+    assert_eq!(s.account.load(), (0, 0));
+}
+
+#[test]
+fn nonces_follow_each_other_and_a_cap_is_kept() {
+    let mut s = Story::new();
+    s.chain(1, 0);
+    assert_eq!(s.perform(1, 60)[0], "sign call 0 at 208");
+    assert_eq!(s.perform(2, 60)[0], "sign call 1 at 208");
+    assert!(s.perform(2, 60).is_empty(), "a task has one nonce");
+    for secs in [20, 40] {
+        s.tick(secs);
+    }
+    let most = s.kept.iter().map(|i| i.draft.max_fee_per_gas).max();
+    assert!(most.is_some_and(|fee| fee <= 300), "{most:?}");
+}
+
+#[test]
+fn a_lapsed_call_is_cancelled_where_its_nonce_is_in_the_way() {
+    let mut s = Story::new();
+    s.chain(1, 0);
+    s.perform(1, 5);
+    s.now = Timestamp::from_secs(6);
+    assert!(s.chain(2, 0).is_empty(), "nothing waits behind it");
+    s.perform(2, 60);
+    assert_eq!(s.chain(3, 0)[..3], ["sign cancel 0 at 234", "keep 2", "send"]);
+}
+
+#[test]
+fn an_empty_account_declines_and_acts_again_after_its_cancellation() {
+    let mut s = Story::new();
+    s.chain(1, 0);
+    s.perform(1, 600);
+    assert_eq!(s.sent(SendOutcome::InsufficientFunds), ["declined"]);
+    s.perform(2, 600);
+    s.chain(2, 0);
+    assert_eq!(s.perform(1, 600), ["declined"], "while it is being cancelled");
+    let cancel = s.kept.iter().rfind(|i| i.draft.data.is_empty()).expect("a cancellation").signed.hash;
+    s.chain(9, 1);
+    assert!(s.hear(Input::Receipt { transaction: cancel, block: Some(3) }).is_empty(), "not ended");
+    assert_eq!(s.perform(1, 600)[..2], ["sign call 2 at 208", "keep 3"]);
+}
+
+#[test]
+fn the_journal_alone_is_enough_to_go_on() {
+    let mut s = Story::new();
+    s.chain(1, 7);
+    s.perform(1, 60);
+    let mut again = Story::new();
+    let kept = s.kept.clone();
+    again.kept.clone_from(&kept);
+    again.hear(Input::Recovered { intents: kept, highest_nonce: Some(7) });
+    assert_eq!(again.chain(2, 7), ["send"], "the same bytes");
+    assert_eq!(again.perform(2, 60)[0], "sign call 8 at 208");
+}
