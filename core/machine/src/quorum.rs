@@ -5,8 +5,6 @@
 
 mod flight;
 mod machine;
-#[cfg(test)]
-mod tests;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

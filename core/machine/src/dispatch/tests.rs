@@ -1,1 +1,238 @@
+//! A task through the dispatcher, as lines.
 
+use std::{collections::BTreeSet, sync::Arc};
+
+use argus_domain::{
+    Address, B256, U256, Value,
+    call::{Call, Signature},
+    ids::{JobId, KeeperId, Occurrence, Round, Serial, TaskNumber},
+    job::{Action, Agreement, Args, Misfire, Mode, Policy, Remarks, Target, Trigger},
+    keeper::KeeperHello,
+    limits::Limits,
+    schedule::Schedule,
+    task::{Agreed, AgreedHow, TriggerFact, Verdict},
+    time::Timestamp,
+};
+
+use super::*;
+use crate::Machine;
+
+const CHAIN: ChainId = ChainId(1);
+
+fn keeper(n: u8) -> KeeperId {
+    KeeperId(Address::repeat_byte(n))
+}
+
+fn live(n: u8) -> LiveKeeper {
+    let hello = KeeperHello {
+        keeper: keeper(n),
+        engines: BTreeSet::from([EngineId(B256::ZERO)]),
+        chains: BTreeSet::from([CHAIN]),
+        capacity: 1,
+        version: String::new(),
+    };
+    LiveKeeper { hello, load: 0, heard_at: Timestamp(0), stake: 1, faults: 0 }
+}
+
+fn job() -> Job {
+    Job {
+        id: JobId(U256::from(1)),
+        version: 1,
+        serial: Serial(1),
+        owner: Address::ZERO,
+        title: String::new(),
+        trigger: Trigger::Time(Schedule::Interval { every_secs: 1 }),
+        args: Args::Fixed(vec![Value::from("1")]),
+        action: Action::Call(Target {
+            chain: CHAIN,
+            contract: Address::ZERO,
+            signature: String::new(),
+            function: String::new(),
+            abi: String::new(),
+        }),
+        policy: Policy {
+            mode: Mode::Quorum { keepers: 3, threshold: 2 },
+            agreement: Agreement::Exact,
+            misfire: Misfire::RunOnce,
+            fee_cap: U256::ZERO,
+            gas_limit: 1,
+        },
+        limits: Limits::DEFAULT,
+        accepted_at: Timestamp(0),
+        expires_at: Timestamp(1_000_000),
+        recurring: true,
+        link: None,
+        created_chain: CHAIN,
+        safe: None,
+        remarks: Remarks::default(),
+    }
+}
+
+fn record(facts: Vec<Fact>) -> Box<TaskRecord> {
+    let occurrence = Occurrence::Time(Timestamp(1_000));
+    let task = Task {
+        id: TaskId::of(JobId(U256::from(1)), &occurrence),
+        job: JobId(U256::from(1)),
+        job_version: 1,
+        serial: Serial(1),
+        number: TaskNumber(1),
+        occurrence,
+        due: Timestamp(1_000),
+        opened_at: Timestamp(1_000),
+        trigger: TriggerFact::Due,
+    };
+    Box::new(TaskRecord { task, facts })
+}
+
+struct Story {
+    machine: Dispatcher,
+    now: Timestamp,
+    facts: Vec<Fact>,
+}
+
+impl Story {
+    fn new() -> Self {
+        Self { machine: Dispatcher::new(Config::default()), now: Timestamp(1_000), facts: Vec::new() }
+    }
+
+    fn hear(&mut self, input: Input) -> Vec<String> {
+        let mut out = Vec::new();
+        self.machine.handle(self.now, input, &mut out);
+        self.said(out)
+    }
+
+    fn tick(&mut self, secs: u64) -> Vec<String> {
+        self.now = Timestamp::from_secs(secs);
+        let mut out = Vec::new();
+        self.machine.tick(self.now, &mut out);
+        self.said(out)
+    }
+
+    fn said(&mut self, out: Vec<Effect>) -> Vec<String> {
+        out.into_iter()
+            .map(|effect| match effect {
+                Effect::Record(fact) => {
+                    let key = fact.key().0;
+                    self.facts.push(fact);
+                    format!("record {key}")
+                }
+                Effect::Begin(attempt) => format!("begin {}", attempt.no.0),
+                Effect::HandOff(order) => format!("hand off {}", order.handoff.number),
+                Effect::Announce { .. } => "announce".to_owned(),
+                Effect::Full(_) => "full".to_owned(),
+                Effect::Forget(_) => "forget".to_owned(),
+            })
+            .collect()
+    }
+
+    fn submit(&mut self, gone: Option<&str>) -> Vec<String> {
+        let record = record(self.facts.clone());
+        self.hear(Input::Submit { record, job: Arc::new(job()), gone: gone.map(str::to_owned) })
+    }
+
+    fn ready(&mut self) -> Vec<String> {
+        self.hear(Input::Heads(BTreeMap::from([(CHAIN, Pin { number: 1, hash: B256::ZERO })])));
+        self.hear(Input::Keepers((1..=3).map(live).collect()))
+    }
+
+    fn ended(&mut self, no: u16, outcome: AttemptOutcome) -> Vec<String> {
+        let task = record(Vec::new()).task.id;
+        self.hear(Input::Ended { task, attempt: AttemptNo(no), outcome })
+    }
+
+    fn agreed(&self) -> AttemptOutcome {
+        let Some(Fact::Attempted(attempt)) = self.facts.last() else { panic!("an attempt") };
+        let call = Call {
+            chain: CHAIN,
+            target: Address::ZERO,
+            value: U256::ZERO,
+            calldata: argus_domain::Bytes::new(),
+            arguments: Vec::new(),
+        };
+        AttemptOutcome::Agreed(Box::new(Agreed {
+            attempt: attempt.no,
+            round: Round(1),
+            call,
+            how: AgreedHow::Equal,
+            signatures: vec![(keeper(1), Signature([0; 65])), (keeper(2), Signature([0; 65]))],
+            valid_until: attempt.valid_until,
+            fee_cap: attempt.fee_cap,
+            gas_limit: attempt.gas_limit,
+            performers: attempt.keepers.clone(),
+            transcript_root: None,
+        }))
+    }
+}
+
+#[test]
+fn from_open_to_the_second_performer() {
+    let mut s = Story::new();
+    assert!(s.submit(None).is_empty(), "no keepers yet");
+    assert_eq!(s.ready(), ["record attempted/1", "begin 1"]);
+    let agreed = s.agreed();
+    let settled = ["record settled", "record handed-off/1", "hand off 1", "announce", "record announced"];
+    assert_eq!(s.ended(1, agreed.clone()), settled);
+    assert!(s.ended(1, agreed).is_empty(), "a verdict comes once");
+    assert_eq!(s.tick(6), ["hand off 1"], "a reminder");
+    assert_eq!(s.tick(21), ["record handed-off/2", "hand off 2"]);
+}
+
+#[test]
+fn what_follows_from_a_verdict_is_derived_again() {
+    let mut s = Story::new();
+    s.submit(None);
+    s.ready();
+    let agreed = s.agreed();
+    s.ended(1, agreed);
+    let mut again = Story::new();
+    again.facts = s
+        .facts
+        .iter()
+        .filter(|f| !matches!(f.key().0.as_str(), "announced" | "handed-off/1"))
+        .cloned()
+        .collect();
+    assert_eq!(again.submit(None), ["record handed-off/1", "hand off 1", "announce", "record announced"]);
+}
+
+#[test]
+fn attempts_end_and_so_does_the_task() {
+    let mut s = Story::new();
+    s.submit(None);
+    s.ready();
+    for no in 1..=4u16 {
+        let said = s.ended(no, AttemptOutcome::Disagreed("they differ".to_owned()));
+        if no == 4 {
+            assert_eq!(said, ["record settled", "announce", "record announced", "forget"]);
+        } else {
+            assert_eq!(said, Vec::<String>::new());
+            s.tick(s.now.as_secs() + 40);
+        }
+    }
+    let state = record(s.facts).state();
+    assert_eq!(state.verdict.map(|(v, _)| v), Some(Verdict::Failed("they differ".to_owned())));
+}
+
+#[test]
+fn a_deleted_job_and_a_task_without_keepers_end() {
+    let mut s = Story::new();
+    assert_eq!(s.submit(Some("deleted")), ["record settled", "announce", "record announced", "forget"]);
+    let mut s = Story::new();
+    s.submit(None);
+    assert_eq!(s.tick(602), ["record settled", "announce", "record announced", "forget"]);
+}
+
+#[test]
+fn a_refused_agreement_is_a_withdrawal() {
+    let mut s = Story::new();
+    s.submit(None);
+    s.ready();
+    let agreed = s.agreed();
+    s.ended(1, agreed);
+    let at = s.facts.iter().position(|f| matches!(f, Fact::Settled(_))).expect("a verdict");
+    let fact = Box::new(s.facts[at].clone());
+    let said = s.hear(Input::Refused { task: fact.task(), fact });
+    assert_eq!(said.first().map(String::as_str), Some("record settled"));
+    assert!(
+        matches!(s.facts.iter().rfind(|f| matches!(f, Fact::Settled(_))), Some(Fact::Settled(x)) if matches!(x.verdict, Verdict::Withdrawn(_)))
+    );
+}
