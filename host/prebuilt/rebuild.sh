@@ -51,8 +51,11 @@ build_js() {
 }
 
 build_ts() {
+    # Panic messages name source files: by the same name on every machine.
+    local real
+    real=$(cd "$root" && pwd -P)
     (cd "$here/ts-strip" && LD_LIBRARY_PATH=$root/lib/x86_64-linux-gnu RUSTC=$root/bin/rustc RUSTC_BOOTSTRAP=1 PATH=$root/bin:$PATH \
-        RUSTFLAGS="--remap-path-prefix=$root=/rust --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$here=/src" \
+        RUSTFLAGS="--remap-path-prefix=$real=/rust --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$here=/src" \
         CARGO_TARGET_DIR=$WORK/ts-target "$(rustup which cargo)" build --release --locked --target wasm32-unknown-unknown -Zbuild-std=std,panic_abort)
     cp "$WORK/ts-target/wasm32-unknown-unknown/release/ts_strip.wasm" "$WORK/build/ts-strip.wasm"
     finish ts-strip.wasm

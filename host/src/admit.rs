@@ -15,6 +15,8 @@ const NAME_SHOWN: usize = 80;
 /// Imports named in a report; a hostile module can have thousands.
 const IMPORTS_SHOWN: usize = 20;
 const PAGE_BYTES: u64 = 65536;
+/// Functions of a module: the compiler holds about 4 KB for each, whatever its size. Go programs have 25,000.
+const FUNCTIONS_MAX: u32 = 100_000;
 
 /// What the bytes hold, as far as admission asks.
 #[derive(Default)]
@@ -24,6 +26,7 @@ struct Found {
     memory_pages: Vec<u64>,
     table_elements: u64,
     tables: u32,
+    functions: u32,
     imported_memory_or_table: bool,
     component: bool,
 }
@@ -95,6 +98,7 @@ fn read(wasm: &[u8]) -> Result<Found, wasmparser::BinaryReaderError> {
                     }
                 }
             }
+            Payload::FunctionSection(reader) => found.functions = reader.count(),
             Payload::MemorySection(reader) => {
                 for memory in reader {
                     found.memory_pages.push(memory?.initial);
@@ -211,6 +215,9 @@ fn check_minima(found: &Found, reasons: &mut Vec<String>) {
             "its tables start with {} elements, the limit is {} for all together",
             found.table_elements, limits.table_elements
         ));
+    }
+    if found.functions > FUNCTIONS_MAX {
+        reasons.push(format!("it has {} functions, the limit is {FUNCTIONS_MAX}", found.functions));
     }
     if found.tables > engine::TABLES_PER_MODULE {
         reasons.push(format!("it has {} tables, the limit is {}", found.tables, engine::TABLES_PER_MODULE));
