@@ -105,9 +105,8 @@ fn target(
         Ok(function) => {
             let first = values.as_ref().ok().and_then(|v| v.first()).and_then(Value::as_str);
             // The Safe module's entry: the query does not say whether the job acts through a Safe.
-            let safe = (function.name() == SAFE_FUNCTION && !is_computed)
-                .then(|| first.and_then(json::address))
-                .flatten();
+            let is_given = function.name() == SAFE_FUNCTION && !is_computed;
+            let safe = is_given.then(|| first.and_then(json::address)).flatten();
             let owner = json::address(text("job_owner_address")).unwrap_or(Address::ZERO);
             Some((CallShape { function, safe, owner }, contract?))
         }
@@ -167,8 +166,11 @@ async fn scripted(
         source.module.language = language;
         let limits = edge.config.policy.limits;
         let ran = script::dry_run(edge, &source, limits, Vec::new(), Vec::new()).await?;
-        let shape = target.map(|(shape, contract)| (shape, *contract));
-        let judged = ran.and_then(|ran| Ok((script::judge(&ran.report, shape)?, ran.report.fuel)));
+        let judged = ran.and_then(|ran| {
+            let target = target.map(|(shape, contract)| (shape.with_safe_of(&ran.report.end), *contract));
+            let shape = target.as_ref().map(|(shape, contract)| (shape, *contract));
+            Ok((script::judge(&ran.report, shape)?, ran.report.fuel))
+        });
         match judged {
             Ok((Judged { call, .. }, fuel)) => return Ok(Planned { call, fuel }),
             // It ran, so the language was right and its answer is wrong.

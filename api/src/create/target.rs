@@ -6,6 +6,7 @@ use argus_domain::{
     answer::SAFE_FUNCTION,
     ids::ChainId,
     job::Target,
+    run::RunEnd,
 };
 
 use crate::{
@@ -32,6 +33,16 @@ impl CallShape {
             values.push(Value::String(self.owner.to_string()));
         }
         values
+    }
+
+    /// The same for the Safe that a script named first, where nobody said which Safe the job acts through.
+    #[must_use]
+    pub fn with_safe_of(&self, end: &RunEnd) -> Self {
+        let mut shape = self.clone();
+        if let (SAFE_FUNCTION, RunEnd::Value(Value::Array(values))) = (self.function.name(), end) {
+            shape.safe = values.first().and_then(Value::as_str).and_then(crate::json::address);
+        }
+        shape
     }
 
     /// Whether the first argument is the job's Safe; a job without one has nothing to match.

@@ -94,6 +94,12 @@ async fn scripts_run_once_for_many_quotes() {
 #[tokio::test]
 async fn a_safe_call_with_five_or_six_arguments() {
     let world = World::new().await;
+    let url = world.script(&format!("print [\"{SAFE}\",\"{TARGET}\",\"0\",\"0x\",0]")).await;
+    let mut scripted = usual("2", &url, "");
+    scripted.retain(|(name, _)| !matches!(*name, "target_function" | "abi"));
+    scripted.extend([("target_function", "execJobFromHub"), ("abi", SAFE_ABI)]);
+    let answer = world.get("", &query(&scripted)).await;
+    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
     for args in [json!([SAFE, TARGET, "0", "0x", 0]), json!([SAFE, TARGET, "0", "0x", 0, TARGET])] {
         let args = args.to_string();
         let mut pairs = usual("1", "", &args);
