@@ -8,12 +8,16 @@ use std::{
 
 use argus_domain::{B256, Value, digest::digest_of, keccak256, keeper::KeeperRecord, time::Timestamp};
 use argus_ports::{LinkError, SignedHello, Signer};
+use tokio::time::timeout;
 
 use crate::ports::Ports;
 
 /// Nonces that wait for their hello. Past this many the oldest is forgotten: whoever asks for nonces without end
 /// only makes others ask again.
 const NONCES_MAX: usize = 10_000;
+
+/// How long the keeper set may take to be read while a keeper waits at the door.
+const SET_WITHIN: Duration = Duration::from_secs(3);
 
 /// Nonces given out, each good for one session.
 #[derive(Default)]
@@ -72,7 +76,10 @@ pub async fn check(
     if signed.hello.capacity == 0 {
         return refuse("a keeper takes at least one run at once");
     }
-    let all = ports.keepers.all().await.map_err(|e| LinkError::Gone(e.to_string()))?;
+    let all = timeout(SET_WITHIN, ports.keepers.all())
+        .await
+        .map_err(|_| LinkError::Gone("the keeper set was not read in time".to_owned()))?
+        .map_err(|e| LinkError::Gone(e.to_string()))?;
     match all.into_iter().find(|row| row.keeper == signed.hello.keeper) {
         Some(row) => Ok(row),
         None => refuse("this keeper is not registered: register its address and give it stake first"),

@@ -145,7 +145,8 @@ impl Service {
             return Ok(());
         }
         let ids: Vec<_> = attempts.iter().map(|a| a.task).collect();
-        let records = match self.ports.tasks.tasks(&ids).await {
+        let read = timeout(self.config.read_timeout, self.ports.tasks.tasks(&ids)).await;
+        let records = match read.unwrap_or_else(|_| Err(late())) {
             Ok(records) => records,
             Err(error) if error.is_retryable() => {
                 tracing::warn!(%error, attempts = ids.len(), "tasks cannot be read: the dispatcher will ask again");
@@ -180,9 +181,12 @@ impl Service {
         wanted.sort_unstable();
         wanted.dedup();
         wanted.retain(|key| !self.jobs.contains_key(key));
-        let store = &self.ports.jobs;
+        let (store, deadline) = (&self.ports.jobs, self.config.read_timeout);
         let read: Vec<_> = stream::iter(wanted)
-            .map(|(id, version)| async move { ((id, version), store.version(id, version).await) })
+            .map(|(id, version)| async move {
+                let read = timeout(deadline, store.version(id, version)).await;
+                ((id, version), read.unwrap_or_else(|_| Err(late())))
+            })
             .buffer_unordered(READS_AT_ONCE)
             .collect()
             .await;
@@ -310,7 +314,7 @@ impl Service {
                 Ok(Ok(_)) => return Ok(()),
                 Ok(Err(error)) if !error.is_retryable() => return Err(error),
                 Ok(Err(error)) => error,
-                Err(_) => StoreError::Unavailable("no answer in time".to_owned()),
+                Err(_) => late(),
             };
             tracing::warn!(%error, "the store fails: asking again");
             sleep(wait).await;
@@ -389,4 +393,8 @@ impl Service {
         self.signed = Some((key, signature));
         Some(SignedAssignment { assignment: assignment.clone(), signature })
     }
+}
+
+fn late() -> StoreError {
+    StoreError::Unavailable("no answer in time".to_owned())
 }

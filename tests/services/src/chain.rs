@@ -54,6 +54,11 @@ impl TestChain {
         self.state().muted.insert(account);
     }
 
+    /// What this account sends arrives again.
+    pub fn unmute(&self, account: Address) {
+        self.state().muted.remove(&account);
+    }
+
     /// Adds a transaction with these logs, in the next block.
     pub fn emit(&self, transaction: B256, mut logs: Vec<Log>) -> Vec<Log> {
         let mut state = self.state();

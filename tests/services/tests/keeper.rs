@@ -1,0 +1,327 @@
+//! One keeper and a platform that is the test: what it declines, what it signs, and what it sends after a restart.
+
+use std::{sync::Arc, time::Duration};
+
+use argus_domain::{
+    Address, B256, Bytes, U256,
+    attempt::{Assignment, Attempt, Priority, SignedAssignment, TraceId},
+    call::{Call, ExecutorDomain},
+    chain::Pin,
+    ids::{AttemptNo, KeeperId, Occurrence, Round, Serial, TaskId, TaskNumber},
+    job::Mode,
+    limits::Limits,
+    module::{Cid, EngineId},
+    task::{Agreed, AgreedHow, Handoff, Task, TriggerFact},
+    time::Timestamp,
+};
+use argus_memory::{MemoryContent, MemoryJournal, MemorySession, SystemClock, session};
+use argus_ports::{
+    ChainReader, ChainWriter, ContentStore, FromKeeper, HandoffOrder, KeeperLink, KeeperSession, LinkError,
+    PerformEvent, SignedHello, Signer, ToKeeper, chain::At,
+};
+use argus_services_tests::{
+    chain::{CHAIN, EXECUTOR, TestChain},
+    jobs::{job, with_script},
+    runner::{ENGINE, TestRunner},
+    signer::TestSigner,
+    world::{PLATFORM, now},
+};
+use async_trait::async_trait;
+use serde_json::json;
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+
+const KEEPER: u8 = 1;
+type PlatformEnd = MemorySession<ToKeeper, FromKeeper>;
+
+/// Hands the platform's ends of streams to the test.
+struct Link(mpsc::Sender<PlatformEnd>);
+
+#[async_trait]
+impl KeeperLink for Link {
+    async fn nonce(&self) -> Result<B256, LinkError> {
+        Ok(B256::ZERO)
+    }
+
+    async fn connect(
+        &self,
+        _hello: SignedHello,
+    ) -> Result<Box<dyn KeeperSession<FromKeeper, ToKeeper>>, LinkError> {
+        let (ours, theirs) = session(16, Duration::from_secs(1));
+        self.0.send(theirs).await.map_err(|e| LinkError::Gone(e.to_string()))?;
+        Ok(Box::new(ours))
+    }
+}
+
+#[derive(Default)]
+struct Bench {
+    chain: TestChain,
+    journal: MemoryJournal,
+    content: MemoryContent,
+}
+
+struct Running {
+    stream: PlatformEnd,
+    _tasks: JoinSet<()>,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let bench = Self::default();
+        for n in 1..=3 {
+            bench.chain.emit(B256::repeat_byte(n), Vec::new());
+        }
+        bench
+    }
+
+    /// Starts the keeper; dropping what is returned ends it as abruptly as its process would.
+    async fn start(&self, runner: TestRunner) -> Running {
+        let (sender, mut sessions) = mpsc::channel(4);
+        let chain = Arc::new(self.chain.clone());
+        let ports = argus_keeper::Ports {
+            clock: Arc::new(SystemClock),
+            link: Arc::new(Link(sender)),
+            signer: Arc::new(TestSigner(KEEPER)),
+            journal: Arc::new(self.journal.clone()),
+            content: Arc::new(self.content.clone()),
+            runner: Arc::new(runner),
+            readers: [(CHAIN, chain.clone() as Arc<dyn ChainReader>)].into(),
+            writers: [(CHAIN, chain as Arc<dyn ChainWriter>)].into(),
+        };
+        let config = argus_keeper::Config {
+            executors: [(CHAIN, EXECUTOR)].into(),
+            limits_max: Limits { fuel_max: Limits::DEFAULT.fuel_max, ..Limits::CEILING },
+            check_timeout: Duration::from_millis(300),
+            fees: argus_keeper::Fees {
+                look: Duration::from_millis(50),
+                resend_after: Duration::from_millis(200),
+                ..argus_keeper::Fees::default()
+            },
+            ..argus_keeper::Config::new(PLATFORM.address())
+        };
+        let (_, future) = argus_keeper::new(config, ports);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { future.await.expect("the keeper") });
+        let stream =
+            timeout(Duration::from_secs(5), sessions.recv()).await.expect("dialled").expect("a stream");
+        // The link lives on: a keeper whose stream ends would dial again.
+        tasks.spawn(async move { while sessions.recv().await.is_some() {} });
+        Running { stream, _tasks: tasks }
+    }
+
+    async fn assignment(&self) -> Assignment {
+        let head = self.chain.block(At::Head).await.expect("read").expect("a head");
+        let source = self.content.put(bytes::Bytes::from_static(b"script")).await.expect("put");
+        let job = with_script(job(1, Timestamp(now().0 - 60_000)), source);
+        let due = Timestamp(job.accepted_at.0 + 1000);
+        let occurrence = Occurrence::Time(due);
+        let task = Task {
+            id: TaskId::of(job.id, &occurrence),
+            job: job.id,
+            job_version: 1,
+            serial: Serial(1),
+            number: TaskNumber(1),
+            occurrence,
+            due,
+            opened_at: now(),
+            trigger: TriggerFact::Due,
+        };
+        let deadline = now() + Duration::from_secs(10);
+        let attempt = Attempt {
+            task: task.id,
+            no: AttemptNo(1),
+            keepers: (1..=3).map(|key| KeeperId(Address::repeat_byte(key))).collect(),
+            mode: job.policy.mode,
+            agreement: job.policy.agreement.clone(),
+            pins: [(CHAIN, Pin { number: head.number, hash: head.hash })].into(),
+            engine: ENGINE,
+            limits: Limits::effective(&job.limits),
+            begun_at: now(),
+            deadline,
+            valid_until: Timestamp::from_secs(deadline.as_secs() + 60),
+            fee_cap: job.policy.fee_cap,
+            gas_limit: job.policy.gas_limit,
+            trace: TraceId(0),
+            priority: Priority::OnTime,
+        };
+        Assignment { job, task, attempt }
+    }
+}
+
+impl Running {
+    async fn ask(&self, message: ToKeeper) -> FromKeeper {
+        self.stream.send(message).await.expect("sent");
+        let answer = async {
+            loop {
+                match self.stream.receive().await.expect("the stream is up") {
+                    FromKeeper::Heartbeat { .. } => {}
+                    answer => return answer,
+                }
+            }
+        };
+        timeout(Duration::from_secs(10), answer).await.expect("an answer")
+    }
+
+    async fn assign(&self, assignment: Assignment, by: TestSigner) -> FromKeeper {
+        let signature = by.sign(assignment.digest()).expect("signed");
+        self.ask(ToKeeper::Assign(Box::new(SignedAssignment { assignment, signature }))).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_does_not_hold_is_declined_with_its_reason() {
+    let bench = Bench::new().await;
+    for n in 4..=80 {
+        bench.chain.emit(B256::repeat_byte(n), Vec::new());
+    }
+    let keeper = bench.start(TestRunner::printing(json!([5]))).await;
+    type Change = fn(&mut Assignment);
+    let cases: [(&str, Change); 12] = [
+        ("task of another job", |a| a.task.job_version = 2),
+        ("not its occurrence's", |a| a.task.id = TaskId(B256::ZERO)),
+        ("was not chosen", |a| a.attempt.keepers.retain(|k| k.0 != Address::repeat_byte(KEEPER))),
+        ("mode", |a| a.attempt.mode = Mode::Solo),
+        ("limits", |a| a.attempt.limits.wall_ms += 1),
+        ("fee cap", |a| a.attempt.fee_cap += U256::from(1)),
+        ("deadline has passed", |a| a.attempt.deadline = now()),
+        ("another engine", |a| a.attempt.engine = EngineId(B256::ZERO)),
+        ("less fuel", |a| {
+            a.job.limits.fuel_max = Limits::CEILING.fuel_max;
+            a.attempt.limits = Limits::effective(&a.job.limits);
+        }),
+        ("block 3 is", |a| {
+            a.attempt.pins.insert(CHAIN, Pin { number: 3, hash: B256::ZERO });
+        }),
+        ("blocks old", |a| {
+            let genesis = argus_domain::keccak256(1u64.to_be_bytes());
+            a.attempt.pins.insert(CHAIN, Pin { number: 1, hash: genesis });
+        }),
+        ("could not be fetched", |a| {
+            a.job = with_script(
+                a.job.clone(),
+                Cid("bafkreiaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned()),
+            );
+        }),
+    ];
+    for (part, change) in cases {
+        let mut assignment = bench.assignment().await;
+        change(&mut assignment);
+        match keeper.assign(assignment, PLATFORM).await {
+            FromKeeper::Declined { reason, .. } => assert!(reason.contains(part), "{reason}, not {part}"),
+            other => panic!("{other:?}, not declined for {part}"),
+        }
+    }
+    let forged = keeper.assign(bench.assignment().await, TestSigner(9)).await;
+    assert!(matches!(forged, FromKeeper::Declined { reason, .. } if reason.contains("did not sign")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restarted_keeper_repeats_its_claim_and_signs_no_other() {
+    let bench = Bench::new().await;
+    let assignment = bench.assignment().await;
+    let mut claims = Vec::new();
+    for printed in [5, 5, 6] {
+        let keeper = bench.start(TestRunner::printing(json!([printed]))).await;
+        match keeper.assign(assignment.clone(), PLATFORM).await {
+            FromKeeper::Answer(answer) => claims.push(answer.claim.expect("a call")),
+            FromKeeper::Declined { reason, .. } => {
+                assert!(printed == 6 && reason.contains("another call was signed"), "{reason}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(claims.len(), 2);
+    assert_eq!(claims[0], claims[1]);
+}
+
+fn order(assignment: &Assignment, signers: &[u8]) -> HandoffOrder {
+    let Assignment { job, task, attempt } = assignment;
+    let mut agreed = Agreed {
+        attempt: attempt.no,
+        round: Round(1),
+        call: Call {
+            chain: CHAIN,
+            target: Address::repeat_byte(0xcc),
+            value: U256::ZERO,
+            calldata: Bytes::from_static(&[1; 36]),
+            arguments: Vec::new(),
+        },
+        how: AgreedHow::Equal,
+        signatures: Vec::new(),
+        valid_until: attempt.valid_until,
+        fee_cap: attempt.fee_cap,
+        gas_limit: attempt.gas_limit,
+        performers: attempt.keepers.clone(),
+        transcript_root: None,
+    };
+    let digest = agreed.claim(job, task.id).digest(&ExecutorDomain { chain: CHAIN, executor: EXECUTOR });
+    agreed.signatures = signers
+        .iter()
+        .map(|key| (KeeperId(Address::repeat_byte(*key)), TestSigner(*key).sign(digest).expect("signed")))
+        .collect();
+    let handoff = Handoff {
+        task: task.id,
+        number: 1,
+        keeper: KeeperId(Address::repeat_byte(KEEPER)),
+        patience_until: now() + Duration::from_secs(5),
+        at: now(),
+    };
+    HandoffOrder { handoff, job: job.clone(), task: task.clone(), agreed }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_without_a_quorum_is_refused_and_a_good_one_carried_out_once() {
+    let bench = Bench::new().await;
+    let keeper = bench.start(TestRunner::printing(json!([5]))).await;
+    let assignment = bench.assignment().await;
+    let good = order(&assignment, &[2, 3]);
+    let mut altered = good.clone();
+    altered.agreed.call.calldata = Bytes::from_static(&[2; 36]);
+    let mut others = good.clone();
+    others.handoff.keeper = KeeperId(Address::repeat_byte(2));
+    for (part, order) in [
+        ("1 valid signatures", order(&assignment, &[2])),
+        ("ascending", order(&assignment, &[2, 2])),
+        ("ascending", order(&assignment, &[3, 2])),
+        ("0 valid signatures", altered),
+        ("another keeper", others),
+    ] {
+        match keeper.ask(ToKeeper::Perform(Box::new(order))).await {
+            FromKeeper::Performed(PerformEvent::Declined { reason, .. }) => {
+                assert!(reason.contains(part), "{reason}, not {part}");
+            }
+            other => panic!("{other:?}, not declined for {part}"),
+        }
+    }
+    let mut transactions = Vec::new();
+    for _ in 0..2 {
+        match keeper.ask(ToKeeper::Perform(Box::new(good.clone()))).await {
+            FromKeeper::Performed(PerformEvent::Broadcast { transaction, .. }) => {
+                transactions.push(transaction)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(transactions[0], transactions[1]);
+    assert_eq!(bench.chain.executions(assignment.task.id), [Address::repeat_byte(KEEPER)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restart_the_same_bytes_are_sent_again() {
+    let bench = Bench::new().await;
+    let assignment = bench.assignment().await;
+    let account = Address::repeat_byte(KEEPER);
+    bench.chain.mute(account);
+    let keeper = bench.start(TestRunner::printing(json!([5]))).await;
+    let told = keeper.ask(ToKeeper::Perform(Box::new(order(&assignment, &[2, 3])))).await;
+    let FromKeeper::Performed(PerformEvent::Broadcast { transaction, .. }) = told else { panic!("{told:?}") };
+    drop(keeper);
+    bench.chain.unmute(account);
+    let _again = bench.start(TestRunner::printing(json!([5]))).await;
+    let mined = async {
+        while bench.chain.receipt(transaction).await.expect("read").is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(10), mined).await.expect("the same transaction is mined");
+    assert_eq!(bench.chain.executions(assignment.task.id), [account]);
+}
