@@ -138,7 +138,7 @@ fn weight(keeper: &LiveKeeper) -> u128 {
     let capacity = u128::from(keeper.hello.capacity.max(1));
     let free = capacity.saturating_sub(u128::from(keeper.load));
     // Stakes in wei stay below 2^94; scaled so that small stakes keep their order after division.
-    let scaled = keeper.stake.min((1 << 94) - 1).max(1) << 20;
+    let scaled = keeper.stake.clamp(1, (1 << 94) - 1) << 20;
     let by_load = scaled / (capacity + 1) * (free + 1);
     (by_load >> keeper.faults.min(64)).max(1)
 }
@@ -157,7 +157,7 @@ fn negative_log2(x: u64) -> u64 {
     let mut mantissa = u128::from(x) << 63 >> whole >> 32;
     let mut fraction = 0u64;
     for _ in 0..32 {
-        mantissa = mantissa * mantissa >> 31;
+        mantissa = (mantissa * mantissa) >> 31;
         fraction <<= 1;
         if mantissa >= 1 << 32 {
             mantissa >>= 1;

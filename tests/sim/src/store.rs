@@ -2,7 +2,7 @@
 //! transactions.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
 };
 
@@ -80,8 +80,8 @@ impl Store {
             return false;
         }
         let id = task.id;
-        if !self.tasks.contains_key(&id) {
-            self.tasks.insert(id, TaskRecord { task, facts: Vec::new() });
+        if let Entry::Vacant(place) = self.tasks.entry(id) {
+            place.insert(TaskRecord { task, facts: Vec::new() });
             self.unfinished.insert(id);
         }
         true
