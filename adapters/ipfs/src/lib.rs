@@ -1,36 +1,44 @@
-//! Content by CID: a directory of blocks, and HTTP gateways as a transport that is not trusted.
+//! Public content by its CID: a directory of blocks, and HTTP gateways where a block is not there.
 //!
-//! Every byte is hashed again, whatever it came from. What it never does: believe a gateway, or name anything by
-//! something else than its hash.
+//! A block is believed for its hash and for nothing else, wherever it comes from: a gateway, or our own disk. A CID
+//! names raw bytes, or a UnixFS file (dag-pb) of one block or of several, each of which is checked under its own CID.
+//! What is published here is one raw block.
 
-mod blocks;
+mod directory;
+mod gateways;
 mod name;
+mod unixfs;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use argus_domain::module;
-use argus_ports::{ContentError, ContentStore, Egress, EgressError, EgressRequest, Method, Reach};
+use argus_domain::module::Cid;
+use argus_ports::{ContentError, ContentStore, Egress, Reach};
 use async_trait::async_trait;
-use blocks::Blocks;
 use bytes::Bytes;
-use cid::Cid;
 
-/// Of one gateway.
+use crate::{directory::Directory, gateways::Gateways, name::Name};
+
+/// A file may hang from this many blocks: 4 MiB in the usual blocks of 256 KiB are 17.
+const BLOCKS_MAX: usize = 1024;
+/// What a dag-pb block may be larger than the content it carries.
+const FRAME_BYTES: u64 = 64 * 1024;
+/// One request to one gateway.
 const GATEWAY_TIMEOUT: Duration = Duration::from_secs(10);
-/// What a dag-pb node adds to the bytes of its file, at most.
-const NODE_OVERHEAD: u64 = 64;
 
-/// Published content.
+/// The content store.
+#[derive(Clone)]
 pub struct IpfsContent {
-    blocks: Blocks,
-    gateways: Vec<String>,
-    egress: Arc<dyn Egress>,
-    reach: Reach,
+    directory: Arc<Directory>,
+    gateways: Arc<Gateways>,
 }
 
 impl IpfsContent {
-    /// Opens the directory. Gateways are origins like `https://ipfs.example`; they are asked in order for what is
-    /// not here. `operator` names private hosts that may be reached all the same.
+    /// Blocks in the folder `root`, which is made (0700) if it is not there. What is absent is asked of the gateways
+    /// in their order, and kept; they are base URLs like `https://ipfs.example`. `operator` names those on private
+    /// addresses, which the egress filter would refuse otherwise.
+    ///
+    /// # Errors
+    /// [`ContentError::Unavailable`] where the folder cannot be made or written, or a gateway is no URL.
     pub fn open(
         root: &Path,
         gateways: Vec<String>,
@@ -38,86 +46,78 @@ impl IpfsContent {
         operator: Vec<String>,
     ) -> Result<Self, ContentError> {
         let reach = Reach { allow: Vec::new(), operator };
-        Ok(Self { blocks: Blocks::open(root)?, gateways, egress, reach })
+        let gateways = Gateways::new(egress, &gateways, reach, GATEWAY_TIMEOUT)?;
+        Ok(Self { directory: Arc::new(Directory::open(root)?), gateways: Arc::new(gateways) })
     }
 
-    /// Asks the gateways for the block itself, which can be verified whatever they are.
-    async fn fetch(&self, cid: &Cid, max: u64) -> Result<Vec<u8>, ContentError> {
-        let text = name::canonical(cid);
-        let mut met = ContentError::Absent(text.clone());
-        for gateway in &self.gateways {
-            let request = EgressRequest {
-                method: Method::Get,
-                url: format!("{}/ipfs/{text}?format=raw", gateway.trim_end_matches('/')),
-                headers: vec![("accept".to_owned(), "application/vnd.ipld.raw".to_owned())],
-                body: None,
-                timeout: GATEWAY_TIMEOUT,
-                max_body: max,
-                reach: self.reach.clone(),
-            };
-            match self.egress.fetch(request).await {
-                Ok(answer) if answer.status == 200 && name::is_block(cid, &answer.body) => {
-                    return Ok(answer.body.to_vec());
-                }
-                Ok(answer) if answer.status == 200 => {
-                    tracing::warn!(%gateway, cid = %text, "a gateway gave other bytes than were named");
-                    met = ContentError::Mismatch(text.clone());
-                }
-                Ok(_) => {}
-                Err(EgressError::TooLarge(_)) => met = ContentError::TooLarge { max },
-                Err(error) => tracing::debug!(%gateway, %error, "a gateway did not answer"),
-            }
+    /// One block, checked.
+    async fn block(&self, name: &Name, max: u64) -> Result<Bytes, ContentError> {
+        let at_home = self.directory.read(name, max).await;
+        if self.gateways.is_none()
+            || !matches!(&at_home, Err(ContentError::Absent(_) | ContentError::Mismatch(_)))
+        {
+            return at_home;
         }
-        Err(met)
+        let bytes = self.gateways.fetch(name, max).await?;
+        if let Err(e) = self.directory.write(name, bytes.clone()).await {
+            // It was fetched and checked; keeping it only saves the next fetch.
+            tracing::warn!(cid = %name.cid(), error = %e, "a fetched block cannot be kept");
+        }
+        Ok(bytes)
     }
 }
 
 #[async_trait]
 impl ContentStore for IpfsContent {
-    async fn put(&self, bytes: Bytes) -> Result<module::Cid, ContentError> {
-        let cid = name::of(&bytes)?;
-        let parsed = name::read(&cid.0)?;
-        let blocks = self.blocks.clone();
-        blocking(move || blocks.put(&parsed, &bytes)).await?;
-        Ok(cid)
+    async fn put(&self, bytes: Bytes) -> Result<Cid, ContentError> {
+        let name = Name::of_raw(&bytes);
+        self.directory.write(&name, bytes).await?;
+        Ok(name.cid())
     }
 
-    async fn get(&self, cid: &module::Cid, max: u64) -> Result<Bytes, ContentError> {
-        let parsed = name::read(&cid.0)?;
-        let most = max.saturating_add(NODE_OVERHEAD);
-        let blocks = self.blocks.clone();
-        let here = blocking(move || blocks.get(&parsed, most)).await;
-        let block = match here {
-            Ok(Some(block)) => block,
-            // A block that rotted on disk is fetched again like one that was never here.
-            Ok(None) | Err(ContentError::Mismatch(_)) if !self.gateways.is_empty() => {
-                let block = self.fetch(&parsed, most).await?;
-                let (blocks, copy) = (self.blocks.clone(), block.clone());
-                blocking(move || blocks.put(&parsed, &copy)).await?;
-                block
+    async fn get(&self, cid: &Cid, max: u64) -> Result<Bytes, ContentError> {
+        let name = Name::parse(&cid.0)?;
+        if name.is_raw() {
+            return self.block(&name, max).await;
+        }
+        let mut content = Vec::new();
+        // Depth first, so that the parts come in their order.
+        let mut waiting = vec![name];
+        let mut blocks = 0;
+        while let Some(next) = waiting.pop() {
+            blocks += 1;
+            if blocks > BLOCKS_MAX {
+                return Err(ContentError::TooLarge { max });
             }
-            Ok(None) => return Err(ContentError::Absent(name::canonical(&parsed))),
-            Err(error) => return Err(error),
-        };
-        let file = name::file_of(&parsed, &block).ok_or_else(|| {
-            ContentError::BadCid(format!(
-                "{cid} (it is no file of a single block; publish the script itself)"
-            ))
-        })?;
-        if file.len() as u64 > max { Err(ContentError::TooLarge { max }) } else { Ok(file.into()) }
+            let left = max.saturating_sub(content.len() as u64);
+            if next.is_raw() {
+                content.extend_from_slice(&self.block(&next, left).await.map_err(|e| whole(e, max))?);
+                continue;
+            }
+            let block =
+                self.block(&next, left.saturating_add(FRAME_BYTES)).await.map_err(|e| whole(e, max))?;
+            let node = unixfs::read(&next, &block)?;
+            if node.data.len() as u64 > left {
+                return Err(ContentError::TooLarge { max });
+            }
+            content.extend_from_slice(&node.data);
+            waiting.extend(node.parts.into_iter().rev());
+        }
+        Ok(content.into())
     }
 
-    fn parse(&self, text: &str) -> Result<module::Cid, ContentError> {
-        name::read(text.trim()).map(|cid| name::canonical(&cid))
+    fn parse(&self, text: &str) -> Result<Cid, ContentError> {
+        Name::parse(text).map(|name| name.cid())
     }
 }
 
-/// Disk work, off the threads that serve.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ContentError> + Send + 'static,
-) -> Result<T, ContentError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => outcome,
-        Err(error) => Err(ContentError::Unavailable(format!("the disk's thread ended: {error}"))),
+/// A part is too large because the whole is.
+fn whole(e: ContentError, max: u64) -> ContentError {
+    match e {
+        ContentError::TooLarge { .. } => ContentError::TooLarge { max },
+        other => other,
     }
 }
+
+#[cfg(test)]
+mod tests;
