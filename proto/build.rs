@@ -3,7 +3,7 @@
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files =
-        ["values", "module", "job", "task", "act", "people"].map(|name| format!("argus/v1/{name}.proto"));
+        ["values", "module", "job", "task", "act", "people", "links"].map(|name| format!("argus/v1/{name}.proto"));
     for file in &files {
         println!("cargo::rerun-if-changed={file}");
     }

@@ -1,1 +1,34 @@
-//! Under construction.
+//! The links between processes over gRPC.
+//!
+//! [`Server`] offers the roles of this process to others; [`Client`] is the same roles as seen from another process:
+//! it implements `Nudge`, `Dispatch`, `Aggregate`, `Outcomes` and `KeeperLink`, so that a caller cannot tell it from a
+//! local handle. All conversations of two services share one long-lived stream in each direction, on which requests
+//! travel in batches and are answered by number; a keeper has a stream of its own with credits.
+//!
+//! Nothing is open: services show one token, keepers another (and prove their key besides); TLS, with certificates on
+//! both sides where wished, is configuration. A link may lose what it carried when it breaks: it says so
+//! (`LinkError::Gone`), connects again with growing pauses, and leaves repeating to those who know what is still
+//! needed.
+
+mod batch;
+mod client;
+mod frames;
+mod keeper_client;
+mod security;
+mod server;
+mod session;
+mod talk;
+
+pub use client::{Client, ClientConfig};
+pub use security::{ClientTls, ServerTls, SetupError, Tokens};
+pub use server::{Served, Server};
+
+/// The generated services.
+#[allow(missing_docs, clippy::all, clippy::disallowed_methods, unused_qualifications)]
+mod wire {
+    include!(concat!(env!("OUT_DIR"), "/argus.v1.rs"));
+}
+
+/// Largest gRPC message that is read, bytes. An answer with its transcript may hold five HTTP bodies of 1 MB each as
+/// JSON text, and a batch ends before it grows past [`batch::BYTES_MAX`] by more than one of these.
+const MESSAGE_BYTES_MAX: usize = 32 * 1024 * 1024;

@@ -1,0 +1,194 @@
+//! Conversions of what only links know.
+
+use argus_domain::{
+    B256, U256,
+    attempt::SignedClaim,
+    call::Signature,
+    ids::{AttemptNo, JobId, TaskId},
+};
+use argus_ports::{FromKeeper, LinkError, SignedHello, ToKeeper};
+use argus_proto::{Malformed, Wire, v1};
+
+/// What the two ends of a keeper's stream send: a message, or credits for the other side.
+pub(crate) enum Item<T> {
+    Credits(u32),
+    Message(T),
+}
+
+/// A message that travels in frames.
+pub(crate) trait Framed: Sized + Send + 'static {
+    type Frame: prost::Message + Default + 'static;
+
+    fn frame(&self) -> Self::Frame;
+    fn credits(credits: u32) -> Self::Frame;
+    fn item(frame: Self::Frame) -> Result<Item<Self>, Malformed>;
+}
+
+fn missing() -> Malformed {
+    Malformed::new("what", "it is missing")
+}
+
+pub(crate) fn hash(bytes: &[u8], field: &str) -> Result<B256, Malformed> {
+    B256::try_from(bytes).map_err(|_| Malformed::new(field, "no 32 bytes"))
+}
+
+fn attempt_no(n: u32) -> Result<AttemptNo, Malformed> {
+    u16::try_from(n).map(AttemptNo).map_err(|_| Malformed::new("attempt", "it is too large"))
+}
+
+impl Framed for ToKeeper {
+    type Frame = v1::PlatformFrame;
+
+    fn frame(&self) -> v1::PlatformFrame {
+        use v1::platform_frame::{Second, What};
+        v1::PlatformFrame {
+            what: Some(match self {
+                Self::Assign(assignment) => What::Assign(assignment.to_wire()),
+                Self::Second { assignment, round } => What::Second(Second {
+                    assignment: Some(assignment.to_wire()),
+                    round: Some(round.to_wire()),
+                }),
+                Self::Perform(order) => What::Perform(order.to_wire()),
+            }),
+        }
+    }
+
+    fn credits(credits: u32) -> v1::PlatformFrame {
+        v1::PlatformFrame { what: Some(v1::platform_frame::What::Credits(credits)) }
+    }
+
+    fn item(frame: v1::PlatformFrame) -> Result<Item<Self>, Malformed> {
+        use v1::platform_frame::What;
+        Ok(Item::Message(match frame.what.ok_or_else(missing)? {
+            What::Credits(credits) => return Ok(Item::Credits(credits)),
+            What::Assign(m) => Self::Assign(Box::new(Wire::from_wire(m)?)),
+            What::Second(m) => Self::Second {
+                assignment: Box::new(Wire::from_wire(m.assignment.ok_or_else(missing)?)?),
+                round: Box::new(Wire::from_wire(m.round.ok_or_else(missing)?)?),
+            },
+            What::Perform(m) => Self::Perform(Box::new(Wire::from_wire(m)?)),
+        }))
+    }
+}
+
+impl Framed for FromKeeper {
+    type Frame = v1::KeeperFrame;
+
+    fn frame(&self) -> v1::KeeperFrame {
+        use v1::keeper_frame::{Declined, What};
+        v1::KeeperFrame {
+            what: Some(match self {
+                Self::Answer(answer) => What::Answer(answer.to_wire()),
+                Self::Signed(claim) => What::Signed(claim.to_wire()),
+                Self::Declined { task, attempt, reason } => What::Declined(Declined {
+                    task: task.0.to_vec(),
+                    attempt: u32::from(attempt.0),
+                    reason: reason.clone(),
+                }),
+                Self::Performed(event) => What::Performed(event.to_wire()),
+                Self::Heartbeat { load } => What::Heartbeat(*load),
+            }),
+        }
+    }
+
+    fn credits(credits: u32) -> v1::KeeperFrame {
+        v1::KeeperFrame { what: Some(v1::keeper_frame::What::Credits(credits)) }
+    }
+
+    fn item(frame: v1::KeeperFrame) -> Result<Item<Self>, Malformed> {
+        use v1::keeper_frame::What;
+        Ok(Item::Message(match frame.what.ok_or_else(missing)? {
+            What::Hello(_) => return Err(Malformed::new("hello", "a session says it once")),
+            What::Credits(credits) => return Ok(Item::Credits(credits)),
+            What::Answer(m) => Self::Answer(Box::new(Wire::from_wire(m)?)),
+            What::Signed(m) => Self::Signed(Box::new(SignedClaim::from_wire(m)?)),
+            What::Declined(m) => Self::Declined {
+                task: TaskId(hash(&m.task, "task")?),
+                attempt: attempt_no(m.attempt)?,
+                reason: m.reason,
+            },
+            What::Performed(m) => Self::Performed(Wire::from_wire(m)?),
+            What::Heartbeat(load) => Self::Heartbeat { load },
+        }))
+    }
+}
+
+pub(crate) fn hello_to_wire(hello: &SignedHello) -> v1::SignedHello {
+    v1::SignedHello {
+        hello: Some(hello.hello.to_wire()),
+        nonce: hello.nonce.to_vec(),
+        signature: hello.signature.0.to_vec(),
+    }
+}
+
+pub(crate) fn hello_from_wire(m: v1::SignedHello) -> Result<SignedHello, Malformed> {
+    let hello = m.hello.ok_or_else(|| Malformed::new("hello", "it is missing"))?;
+    let signature = m.signature.try_into().map_err(|_| Malformed::new("signature", "no 65 bytes"))?;
+    Ok(SignedHello {
+        hello: Wire::from_wire(hello)?,
+        nonce: hash(&m.nonce, "nonce")?,
+        signature: Signature(signature),
+    })
+}
+
+pub(crate) fn tasks_to_wire(tasks: &[TaskId]) -> v1::TaskIds {
+    v1::TaskIds { ids: tasks.iter().map(|task| task.0.to_vec()).collect() }
+}
+
+pub(crate) fn tasks_from_wire(m: &v1::TaskIds) -> Result<Vec<TaskId>, Malformed> {
+    m.ids.iter().map(|id| hash(id, "ids").map(TaskId)).collect()
+}
+
+pub(crate) fn jobs_to_wire(jobs: &[JobId]) -> v1::JobIds {
+    v1::JobIds { ids: jobs.iter().map(|job| job.0.to_be_bytes::<32>().to_vec()).collect() }
+}
+
+pub(crate) fn jobs_from_wire(m: &v1::JobIds) -> Result<Vec<JobId>, Malformed> {
+    m.ids.iter().map(|id| hash(id, "ids").map(|id| JobId(U256::from_be_bytes(id.0)))).collect()
+}
+
+pub(crate) fn attempt_ended_from_wire(
+    m: v1::AttemptEnded,
+) -> Result<(TaskId, AttemptNo, argus_ports::AttemptOutcome), Malformed> {
+    let outcome = m.outcome.ok_or_else(|| Malformed::new("outcome", "it is missing"))?;
+    Ok((TaskId(hash(&m.task, "task")?), attempt_no(m.attempt)?, Wire::from_wire(outcome)?))
+}
+
+pub(crate) fn fault_to_wire(e: LinkError) -> v1::LinkFault {
+    use v1::link_fault::Kind;
+    let (kind, reason) = match e {
+        LinkError::Busy => (Kind::Busy, String::new()),
+        LinkError::Gone(reason) => (Kind::Gone, reason),
+        LinkError::Refused(reason) => (Kind::Refused, reason),
+    };
+    v1::LinkFault { kind: kind.into(), reason }
+}
+
+pub(crate) fn fault_from_wire(m: v1::LinkFault) -> LinkError {
+    use v1::link_fault::Kind;
+    match m.kind() {
+        Kind::Busy => LinkError::Busy,
+        Kind::Refused => LinkError::Refused(m.reason),
+        Kind::Gone | Kind::Unspecified => LinkError::Gone(m.reason),
+    }
+}
+
+/// A status that stands for a link's error, and back.
+pub(crate) fn status_of(e: LinkError) -> tonic::Status {
+    match e {
+        LinkError::Busy => tonic::Status::resource_exhausted("busy"),
+        LinkError::Gone(reason) => tonic::Status::unavailable(reason),
+        LinkError::Refused(reason) => tonic::Status::permission_denied(reason),
+    }
+}
+
+pub(crate) fn error_of(status: &tonic::Status) -> LinkError {
+    use tonic::Code as C;
+    match status.code() {
+        C::ResourceExhausted => LinkError::Busy,
+        C::Unauthenticated | C::PermissionDenied | C::InvalidArgument | C::Unimplemented => {
+            LinkError::Refused(status.message().to_owned())
+        }
+        _ => LinkError::Gone(status.message().to_owned()),
+    }
+}
