@@ -25,3 +25,6 @@ mod writer;
 
 pub use database::{OpenError, Options, SqliteStore};
 pub use journal::SqliteJournal;
+
+#[cfg(test)]
+mod tests;

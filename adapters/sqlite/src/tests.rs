@@ -1,0 +1,70 @@
+//! What only the inside can show: a full disk and damaged rows.
+
+use argus_domain::{Address, B256, access::ApiKey, access::Role, time::Timestamp};
+use argus_ports::{Archive, KeyStore, StoreError};
+use bytes::Bytes;
+
+use crate::{Options, SqliteStore};
+
+fn open() -> (tempfile::TempDir, SqliteStore) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = SqliteStore::open(&dir.path().join("argus.db"), &Options::default()).expect("open");
+    (dir, store)
+}
+
+/// Lets the file grow by so many pages; SQLite then says that the disk is full.
+async fn room_for(store: &SqliteStore, pages: i64) {
+    let limited = store.write(1, move |db| {
+        let now: i64 = db.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+        db.query_row(&format!("PRAGMA max_page_count = {}", now + pages), [], |_| Ok(()))?;
+        Ok(())
+    });
+    limited.await.expect("limit");
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_writes_reads_go_on_and_room_heals_it() {
+    let (_dir, store) = open();
+    let (small, large) = (Bytes::from_static(b"small"), Bytes::from(vec![7; 1 << 20]));
+    Archive::put(&store, B256::repeat_byte(1), small.clone()).await.expect("put");
+    room_for(&store, 10).await;
+    let bytes = large.clone();
+    let full = store.write(1, move |db| {
+        db.execute("INSERT INTO archive (name, bytes) VALUES (x'02', ?1)", [&bytes[..]])?;
+        Ok(())
+    });
+    let full = full.await;
+    assert!(matches!(&full, Err(StoreError::ReadOnly(text)) if text.contains("full")), "{full:?}");
+    assert_eq!(store.get(B256::repeat_byte(1)).await, Ok(Some(small)));
+    assert!(Archive::put(&store, B256::repeat_byte(3), large.clone()).await.is_err());
+    room_for(&store, 10_000).await;
+    Archive::put(&store, B256::repeat_byte(3), large.clone()).await.expect("there is room again");
+    assert_eq!(store.get(B256::repeat_byte(3)).await, Ok(Some(large)));
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_named_and_spoils_no_other() {
+    let (_dir, store) = open();
+    for n in [1, 2] {
+        let key = ApiKey {
+            id: format!("key-{n}"),
+            hash: B256::repeat_byte(n),
+            masked: String::new(),
+            owner: Address::ZERO,
+            role: Role::User,
+            rate_limit: 1,
+            created_at: Timestamp(0),
+            revoked_at: None,
+        };
+        KeyStore::put(&store, key).await.expect("put");
+    }
+    let damage = store.write(1, |db| {
+        db.execute("UPDATE api_keys SET body = x'ffff' WHERE id = 'key-1'", [])?;
+        Ok(())
+    });
+    damage.await.expect("damage");
+    let damaged = store.by_hash(B256::repeat_byte(1)).await;
+    assert!(matches!(&damaged, Err(StoreError::Corrupt(text)) if text.contains("body")), "{damaged:?}");
+    assert!(!damaged.expect_err("damaged").is_retryable());
+    assert!(store.by_hash(B256::repeat_byte(2)).await.expect("by_hash").is_some());
+}
