@@ -1,5 +1,7 @@
 //! The simulation's own bar: clean seeds stay clean, equal seeds run equally, and every planted bug is found.
 
+#![allow(clippy::print_stdout, reason = "figures of a run are read by people")]
+
 use argus_sim::{Plant, Summary, run, run_many};
 use clap::ValueEnum;
 
