@@ -4,7 +4,13 @@
 
 #![allow(clippy::print_stdout)]
 
-use std::{collections::BTreeMap, error::Error, path::Path, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use argus_domain::{limits::Limits, module::Language};
 use argus_host::{Host, HostConfig, default_input, overhead};
@@ -34,7 +40,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Path::new(&file).extension().and_then(|e| e.to_str()).unwrap_or("wasm").parse()?;
     let source = Bytes::from(std::fs::read(&file)?);
     let cache_dir = std::env::temp_dir().join("argus-example-cwasm");
-    let config = HostConfig { cache_dir: Some(cache_dir), ..HostConfig::default() };
+    let config = HostConfig {
+        cache_dir: Some(cache_dir),
+        compile_timeout: Duration::from_secs(300),
+        ..HostConfig::default()
+    };
 
     let started = Instant::now();
     let host = Host::new(config, Arc::new(Nothing), BTreeMap::new())?;

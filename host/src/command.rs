@@ -20,6 +20,9 @@ const VECTORS_MAX: u32 = 1024;
 /// Longest wait that one poll may ask for: a year.
 const WAIT_NS_MAX: u64 = 365 * 24 * 3600 * 1_000_000_000;
 
+/// The monotonic clock when a run starts.
+const MONOTONIC_START_NS: u64 = 1_000_000_000;
+
 /// Error numbers of preview 1.
 type Errno = i32;
 const OK: Errno = 0;
@@ -259,8 +262,11 @@ fn environ_get(caller: Caller<'_, Run>, pointers: u32, buffer: u32) -> wasmtime:
 fn clock_ns(run: &Run, clock: u32) -> Option<u64> {
     match clock {
         CLOCK_REALTIME => Some(run.now_ns),
-        // From zero at the start of the run.
-        CLOCK_MONOTONIC => Some(run.now_ns.saturating_sub(run.input.due.0.saturating_mul(1_000_000))),
+        // Counted from a second before the run: Go takes a monotonic zero for a broken clock.
+        CLOCK_MONOTONIC => {
+            let start = run.input.due.0.saturating_mul(1_000_000);
+            Some(run.now_ns.saturating_sub(start).saturating_add(MONOTONIC_START_NS))
+        }
         _ => None,
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     admit,
     cache::Cache,
     command,
+    config::HostConfig,
     error::HostError,
     js,
     meter::Meter,
@@ -30,10 +31,8 @@ use crate::{
     text,
 };
 
-/// Longest native compilation of one module. Cranelift cannot be interrupted: past this the answer is an error, and
-/// its thread keeps the permit until it is done.
-const COMPILE_TIMEOUT: Duration = Duration::from_secs(20);
-/// The same for the modules that ship with the host, which are known to end: a busy machine must not lose them.
+/// Longest compilation of the modules that ship with the host: they are known to end, and a busy machine must not
+/// lose them.
 const PREBUILT_TIMEOUT: Duration = Duration::from_secs(600);
 /// Compilations at a time: they are the largest use of CPU and memory here.
 const COMPILERS: usize = 1;
@@ -65,6 +64,7 @@ pub(crate) struct Compiler {
     engine: Engine,
     cache: Option<Arc<Cache>>,
     permits: Arc<Semaphore>,
+    compile_timeout: Duration,
     tools: Semaphore,
     ready: Mutex<Kept>,
     js_engine: OnceCell<InstancePre<Run>>,
@@ -83,16 +83,17 @@ struct Kept {
 }
 
 impl Compiler {
-    pub fn new(engine: Engine, cache: Option<Cache>, ready_modules: usize) -> Self {
+    pub fn new(engine: Engine, cache: Option<Cache>, config: &HostConfig) -> Self {
         Self {
             engine,
             cache: cache.map(Arc::new),
             permits: Arc::new(Semaphore::new(COMPILERS)),
+            compile_timeout: config.compile_timeout,
             tools: Semaphore::new(TOOLS as usize),
             ready: Mutex::new(Kept {
                 entries: HashMap::new(),
                 hashed: HashMap::new(),
-                max: ready_modules.max(1),
+                max: config.ready_modules.max(1),
                 clock: 0,
             }),
             js_engine: OnceCell::new(),
@@ -211,7 +212,7 @@ impl Compiler {
         let admitted =
             Admitted { wasm_hash: WasmHash(B256::from(hash)), module_bytes: wasm.len() as u64, shape };
         let module = self
-            .machine_code(wasm, &hex::encode(hash), COMPILE_TIMEOUT)
+            .machine_code(wasm, &hex::encode(hash), self.compile_timeout)
             .await
             .map_err(|reason| refused(&reason))?;
         Ok((admitted, module))

@@ -1,6 +1,6 @@
 //! What a host needs to be told, and the ports it is given.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use argus_domain::ids::ChainId;
 use argus_ports::{ChainReader, Egress};
@@ -16,13 +16,23 @@ pub struct HostConfig {
     pub cache_dir: Option<PathBuf>,
     /// Compiled modules that stay ready in memory.
     pub ready_modules: usize,
+    /// Longest native compilation of one module. It cannot be interrupted: past this the answer is an error, while
+    /// its thread goes on, and what it makes is kept for the next request.
+    pub compile_timeout: Duration,
     /// Hosts that every script may reach besides its job's list: `name`, `name:port`, `address`, `address:port`.
     pub operator_hosts: Vec<String>,
 }
 
 impl Default for HostConfig {
     fn default() -> Self {
-        Self { slots: 64, waiting: 1024, cache_dir: None, ready_modules: 256, operator_hosts: Vec::new() }
+        Self {
+            slots: 64,
+            waiting: 1024,
+            cache_dir: None,
+            ready_modules: 256,
+            compile_timeout: Duration::from_secs(20),
+            operator_hosts: Vec::new(),
+        }
     }
 }
 

@@ -57,7 +57,7 @@ impl Host {
         let id = engine::id();
         let cache = config.cache_dir.as_deref().map(|dir| Cache::open(dir, &engine, id)).transpose()?;
         Ok(Self {
-            compiler: Compiler::new(engine.clone(), cache, config.ready_modules),
+            compiler: Compiler::new(engine.clone(), cache, &config),
             engine,
             id,
             world: Arc::new(World { egress, chains, operator_hosts: config.operator_hosts.clone() }),

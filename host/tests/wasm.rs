@@ -69,6 +69,21 @@ async fn a_command_sleeps_on_the_virtual_clock() {
     assert_eq!(one, two);
 }
 
+/// Go's runtime refuses to start on a monotonic clock that reads zero.
+#[tokio::test]
+async fn the_monotonic_clock_is_never_zero() {
+    let b = bench();
+    let source = r#"(module
+        (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1) (data (i32.const 0) "\10\00\00\00\03\00\00\00") (data (i32.const 16) "[1]")
+        (func (export "_start")
+            (drop (call $clock (i32.const 1) (i64.const 0) (i32.const 32)))
+            (if (i64.eqz (i64.load (i32.const 32))) (then unreachable))
+            (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
+    assert_eq!(value(&b.wat(source).await), "[1]");
+}
+
 #[tokio::test]
 async fn reactor_replies_mean_what_the_contract_says() {
     let b = bench();

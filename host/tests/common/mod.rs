@@ -159,7 +159,12 @@ pub fn bench() -> Bench {
 
 fn cold_bench() -> Bench {
     let stub = Arc::new(Stub::default());
-    let config = HostConfig { slots: 4, cache_dir: Some(cache_dir()), ..HostConfig::default() };
+    let config = HostConfig {
+        slots: 4,
+        cache_dir: Some(cache_dir()),
+        compile_timeout: Duration::from_secs(300),
+        ..HostConfig::default()
+    };
     let chains: BTreeMap<ChainId, Arc<dyn ChainReader>> =
         [(ChainId(1), Arc::new(Chain) as Arc<dyn ChainReader>)].into();
     let host = Host::new(config, stub.clone(), chains).expect("host");
