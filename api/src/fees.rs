@@ -9,6 +9,7 @@ use argus_domain::{
     contracts::{decode_uint, encode_fee},
     ids::ChainId,
     module::Language,
+    task::TriggerFact,
 };
 use argus_ports::{ChainError, chain::At};
 use axum::response::Response;
@@ -165,7 +166,8 @@ async fn scripted(
     for language in languages {
         source.module.language = language;
         let limits = edge.config.policy.limits;
-        let ran = script::dry_run(edge, &source, limits, Vec::new(), Vec::new()).await?;
+        let ran =
+            script::dry_run(edge, &source, limits, (TriggerFact::Manual, Vec::new()), Vec::new()).await?;
         let judged = ran.and_then(|ran| {
             let target = target.map(|(shape, contract)| (shape.with_safe_of(&ran.report.end), *contract));
             let shape = target.as_ref().map(|(shape, contract)| (shape, *contract));

@@ -7,6 +7,7 @@ use argus_domain::{
     limits::Limits,
     module::{Language, ModuleRecord, ModuleRef, Shape},
     run::{RunEnd, RunReport},
+    task::TriggerFact,
     time::Timestamp,
 };
 use axum::response::Response;
@@ -125,7 +126,7 @@ pub async fn run(call: Call) -> Result<Response, ApiError> {
             language_of(text, &bytes).map_err(|(code, message)| ApiError::unprocessable(code, message))?
         }
     };
-    let mut input = script::run_input(&call.edge, given, hosts).await;
+    let mut input = script::run_input(&call.edge, TriggerFact::Manual, given, hosts).await;
     if let Some(due) = due.flatten() {
         input.due = due;
     }
@@ -192,7 +193,7 @@ pub async fn validate(call: Call) -> Result<Response, ApiError> {
     // Named by its hash alone: code that is only tried is not published.
     let name = argus_domain::module::Cid(format!("unpublished-{}", crate::auth::key_hash(code)));
     let source = Source { module: ModuleRef { source: name, language }, bytes };
-    let ran = script::dry_run(&call.edge, &source, limits, Vec::new(), hosts).await?;
+    let ran = script::dry_run(&call.edge, &source, limits, (TriggerFact::Manual, Vec::new()), hosts).await?;
     let signature = fields.text("target_function", &mut faults);
     let owner = call.key()?.owner;
     let judged = ran.and_then(|ran| {

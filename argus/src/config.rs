@@ -365,7 +365,8 @@ fn read_chain(r: &mut Reader<'_>) -> (ChainId, Chain) {
     if rpc.is_empty() {
         r.faults.push("rpc must name at least one node".to_owned());
     }
-    let confirmations = if r.root.contains_key("confirmations") { r.number("confirmations", 0, 10_000) } else { 3 };
+    let confirmations =
+        if r.root.contains_key("confirmations") { r.number("confirmations", 0, 10_000) } else { 3 };
     let explorer = if r.root.contains_key("explorer") { Some(r.text("explorer")) } else { None };
     let names = ["executor", "keeper_registry", "job_registry", "gas_registry"];
     let given = names.iter().filter(|n| r.root.contains_key(**n)).count();
@@ -446,7 +447,15 @@ mod tests {
         let faults = Config::read(&merged(Some(&text.replace("surprise = 1", "")), &[]).expect("merged"))
             .expect_err("faults")
             .0;
-        for part in ["api.listen", "api.job_registry", "timing.attempt_ms", "policy.threshold", "chains[0].id", "chains[0].rpc", "all four"] {
+        for part in [
+            "api.listen",
+            "api.job_registry",
+            "timing.attempt_ms",
+            "policy.threshold",
+            "chains[0].id",
+            "chains[0].rpc",
+            "all four",
+        ] {
             assert!(faults.iter().any(|f| f.contains(part)), "{part} in {faults:#?}");
         }
         assert!(merged(Some(text), &[]).expect_err("unknown").0[0].contains("surprise"));
@@ -454,8 +463,9 @@ mod tests {
 
     #[test]
     fn overrides_come_last() {
-        let config = Config::load(None, &["api.listen = \"127.0.0.1:0\"".to_owned(), "policy.keepers = 5".to_owned()])
-            .expect("config");
+        let config =
+            Config::load(None, &["api.listen = \"127.0.0.1:0\"".to_owned(), "policy.keepers = 5".to_owned()])
+                .expect("config");
         assert_eq!((config.api.listen.port(), config.keepers), (0, 5));
     }
 }

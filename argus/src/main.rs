@@ -1,3 +1,72 @@
-//! The `argus` command.
+//! The `argus` command. What there is to ask for stands in `cli`; wiring in `backends`, `links` and `roles`.
 
-fn main() {}
+mod backends;
+mod cli;
+mod client;
+mod config;
+mod context;
+mod demo;
+mod dev;
+mod links;
+mod roles;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command, show};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.log.as_deref(), &cli.command);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("argus").build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            show::progress(format!("error: the system gives no threads: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            show::progress(format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<u8> {
+    let json = cli.json;
+    match cli.command {
+        Command::Dev(args) => dev::run(&args, json).await?,
+        Command::Demo(args) => demo::run(&args).await?,
+        Command::Run(args) => roles::run(&args).await?,
+        Command::Keeper(args) => match &args.command {
+            Some(cli::keygen::KeeperSub::Keygen(keygen)) => cli::keygen::run(keygen, json)?,
+            None => roles::run_keepers(&args.settings).await?,
+        },
+        Command::Module(command) => return cli::module::run(command, json).await,
+        Command::Job(command) => cli::job::run(command, json).await?,
+        Command::Task(command) => cli::task::run(command, json).await?,
+        Command::Migrate(args) => cli::migrate::run(&args, json)?,
+        Command::Replay(args) => return cli::replay::run(&args, json).await,
+    }
+    Ok(0)
+}
+
+/// The log goes to stderr; stdout belongs to results.
+fn start_log(filter: Option<&str>, command: &Command) {
+    let quiet = match command {
+        Command::Run(_) | Command::Keeper(_) => "info",
+        Command::Dev(_)
+        | Command::Demo(_)
+        | Command::Module(_)
+        | Command::Job(_)
+        | Command::Task(_)
+        | Command::Migrate(_)
+        | Command::Replay(_) => "warn",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_new(filter.unwrap_or(quiet))
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(quiet));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}

@@ -4,6 +4,7 @@ use argus_domain::{
     Address, Value,
     job::{Action, Args, Job},
     limits::Limits,
+    task::TriggerFact,
 };
 
 use crate::{
@@ -41,6 +42,8 @@ pub struct Wanted {
     pub limits: Limits,
     /// Its language.
     pub language: String,
+    /// What it is told of its trigger.
+    pub trigger: TriggerFact,
     /// Whose job it is for.
     pub owner: Option<Address>,
 }
@@ -53,7 +56,7 @@ pub async fn computed(
     (shape, contract, keep): (Option<&CallShape>, Option<Address>, Option<&Job>),
     faults: &mut Faults,
 ) -> Result<(Option<Args>, Option<ScriptRefused>), ApiError> {
-    let Wanted { url, given, allow_hosts, limits, language, owner } = wanted;
+    let Wanted { url, given, allow_hosts, limits, language, owner, trigger } = wanted;
     if let Some(job) = keep
         && let Args::Computed { url: old_url, .. } = &job.args
         && *old_url == url
@@ -71,7 +74,7 @@ pub async fn computed(
             return Ok((None, None));
         }
     };
-    let ran = script::dry_run(edge, &source, limits, given.clone(), allow_hosts.clone()).await?;
+    let ran = script::dry_run(edge, &source, limits, (trigger, given.clone()), allow_hosts.clone()).await?;
     let judged = ran.and_then(|ran| script::judge(&ran.report, shape.zip(contract)).map(|_| ran));
     match judged {
         Ok(ran) => {

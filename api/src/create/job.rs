@@ -5,6 +5,7 @@ use std::time::Duration;
 use argus_domain::{
     ids::{JobId, Serial},
     job::{Action, Cursor, Job, Trigger},
+    task::TriggerFact,
     time::Timestamp,
 };
 
@@ -21,7 +22,7 @@ use crate::{
     },
     errors::ApiError,
     json,
-    script::ScriptRefused,
+    script::{self, ScriptRefused},
     shape::job::{as_created, trigger_fields},
 };
 
@@ -122,8 +123,17 @@ pub async fn check_on(
     check_registry(edge, fields, &who, called.as_ref().map(|(target, _)| target.contract), faults).await?;
     let (mut args, mut refused) = (None, None);
     if is_computed && !url.is_empty() {
-        let wanted =
-            Wanted { url, given, allow_hosts, limits, language: remarks.language.clone(), owner: who.owner };
+        // Where the trigger is at fault, the script is tried all the same: its own faults are told with it.
+        let sample = trigger.as_ref().map_or(TriggerFact::Manual, |t| t.sample(script::FIXED_DUE));
+        let wanted = Wanted {
+            url,
+            given,
+            allow_hosts,
+            limits,
+            language: remarks.language.clone(),
+            owner: who.owner,
+            trigger: sample,
+        };
         let contract = called.as_ref().map(|(target, _)| target.contract);
         // Without a readable target there is nothing to hold the script's answer against.
         if kind == Some(Kind::Script) || shape.is_some() {

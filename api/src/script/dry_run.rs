@@ -29,7 +29,7 @@ use crate::{
 
 /// 2025-01-01T00:00:00Z: where the clock of a script starts that runs outside any task, so that it uses the same
 /// fuel in every run that meets the same answers.
-const FIXED_DUE: Timestamp = Timestamp(1_735_689_600_000);
+pub const FIXED_DUE: Timestamp = Timestamp(1_735_689_600_000);
 /// Longest output that is shown to the client.
 const SHOWN_MAX: usize = 4_096;
 
@@ -106,14 +106,19 @@ impl ScriptRefused {
     }
 }
 
-/// What a script is told outside any task.
-pub async fn run_input(edge: &Edge, given: Vec<Value>, allow_hosts: Vec<String>) -> RunInput {
+/// What a script is told outside any task: a trigger that is made up where its job is known.
+pub async fn run_input(
+    edge: &Edge,
+    trigger: TriggerFact,
+    given: Vec<Value>,
+    allow_hosts: Vec<String>,
+) -> RunInput {
     RunInput {
         job: JobId(argus_domain::U256::ZERO),
         task: TaskId(B256::ZERO),
         due: FIXED_DUE,
         attempt: AttemptNo(1),
-        trigger: TriggerFact::Manual,
+        trigger,
         arguments: given,
         pins: chain::pins(edge).await,
         allow_hosts,
@@ -125,12 +130,12 @@ pub async fn dry_run(
     edge: &Edge,
     source: &Source,
     limits: Limits,
-    given: Vec<Value>,
+    (trigger, given): (TriggerFact, Vec<Value>),
     allow_hosts: Vec<String>,
 ) -> Result<Result<Arc<Ran>, ScriptRefused>, ApiError> {
     let limits = Limits::effective(&limits);
     let now = edge.ports.clock.now();
-    let key = digest_of("argus/dry-run/1", &(&source.module, &limits, &given, &allow_hosts));
+    let key = digest_of("argus/dry-run/1", &(&source.module, &limits, &trigger, &given, &allow_hosts));
     if let Some(ran) = edge.dry_runs.get(key, now) {
         return Ok(Ok(ran));
     }
@@ -139,7 +144,7 @@ pub async fn dry_run(
         Err(RunnerError::Refused(refusal)) => return Ok(Err(ScriptRefused::new(refusal.to_string()))),
         Err(e) => return Err(e.into()),
     };
-    let input = Arc::new(run_input(edge, given, allow_hosts).await);
+    let input = Arc::new(run_input(edge, trigger, given, allow_hosts).await);
     let run = edge.ports.runner.run(source.bytes.clone(), source.module.language, input, limits);
     let report = match run.await {
         Ok(report) => report,

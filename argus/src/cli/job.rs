@@ -79,7 +79,8 @@ async fn create(file: &PathBuf, server: &Server, as_json: bool) -> anyhow::Resul
     } else {
         std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
     };
-    let body: Value = serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))?;
+    let body: Value =
+        serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))?;
     let mut jobs = match body {
         Value::Array(jobs) => jobs,
         one => vec![one],
@@ -95,7 +96,11 @@ async fn create(file: &PathBuf, server: &Server, as_json: bool) -> anyhow::Resul
     if as_json {
         show::json(&reply);
     } else if reply["status"] == "validation_failed" {
-        anyhow::bail!("the script was refused: {}\n{}", show::field(&reply, "message"), show::field(&reply, "validation_output"));
+        anyhow::bail!(
+            "the script was refused: {}\n{}",
+            show::field(&reply, "message"),
+            show::field(&reply, "validation_output")
+        );
     } else {
         for id in reply["job_ids"].as_array().into_iter().flatten() {
             show::line(format!("created  {}", id.as_str().unwrap_or_default()));
@@ -105,7 +110,7 @@ async fn create(file: &PathBuf, server: &Server, as_json: bool) -> anyhow::Resul
 }
 
 /// A random 256-bit number below 2^255: ids from a registry carry a chain id in their top bits and cannot be met.
-fn fresh_job_id() -> anyhow::Result<String> {
+pub fn fresh_job_id() -> anyhow::Result<String> {
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes).map_err(|e| anyhow::anyhow!("the system gives no randomness: {e}"))?;
     bytes[0] &= 0x7f;
@@ -126,7 +131,10 @@ async fn list(user: Option<&str>, server: &Server, as_json: bool) -> anyhow::Res
     }
     let rows = jobs.iter().map(|j| {
         let data = &j["job_data"];
-        ["job_id", "job_title", "task_definition_id", "status", "created_at"].iter().map(|f| show::field(data, f)).collect()
+        ["job_id", "job_title", "task_definition_id", "status", "created_at"]
+            .iter()
+            .map(|f| show::field(data, f))
+            .collect()
     });
     show::line(show::table(&["job", "title", "kind", "status", "created"], rows));
     Ok(())

@@ -16,7 +16,9 @@ use clap::{Args, Parser, Subcommand};
 /// makes the on-chain call: on time, once, and provably the right one.
 #[derive(Debug, Parser)]
 #[command(name = "argus", version, about, arg_required_else_help = true, max_term_width = 100)]
-#[command(after_help = "Begin with `argus dev`: it starts everything on this machine and prints what to try next.")]
+#[command(
+    after_help = "Begin with `argus dev`: it starts everything on this machine and prints what to try next."
+)]
 pub struct Cli {
     /// Print JSON for programs instead of text for people
     #[arg(long, global = true)]
@@ -36,6 +38,12 @@ pub enum Command {
     #[command(after_help = "Example:\n  argus dev --data ./dev --port 9002 --allow-host 127.0.0.1:8080\n\n\
         Ctrl-C stops cleanly. A second start with the same --data goes on where the first was.")]
     Dev(Dev),
+    /// Watch the whole story on this machine: chain, scripts, three jobs, keepers that agree, calls
+    #[command(
+        after_help = "Needs anvil (`make demo` installs it). Ends with a table of what happened; exit code 0 \
+        only if the chain shows exactly what the scripts computed, once per occurrence."
+    )]
+    Demo(crate::demo::Demo),
     /// Run roles of the platform with a configuration
     #[command(after_help = "Example:\n  argus run --config argus.toml --roles api,scheduler\n  \
         argus run --dump-config > argus.toml")]

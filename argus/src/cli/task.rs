@@ -27,7 +27,8 @@ pub async fn run(command: TaskCommand, as_json: bool) -> anyhow::Result<()> {
         show::json(&task);
         return Ok(());
     }
-    let rows = task.as_object().into_iter().flatten().map(|(name, _)| vec![name.clone(), show::field(&task, name)]);
+    let rows =
+        task.as_object().into_iter().flatten().map(|(name, _)| vec![name.clone(), show::field(&task, name)]);
     show::line(show::table(&["field", "value"], rows));
     Ok(())
 }

@@ -5,14 +5,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    chain::Log,
     decimal::Decimal,
     digest::digest_of,
-    event::EventFilter,
+    event::{EventFilter, ParameterPlace},
     ids::{ChainId, JobId, Serial, TaskNumber},
     limits::Limits,
     module::ModuleRef,
     rule::Rule,
     schedule::Schedule,
+    task::TriggerFact,
     time::Timestamp,
 };
 
@@ -93,6 +95,36 @@ pub enum TriggerKind {
 }
 
 impl Trigger {
+    /// What would set it off, made up: for scripts that are tried before anything has happened. A log has zeros for
+    /// all that its filter does not fix, with three indexed parameters and eight words of data; a value is the
+    /// comparison's limit.
+    pub fn sample(&self, at: Timestamp) -> TriggerFact {
+        match self {
+            Self::Time(_) => TriggerFact::Due,
+            Self::Event(filter) => {
+                let mut topics = vec![filter.topic0, B256::ZERO, B256::ZERO, B256::ZERO];
+                if let Some(ParameterPlace::Topic { index, word }) = filter.test.as_ref().map(|t| &t.place)
+                    && let Some(topic) = topics.get_mut(usize::from(*index))
+                {
+                    *topic = *word;
+                }
+                TriggerFact::Log(Log {
+                    chain: filter.chain,
+                    address: filter.contract,
+                    topics,
+                    data: vec![0; 8 * 32].into(),
+                    block_number: 0,
+                    block_hash: B256::ZERO,
+                    block_time: at,
+                    transaction: B256::ZERO,
+                    index_in_block: 0,
+                    index_in_transaction: 0,
+                })
+            }
+            Self::Condition(rule) => TriggerFact::Value { value: rule.comparison.limit().clone(), at },
+        }
+    }
+
     /// Its kind.
     pub fn kind(&self) -> TriggerKind {
         match self {

@@ -32,5 +32,5 @@ pub mod status;
 pub mod task;
 pub mod time;
 
-pub use alloy_primitives::{Address, address, B256, Bytes, I256, U256, keccak256};
+pub use alloy_primitives::{Address, B256, Bytes, I256, U256, address, keccak256};
 pub use serde_json::Value;

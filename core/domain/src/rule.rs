@@ -125,6 +125,19 @@ impl Comparison {
         Ok(with(limit))
     }
 
+    /// The limit that it compares with; of two, the lower one.
+    pub fn limit(&self) -> &Decimal {
+        match self {
+            Self::GreaterThan(limit)
+            | Self::LessThan(limit)
+            | Self::Between(limit, _)
+            | Self::Equals(limit)
+            | Self::NotEquals(limit)
+            | Self::GreaterEqual(limit)
+            | Self::LessEqual(limit) => limit,
+        }
+    }
+
     /// Whether the value fulfils it.
     pub fn holds(&self, value: &Decimal) -> bool {
         match self {

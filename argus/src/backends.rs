@@ -1,0 +1,243 @@
+//! Configuration -> ports. The only place that knows which adapter stands behind a port.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use anyhow::{Context, bail};
+use argus_api::{ReadyCheck, key_hash};
+use argus_domain::{
+    Address, B256,
+    access::{ApiKey, Role},
+    chain::Contracts,
+    ids::ChainId,
+};
+use argus_evm::{ChainConfig, EvmChain, LocalSigner};
+use argus_host::{Host, HostConfig};
+use argus_http::{HttpEgress, HttpValues};
+use argus_ipfs::IpfsContent;
+use argus_memory::{MemoryLimiter, SystemClock};
+use argus_ports::{
+    ChainReader, ChainWriter, Clock, ContentStore, Egress, Journal, KeyStore, ModuleRunner, RateLimiter,
+    Signer, ValueReader, chain::At,
+};
+use argus_sqlite::{Options, SqliteJournal, SqliteStore};
+use async_trait::async_trait;
+
+use crate::{cli::keygen::read_key, config::Config};
+
+/// The ports of a process.
+pub struct Backends {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// All durable state of the platform.
+    pub store: Arc<SqliteStore>,
+    /// Published content.
+    pub content: Arc<dyn ContentStore>,
+    /// The way out.
+    pub egress: Arc<dyn Egress>,
+    /// Observed values.
+    pub values: Arc<dyn ValueReader>,
+    /// The sandbox.
+    pub runner: Arc<dyn ModuleRunner>,
+    /// Rates.
+    pub limiter: Arc<dyn RateLimiter>,
+    /// The chains.
+    pub chains: BTreeMap<ChainId, OpenChain>,
+}
+
+/// A chain that answers.
+#[derive(Clone)]
+pub struct OpenChain {
+    /// Reads and writes.
+    pub evm: Arc<EvmChain>,
+    /// Our contracts there.
+    pub contracts: Option<Contracts>,
+    /// Blocks on top.
+    pub confirmations: u64,
+    /// For links.
+    pub explorer: Option<String>,
+}
+
+impl Backends {
+    /// Opens everything that the configuration names.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        let egress: Arc<dyn Egress> = Arc::new(HttpEgress::new()?);
+        let mut chains = BTreeMap::new();
+        for (id, chain) in &config.chains {
+            let evm = EvmChain::connect(&ChainConfig::new(*id, chain.rpc.clone())).await?;
+            let open = OpenChain {
+                evm: Arc::new(evm),
+                contracts: chain.contracts,
+                confirmations: chain.confirmations,
+                explorer: chain.explorer.clone(),
+            };
+            chains.insert(*id, open);
+        }
+        let readers = readers(&chains);
+        let host = HostConfig {
+            slots: config.slots,
+            cache_dir: Some(config.compiled_dir.clone()),
+            operator_hosts: config.egress_allow.clone(),
+            ..HostConfig::default()
+        };
+        let host = Host::new(host, Arc::clone(&egress), readers)?;
+        host.warm_up().await?;
+        let operator = config.egress_allow.clone();
+        let content = IpfsContent::open(
+            &config.content_dir,
+            config.gateways.clone(),
+            Arc::clone(&egress),
+            operator.clone(),
+        )?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        Ok(Self {
+            store: Arc::new(open_store(config)?),
+            content: Arc::new(content),
+            values: Arc::new(HttpValues::new(Arc::clone(&egress), operator)),
+            egress,
+            runner: Arc::new(host),
+            limiter: Arc::new(MemoryLimiter::new(Arc::clone(&clock))),
+            clock,
+            chains,
+        })
+    }
+
+    /// The chains as readers.
+    pub fn readers(&self) -> BTreeMap<ChainId, Arc<dyn ChainReader>> {
+        readers(&self.chains)
+    }
+
+    /// The chains as writers.
+    pub fn writers(&self) -> BTreeMap<ChainId, Arc<dyn ChainWriter>> {
+        self.chains.iter().map(|(id, c)| (*id, Arc::clone(&c.evm) as Arc<dyn ChainWriter>)).collect()
+    }
+
+    /// Executors by chain.
+    pub fn executors(&self) -> BTreeMap<ChainId, Address> {
+        self.chains.iter().filter_map(|(id, c)| Some((*id, c.contracts?.executor))).collect()
+    }
+
+    /// What must answer before requests are taken.
+    pub fn checks(&self) -> Vec<Arc<dyn ReadyCheck>> {
+        let store: Arc<dyn ReadyCheck> = Arc::new(StoreAnswers(Arc::clone(&self.store)));
+        let chains = self.chains.iter().map(|(id, chain)| {
+            let check = ChainAnswers { name: format!("chain {id}"), reader: Arc::clone(&chain.evm) as _ };
+            Arc::new(check) as Arc<dyn ReadyCheck>
+        });
+        std::iter::once(store).chain(chains).collect()
+    }
+}
+
+fn readers(chains: &BTreeMap<ChainId, OpenChain>) -> BTreeMap<ChainId, Arc<dyn ChainReader>> {
+    chains.iter().map(|(id, c)| (*id, Arc::clone(&c.evm) as Arc<dyn ChainReader>)).collect()
+}
+
+/// Opens the platform's store and brings its tables up to date.
+pub fn open_store(config: &Config) -> anyhow::Result<SqliteStore> {
+    make_folder_of(&config.store_path)?;
+    SqliteStore::open(&config.store_path, &Options::default())
+        .with_context(|| format!("the store {}", config.store_path.display()))
+}
+
+/// Opens a keeper's journal: one file per key, one process per file.
+pub fn open_journal(config: &Config, keeper: Address) -> anyhow::Result<Arc<dyn Journal>> {
+    let path = config.keeper.dir.join(keeper.to_string().to_lowercase()).join("journal.db");
+    make_folder_of(&path)?;
+    Ok(Arc::new(SqliteJournal::open(&path).with_context(|| format!("the journal {}", path.display()))?))
+}
+
+/// Makes the folder of a file, readable by its owner alone.
+pub fn make_folder_of(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let Some(folder) = path.parent() else { return Ok(()) };
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))
+}
+
+/// Reads the key of a role.
+pub fn signer(path: &Path) -> anyhow::Result<Arc<LocalSigner>> {
+    Ok(Arc::new(read_key(path)?))
+}
+
+/// The address that signs assignments, as keepers of this process see it.
+pub fn platform_address(config: &Config) -> anyhow::Result<Address> {
+    match config.keeper.platform {
+        Some(address) => Ok(address),
+        None => Ok(read_key(&config.platform_key)
+            .context("[keeper] platform is empty, and the platform's own key is not here")?
+            .address()),
+    }
+}
+
+/// Makes a store know an API key whose text is given. Idempotent.
+pub async fn know_key(store: &dyn KeyStore, text: &str, role: Role, owner: Address) -> anyhow::Result<()> {
+    let hash: B256 = key_hash(text);
+    if store.by_hash(hash).await?.is_some() {
+        return Ok(());
+    }
+    let key = ApiKey {
+        id: hash.to_string()[2..34].to_owned(),
+        hash,
+        masked: format!("{}****{}", &text[..9], &text[text.len() - 4..]),
+        owner,
+        role,
+        rate_limit: if role == Role::User { 120 } else { 6_000 },
+        created_at: SystemClock.now(),
+        revoked_at: None,
+    };
+    Ok(store.put(key).await?)
+}
+
+/// A sandbox for one command, outside any platform. `chains` are `ID=URL`.
+pub async fn local_runner(operator: &[String], chains: &[String]) -> anyhow::Result<Arc<dyn ModuleRunner>> {
+    let egress: Arc<dyn Egress> = Arc::new(HttpEgress::new()?);
+    let mut readers: BTreeMap<ChainId, Arc<dyn ChainReader>> = BTreeMap::new();
+    for entry in chains {
+        let Some((id, url)) = entry.split_once('=') else { bail!("--chain takes ID=URL, not {entry:?}") };
+        let id = ChainId(id.parse().with_context(|| format!("--chain {entry:?}: {id:?} is no chain id"))?);
+        let evm = EvmChain::connect(&ChainConfig::new(id, vec![url.to_owned()])).await?;
+        readers.insert(id, Arc::new(evm));
+    }
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(std::path::PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| std::path::PathBuf::from(home).join(".cache")))
+        .map(|cache| cache.join("argus/compiled"));
+    let config =
+        HostConfig { slots: 2, cache_dir: cache, operator_hosts: operator.to_vec(), ..HostConfig::default() };
+    Ok(Arc::new(Host::new(config, egress, readers)?))
+}
+
+struct StoreAnswers(Arc<SqliteStore>);
+
+#[async_trait]
+impl ReadyCheck for StoreAnswers {
+    fn name(&self) -> &str {
+        "store"
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        argus_ports::KeeperStore::all(&*self.0).await.map(|_| ()).map_err(|e| e.to_string())
+    }
+}
+
+struct ChainAnswers {
+    name: String,
+    reader: Arc<dyn ChainReader>,
+}
+
+#[async_trait]
+impl ReadyCheck for ChainAnswers {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        match self.reader.block(At::Head).await {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err("the chain has no block".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}

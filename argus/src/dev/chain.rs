@@ -1,0 +1,114 @@
+//! The development chain: an anvil of our own, or one that runs already.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, bail};
+use argus_domain::{Address, U256, ids::ChainId};
+use argus_evm::{
+    ChainConfig, EvmChain, LocalSigner,
+    anvil::{self, Anvil, AnvilConfig},
+    deploy,
+};
+use argus_ports::{ChainReader, Signer, chain::At};
+
+use super::folder::Folder;
+
+/// What a keeper has for gas: less than this is made up to [`KEEPER_FUNDS`], wei.
+const KEEPER_LOW: u64 = 1_000_000_000_000_000_000;
+const KEEPER_FUNDS: u128 = 100_000_000_000_000_000_000;
+
+/// A chain for development.
+pub struct DevChain {
+    /// Its number.
+    pub id: ChainId,
+    /// HTTP URL of its node.
+    pub url: String,
+    /// Reads and writes it.
+    pub evm: EvmChain,
+    anvil: Option<Anvil>,
+}
+
+impl DevChain {
+    /// Starts anvil with the folder's state, or connects to a node that runs.
+    pub async fn start(rpc: Option<&str>, folder: &Folder) -> anyhow::Result<Self> {
+        let (url, anvil) = match rpc {
+            Some(url) => (url.to_owned(), None),
+            None => {
+                let config = AnvilConfig {
+                    state: Some(folder.make("chain")?.join("state.json")),
+                    ..AnvilConfig::new(find()?)
+                };
+                let anvil = Anvil::start(&config).await?;
+                (anvil.http_url(), Some(anvil))
+            }
+        };
+        let id = match &anvil {
+            Some(anvil) => ChainId(anvil.chain_id()),
+            None => chain_id_of(&url).await.with_context(|| format!("no chain answers at {url}"))?,
+        };
+        let evm = EvmChain::connect(&ChainConfig::new(id, vec![url.clone()])).await?;
+        Ok(Self { id, url, evm, anvil })
+    }
+
+    /// Gives keepers gas. On a chain of somebody else's the deployer must have some.
+    pub async fn fund(&self, deployer: &LocalSigner, keepers: &[Address]) -> anyhow::Result<()> {
+        for keeper in keepers {
+            if self.evm.balance(*keeper, At::Head).await? < U256::from(KEEPER_LOW) {
+                if self.evm.balance(deployer.address(), At::Head).await? < U256::from(KEEPER_FUNDS) {
+                    bail!(
+                        "{} cannot pay for the keepers' gas on chain {}: `argus dev --rpc` needs a development chain \
+                         with the usual test accounts",
+                        deployer.address(),
+                        self.id
+                    );
+                }
+                let nothing = argus_domain::Bytes::new();
+                deploy::transact(&self.evm, deployer, *keeper, U256::from(KEEPER_FUNDS), nothing).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends when our anvil ends; never, where it is not ours.
+    pub async fn ended(&mut self) -> Option<i32> {
+        match &mut self.anvil {
+            Some(anvil) => anvil.ended().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Stops our anvil and lets it save its state.
+    pub async fn stop(self) {
+        if let Some(anvil) = self.anvil {
+            anvil.stop().await;
+        }
+    }
+}
+
+/// Where anvil is, by what the environment says.
+fn find() -> anyhow::Result<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let path: Vec<_> =
+        std::env::var_os("PATH").map(|p| std::env::split_paths(&p).collect()).unwrap_or_default();
+    let cache = variable("XDG_CACHE_HOME")
+        .or_else(|| variable("HOME").map(|home| home.join(".cache")))
+        .unwrap_or_else(|| PathBuf::from("."));
+    Ok(anvil::find(variable("ARGUS_ANVIL").as_deref(), &path, &cache)?)
+}
+
+/// Asks a node which chain it is on.
+async fn chain_id_of(url: &str) -> anyhow::Result<ChainId> {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build()?;
+    let request = r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[]}"#;
+    let answer = client
+        .post(url)
+        .header("content-type", "application/json")
+        .body(request)
+        .send()
+        .await?
+        .text()
+        .await?;
+    let answer: serde_json::Value = serde_json::from_str(&answer).context("it does not speak JSON-RPC")?;
+    let number = answer["result"].as_str().context("it gives no chain id")?;
+    Ok(ChainId(u64::from_str_radix(number.trim_start_matches("0x"), 16).context("it gives no chain id")?))
+}

@@ -1,0 +1,403 @@
+//! Which roles a process runs, and how they are put together.
+
+use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+
+use anyhow::{Context, anyhow, bail};
+use argus_domain::U256;
+use argus_oversight::{WatchedChain, WatchedChains, health, monitor, registrar};
+use argus_ports::{Aggregate, Dispatch, KeeperGate, KeeperLink, Nudge, Outcomes, Signer};
+use clap::ValueEnum;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    backends::{self, Backends},
+    cli::{Run, Settings, show},
+    config::{Config, merged},
+    dev::stop_signal,
+    links::{Late, LocalKeepers},
+};
+
+/// Names the process that a supervised role must not outlive.
+pub const PARENT: &str = "ARGUS_PARENT";
+
+/// A part of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// REST and WebSocket
+    Api,
+    /// Time, event and condition triggers
+    Scheduler,
+    /// Attempts, verdicts, handoffs
+    Dispatcher,
+    /// Keepers' sessions and quorums
+    Aggregator,
+    /// Registrar, monitor, challenger, health
+    Oversight,
+    /// The keepers whose keys are configured
+    Keeper,
+    /// Everything
+    All,
+}
+
+impl Role {
+    /// Every role there is.
+    pub fn everything() -> Vec<Self> {
+        vec![Self::Api, Self::Scheduler, Self::Dispatcher, Self::Aggregator, Self::Oversight, Self::Keeper]
+    }
+}
+
+/// `argus run`.
+pub async fn run(args: &Run) -> anyhow::Result<()> {
+    if args.dump_config {
+        let text = match &args.settings.config {
+            Some(path) => Some(std::fs::read_to_string(path).with_context(|| path.display().to_string())?),
+            None => None,
+        };
+        if text.is_none() && args.settings.overrides.is_empty() {
+            show::line(crate::config::DEFAULTS);
+        } else {
+            show::line(toml::to_string(&merged(text.as_deref(), &args.settings.overrides)?)?);
+        }
+        return Ok(());
+    }
+    let roles = if args.roles.contains(&Role::All) { Role::everything() } else { args.roles.clone() };
+    let config = Config::load(args.settings.config.as_deref(), &args.settings.overrides)?;
+    until_stopped(config, &roles).await
+}
+
+/// `argus keeper`.
+pub async fn run_keepers(settings: &Settings) -> anyhow::Result<()> {
+    let config = Config::load(settings.config.as_deref(), &settings.overrides)?;
+    if config.keeper.key_files.is_empty() {
+        bail!("no keeper to run: name a key in [keeper] key_files (`argus keeper keygen` makes one)");
+    }
+    until_stopped(config, &[Role::Keeper]).await
+}
+
+async fn until_stopped(config: Config, roles: &[Role]) -> anyhow::Result<()> {
+    end_with_parent()?;
+    tokio::select! {
+        ended = serve(config, roles) => ended,
+        signal = stop_signal() => signal,
+    }
+}
+
+/// Has the system end this process when the one that supervises it ends, however that ends.
+fn end_with_parent() -> anyhow::Result<()> {
+    let Some(parent) = std::env::var_os(PARENT) else { return Ok(()) };
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    // The parent may have ended before the system was told.
+    let now = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().to_string());
+    if now.as_deref() != parent.to_str() {
+        bail!("the supervising process is gone");
+    }
+    Ok(())
+}
+
+/// What a role is, once it has its ports: a future that ends only when something is wrong.
+type Life = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
+
+/// Runs roles until one of them ends. Dropping the future ends them all.
+pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
+    let backends = Backends::open(&config).await?;
+    let mut process = Process::new(config, backends, roles);
+    process.build().await?;
+    process.live().await
+}
+
+/// A process under construction.
+struct Process<'a> {
+    config: Config,
+    backends: Backends,
+    roles: &'a [Role],
+    lives: Vec<(&'static str, Life)>,
+    stop: CancellationToken,
+    nudge: Arc<Late<dyn Nudge>>,
+    dispatch: Arc<Late<dyn Dispatch>>,
+    aggregate: Arc<Late<dyn Aggregate>>,
+    outcomes: Arc<Late<dyn Outcomes>>,
+    gate: Option<Arc<dyn KeeperGate>>,
+}
+
+impl<'a> Process<'a> {
+    fn new(config: Config, backends: Backends, roles: &'a [Role]) -> Self {
+        Self {
+            config,
+            backends,
+            roles,
+            lives: Vec::new(),
+            stop: CancellationToken::new(),
+            nudge: Late::new(),
+            dispatch: Late::new(),
+            aggregate: Late::new(),
+            outcomes: Late::new(),
+            gate: None,
+        }
+    }
+
+    fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
+    fn add(&mut self, name: &'static str, life: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+        self.lives.push((name, Box::pin(life)));
+    }
+
+    /// Those that others refer to come first, so that a link is joined as early as can be.
+    async fn build(&mut self) -> anyhow::Result<()> {
+        if self.has(Role::Aggregator) {
+            self.aggregator()?;
+        }
+        if self.has(Role::Dispatcher) {
+            self.dispatcher();
+        }
+        if self.has(Role::Scheduler) {
+            self.scheduler();
+        }
+        if self.has(Role::Oversight) {
+            self.oversight().await?;
+        }
+        if self.has(Role::Keeper) {
+            self.keepers()?;
+        }
+        if self.has(Role::Api) {
+            self.api().await?;
+        }
+        Ok(())
+    }
+
+    fn aggregator(&mut self) -> anyhow::Result<()> {
+        let signer = backends::signer(&self.config.platform_key)?;
+        let store = &self.backends.store;
+        let config = argus_aggregator::Config { executors: self.backends.executors(), ..Default::default() };
+        let ports = argus_aggregator::Ports {
+            clock: self.backends.clock.clone(),
+            signer,
+            tasks: store.clone(),
+            jobs: store.clone(),
+            keepers: store.clone(),
+            archive: store.clone(),
+            outcomes: self.outcomes.clone(),
+        };
+        let (handle, life) = argus_aggregator::new(config, ports);
+        let handle = Arc::new(handle);
+        self.aggregate.join(handle.clone());
+        self.gate = Some(handle);
+        self.add("aggregator", async { life.await.map_err(Into::into) });
+        Ok(())
+    }
+
+    fn dispatcher(&mut self) {
+        let timing = self.config.timing;
+        let machine = argus_machine::dispatch::Config {
+            agree: Duration::from_millis(timing.attempt_ms),
+            patience: Duration::from_millis(timing.patience_ms),
+            ..Default::default()
+        };
+        let config = argus_dispatcher::Config {
+            machine,
+            head: Duration::from_millis(timing.chain_poll_ms.max(250)),
+            ..Default::default()
+        };
+        let ports = argus_dispatcher::Ports {
+            clock: self.backends.clock.clone(),
+            tasks: self.backends.store.clone(),
+            jobs: self.backends.store.clone(),
+            bus: self.backends.store.clone(),
+            aggregate: self.aggregate.clone(),
+            readers: self.backends.readers(),
+        };
+        let (handle, life) = argus_dispatcher::new(config, ports);
+        let handle = Arc::new(handle);
+        self.dispatch.join(handle.clone());
+        self.outcomes.join(handle);
+        self.add("dispatcher", async { life.await.map_err(Into::into) });
+    }
+
+    fn scheduler(&mut self) {
+        let timing = self.config.timing;
+        let config = argus_scheduler::Config {
+            source_poll: Duration::from_millis(timing.source_poll_ms),
+            chain_poll: Duration::from_millis(timing.chain_poll_ms),
+            ..argus_scheduler::Config::default()
+        };
+        let ports = argus_scheduler::Ports {
+            clock: self.backends.clock.clone(),
+            jobs: self.backends.store.clone(),
+            tasks: self.backends.store.clone(),
+            bus: self.backends.store.clone(),
+            dispatch: self.dispatch.clone(),
+            chains: self.backends.readers(),
+            values: self.backends.values.clone(),
+        };
+        let (handle, life) = argus_scheduler::scheduler(config, ports, self.stop.clone());
+        self.nudge.join(Arc::new(handle));
+        self.add("scheduler", async {
+            life.await;
+            Err(anyhow!("it was stopped"))
+        });
+    }
+
+    async fn oversight(&mut self) -> anyhow::Result<()> {
+        let timing = self.config.timing;
+        let chains: WatchedChains = self
+            .backends
+            .chains
+            .iter()
+            .map(|(id, c)| {
+                let watched = WatchedChain {
+                    reader: c.evm.clone(),
+                    contracts: c.contracts,
+                    confirmations: c.confirmations,
+                };
+                (*id, watched)
+            })
+            .collect();
+        let store = self.backends.store.clone();
+        let clock = self.backends.clock.clone();
+        let watched =
+            registrar::Ports { keepers: store.clone(), chains: chains.clone(), clock: clock.clone() };
+        // Keepers are let in by the keeper set, so a fresh store gets it before anyone dials.
+        registrar::sync(&watched).await.context("the keeper registry")?;
+        self.add("registrar", async move {
+            registrar::run(registrar::Config::default(), watched).await;
+            Ok(())
+        });
+        let config = monitor::Config {
+            interval: Duration::from_millis(timing.chain_poll_ms),
+            ..monitor::Config::default()
+        };
+        let ports = monitor::Ports {
+            tasks: store.clone(),
+            jobs: store.clone(),
+            ledger: store.clone(),
+            bus: store.clone(),
+            dispatcher: self.dispatch.clone(),
+            chains,
+            clock: clock.clone(),
+        };
+        let health_ports =
+            health::Ports { keepers: store.clone(), aggregator: self.aggregate.clone(), clock };
+        self.add("monitor", async move {
+            monitor::run(config, ports).await;
+            Ok(())
+        });
+        let (_report, life) = health::new(health::Config::default(), health_ports);
+        self.add("health", async move {
+            life.await;
+            Ok(())
+        });
+        Ok(())
+    }
+
+    fn keepers(&mut self) -> anyhow::Result<()> {
+        let platform = backends::platform_address(&self.config)?;
+        let link: Arc<dyn KeeperLink> = match &self.gate {
+            Some(gate) => Arc::new(LocalKeepers(gate.clone())),
+            None => bail!("keepers without an aggregator in the same process need [links] aggregator"),
+        };
+        for file in self.config.keeper.key_files.clone() {
+            let signer = backends::signer(&file)?;
+            let journal = backends::open_journal(&self.config, signer.address())?;
+            let mut config = argus_keeper::Config::new(platform);
+            config.executors = self.backends.executors();
+            if let Some(most) = self.config.keeper.gas_price_max {
+                config.fees.per_gas_max = most;
+            }
+            let ports = argus_keeper::Ports {
+                clock: self.backends.clock.clone(),
+                link: link.clone(),
+                signer,
+                journal,
+                content: self.backends.content.clone(),
+                runner: self.backends.runner.clone(),
+                readers: self.backends.readers(),
+                writers: self.backends.writers(),
+            };
+            let (_handle, life) = argus_keeper::new(config, ports);
+            self.add("keeper", async { life.await.map_err(Into::into) });
+        }
+        Ok(())
+    }
+
+    async fn api(&mut self) -> anyhow::Result<()> {
+        let config = argus_api::Config {
+            cors_origins: self.config.api.cors_origins.clone(),
+            job_registry: if self.config.api.registry_required {
+                argus_api::RegistryRule::Required
+            } else {
+                argus_api::RegistryRule::Optional
+            },
+            policy: argus_api::config::PolicyDefaults {
+                keepers: self.config.keepers,
+                threshold: self.config.threshold,
+                fee_cap: U256::from(crate::config::FEE_CAP_DEFAULT),
+                ..Default::default()
+            },
+            scripts: argus_api::config::ScriptRules {
+                allow_http: self.config.api.http_scripts,
+                ..Default::default()
+            },
+            operator_reach: self.config.egress_allow.clone(),
+            ..argus_api::Config::default()
+        };
+        let (b, store) = (&self.backends, &self.backends.store);
+        let chains = b.chains.iter().map(|(id, c)| {
+            let chain = argus_api::Chain {
+                reader: c.evm.clone(),
+                writer: c.evm.clone(),
+                contracts: c.contracts,
+                explorer: c.explorer.clone(),
+            };
+            (*id, chain)
+        });
+        let ports = argus_api::Ports {
+            jobs: store.clone(),
+            tasks: store.clone(),
+            bus: store.clone(),
+            keys: store.clone(),
+            keepers: store.clone(),
+            ledger: store.clone(),
+            modules: store.clone(),
+            content: b.content.clone(),
+            archive: store.clone(),
+            egress: b.egress.clone(),
+            runner: b.runner.clone(),
+            clock: b.clock.clone(),
+            limiter: b.limiter.clone(),
+            nudge: self.nudge.clone(),
+            chains: chains.collect(),
+            checks: b.checks(),
+            metrics: prometheus::Registry::new(),
+        };
+        let (router, background) = argus_api::api(config, ports)?;
+        let address = self.config.api.listen;
+        let listener = tokio::net::TcpListener::bind(address)
+            .await
+            .with_context(|| format!("the API cannot listen on {address}: choose another [api] listen"))?;
+        tracing::info!(address = %listener.local_addr()?, "the API listens");
+        self.add("api", async move {
+            let service = router.into_make_service_with_connect_info::<SocketAddr>();
+            tokio::select! {
+                served = async { axum::serve(listener, service).await } => served.map_err(Into::into),
+                () = background => Err(anyhow!("the event bus was closed")),
+            }
+        });
+        Ok(())
+    }
+
+    /// Polls every role on a task of its own; the first one that ends ends the process, with its name.
+    async fn live(self) -> anyhow::Result<()> {
+        let mut set = JoinSet::new();
+        for (name, life) in self.lives {
+            set.spawn(async move { (name, life.await) });
+        }
+        match set.join_next().await {
+            Some(Ok((name, Ok(())))) => bail!("the {name} ended"),
+            Some(Ok((name, Err(error)))) => Err(error.context(format!("the {name} ended"))),
+            Some(Err(error)) => Err(anyhow!("a role ended abruptly: {error}")),
+            None => bail!("no role to run"),
+        }
+    }
+}
