@@ -28,20 +28,29 @@ use crate::{cli::keygen::read_key, config::Config};
 pub struct Backends {
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// All durable state of the platform.
-    pub store: Arc<SqliteStore>,
+    /// All durable state of the platform; a process of keepers alone has none of it.
+    store: Option<Arc<SqliteStore>>,
     /// Published content.
     pub content: Arc<dyn ContentStore>,
     /// The way out.
     pub egress: Arc<dyn Egress>,
     /// Observed values.
     pub values: Arc<dyn ValueReader>,
-    /// The sandbox.
-    pub runner: Arc<dyn ModuleRunner>,
+    /// The sandbox; only roles that run scripts have it.
+    runner: Option<Arc<dyn ModuleRunner>>,
     /// Rates.
     pub limiter: Arc<dyn RateLimiter>,
     /// The chains.
     pub chains: BTreeMap<ChainId, OpenChain>,
+}
+
+/// What a process needs beyond clock, content and chains.
+#[derive(Debug, Clone, Copy)]
+pub struct Needs {
+    /// The platform's store: its own roles do, keepers do not.
+    pub store: bool,
+    /// The sandbox: those who run scripts.
+    pub runner: bool,
 }
 
 /// A chain that answers.
@@ -58,8 +67,8 @@ pub struct OpenChain {
 }
 
 impl Backends {
-    /// Opens everything that the configuration names.
-    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+    /// Opens what the configuration names, as far as this process needs it.
+    pub async fn open(config: &Config, needs: Needs) -> anyhow::Result<Self> {
         let egress: Arc<dyn Egress> = Arc::new(HttpEgress::new()?);
         let mut chains = BTreeMap::new();
         for (id, chain) in &config.chains {
@@ -72,15 +81,11 @@ impl Backends {
             };
             chains.insert(*id, open);
         }
-        let readers = readers(&chains);
-        let host = HostConfig {
-            slots: config.slots,
-            cache_dir: Some(config.compiled_dir.clone()),
-            operator_hosts: config.egress_allow.clone(),
-            ..HostConfig::default()
+        let runner: Option<Arc<dyn ModuleRunner>> = if needs.runner {
+            Some(Arc::new(open_host(config, Arc::clone(&egress), readers(&chains)).await?))
+        } else {
+            None
         };
-        let host = Host::new(host, Arc::clone(&egress), readers)?;
-        host.warm_up().await?;
         let operator = config.egress_allow.clone();
         let content = IpfsContent::open(
             &config.content_dir,
@@ -90,15 +95,25 @@ impl Backends {
         )?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         Ok(Self {
-            store: Arc::new(open_store(config)?),
+            store: needs.store.then(|| open_store(config)).transpose()?.map(Arc::new),
             content: Arc::new(content),
             values: Arc::new(HttpValues::new(Arc::clone(&egress), operator)),
             egress,
-            runner: Arc::new(host),
+            runner,
             limiter: Arc::new(MemoryLimiter::new(Arc::clone(&clock))),
             clock,
             chains,
         })
+    }
+
+    /// The platform's store.
+    pub fn store(&self) -> anyhow::Result<Arc<SqliteStore>> {
+        self.store.clone().context("this process was started without the platform's store")
+    }
+
+    /// The sandbox.
+    pub fn runner(&self) -> anyhow::Result<Arc<dyn ModuleRunner>> {
+        self.runner.clone().context("this process was started without a sandbox")
     }
 
     /// The chains as readers.
@@ -118,17 +133,39 @@ impl Backends {
 
     /// What must answer before requests are taken.
     pub fn checks(&self) -> Vec<Arc<dyn ReadyCheck>> {
-        let store: Arc<dyn ReadyCheck> = Arc::new(StoreAnswers(Arc::clone(&self.store)));
+        let store = self.store.iter().map(|s| Arc::new(StoreAnswers(Arc::clone(s))) as Arc<dyn ReadyCheck>);
         let chains = self.chains.iter().map(|(id, chain)| {
             let check = ChainAnswers { name: format!("chain {id}"), reader: Arc::clone(&chain.evm) as _ };
             Arc::new(check) as Arc<dyn ReadyCheck>
         });
-        std::iter::once(store).chain(chains).collect()
+        store.chain(chains).collect()
     }
 }
 
 fn readers(chains: &BTreeMap<ChainId, OpenChain>) -> BTreeMap<ChainId, Arc<dyn ChainReader>> {
     chains.iter().map(|(id, c)| (*id, Arc::clone(&c.evm) as Arc<dyn ChainReader>)).collect()
+}
+
+/// The sandbox of this configuration, with the JavaScript engine compiled or mapped from the cache.
+async fn open_host(
+    config: &Config,
+    egress: Arc<dyn Egress>,
+    readers: BTreeMap<ChainId, Arc<dyn ChainReader>>,
+) -> anyhow::Result<Host> {
+    let host = HostConfig {
+        slots: config.slots,
+        cache_dir: Some(config.compiled_dir.clone()),
+        operator_hosts: config.egress_allow.clone(),
+        ..HostConfig::default()
+    };
+    let host = Host::new(host, egress, readers)?;
+    host.warm_up().await?;
+    Ok(host)
+}
+
+/// Compiles the JavaScript engine into the cache, so that several processes which start at once find it there.
+pub async fn warm_cache(config: &Config) -> anyhow::Result<()> {
+    open_host(config, Arc::new(HttpEgress::new()?), BTreeMap::new()).await.map(drop)
 }
 
 /// Opens the platform's store and brings its tables up to date.

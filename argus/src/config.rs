@@ -7,6 +7,7 @@ use std::{
 };
 
 use argus_domain::{Address, U256, chain::Contracts, ids::ChainId};
+use argus_ports::Failpoint;
 use toml::{Table, Value};
 
 /// Every setting with its default, as text with comments.
@@ -43,6 +44,8 @@ pub struct Config {
     pub timing: Timing,
     /// Chains by id.
     pub chains: BTreeMap<ChainId, Chain>,
+    /// Where a test has this process die.
+    pub failpoint: Failpoint,
 }
 
 /// Section `api`.
@@ -69,8 +72,10 @@ pub struct Links {
     pub dispatcher: Option<String>,
     /// Other processes.
     pub aggregator: Option<String>,
-    /// Shared token.
+    /// Token of the platform's own processes.
     pub token_file: PathBuf,
+    /// Token of keepers.
+    pub keeper_token_file: PathBuf,
 }
 
 /// Section `keeper`.
@@ -86,7 +91,7 @@ pub struct Keeper {
     pub gas_price_max: Option<u128>,
 }
 
-/// Section `timing`, milliseconds but for the last.
+/// Section `timing`, milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
     /// Sources.
@@ -97,8 +102,6 @@ pub struct Timing {
     pub attempt_ms: u64,
     /// Performer.
     pub patience_ms: u64,
-    /// Claim, seconds.
-    pub validity_secs: u64,
 }
 
 /// One chain.
@@ -123,6 +126,11 @@ pub struct Mistakes(pub Vec<String>);
 pub fn merged(file: Option<&str>, overrides: &[String]) -> Result<Table, Mistakes> {
     let mut faults = Vec::new();
     let mut table: Table = DEFAULTS.parse().unwrap_or_default();
+    if Failpoint::POSSIBLE {
+        // Known to builds for tests only, and shown to nobody.
+        let debug = Table::from_iter([("failpoint".to_owned(), Value::String(String::new()))]);
+        table.insert("debug".to_owned(), Value::Table(debug));
+    }
     if let Some(text) = file {
         match text.parse::<Table>() {
             Ok(changes) => merge(&mut table, changes, "", &mut faults),
@@ -177,6 +185,7 @@ impl Config {
                 dispatcher: r.optional("links.dispatcher", "a URL, or empty"),
                 aggregator: r.optional("links.aggregator", "a URL, or empty"),
                 token_file: r.path(&data_dir, "links.token_file"),
+                keeper_token_file: r.path(&data_dir, "links.keeper_token_file"),
             },
             keeper: Keeper {
                 key_files: r.texts("keeper.key_files").iter().map(|p| data_dir.join(p)).collect(),
@@ -193,9 +202,9 @@ impl Config {
                 chain_poll_ms: r.number("timing.chain_poll_ms", 20, 3_600_000),
                 attempt_ms: r.number("timing.attempt_ms", 100, 600_000),
                 patience_ms: r.number("timing.patience_ms", 100, 600_000),
-                validity_secs: r.number("timing.validity_secs", 1, 86_400),
             },
             chains: r.chains(),
+            failpoint: r.failpoint(),
         };
         if config.threshold > config.keepers {
             r.faults.push(format!(
@@ -319,6 +328,16 @@ impl Reader<'_> {
                 self.fault(name, &format!("one of {choices:?}"));
                 0
             }
+        }
+    }
+
+    fn failpoint(&mut self) -> Failpoint {
+        match self.value("debug.failpoint").and_then(Value::as_str).unwrap_or_default() {
+            "" => Failpoint::NONE,
+            name => Failpoint::named(name).unwrap_or_else(|| {
+                self.fault("debug.failpoint", "the name of a step");
+                Failpoint::NONE
+            }),
         }
     }
 

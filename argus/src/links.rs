@@ -4,10 +4,14 @@
 //! end once both exist. Until then it answers as a peer that has not come up yet, which every caller has to bear anyway.
 
 use std::{
+    future::Future,
+    net::SocketAddr,
+    path::Path,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
+use anyhow::Context;
 use argus_domain::{
     B256,
     attempt::Attempt,
@@ -19,6 +23,9 @@ use argus_ports::{
     LinkError, Nudge, Outcomes, PerformEvent, SignedHello, ToKeeper,
 };
 use async_trait::async_trait;
+use secrecy::SecretString;
+
+use crate::config;
 
 /// A link whose other end comes later.
 pub struct Late<T: ?Sized>(OnceLock<Arc<T>>);
@@ -114,4 +121,40 @@ impl KeeperLink for LocalKeepers {
         self.0.admit(hello, Box::new(platform)).await?;
         Ok(Box::new(keeper))
     }
+}
+
+/// How long a call to another process waits for its answer, connecting included.
+const REMOTE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The roles of another process.
+pub fn remote(url: &str, token_file: &Path) -> anyhow::Result<Arc<argus_grpc::Client>> {
+    let config = argus_grpc::ClientConfig {
+        url: url.to_owned(),
+        token: token(token_file)?,
+        tls: None,
+        deadline: REMOTE_DEADLINE,
+    };
+    Ok(Arc::new(argus_grpc::Client::new(&config).with_context(|| format!("the link to {url}"))?))
+}
+
+/// Binds, so that a port that is taken is said at once; the future serves.
+pub async fn serve(
+    served: argus_grpc::Served,
+    address: SocketAddr,
+    links: &config::Links,
+) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send + 'static> {
+    let tokens =
+        argus_grpc::Tokens { services: token(&links.token_file)?, keepers: token(&links.keeper_token_file)? };
+    let server = argus_grpc::Server::new(served, &tokens, None, REMOTE_DEADLINE)?;
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("the links cannot listen on {address}: choose another [links] listen"))?;
+    Ok(async move { server.run(listener, std::future::pending()).await.map_err(Into::into) })
+}
+
+fn token(path: &Path) -> anyhow::Result<SecretString> {
+    let text = std::fs::read_to_string(path).with_context(|| {
+        format!("cannot read the token {} (any random text of 16 characters or more)", path.display())
+    })?;
+    Ok(SecretString::from(text.trim().to_owned()))
 }

@@ -11,11 +11,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backends::{self, Backends},
+    backends::{self, Backends, Needs},
     cli::{Run, Settings, show},
     config::{Config, merged},
     dev::stop_signal,
-    links::{Late, LocalKeepers},
+    links::{self, Late, LocalKeepers},
 };
 
 /// Names the process that a supervised role must not outlive.
@@ -100,7 +100,11 @@ type Life = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
 
 /// Runs roles until one of them ends. Dropping the future ends them all.
 pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
-    let backends = Backends::open(&config).await?;
+    let needs = Needs {
+        store: roles.iter().any(|role| *role != Role::Keeper),
+        runner: roles.iter().any(|role| matches!(role, Role::Api | Role::Keeper | Role::Oversight)),
+    };
+    let backends = Backends::open(&config, needs).await?;
     let mut process = Process::new(config, backends, roles);
     process.build().await?;
     process.live().await
@@ -146,14 +150,15 @@ impl<'a> Process<'a> {
 
     /// Those that others refer to come first, so that a link is joined as early as can be.
     async fn build(&mut self) -> anyhow::Result<()> {
+        self.join_others()?;
         if self.has(Role::Aggregator) {
             self.aggregator()?;
         }
         if self.has(Role::Dispatcher) {
-            self.dispatcher();
+            self.dispatcher()?;
         }
         if self.has(Role::Scheduler) {
-            self.scheduler();
+            self.scheduler()?;
         }
         if self.has(Role::Oversight) {
             self.oversight().await?;
@@ -164,13 +169,49 @@ impl<'a> Process<'a> {
         if self.has(Role::Api) {
             self.api().await?;
         }
+        self.listen().await
+    }
+
+    /// Joins the links to roles that run elsewhere. A role of this process is always taken here.
+    fn join_others(&mut self) -> anyhow::Result<()> {
+        let links = &self.config.links;
+        if let (false, Some(url)) = (self.has(Role::Scheduler), &links.scheduler) {
+            self.nudge.join(links::remote(url, &links.token_file)?);
+        }
+        if let (false, Some(url)) = (self.has(Role::Dispatcher), &links.dispatcher) {
+            let client = links::remote(url, &links.token_file)?;
+            self.dispatch.join(client.clone());
+            self.outcomes.join(client);
+        }
+        if let (false, Some(url)) = (self.has(Role::Aggregator), &links.aggregator) {
+            self.aggregate.join(links::remote(url, &links.token_file)?);
+        }
+        Ok(())
+    }
+
+    /// Offers this process's roles to others, where the configuration says so.
+    async fn listen(&mut self) -> anyhow::Result<()> {
+        let Some(address) = self.config.links.listen else { return Ok(()) };
+        let served = argus_grpc::Served {
+            nudge: self.has(Role::Scheduler).then(|| self.nudge.clone() as _),
+            dispatch: self.has(Role::Dispatcher).then(|| self.dispatch.clone() as _),
+            aggregate: self.has(Role::Aggregator).then(|| self.aggregate.clone() as _),
+            outcomes: self.has(Role::Dispatcher).then(|| self.outcomes.clone() as _),
+            gate: self.gate.clone(),
+        };
+        let serving = links::serve(served, address, &self.config.links).await?;
+        self.add("links", serving);
         Ok(())
     }
 
     fn aggregator(&mut self) -> anyhow::Result<()> {
         let signer = backends::signer(&self.config.platform_key)?;
-        let store = &self.backends.store;
-        let config = argus_aggregator::Config { executors: self.backends.executors(), ..Default::default() };
+        let store = self.backends.store()?;
+        let config = argus_aggregator::Config {
+            executors: self.backends.executors(),
+            failpoint: self.config.failpoint,
+            ..Default::default()
+        };
         let ports = argus_aggregator::Ports {
             clock: self.backends.clock.clone(),
             signer,
@@ -188,7 +229,7 @@ impl<'a> Process<'a> {
         Ok(())
     }
 
-    fn dispatcher(&mut self) {
+    fn dispatcher(&mut self) -> anyhow::Result<()> {
         let timing = self.config.timing;
         let machine = argus_machine::dispatch::Config {
             agree: Duration::from_millis(timing.attempt_ms),
@@ -198,13 +239,15 @@ impl<'a> Process<'a> {
         let config = argus_dispatcher::Config {
             machine,
             head: Duration::from_millis(timing.chain_poll_ms.max(250)),
+            failpoint: self.config.failpoint,
             ..Default::default()
         };
+        let store = self.backends.store()?;
         let ports = argus_dispatcher::Ports {
             clock: self.backends.clock.clone(),
-            tasks: self.backends.store.clone(),
-            jobs: self.backends.store.clone(),
-            bus: self.backends.store.clone(),
+            tasks: store.clone(),
+            jobs: store.clone(),
+            bus: store,
             aggregate: self.aggregate.clone(),
             readers: self.backends.readers(),
         };
@@ -213,20 +256,23 @@ impl<'a> Process<'a> {
         self.dispatch.join(handle.clone());
         self.outcomes.join(handle);
         self.add("dispatcher", async { life.await.map_err(Into::into) });
+        Ok(())
     }
 
-    fn scheduler(&mut self) {
+    fn scheduler(&mut self) -> anyhow::Result<()> {
         let timing = self.config.timing;
         let config = argus_scheduler::Config {
             source_poll: Duration::from_millis(timing.source_poll_ms),
             chain_poll: Duration::from_millis(timing.chain_poll_ms),
+            failpoint: self.config.failpoint,
             ..argus_scheduler::Config::default()
         };
+        let store = self.backends.store()?;
         let ports = argus_scheduler::Ports {
             clock: self.backends.clock.clone(),
-            jobs: self.backends.store.clone(),
-            tasks: self.backends.store.clone(),
-            bus: self.backends.store.clone(),
+            jobs: store.clone(),
+            tasks: store.clone(),
+            bus: store,
             dispatch: self.dispatch.clone(),
             chains: self.backends.readers(),
             values: self.backends.values.clone(),
@@ -237,6 +283,7 @@ impl<'a> Process<'a> {
             life.await;
             Err(anyhow!("it was stopped"))
         });
+        Ok(())
     }
 
     async fn oversight(&mut self) -> anyhow::Result<()> {
@@ -254,7 +301,7 @@ impl<'a> Process<'a> {
                 (*id, watched)
             })
             .collect();
-        let store = self.backends.store.clone();
+        let store = self.backends.store()?;
         let clock = self.backends.clock.clone();
         let watched =
             registrar::Ports { keepers: store.clone(), chains: chains.clone(), clock: clock.clone() };
@@ -295,13 +342,19 @@ impl<'a> Process<'a> {
         let platform = backends::platform_address(&self.config)?;
         let link: Arc<dyn KeeperLink> = match &self.gate {
             Some(gate) => Arc::new(LocalKeepers(gate.clone())),
-            None => bail!("keepers without an aggregator in the same process need [links] aggregator"),
+            None => {
+                let url = self.config.links.aggregator.as_ref().context(
+                    "keepers without an aggregator in the same process need its address in [links] aggregator",
+                )?;
+                links::remote(url, &self.config.links.keeper_token_file)?
+            }
         };
         for file in self.config.keeper.key_files.clone() {
             let signer = backends::signer(&file)?;
             let journal = backends::open_journal(&self.config, signer.address())?;
             let mut config = argus_keeper::Config::new(platform);
             config.executors = self.backends.executors();
+            config.failpoint = self.config.failpoint;
             if let Some(most) = self.config.keeper.gas_price_max {
                 config.fees.per_gas_max = most;
             }
@@ -311,7 +364,7 @@ impl<'a> Process<'a> {
                 signer,
                 journal,
                 content: self.backends.content.clone(),
-                runner: self.backends.runner.clone(),
+                runner: self.backends.runner()?,
                 readers: self.backends.readers(),
                 writers: self.backends.writers(),
             };
@@ -340,9 +393,10 @@ impl<'a> Process<'a> {
                 ..Default::default()
             },
             operator_reach: self.config.egress_allow.clone(),
+            failpoint: self.config.failpoint,
             ..argus_api::Config::default()
         };
-        let (b, store) = (&self.backends, &self.backends.store);
+        let (b, store) = (&self.backends, self.backends.store()?);
         let chains = b.chains.iter().map(|(id, c)| {
             let chain = argus_api::Chain {
                 reader: c.evm.clone(),
@@ -363,7 +417,7 @@ impl<'a> Process<'a> {
             content: b.content.clone(),
             archive: store.clone(),
             egress: b.egress.clone(),
-            runner: b.runner.clone(),
+            runner: b.runner()?,
             clock: b.clock.clone(),
             limiter: b.limiter.clone(),
             nudge: self.nudge.clone(),

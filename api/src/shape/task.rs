@@ -57,6 +57,7 @@ pub fn shown(edge: &Edge, record: &TaskRecord, job: &Job) -> Map<String, Value> 
         "task_status": status_name(status),
         "scheduled_at": task.due.to_rfc3339(),
         "created_at": task.opened_at.to_rfc3339(),
+        "broadcast_at": state.broadcasts.first().map(|broadcast| broadcast.at.to_rfc3339()),
         "execution_timestamp": state.receipt.as_ref().map(|receipt| receipt.block_time.to_rfc3339()),
         "execution_tx_hash": transaction.map(|hash| hash.to_string()).unwrap_or_default(),
         "tx_url": url,

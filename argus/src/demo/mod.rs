@@ -50,7 +50,7 @@ fn plans() -> [Plan; 3] {
     [
         Plan {
             name: "median",
-            trigger: "every 2 s, 3 times",
+            trigger: "every 2 s",
             source: include_str!("median.ts"),
             // The middle one of the three quotes, in thousandths.
             expected: U256::from(1_834_271),

@@ -31,12 +31,12 @@ impl Row {
             (Some(due), Some(left)) => format!("{} ms", left.since(due).as_millis()),
             _ => "-".to_owned(),
         };
-        let keepers: Vec<_> = task["agreed_keepers"]
+        let keepers: Vec<_> = task["task_attesters"]
             .as_array()
             .into_iter()
             .flatten()
             .filter_map(Value::as_str)
-            .map(|k| k.chars().take(8).collect::<String>())
+            .map(|k| k.chars().take(6).collect::<String>())
             .collect();
         Self {
             name: name.to_owned(),

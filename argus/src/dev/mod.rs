@@ -13,6 +13,7 @@ use argus_evm::{deploy, deploy::Plan};
 use argus_ports::Signer;
 
 use crate::{
+    backends,
     cli::{Dev, keygen, show},
     config::Config,
     roles::{self, Role},
@@ -39,6 +40,7 @@ pub async fn run(args: &Dev, json: bool) -> anyhow::Result<()> {
         .collect::<anyhow::Result<Vec<_>>>()?;
     let platform = folder.key("keys/platform.key")?;
     folder.token("keys/links.token")?;
+    folder.token("keys/keepers.token")?;
 
     let mut dev_chain = DevChain::start(args.rpc.as_deref(), &folder).await?;
     say("chain", &format!("{} at {}", dev_chain.id, dev_chain.url));
@@ -65,7 +67,9 @@ pub async fn run(args: &Dev, json: bool) -> anyhow::Result<()> {
         platform: platform.address(),
         allow_hosts: &args.allow_hosts,
     })?;
-    let config = Config::load(Some(&settings), &[])?;
+    // Handed over beside the file, which the next start finds without it.
+    let overrides: Vec<_> = args.failpoint.iter().map(|step| format!("debug.failpoint = {step:?}")).collect();
+    let config = Config::load(Some(&settings), &overrides)?;
     let keys = folder.api_keys(&config).await?;
     say("keepers", &format!("{KEEPERS} registered, {QUORUM} must agree"));
 
@@ -79,7 +83,8 @@ pub async fn run(args: &Dev, json: bool) -> anyhow::Result<()> {
     };
     let serving = async {
         if args.processes {
-            processes::supervise(&settings, port, KEEPERS).await
+            backends::warm_cache(&config).await?;
+            processes::supervise(&settings, &overrides, KEEPERS).await
         } else {
             roles::serve(config, &Role::everything()).await
         }

@@ -17,16 +17,22 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 /// A role that ran this long starts with the first wait again.
 const STEADY: Duration = Duration::from_secs(10);
 
+/// What the roles say of their work, by the same variable as this process.
+const LOG: &str = "ARGUS_LOG";
+
 /// One process: a name for people and its arguments.
 struct Part {
     name: String,
     args: Vec<String>,
+    /// Further ones at the first start: a role that a test had die is started again without them.
+    once: Vec<String>,
 }
 
 /// Runs every role in a process of its own until one cannot be started at all.
-pub async fn supervise(settings: &Path, _api_port: u16, keepers: usize) -> anyhow::Result<()> {
+pub async fn supervise(settings: &Path, overrides: &[String], keepers: usize) -> anyhow::Result<()> {
     let mut set = JoinSet::new();
-    for part in parts(settings, keepers)? {
+    for mut part in parts(settings, keepers)? {
+        part.once = overrides.iter().flat_map(|text| ["--set".to_owned(), text.clone()]).collect();
         set.spawn(keep_running(part));
     }
     match set.join_next().await {
@@ -53,7 +59,7 @@ fn parts(settings: &Path, keepers: usize) -> anyhow::Result<Vec<Part>> {
     let role = |name: &str, listen: Option<u16>| {
         let mut args = vec!["run".to_owned(), "--roles".to_owned(), name.to_owned()];
         args.extend(peers(listen));
-        Part { name: name.to_owned(), args }
+        Part { name: name.to_owned(), args, once: Vec::new() }
     };
     let mut parts = vec![
         role("aggregator", Some(aggregator)),
@@ -66,16 +72,17 @@ fn parts(settings: &Path, keepers: usize) -> anyhow::Result<Vec<Part>> {
         let mut args = vec!["keeper".to_owned()];
         args.extend(peers(None));
         args.extend(["--set".to_owned(), format!("keeper.key_files = [\"keys/keeper-{n}.key\"]")]);
-        parts.push(Part { name: format!("keeper {n}"), args });
+        parts.push(Part { name: format!("keeper {n}"), args, once: Vec::new() });
     }
     Ok(parts)
 }
 
-async fn keep_running(part: Part) -> anyhow::Result<()> {
+async fn keep_running(mut part: Part) -> anyhow::Result<()> {
     let mut wait = BACKOFF.0;
     loop {
         let began = Instant::now();
         let mut child = start(&part)?;
+        part.once.clear();
         let status = child.wait().await?;
         if began.elapsed() > STEADY {
             wait = BACKOFF.0;
@@ -93,7 +100,9 @@ fn start(part: &Part) -> anyhow::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command
         .args(&part.args)
+        .args(&part.once)
         .env(crate::roles::PARENT, std::process::id().to_string())
+        .env(LOG, std::env::var_os(LOG).unwrap_or_else(|| "warn".into()))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .kill_on_drop(true)
