@@ -1,4 +1,5 @@
-//! Named steps at which a test can have the process die. In a build without the feature `failpoints` they do nothing.
+//! Named steps at which a test can have the process die. They are in builds with debug assertions, so that the binary
+//! which is built anyway can be tested, and in those with the feature `failpoints`; in a release build they do nothing.
 
 /// A step of a task's life, named after what has just become durable or has just left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +55,8 @@ impl Step {
 pub struct Failpoint(Option<Step>);
 
 impl Failpoint {
+    /// Whether this build can be made to die.
+    pub const POSSIBLE: bool = cfg!(any(debug_assertions, feature = "failpoints"));
     /// Dies nowhere.
     pub const NONE: Self = Self(None);
 
@@ -64,7 +67,7 @@ impl Failpoint {
 
     /// To be called right after the step: aborts the process where a test asked for that.
     pub fn reach(self, step: Step) {
-        if cfg!(feature = "failpoints") && self.0 == Some(step) {
+        if Self::POSSIBLE && self.0 == Some(step) {
             // As abrupt as a power cut for this process: no destructor runs, no buffer is flushed.
             std::process::abort();
         }
