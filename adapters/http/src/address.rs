@@ -34,10 +34,9 @@ fn is_public_v6(a: Ipv6Addr) -> bool {
     // Global unicast is 2000::/3 today; what lies outside is loopback, unspecified, mapped, NAT64, unique local,
     // link-local, multicast or unassigned.
     let global = (s[0] & 0xe000) == 0x2000;
-    let special = (s[0] == 0x2001 && s[1] < 0x0200)                     // Teredo, ORCHID, benchmarking and others
-        || (s[0] == 0x2001 && s[1] == 0x0db8)                           // documentation
-        || s[0] == 0x2002                                               // 6to4
-        || (s[0] == 0x3fff && s[1] < 0x1000); // documentation
+    // Of 2001::/16: Teredo, ORCHID, benchmarking and other protocols, and documentation.
+    let protocols = s[0] == 0x2001 && (s[1] < 0x0200 || s[1] == 0x0db8);
+    let special = protocols || s[0] == 0x2002 /* 6to4 */ || (s[0] == 0x3fff && s[1] < 0x1000) /* documentation */;
     global && !special
 }
 
