@@ -22,7 +22,7 @@ use argus_ports::{
 use argus_sqlite::{Options, SqliteJournal, SqliteStore};
 use async_trait::async_trait;
 
-use crate::{cli::keygen::read_key, config::Config};
+use crate::{cli::keygen::read_key, config::Config, environment};
 
 /// The ports of a process.
 pub struct Backends {
@@ -237,10 +237,7 @@ pub async fn local_runner(operator: &[String], chains: &[String]) -> anyhow::Res
         let evm = EvmChain::connect(&ChainConfig::new(id, vec![url.to_owned()])).await?;
         readers.insert(id, Arc::new(evm));
     }
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(std::path::PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| std::path::PathBuf::from(home).join(".cache")))
-        .map(|cache| cache.join("argus/compiled"));
+    let cache = environment::cache_folder().map(|cache| cache.join("argus/compiled"));
     let config =
         HostConfig { slots: 2, cache_dir: cache, operator_hosts: operator.to_vec(), ..HostConfig::default() };
     Ok(Arc::new(Host::new(config, egress, readers)?))

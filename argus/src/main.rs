@@ -7,6 +7,7 @@ mod config;
 mod context;
 mod demo;
 mod dev;
+mod environment;
 mod links;
 mod roles;
 

@@ -15,6 +15,7 @@ use crate::{
     cli::{Run, Settings, show},
     config::{Config, merged},
     dev::stop_signal,
+    environment,
     links::{self, Late, LocalKeepers},
 };
 
@@ -85,7 +86,7 @@ async fn until_stopped(config: Config, roles: &[Role]) -> anyhow::Result<()> {
 
 /// Has the system end this process when the one that supervises it ends, however that ends.
 fn end_with_parent() -> anyhow::Result<()> {
-    let Some(parent) = std::env::var_os(PARENT) else { return Ok(()) };
+    let Some(parent) = environment::variable(PARENT) else { return Ok(()) };
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     // The parent may have ended before the system was told.
     let now = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().to_string());

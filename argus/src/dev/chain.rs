@@ -12,6 +12,7 @@ use argus_evm::{
 use argus_ports::{ChainReader, Signer, chain::At};
 
 use super::folder::Folder;
+use crate::environment;
 
 /// What a keeper has for gas: less than this is made up to [`KEEPER_FUNDS`], wei.
 const KEEPER_LOW: u64 = 1_000_000_000_000_000_000;
@@ -87,13 +88,9 @@ impl DevChain {
 
 /// Where anvil is, by what the environment says.
 fn find() -> anyhow::Result<PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let path: Vec<_> =
-        std::env::var_os("PATH").map(|p| std::env::split_paths(&p).collect()).unwrap_or_default();
-    let cache = variable("XDG_CACHE_HOME")
-        .or_else(|| variable("HOME").map(|home| home.join(".cache")))
-        .unwrap_or_else(|| PathBuf::from("."));
-    Ok(anvil::find(variable("ARGUS_ANVIL").as_deref(), &path, &cache)?)
+    let named = environment::variable("ARGUS_ANVIL").map(PathBuf::from);
+    let cache = environment::cache_folder().unwrap_or_default();
+    Ok(anvil::find(named.as_deref(), &environment::program_folders(), &cache)?)
 }
 
 /// Asks a node which chain it is on.

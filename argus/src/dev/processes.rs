@@ -11,6 +11,7 @@ use tokio::{
 };
 
 use super::{folder::free_port, say};
+use crate::environment;
 
 /// First and longest wait before a dead role is started again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -102,7 +103,7 @@ fn start(part: &Part) -> anyhow::Result<Child> {
         .args(&part.args)
         .args(&part.once)
         .env(crate::roles::PARENT, std::process::id().to_string())
-        .env(LOG, std::env::var_os(LOG).unwrap_or_else(|| "warn".into()))
+        .env(LOG, environment::variable(LOG).unwrap_or_else(|| "warn".into()))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .kill_on_drop(true)
