@@ -2,8 +2,8 @@
 //! these messages needs no gRPC.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files =
-        ["values", "module", "job", "task", "act", "people", "links"].map(|name| format!("argus/v1/{name}.proto"));
+    let files = ["values", "module", "job", "task", "act", "people", "links"]
+        .map(|name| format!("argus/v1/{name}.proto"));
     for file in &files {
         println!("cargo::rerun-if-changed={file}");
     }

@@ -110,13 +110,12 @@ pub fn schedule() -> impl Strategy<Value = Schedule> {
 }
 
 pub fn event_filter() -> impl Strategy<Value = EventFilter> {
-    let place =
-        prop_oneof![
-            (any::<u8>(), hash()).prop_map(|(index, word)| ParameterPlace::Topic { index, word }),
-            (vec(text(), 0..3), any::<u32>(), blob()).prop_map(|(types, index, encoded)| {
-                ParameterPlace::Data { types, index: index as usize, encoded }
-            }),
-        ];
+    let place = prop_oneof![
+        (any::<u8>(), hash()).prop_map(|(index, word)| ParameterPlace::Topic { index, word }),
+        (vec(text(), 0..3), any::<u32>(), blob()).prop_map(|(types, index, encoded)| {
+            ParameterPlace::Data { types, index: index as usize, encoded }
+        }),
+    ];
     let test = (text(), text(), place).prop_map(|(name, value, place)| ParameterTest { name, value, place });
     (chain(), address(), text(), hash(), option::of(test), any::<u64>()).prop_map(
         |(chain, contract, signature, topic0, test, confirmations)| EventFilter {
