@@ -4,7 +4,7 @@ use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use argus_domain::U256;
-use argus_oversight::{WatchedChain, WatchedChains, health, monitor, registrar};
+use argus_oversight::{WatchedChain, WatchedChains, challenger, health, monitor, registrar};
 use argus_ports::{Aggregate, Dispatch, KeeperGate, KeeperLink, Nudge, Outcomes, Signer};
 use clap::ValueEnum;
 use tokio::task::JoinSet;
@@ -329,6 +329,21 @@ impl<'a> Process<'a> {
             health::Ports { keepers: store.clone(), aggregator: self.aggregate.clone(), clock };
         self.add("monitor", async move {
             monitor::run(config, ports).await;
+            Ok(())
+        });
+        let b = &self.backends;
+        let ports = challenger::Ports {
+            tasks: store.clone(),
+            jobs: store.clone(),
+            keepers: store.clone(),
+            archive: store.clone(),
+            content: b.content.clone(),
+            runner: b.runner()?,
+            bus: store,
+            clock: b.clock.clone(),
+        };
+        self.add("challenger", async move {
+            challenger::run(challenger::Config::default(), ports).await;
             Ok(())
         });
         let (_report, life) = health::new(health::Config::default(), health_ports);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use argus_domain::{
     answer,
-    attempt::{Answer, Assignment, Output, SignedAssignment},
+    attempt::{Answer, Assignment, Output, SignedAssignment, run_input},
     ids::Round,
     job::Args,
     run::{RunEnd, RunInput, RunReport, Transcript},
@@ -75,7 +75,7 @@ pub async fn execute(
     assignment: &Assignment,
     replay: Option<Arc<Transcript>>,
 ) -> Result<Outcome, Decline> {
-    let input = input(assignment);
+    let input = run_input(&assignment.job, &assignment.task, &assignment.attempt);
     let Args::Computed { module, .. } = &assignment.job.args else {
         let output = answer::fixed_call(&assignment.job)
             .map_or_else(|fault| Output::Fail(fault.to_string()), Output::Call);
@@ -101,25 +101,6 @@ pub async fn execute(
     let output = answer::output_of_run(&assignment.job, report.end.clone())
         .ok_or_else(|| Decline::Inconclusive(reason(&report.end)))?;
     Ok(Outcome { input, report: Some(report), output })
-}
-
-/// What the script is told: everything of the assignment that a result may depend on, and nothing else.
-fn input(assignment: &Assignment) -> RunInput {
-    let Assignment { job, task, attempt } = assignment;
-    let (arguments, allow_hosts) = match &job.args {
-        Args::Fixed(values) => (values.clone(), Vec::new()),
-        Args::Computed { given, allow_hosts, .. } => (given.clone(), allow_hosts.clone()),
-    };
-    RunInput {
-        job: job.id,
-        task: task.id,
-        due: task.due,
-        attempt: attempt.no,
-        trigger: task.trigger.clone(),
-        arguments,
-        pins: attempt.pins.clone(),
-        allow_hosts,
-    }
 }
 
 fn reason(end: &RunEnd) -> String {

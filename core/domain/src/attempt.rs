@@ -10,10 +10,10 @@ use crate::{
     chain::Pin,
     digest::digest_of,
     ids::{AttemptNo, ChainId, KeeperId, Round, TaskId},
-    job::{Agreement, Job, Mode},
+    job::{Agreement, Args, Job, Mode},
     limits::Limits,
     module::EngineId,
-    run::Transcript,
+    run::{RunInput, Transcript},
     task::Task,
     time::Timestamp,
 };
@@ -100,6 +100,24 @@ impl Assignment {
     /// What the platform signs and each keeper checks.
     pub fn digest(&self) -> B256 {
         digest_of("argus/assignment/1", self)
+    }
+}
+
+/// What the script of an attempt is told: everything that a result may depend on, and nothing else.
+pub fn run_input(job: &Job, task: &Task, attempt: &Attempt) -> RunInput {
+    let (arguments, allow_hosts) = match &job.args {
+        Args::Fixed(values) => (values.clone(), Vec::new()),
+        Args::Computed { given, allow_hosts, .. } => (given.clone(), allow_hosts.clone()),
+    };
+    RunInput {
+        job: job.id,
+        task: task.id,
+        due: task.due,
+        attempt: attempt.no,
+        trigger: task.trigger.clone(),
+        arguments,
+        pins: attempt.pins.clone(),
+        allow_hosts,
     }
 }
 
