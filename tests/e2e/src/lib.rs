@@ -1,1 +1,54 @@
-//! Under construction.
+//! The built program as its users meet it. Each scenario starts `argus dev` on a folder and ports of its own, speaks
+//! REST, WebSocket and JSON-RPC with it, and believes the chain alone.
+
+pub mod chain;
+pub mod command;
+pub mod jobs;
+pub mod platform;
+pub mod socket;
+pub mod source;
+pub mod story;
+pub mod wait;
+
+pub use platform::{Platform, Reply, Start, Topology};
+pub use source::Source;
+pub use wait::{deadline, stays, until};
+
+use std::path::PathBuf;
+
+/// The forms in which every scenario runs. [`Topology::Processes`] joins the list once roles speak over gRPC.
+pub const TOPOLOGIES: &[Topology] = &[Topology::OneProcess];
+
+/// The program under test, where cargo puts it: beside the folder of this test's own executable.
+///
+/// # Panics
+/// If it has not been built: a test that runs nothing must not pass.
+pub fn program() -> PathBuf {
+    let here = std::env::current_exe().expect("the path of this executable");
+    let program = here.ancestors().nth(2).expect("a target folder").join("argus");
+    assert!(
+        program.is_file(),
+        "{} is not there: build it with `cargo build -p argus` (with the same profile as the tests)",
+        program.display()
+    );
+    program
+}
+
+/// Whether there is a chain to run. Where CI runs, its absence is a failure; elsewhere it is said loudly.
+pub fn has_anvil() -> bool {
+    let named = std::env::var_os("ARGUS_ANVIL").map(PathBuf::from);
+    let path: Vec<PathBuf> =
+        std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
+        .unwrap_or_default();
+    match argus_evm::anvil::find(named.as_deref(), &path, &cache) {
+        Ok(_) => true,
+        Err(error) if std::env::var_os("CI").is_some() => panic!("{error}"),
+        Err(error) => {
+            eprintln!("\n*** SKIPPED, nothing was tested: {error} ***\n");
+            false
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! `argus dev` as a child process that cannot outlive its test, and its API.
+
+use std::{
+    os::unix::process::ExitStatusExt,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use reqwest::Method;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, ChildStdin, Command},
+    task::JoinSet,
+    time::timeout,
+};
+
+use crate::{chain::Chain, socket::Socket};
+
+/// Longest start: the first one on a folder compiles the JavaScript engine, on a machine that other tests use too.
+const START: Duration = Duration::from_secs(60);
+/// Longest end after a signal.
+const END: Duration = Duration::from_secs(15);
+
+// The program takes the shell's place as the leader of a group; a reader of our pipe stays beside it and ends the
+// whole group when this process is gone, however it went.
+const SHIM: &str = r#"
+exec 3<&0
+( read -r _ <&3; kill -9 -- "-$$" ) >/dev/null 2>&1 &
+exec "$@" </dev/null 3<&-
+"#;
+
+/// How the roles are spread over processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topology {
+    /// All of them in one.
+    OneProcess,
+    /// Each in its own, over gRPC.
+    Processes,
+}
+
+/// How a platform is started.
+#[derive(Debug, Clone)]
+pub struct Start {
+    data: PathBuf,
+    topology: Topology,
+    port: u16,
+    allowed: Vec<String>,
+    failpoint: Option<String>,
+}
+
+impl Start {
+    /// On this folder, on a free port, with nothing special.
+    pub fn on(data: &Path, topology: Topology) -> Self {
+        Self { data: data.to_owned(), topology, port: 0, allowed: Vec::new(), failpoint: None }
+    }
+
+    /// Lets scripts and sources reach a private host.
+    #[must_use]
+    pub fn allow(mut self, host: impl ToString) -> Self {
+        self.allowed.push(host.to_string());
+        self
+    }
+
+    /// On this port.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Has the process that comes to this step die there.
+    #[must_use]
+    pub fn dying_at(mut self, step: &str) -> Self {
+        self.failpoint = Some(step.to_owned());
+        self
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(SHIM).arg("argus-shim").arg(crate::program());
+        command.args(["dev", "--json", "--port", &self.port.to_string(), "--data"]).arg(&self.data);
+        if self.topology == Topology::Processes {
+            command.arg("--processes");
+        }
+        for host in &self.allowed {
+            command.args(["--allow-host", host]);
+        }
+        if let Some(step) = &self.failpoint {
+            command.args(["--failpoint", step]);
+        }
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Panics
+    /// If it ends before that, with its words.
+    pub async fn run(&self) -> Platform {
+        match self.attempt().await {
+            Ok(platform) => platform,
+            Err(refusal) => panic!("`argus dev` ended with {}:\n{}", refusal.status, refusal.said),
+        }
+    }
+
+    /// Starts it; either it becomes ready or it ends with its reasons.
+    ///
+    /// # Errors
+    /// Its exit status and what it said.
+    ///
+    /// # Panics
+    /// If it does neither in time.
+    pub async fn attempt(&self) -> Result<Platform, Refusal> {
+        let mut child = self.command().spawn().expect("sh");
+        let leash = child.stdin.take();
+        let said = Said::default();
+        let mut readers = JoinSet::new();
+        readers.spawn(said.clone().read(child.stderr.take().expect("stderr")));
+        let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+        let mut process = Process { child, _leash: leash, said, readers };
+        let first = timeout(START, lines.next_line()).await;
+        let first = first.unwrap_or_else(|_| panic!("not ready in time:\n{}", process.said.text()));
+        let Some(line) = first.expect("text on stdout") else {
+            let status = process.ended().await;
+            // Its last words may still be in the pipe; the reader ends with it.
+            let _ = timeout(END, process.readers.join_next()).await;
+            return Err(Refusal { status, said: process.said.text() });
+        };
+        let ready = serde_json::from_str(&line).expect("the ready line is JSON");
+        Ok(Platform { process, ready, start: self.clone() })
+    }
+}
+
+/// Why a platform did not start.
+#[derive(Debug)]
+pub struct Refusal {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Its stderr.
+    pub said: String,
+}
+
+/// What a process says on stderr, kept for failures.
+#[derive(Debug, Clone, Default)]
+struct Said(Arc<Mutex<Vec<String>>>);
+
+impl Said {
+    async fn read(self, pipe: tokio::process::ChildStderr) {
+        let mut lines = BufReader::new(pipe).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        }
+    }
+
+    fn text(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+    }
+}
+
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    // Closing it ends whatever is left of the group.
+    _leash: Option<ChildStdin>,
+    said: Said,
+    readers: JoinSet<()>,
+}
+
+impl Process {
+    async fn ended(&mut self) -> ExitStatus {
+        match timeout(END, self.child.wait()).await {
+            Ok(status) => status.expect("a status"),
+            Err(_) => panic!("the process does not end:\n{}", self.said.text()),
+        }
+    }
+
+    fn pid(&self) -> Pid {
+        let id = self.child.id().expect("it runs");
+        Pid::from_raw(i32::try_from(id).expect("a process id")).expect("a process id")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.child.id().is_some() {
+            let _ = kill_process_group(self.pid(), Signal::KILL);
+        }
+        if std::thread::panicking() {
+            eprintln!("--- what `argus dev` said:\n{}\n---", self.said.text());
+        }
+    }
+}
+
+/// A platform that runs. Dropping it ends it.
+#[derive(Debug)]
+pub struct Platform {
+    process: Process,
+    /// What it said when it was ready.
+    pub ready: Value,
+    start: Start,
+}
+
+/// An answer of the API.
+#[derive(Debug)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Its JSON; a text where it is none.
+    pub body: Value,
+}
+
+impl Reply {
+    /// The paths of all faults that a refusal names.
+    pub fn paths(&self) -> Vec<&str> {
+        self.body["details"].as_array().into_iter().flatten().filter_map(|d| d["path"].as_str()).collect()
+    }
+
+    /// Whether it is a refusal in the form that clients know: a status, a sentence, a word.
+    ///
+    /// # Panics
+    /// If it is not, with the answer.
+    pub fn refused(&self, status: u16, code: &str) -> &Self {
+        let said = self.body["error"].as_str().unwrap_or_default();
+        assert!(self.status == status && self.body["code"] == code && said.len() > 10, "{self:?}");
+        self
+    }
+}
+
+/// Whose key a request carries.
+#[derive(Debug, Clone, Copy)]
+pub enum Key<'a> {
+    /// That of a front end, which acts for anyone.
+    App,
+    /// That of the first account.
+    User,
+    /// The operator's.
+    Admin,
+    /// Any text.
+    Text(&'a str),
+    /// None.
+    None,
+}
+
+impl Platform {
+    /// A field of the ready line, by JSON pointer.
+    pub fn said(&self, pointer: &str) -> &str {
+        self.ready.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer} is not told"))
+    }
+
+    /// The address of the n-th development account.
+    pub fn account(&self, n: usize) -> &str {
+        self.said(&format!("/accounts/{n}/address"))
+    }
+
+    /// The chain that it runs on.
+    pub fn chain(&self) -> Chain {
+        Chain::new(self.said("/rpc"), self.said("/contracts/demo_target"))
+    }
+
+    /// Its chain's id, as a client writes it.
+    pub fn chain_id(&self) -> String {
+        self.ready["chain_id"].to_string()
+    }
+
+    /// What it has said on stderr so far.
+    pub fn words(&self) -> String {
+        self.process.said.text()
+    }
+
+    /// How it was started.
+    pub fn topology(&self) -> Topology {
+        self.start.topology
+    }
+
+    /// A request under /api; an error where no answer came.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        key: Key<'_>,
+        body: Option<String>,
+    ) -> reqwest::Result<Reply> {
+        let url = format!("{}/api{path}", self.said("/api"));
+        // A client per request, because pooled connections do not survive what these tests do to servers.
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build()?;
+        let mut request = client.request(method, url);
+        let key = match key {
+            Key::App => Some(self.said("/keys/app")),
+            Key::User => Some(self.said("/keys/user")),
+            Key::Admin => Some(self.said("/keys/admin")),
+            Key::Text(text) => Some(text),
+            Key::None => None,
+        };
+        if let Some(key) = key {
+            request = request.header("X-Api-Key", key);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body);
+        }
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        let text = response.text().await?;
+        Ok(Reply { status, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) })
+    }
+
+    /// GET with the front end's key.
+    ///
+    /// # Panics
+    /// If the answer is no success.
+    pub async fn get(&self, path: &str) -> Value {
+        let reply = self.call(Method::GET, path, Key::App, None).await.expect("an answer");
+        assert_eq!(reply.status, 200, "GET {path}: {reply:?}");
+        reply.body
+    }
+
+    /// POST with the front end's key; whatever the answer is.
+    ///
+    /// # Panics
+    /// If no answer comes.
+    pub async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.call(Method::POST, path, Key::App, Some(body.to_string())).await.expect("an answer")
+    }
+
+    /// PUT with the front end's key.
+    ///
+    /// # Panics
+    /// If the answer is no success.
+    pub async fn put(&self, path: &str) -> Value {
+        let reply = self.call(Method::PUT, path, Key::App, Some("{}".to_owned())).await.expect("an answer");
+        assert_eq!(reply.status, 200, "PUT {path}: {reply:?}");
+        reply.body
+    }
+
+    /// Publishes a script and gives its address in jobs.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn publish(&self, source: &str) -> String {
+        let body = serde_json::json!({ "source": source, "language": "ts" });
+        let reply = self.post("/modules", &body).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        format!("ipfs://{}", reply.body["cid"].as_str().expect("a CID"))
+    }
+
+    /// Creates a job and gives its id.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn create(&self, job: &Value) -> String {
+        let reply = self.post("/jobs", &serde_json::json!([job])).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let id = reply.body["job_ids"][0].as_str();
+        id.unwrap_or_else(|| panic!("the job was refused: {}", reply.body)).to_owned()
+    }
+
+    /// A job's tasks, oldest first.
+    pub async fn tasks(&self, job: &str) -> Vec<Value> {
+        let mut tasks = self.get(&format!("/tasks/job/{job}")).await.as_array().cloned().expect("an array");
+        tasks.reverse();
+        tasks
+    }
+
+    /// A WebSocket with the front end's key.
+    pub async fn socket(&self) -> Socket {
+        Socket::open(self.said("/ws"), self.said("/keys/app")).await
+    }
+
+    /// Kills the whole group with SIGKILL and waits until it is gone.
+    pub async fn kill(mut self) {
+        kill_process_group(self.process.pid(), Signal::KILL).expect("killed");
+        let status = self.process.ended().await;
+        assert_eq!(status.signal(), Some(9), "{status}");
+    }
+
+    /// Waits until it dies by itself at the step that was asked for.
+    pub async fn dies(mut self, secs: u64) {
+        match timeout(Duration::from_secs(secs), self.process.child.wait()).await {
+            Ok(status) => {
+                let status = status.expect("a status");
+                assert_eq!(status.signal(), Some(6), "it aborts, not {status}:\n{}", self.words());
+            }
+            Err(_) => panic!("it did not die within {secs} s:\n{}", self.words()),
+        }
+    }
+
+    /// Ends it as Ctrl-C would.
+    ///
+    /// # Panics
+    /// If it does not end well.
+    pub async fn stop(mut self) {
+        kill_process(self.process.pid(), Signal::INT).expect("signalled");
+        let status = self.process.ended().await;
+        assert!(status.success(), "{status}:\n{}", self.words());
+    }
+}

@@ -1,0 +1,155 @@
+//! The command line, as a shell sees it: exit codes, and the fields of `--json`.
+
+use std::path::Path;
+
+use argus_e2e::{Platform, Start, Topology, command::argus, jobs, story};
+use serde_json::Value;
+
+use crate::everywhere;
+
+const GIVES: &str = r#"console.error("thinking"); console.log(JSON.stringify(["key", "12"]));"#;
+const SKIPS: &str = r#"console.error("market closed"); process.exit(64);"#;
+const FAILS: &str = r#"throw new Error("no price today");"#;
+
+/// A script's report has these fields, whatever its end.
+fn report(value: &Value) -> (bool, bool) {
+    for field in ["ok", "skipped", "arguments", "log", "fuel", "memory_bytes", "host_calls", "error"] {
+        assert!(value.get(field).is_some(), "{field} is missing: {value}");
+    }
+    for number in ["fuel", "memory_bytes", "host_calls"] {
+        assert!(value[number].is_u64(), "{number}: {value}");
+    }
+    (value["ok"] == true, value["skipped"] == true)
+}
+
+/// Runs a scenario without a platform.
+fn alone(scenario: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(scenario);
+}
+
+#[test]
+fn module_run_says_by_its_exit_code_how_a_script_ended() {
+    alone(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path();
+        for (name, text) in [("gives.ts", GIVES), ("skips.ts", SKIPS), ("fails.ts", FAILS)] {
+            std::fs::write(place.join(name), text).expect("written");
+        }
+        let run =
+            async |args: &[&str]| argus(place, &[], &[&["module", "run", "--json"], args].concat()).await;
+
+        let gives = run(&["gives.ts", "--record", "run.bin"]).await;
+        let told = gives.json();
+        assert_eq!((gives.code, report(&told)), (0, (true, false)), "{gives:?}");
+        assert_eq!(told["arguments"], serde_json::json!(["key", "12"]));
+        assert!(told["log"].as_str().is_some_and(|log| log.contains("thinking")), "{told}");
+        assert!(told["error"].is_null() && told["fuel"].as_u64() > Some(0), "{told}");
+
+        let skips = run(&["skips.ts"]).await;
+        assert_eq!((skips.code, report(&skips.json())), (3, (false, true)), "{skips:?}");
+        assert_eq!(skips.json()["error"], "market closed");
+
+        let fails = run(&["fails.ts"]).await;
+        let told = fails.json();
+        assert_eq!((fails.code, report(&told)), (1, (false, false)), "{fails:?}");
+        assert!(told["error"].as_str().is_some_and(|e| e.contains("no price today")), "{told}");
+
+        // A limit that is met is told by its name.
+        let limited = run(&["gives.ts", "--max-fuel", "1000"]).await;
+        assert_eq!((limited.code, report(&limited.json())), (1, (false, false)), "{limited:?}");
+        assert!(limited.json()["error"].as_str().is_some_and(|e| e.contains("fuel")), "{limited:?}");
+        replays(place).await;
+    });
+}
+
+/// The run that was recorded is the same once more, and a changed one is not.
+async fn replays(place: &Path) {
+    let same = argus(place, &[], &["replay", "--json", "run.bin"]).await;
+    assert_eq!(same.code, 0, "{same:?}");
+    let mut bytes = std::fs::read(place.join("run.bin")).expect("recorded");
+    let at = bytes.windows(2).rposition(|pair| pair == b"12").expect("the result is in the record");
+    bytes[at] = b'7';
+    std::fs::write(place.join("forged.bin"), bytes).expect("written");
+    let other = argus(place, &[], &["replay", "--json", "forged.bin"]).await;
+    assert_eq!(other.code, 1, "{other:?}");
+}
+
+#[test]
+fn keys_and_tables_are_made_once() {
+    alone(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path();
+        let made = argus(place, &[], &["keeper", "keygen", "--json", "--out", "k.key"]).await;
+        assert_eq!(made.code, 0, "{made:?}");
+        assert!(made.json()["address"].as_str().is_some_and(|a| a.starts_with("0x") && a.len() == 42));
+        let secret = std::fs::read_to_string(place.join("k.key")).expect("the key file");
+        assert!(!made.out.contains(secret.trim()) && !made.err.contains(secret.trim()), "the key was shown");
+        let again = argus(place, &[], &["keeper", "keygen", "--json", "--out", "k.key"]).await;
+        assert!(again.code == 1 && again.err.contains("never overwritten"), "{again:?}");
+        assert_eq!(std::fs::read_to_string(place.join("k.key")).expect("the key file"), secret);
+
+        let set = ["--set", "data_dir = \"data\""];
+        for _ in 0..2 {
+            let up = argus(place, &[], &[&["migrate", "--json"], &set[..]].concat()).await;
+            assert_eq!(up.code, 0, "{up:?}");
+            let rows = up.json()["migrations"].as_array().cloned().expect("a list");
+            assert!(!rows.is_empty() && rows.iter().all(|row| row["applied_at"].is_string()), "{up:?}");
+        }
+        let verify = argus(place, &[], &[&["migrate", "verify", "--json"], &set[..]].concat()).await;
+        assert_eq!(verify.code, 0, "{verify:?}");
+    });
+}
+
+#[test]
+fn a_job_is_made_shown_and_ended_from_the_shell() {
+    everywhere(from_the_shell);
+}
+
+async fn from_the_shell(topology: Topology) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = Start::on(&folder.path().join("dev"), topology).run().await;
+    let place = folder.path();
+    let shell = async |args: &[&str]| shell(&platform, place, args).await;
+    std::fs::write(place.join("gives.ts"), GIVES).expect("written");
+    let published = shell(&["module", "publish", "--json", "gives.ts"]).await;
+    let cid = published["cid"].as_str().expect("a CID").to_owned();
+
+    let mut job = jobs::scripted(&platform, &format!("ipfs://{cid}"), 1, 1);
+    job.as_object_mut().expect("an object").remove("job_id");
+    std::fs::write(place.join("job.json"), job.to_string()).expect("written");
+    let created = shell(&["job", "create", "--json", "job.json"]).await;
+    let id = created["job_ids"][0].as_str().expect("an id").to_owned();
+    let tasks = story::completed(&platform, &id, 1, 15).await;
+    story::on_chain(&platform, "key", 12, &tasks).await;
+
+    let listed = shell(&["job", "list", "--json", "--user", platform.account(0)]).await;
+    assert_eq!(listed["jobs"][0]["job_data"]["job_id"], id.as_str(), "{listed}");
+    let shown = shell(&["job", "show", "--json", &id]).await;
+    assert_eq!(shown["tasks"][0]["task_id"], tasks[0]["task_id"], "{shown}");
+    let task = shell(&["task", "show", "--json", &tasks[0]["task_id"].to_string()]).await;
+    assert_eq!(task["task_status"], "completed", "{task}");
+    shell(&["job", "delete", "--json", &id]).await;
+    let owner = platform.account(0);
+    let flat = platform.get(&format!("/jobs/user/{owner}/{id}")).await;
+    assert_eq!(flat["status"], "deleted", "{flat}");
+
+    // A refusal says every fault with its place, and its exit code is 1.
+    std::fs::write(place.join("bad.json"), r#"{"job_title": "", "time_frame": "soon"}"#).expect("written");
+    let environment =
+        [("ARGUS_API_URL", platform.said("/api")), ("ARGUS_API_KEY", platform.said("/keys/app"))];
+    let refused = argus(place, &environment, &["job", "create", "bad.json"]).await;
+    assert_eq!(refused.code, 1, "{refused:?}");
+    for path in ["job_title", "time_frame", "user_address"] {
+        assert!(refused.err.contains(path), "{path}: {refused:?}");
+    }
+    platform.stop().await;
+}
+
+/// A command that succeeds, with the platform in its environment; its JSON.
+async fn shell(platform: &Platform, place: &Path, args: &[&str]) -> Value {
+    let environment =
+        [("ARGUS_API_URL", platform.said("/api")), ("ARGUS_API_KEY", platform.said("/keys/user"))];
+    let output = argus(place, &environment, args).await;
+    assert_eq!(output.code, 0, "{args:?}: {output:?}");
+    output.json()
+}

@@ -1,0 +1,113 @@
+//! Sudden death, at each step of a task's life and at any moment, and what the next start makes of it.
+
+use std::time::Duration;
+
+use argus_domain::time::Timestamp;
+use argus_e2e::{
+    Start, Topology, jobs,
+    platform::Key,
+    story::{self, Interval, now, stretch},
+};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::everywhere;
+
+const OCCURRENCES: u64 = 6;
+
+/// A job's platform dies at a step; the next start, without the failpoint, must lead to the same end as none.
+async fn dies_at(step: &str, topology: Topology) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = Start::on(folder.path(), topology);
+    let dying = start.clone().dying_at(step).run().await;
+    let mut job = jobs::interval(&dying, "steady", 3, 1, OCCURRENCES);
+    let id = job["job_id"].as_str().expect("an id").to_owned();
+    job["job_title"] = json!(format!("dies at {step}"));
+    let answer = dying.call(Method::POST, "/jobs", Key::App, Some(json!([job]).to_string())).await;
+    // A job that is accepted and whose creator was not told is the one step at which no answer comes.
+    assert_eq!(answer.is_err(), step == "accepted", "{answer:?}");
+    let platform;
+    let down;
+    match topology {
+        Topology::OneProcess => {
+            dying.dies(15).await;
+            let died = now();
+            platform = start.run().await;
+            down = stretch(died, now());
+        }
+        // The supervisor starts the dead role again, without the failpoint.
+        Topology::Processes => {
+            let died = now();
+            argus_e2e::until("a role died and was started again", 15, async || {
+                dying.words().contains("starting it again").then_some(())
+            })
+            .await;
+            platform = dying;
+            down = stretch(died, Timestamp(died.0 + 5_000));
+        }
+    }
+    let interval =
+        Interval { job: id, key: "steady".to_owned(), value: 3, every: 1, occurrences: OCCURRENCES };
+    interval.judge(&platform, &[down], 30).await;
+    platform.stop().await;
+}
+
+macro_rules! steps {
+    ($($name:ident: $step:literal),+ $(,)?) => {
+        $(
+            #[test]
+            fn $name() {
+                everywhere(|topology| dies_at($step, topology));
+            }
+        )+
+
+        #[test]
+        fn every_step_has_its_test() {
+            let tested = [$($step),+];
+            for step in argus_ports::Step::ALL {
+                assert!(tested.contains(&step.name()), "{}", step.name());
+            }
+        }
+    };
+}
+
+steps! {
+    dies_once_a_job_is_stored: "accepted",
+    dies_once_a_task_is_open: "opened",
+    dies_once_an_attempt_is_recorded: "attempted",
+    dies_once_an_assignment_is_sent: "assigned",
+    dies_once_a_claim_is_in_the_journal: "claimed",
+    dies_once_a_task_is_settled: "settled",
+    dies_once_an_intent_is_in_the_journal: "intent",
+    dies_once_a_transaction_has_left: "broadcast",
+}
+
+#[test]
+fn dies_at_any_moment_again_and_again() {
+    everywhere(dies_at_random);
+}
+
+async fn dies_at_random(topology: Topology) {
+    const OCCURRENCES: u64 = 14;
+    let mut seed = [0u8; 8];
+    getrandom::fill(&mut seed).expect("randomness");
+    let moments: Vec<u64> = seed[..4].iter().map(|byte| 300 + u64::from(*byte) * 7).collect();
+    eprintln!("kills {moments:?} ms after each start");
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = Start::on(folder.path(), topology);
+    let mut platform = start.run().await;
+    let job = platform.create(&jobs::interval(&platform, "steady", 3, 1, OCCURRENCES)).await;
+    let mut down = Vec::new();
+    for moment in moments {
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        platform.kill().await;
+        let died = now();
+        platform = start.run().await;
+        down.push(stretch(died, now()));
+    }
+    let interval = Interval { job, key: "steady".to_owned(), value: 3, every: 1, occurrences: OCCURRENCES };
+    let tasks = interval.judge(&platform, &down, 30).await;
+    eprintln!("{} tasks for {OCCURRENCES} occurrences", tasks.len());
+    assert_eq!(story::distinct(&tasks, "task_hash"), tasks.len());
+    platform.stop().await;
+}

@@ -1,0 +1,26 @@
+//! Scenarios on the built program. Each runs in every topology of `argus_e2e::TOPOLOGIES`, on a folder of its own.
+
+mod commands;
+mod death;
+mod folder;
+mod main_job;
+mod refusals;
+mod triggers;
+
+use std::future::Future;
+
+use argus_e2e::{TOPOLOGIES, Topology};
+
+/// Runs a scenario in every topology, one after the other.
+pub fn everywhere<F: Future<Output = ()>>(scenario: impl Fn(Topology) -> F) {
+    if !argus_e2e::has_anvil() {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    for topology in TOPOLOGIES {
+        let began = std::time::Instant::now();
+        runtime.block_on(scenario(*topology));
+        eprintln!("{topology:?}: {:.1} s", began.elapsed().as_secs_f64());
+    }
+}
