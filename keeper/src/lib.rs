@@ -111,11 +111,12 @@ impl Inner {
     }
 }
 
-/// Messages to the platform that wait while the stream is down: a few for every slot, and the transactions' news.
-const OUTBOX: usize = 256;
-/// Calls that wait for one account: what it can send within the patience that performers are given. More than that
-/// had better go to another keeper.
-const ORDERS: usize = 256;
+/// Messages to the platform that wait while the stream is down: a few for every slot, and the news of as many
+/// transactions as may wait.
+const OUTBOX: usize = 4096;
+/// Calls that wait for one account: what it can send within the patience that performers are given, at hundreds a
+/// second. More than that had better go to another keeper.
+const ORDERS: usize = 4096;
 
 /// A keeper, to be polled by whoever owns it. The future ends when [`Handle::stop`] is called or its journal fails.
 pub fn new(config: Config, ports: Ports) -> (Handle, impl Future<Output = Result<(), KeeperError>>) {

@@ -12,7 +12,11 @@ use argus_machine::{
     transaction::{self, Account, Effect, Input, SendOutcome, Work},
 };
 use argus_ports::{ChainError, ChainReader, ChainWriter, FromKeeper, Step, StoreError, chain::At};
-use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use futures::{
+    FutureExt, StreamExt,
+    future::{BoxFuture, try_join_all},
+    stream::FuturesUnordered,
+};
 use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval, sleep, timeout},
@@ -23,8 +27,12 @@ use crate::{
     order::{self, Refusal},
 };
 
-/// Orders prepared at once: hides the node's latency; more would only queue there.
-const PREPARED_AT_ONCE: usize = 16;
+/// Orders prepared at once: hides the latency of node and journal. Each waits for the journal twice, and as many as
+/// this share a commit.
+const PREPARED_AT_ONCE: usize = 128;
+
+/// What has come back is taken in so many at a time: their intents share a commit.
+const HEARD_AT_ONCE: usize = 256;
 
 /// Waits between calls to a journal that fails.
 const JOURNAL_WAIT: Duration = Duration::from_millis(200);
@@ -75,16 +83,13 @@ pub async fn run(
     loop {
         let clock = performer.keeper.ports.clock.clone();
         let wake = performer.machine.next_wake();
-        let input = tokio::select! {
+        let mut inputs = Vec::new();
+        tokio::select! {
             Some(order) = orders.recv(), if performer.preparing.len() < PREPARED_AT_ONCE => {
                 performer.prepare(order);
-                None
             }
-            Some(done) = performer.begun.next() => performer.done(done),
-            _ = looks.tick() => {
-                performer.look();
-                None
-            }
+            Some(done) = performer.begun.next() => inputs.extend(performer.done(done)),
+            _ = looks.tick() => performer.look(),
             () = async {
                 match wake {
                     Some(wake) => clock.sleep_until(wake.at).await,
@@ -94,12 +99,19 @@ pub async fn run(
                 let mut out = Vec::new();
                 performer.machine.tick(clock.now(), &mut out);
                 performer.carry_out(out).await?;
-                None
             }
-        };
-        if let Some(input) = input {
-            performer.hear(input).await?;
         }
+        while performer.preparing.len() < PREPARED_AT_ONCE
+            && let Ok(order) = orders.try_recv()
+        {
+            performer.prepare(order);
+        }
+        while inputs.len() < HEARD_AT_ONCE
+            && let Some(Some(done)) = performer.begun.next().now_or_never()
+        {
+            inputs.extend(performer.done(done));
+        }
+        performer.hear(inputs).await?;
     }
 }
 
@@ -109,7 +121,7 @@ impl Performer {
         let mut intents = persist(|| journal.pending()).await?;
         intents.retain(|intent| intent.draft.chain == chain);
         let highest_nonce = persist(|| journal.highest_nonce(chain)).await?;
-        self.hear(Input::Recovered { intents, highest_nonce }).await
+        self.hear(vec![Input::Recovered { intents, highest_nonce }]).await
     }
 
     fn prepare(&mut self, order: HandoffOrder) {
@@ -169,41 +181,49 @@ impl Performer {
         );
     }
 
-    async fn hear(&mut self, input: Input) -> Result<(), KeeperError> {
-        let mut out = Vec::new();
-        self.machine.handle(self.keeper.ports.clock.now(), input, &mut out);
-        self.carry_out(out).await
-    }
-
-    async fn carry_out(&mut self, mut effects: Vec<Effect>) -> Result<(), KeeperError> {
-        while !effects.is_empty() {
-            let mut heard = Vec::new();
-            for effect in effects {
-                heard.extend(self.perform(effect).await?);
+    async fn hear(&mut self, mut inputs: Vec<Input>) -> Result<(), KeeperError> {
+        while !inputs.is_empty() {
+            let now = self.keeper.ports.clock.now();
+            let mut out = Vec::new();
+            for input in inputs {
+                self.machine.handle(now, input, &mut out);
             }
-            effects = Vec::new();
-            for input in heard {
-                self.machine.handle(self.keeper.ports.clock.now(), input, &mut effects);
-            }
+            inputs = self.perform(out).await?;
         }
         Ok(())
     }
 
-    async fn perform(&mut self, effect: Effect) -> Result<Option<Input>, KeeperError> {
-        let ports = &self.keeper.ports;
+    async fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), KeeperError> {
+        let inputs = self.perform(effects).await?;
+        self.hear(inputs).await
+    }
+
+    /// Intents first, all in one commit where the journal can: recording early what was going to be recorded harms
+    /// nothing. What ends goes last: until it is noted, a restart only looks once more.
+    async fn perform(&mut self, effects: Vec<Effect>) -> Result<Vec<Input>, KeeperError> {
+        let (mut intents, mut ended, mut leaving) = (Vec::new(), Vec::new(), Vec::new());
+        for effect in effects {
+            match effect {
+                Effect::Record(intent) => intents.push(*intent),
+                Effect::End(task) => ended.push(task),
+                other => leaving.push(other),
+            }
+        }
+        record(&self.keeper, intents).await?;
+        let inputs = leaving.into_iter().filter_map(|effect| self.leave(effect)).collect();
+        let journal = &self.keeper.ports.journal;
+        try_join_all(ended.into_iter().map(|task| persist(move || journal.end(task)))).await?;
+        Ok(inputs)
+    }
+
+    /// What waits for nothing; gives what the machine is to hear of it at once.
+    fn leave(&mut self, effect: Effect) -> Option<Input> {
         match effect {
             Effect::Sign { task, number, draft } => {
-                return Ok(Some(match ports.signer.sign_transaction(&draft) {
+                return Some(match self.keeper.ports.signer.sign_transaction(&draft) {
                     Ok(signed) => Input::Signed { task, number, signed },
                     Err(error) => Input::SignFailed { task, number, reason: error.to_string() },
-                }));
-            }
-            Effect::Record(intent) => {
-                let kept = persist(|| ports.journal.intend((*intent).clone())).await?;
-                if kept != *intent {
-                    return Err(KeeperError::TwoJournals(intent.task));
-                }
-                self.keeper.config.failpoint.reach(Step::Intent);
+                });
             }
             Effect::Send(signed) => self.send(signed),
             Effect::Look(transaction) => {
@@ -214,9 +234,10 @@ impl Performer {
                 });
             }
             Effect::Report(event) => self.report(event),
-            Effect::End(task) => persist(|| ports.journal.end(task)).await?,
+            // Taken out before.
+            Effect::Record(_) | Effect::End(_) => {}
         }
-        Ok(None)
+        None
     }
 
     fn send(&mut self, signed: SignedTx) {
@@ -245,6 +266,21 @@ impl Performer {
             tracing::warn!(keeper = %self.keeper.id, "a report was dropped: the outbox is full");
         }
     }
+}
+
+/// Makes intents durable, in order.
+async fn record(keeper: &Inner, intents: Vec<Intent>) -> Result<(), KeeperError> {
+    if intents.is_empty() {
+        return Ok(());
+    }
+    let kept = persist(|| keeper.ports.journal.intend_all(intents.clone())).await?;
+    for (intent, kept) in intents.iter().zip(&kept) {
+        if kept != intent {
+            return Err(KeeperError::TwoJournals(intent.task));
+        }
+        keeper.config.failpoint.reach(Step::Intent);
+    }
+    Ok(())
 }
 
 fn outcome(answer: Result<(), ChainError>) -> SendOutcome {

@@ -104,25 +104,12 @@ impl Journal for SqliteJournal {
     }
 
     async fn intend(&self, intent: Intent) -> Result<Intent, StoreError> {
+        self.0.write(1, move |db| intend(db, intent)).await
+    }
+
+    async fn intend_all(&self, intents: Vec<Intent>) -> Result<Vec<Intent>, StoreError> {
         self.0
-            .write(1, move |db| {
-                let sql = "SELECT body FROM intents WHERE task = ?1 AND number = ?2";
-                if let Some(known) = first(db, sql, &[&intent.task.0.0, &intent.number])? {
-                    return Ok(known);
-                }
-                db.prepare_cached(
-                    "INSERT INTO intents (task, number, chain, nonce, open, body)
-                     VALUES (?1, ?2, ?3, ?4, NOT EXISTS (SELECT 1 FROM ended WHERE task = ?1), ?5)",
-                )?
-                .execute(params![
-                    intent.task.0.0,
-                    intent.number,
-                    exact(intent.draft.chain.0),
-                    ordered(intent.draft.nonce),
-                    encode(&intent)
-                ])?;
-                Ok(intent)
-            })
+            .write(intents.len(), move |db| intents.into_iter().map(|intent| intend(db, intent)).collect())
             .await
     }
 
@@ -157,6 +144,25 @@ impl Journal for SqliteJournal {
             })
             .await
     }
+}
+
+fn intend(db: &Connection, intent: Intent) -> Result<Intent, Fault> {
+    let sql = "SELECT body FROM intents WHERE task = ?1 AND number = ?2";
+    if let Some(known) = first(db, sql, &[&intent.task.0.0, &intent.number])? {
+        return Ok(known);
+    }
+    db.prepare_cached(
+        "INSERT INTO intents (task, number, chain, nonce, open, body)
+         VALUES (?1, ?2, ?3, ?4, NOT EXISTS (SELECT 1 FROM ended WHERE task = ?1), ?5)",
+    )?
+    .execute(params![
+        intent.task.0.0,
+        intent.number,
+        exact(intent.draft.chain.0),
+        ordered(intent.draft.nonce),
+        encode(&intent)
+    ])?;
+    Ok(intent)
 }
 
 fn stored_claim(

@@ -329,6 +329,15 @@ pub trait Journal: Send + Sync {
     ) -> Result<Option<SignedClaim>, StoreError>;
     /// Keeps an intent before its bytes leave. Idempotent by (task, number): the first one wins and is returned.
     async fn intend(&self, intent: Intent) -> Result<Intent, StoreError>;
+    /// The same for several, in order: where it fails, those before may be kept and none behind one that is not, so
+    /// that no nonce is left out. One commit where the journal can.
+    async fn intend_all(&self, intents: Vec<Intent>) -> Result<Vec<Intent>, StoreError> {
+        let mut kept = Vec::with_capacity(intents.len());
+        for intent in intents {
+            kept.push(self.intend(intent).await?);
+        }
+        Ok(kept)
+    }
     /// The intents of tasks that have not ended, in order of (chain, nonce, number).
     async fn pending(&self) -> Result<Vec<Intent>, StoreError>;
     /// The intents of one task, by number.

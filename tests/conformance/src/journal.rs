@@ -43,6 +43,10 @@ async fn the_first_intent_wins(journal: &dyn Journal) {
     assert_eq!(journal.intend(replacement.clone()).await, Ok(replacement.clone()));
     assert_eq!(journal.intents(task(1)).await, Ok(vec![first, replacement]), "by number");
     assert_eq!(journal.intents(task(9)).await, Ok(vec![]));
+    let (known, new) = (intent(task(1), 1, 1, 9), intent(task(7), 1, 1, 10));
+    let kept = journal.intend_all(vec![known, new.clone(), intent(task(7), 1, 1, 11)]).await.expect("kept");
+    assert_eq!(kept[0], journal.intents(task(1)).await.expect("read")[0], "of several each is told what stands");
+    assert_eq!(kept[1..], [new.clone(), new], "in order");
 }
 
 async fn pending_are_those_of_tasks_that_go_on(journal: &dyn Journal) {
