@@ -70,8 +70,8 @@ pub enum Finding {
 pub async fn run(config: Config, ports: Ports) {
     let mut settled = ports.bus.subscribe();
     let mut waiting: BTreeSet<TaskId> = BTreeSet::new();
+    let mut next = ports.clock.now() + config.pause;
     loop {
-        let next = ports.clock.now() + config.pause;
         let received = if waiting.is_empty() {
             Some(settled.next().await)
         } else {
@@ -94,6 +94,8 @@ pub async fn run(config: Config, ports: Ports) {
                 if let Some(task) = waiting.pop_first() {
                     check_task(&ports, task).await;
                 }
+                // From here and not from the last change: a busy bus would put it off for ever.
+                next = ports.clock.now() + config.pause;
             }
         }
     }

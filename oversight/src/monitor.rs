@@ -83,7 +83,8 @@ pub enum LookError {
 /// Watches until dropped.
 pub async fn run(config: Config, ports: Ports) {
     let mut notices = ports.bus.subscribe();
-    let mut monitor = Monitor { config, ports, followed: BTreeMap::new(), scanned: BTreeMap::new() };
+    let mut monitor =
+        Monitor { config, ports, followed: BTreeMap::new(), scanned: BTreeMap::new(), untold: Vec::new() };
     let mut rescan_at = monitor.ports.clock.now();
     let mut fresh: BTreeSet<TaskId> = BTreeSet::new();
     loop {
@@ -100,9 +101,7 @@ pub async fn run(config: Config, ports: Ports) {
             tracing::warn!(%error, "tasks could not be read; trying again");
             rescan_at = now + monitor.config.interval;
         }
-        if let Err(error) = monitor.look().await {
-            tracing::warn!(%error, "a look at the chains failed; trying again");
-        }
+        monitor.look().await;
         let wake = monitor.ports.clock.now() + monitor.config.interval;
         loop {
             tokio::select! {
@@ -127,8 +126,16 @@ struct Monitor {
     config: Config,
     ports: Ports,
     followed: BTreeMap<TaskId, TaskRecord>,
-    /// Executor logs have been read up to this block.
-    scanned: BTreeMap<ChainId, u64>,
+    scanned: BTreeMap<ChainId, Scanned>,
+    /// Changes whose facts are recorded and that the bus has not taken yet.
+    untold: Vec<Change>,
+}
+
+/// How far the executor's logs have been read, and for whom: a task that was not looked for then is looked for from
+/// its own beginning.
+struct Scanned {
+    to: u64,
+    tasks: BTreeSet<TaskId>,
 }
 
 impl Monitor {
@@ -160,25 +167,30 @@ impl Monitor {
         Ok(())
     }
 
-    async fn look(&mut self) -> Result<(), LookError> {
+    /// One look at each chain. What fails on one is no reason to leave out the others.
+    async fn look(&mut self) {
         self.followed.retain(|_, r| !r.state().is_finished());
-        let chains: Vec<_> = self.ports.chains.iter().map(|(id, c)| (*id, c.clone())).collect();
-        for (id, chain) in chains {
-            let Some(head) = chain.reader.block(At::Head).await? else { continue };
-            self.look_at(id, &chain, &head).await?;
+        for (id, chain) in self.ports.chains.clone() {
+            if let Err(error) = self.look_at(id, &chain).await {
+                // What was read may not have been recorded.
+                self.scanned.remove(&id);
+                tracing::warn!(%error, chain = %id, "a look at a chain failed; trying again");
+            }
         }
-        Ok(())
     }
 
-    async fn look_at(&mut self, id: ChainId, chain: &WatchedChain, head: &Block) -> Result<(), LookError> {
+    async fn look_at(&mut self, id: ChainId, chain: &WatchedChain) -> Result<(), LookError> {
+        let Some(head) = &chain.reader.block(At::Head).await? else { return Ok(()) };
         let mut facts = Vec::new();
         let mut open: BTreeMap<TaskId, (TaskRecord, TaskState)> = BTreeMap::new();
         for record in self.followed.values() {
             let state = record.state();
             if trigger_chain(record) == Some(id) && state.broadcasts.is_empty() && state.receipt.is_none() {
-                facts.extend(self.lost_trigger(chain, head, record, &state).await?);
+                facts.extend(self.lost_trigger(chain, record, &state).await?);
             }
-            if state.agreed().is_some_and(|a| a.call.chain == id) {
+            // What has ended and waits only to be announced needs no chain.
+            let ended = state.confirmed || state.lapsed;
+            if !ended && state.agreed().is_some_and(|a| a.call.chain == id) {
                 match &state.receipt {
                     Some(receipt) => facts.extend(self.check_receipt(chain, head, record, receipt).await?),
                     None => {
@@ -186,10 +198,6 @@ impl Monitor {
                     }
                 }
             }
-        }
-        if facts.iter().any(|f| matches!(f, Fact::Revoked { .. })) {
-            // The call may come back in a block that has been read already.
-            self.scanned.remove(&id);
         }
         if !open.is_empty() {
             let receipts = match chain.contracts {
@@ -211,8 +219,6 @@ impl Monitor {
                     facts.push(Fact::Lapsed { task: *task, at: now });
                 }
             }
-        } else {
-            self.scanned.insert(id, head.number);
         }
         self.record(facts).await?;
         Ok(())
@@ -240,15 +246,17 @@ impl Monitor {
         head: &Block,
         open: &BTreeMap<TaskId, (TaskRecord, TaskState)>,
     ) -> Result<Vec<Receipt>, LookError> {
-        // A call cannot be older than the block that its attempt was pinned to.
-        let oldest = open
-            .values()
-            .filter_map(|(_, s)| s.attempts.iter().filter_map(|a| a.pins.get(&id)).map(|p| p.number).min())
-            .min()
-            .unwrap_or(head.number);
         // Blocks that may still be reorganised are read again each time.
         let again = head.number.saturating_sub(chain.confirmations.max(1));
-        let from = self.scanned.get(&id).map_or(oldest, |s| (s + 1).min(again).max(oldest.min(again)));
+        let scanned = self.scanned.get(&id);
+        let starts = open.iter().map(|(task, (_, state))| match scanned {
+            Some(s) if s.tasks.contains(task) => (s.to + 1).min(again),
+            // A call cannot be older than the block that its attempt was pinned to.
+            _ => {
+                state.attempts.iter().filter_map(|a| a.pins.get(&id)).map(|p| p.number).min().unwrap_or(again)
+            }
+        });
+        let from = starts.min().unwrap_or(head.number);
         let query = LogQuery {
             from,
             to: head.number,
@@ -256,7 +264,7 @@ impl Monitor {
             topic0: vec![contracts::TASK_EXECUTED],
         };
         let logs = if from <= head.number { chain.reader.logs(query).await? } else { Vec::new() };
-        self.scanned.insert(id, head.number);
+        self.scanned.insert(id, Scanned { to: head.number, tasks: open.keys().copied().collect() });
         Ok(logs
             .iter()
             .filter_map(|log| {
@@ -287,8 +295,11 @@ impl Monitor {
         receipt: &Receipt,
     ) -> Result<Option<Fact>, LookError> {
         let (task, at, block_hash) = (record.task.id, self.ports.clock.now(), receipt.block_hash);
-        let there = chain.reader.block(At::Number(receipt.block_number)).await?;
-        if there.is_none_or(|b| b.hash != block_hash) {
+        // A node without a block at that height lags behind the one that had it: it cannot tell.
+        let Some(there) = chain.reader.block(At::Number(receipt.block_number)).await? else {
+            return Ok(None);
+        };
+        if there.hash != block_hash {
             return Ok(Some(Fact::Revoked { task, sighting: receipt.sighting, block_hash, at }));
         }
         let deep = head.number >= receipt.block_number.saturating_add(chain.confirmations);
@@ -298,100 +309,96 @@ impl Monitor {
     async fn lost_trigger(
         &self,
         chain: &WatchedChain,
-        head: &Block,
         record: &TaskRecord,
         state: &TaskState,
     ) -> Result<Option<Fact>, LookError> {
         let TriggerFact::Log(log) = &record.task.trigger else { return Ok(None) };
-        if state.trigger_lost || head.number < log.block_number {
-            // A head below the log's block is a node that lags, or a chain that was set back and has not grown
-            // again; the latter is told from the former by the transaction alone.
-            if state.trigger_lost || chain.reader.receipt(log.transaction).await?.is_some() {
-                return Ok(None);
-            }
-        } else {
-            let block = chain.reader.block(At::Number(log.block_number)).await?;
-            if block.is_some_and(|b| b.hash == log.block_hash) {
-                return Ok(None);
-            }
-            let moved = chain.reader.receipt(log.transaction).await?;
-            let still = moved.is_some_and(|r| {
-                r.logs.iter().any(|l| {
-                    l.index_in_transaction == log.index_in_transaction
-                        && l.address == log.address
-                        && l.topics == log.topics
-                        && l.data == log.data
-                })
-            });
-            if still {
-                return Ok(None);
-            }
+        if state.trigger_lost {
+            return Ok(None);
+        }
+        // A node without a block at that height lags behind the one that had it: it cannot tell.
+        let Some(block) = chain.reader.block(At::Number(log.block_number)).await? else { return Ok(None) };
+        if block.hash == log.block_hash {
+            return Ok(None);
+        }
+        // The transaction may stand in another block now: then it is the same log.
+        let moved = chain.reader.receipt(log.transaction).await?;
+        let still = moved.is_some_and(|r| {
+            r.logs.iter().any(|l| {
+                l.index_in_transaction == log.index_in_transaction
+                    && l.address == log.address
+                    && l.topics == log.topics
+                    && l.data == log.data
+            })
+        });
+        if still {
+            return Ok(None);
         }
         Ok(Some(Fact::TriggerLost { task: record.task.id, at: self.ports.clock.now() }))
     }
 
-    /// Records facts, books what the chain charged, and tells those who watch and the dispatcher.
+    /// Records facts, books what the chain charged, and tells those who watch and the dispatcher. What can be
+    /// repeated comes first: once a fact is recorded, nothing here looks at it again.
     async fn record(&mut self, facts: Vec<Fact>) -> Result<(), StoreError> {
-        if facts.is_empty() {
-            return Ok(());
-        }
-        let outcomes = self.ports.tasks.record(facts.clone()).await?;
-        let mut touched = BTreeSet::new();
         let mut changes = Vec::new();
         let mut entries = Vec::new();
-        for (fact, outcome) in facts.into_iter().zip(outcomes) {
-            let Some(record) = self.followed.get_mut(&fact.task()) else { continue };
-            if let (Fact::Received(r), Recorded::New) = (&fact, &outcome) {
-                let owner = self.ports.jobs.job(record.task.job).await?.map(|j| j.job.owner);
+        for fact in &facts {
+            let Some(record) = self.followed.get(&fact.task()) else { continue };
+            let owner = self.ports.jobs.job(record.task.job).await?.map(|j| j.job.owner);
+            if let Fact::Received(r) = fact {
                 entries.extend(owner.map(|o| entry(r, LedgerReason::Charged, o)));
                 entries.push(entry(r, LedgerReason::Earned, r.keeper.0));
             }
-            if let Some(change) = self.change(&fact).await? {
-                changes.push(change);
+            changes.extend(owner.and_then(|o| change(record, fact, o)));
+        }
+        if !entries.is_empty() {
+            self.ports.ledger.book(entries).await?;
+        }
+        let touched: BTreeSet<_> = facts.iter().map(Fact::task).collect();
+        if !facts.is_empty() {
+            let outcomes = self.ports.tasks.record(facts.clone()).await?;
+            for (fact, outcome) in facts.into_iter().zip(outcomes) {
+                let Some(record) = self.followed.get_mut(&fact.task()) else { continue };
+                match outcome {
+                    Recorded::New => record.facts.push(fact),
+                    Recorded::Already(known) => record.facts.push(*known),
+                    Recorded::Refused => {}
+                }
             }
-            touched.insert(fact.task());
-            if let (Some(record), Recorded::New) = (self.followed.get_mut(&fact.task()), outcome) {
-                record.facts.push(fact);
+            let touched: Vec<_> = touched.into_iter().collect();
+            if let Err(error) = self.ports.dispatcher.touched(&touched).await {
+                // The dispatcher finds the facts by itself when it looks at what is unfinished.
+                tracing::debug!(%error, "the dispatcher was not told");
             }
         }
-        self.ports.ledger.book(entries).await?;
-        self.ports.bus.publish(changes).await?;
-        let touched: Vec<_> = touched.into_iter().collect();
-        if let Err(error) = self.ports.dispatcher.touched(&touched).await {
-            // The dispatcher finds the facts by itself when it looks at what is unfinished.
-            tracing::debug!(%error, "the dispatcher was not told");
+        self.untold.extend(changes);
+        if !self.untold.is_empty() {
+            self.ports.bus.publish(self.untold.clone()).await?;
+            self.untold.clear();
         }
         Ok(())
     }
+}
 
-    async fn change(&self, fact: &Fact) -> Result<Option<Change>, StoreError> {
-        let (kind, at) = match fact {
-            Fact::Received(r) => (ChangeKind::Received, r.block_time),
-            Fact::Revoked { at, .. } => (ChangeKind::Revoked, *at),
-            Fact::Confirmed { at, .. } => (ChangeKind::Confirmed, *at),
-            Fact::Lapsed { at, .. } => (ChangeKind::Lapsed, *at),
-            Fact::Attempted(_)
-            | Fact::Observed(_)
-            | Fact::Claimed(_)
-            | Fact::Settled(_)
-            | Fact::Announced { .. }
-            | Fact::HandedOff(_)
-            | Fact::Broadcast(_)
-            | Fact::TriggerLost { .. }
-            | Fact::Challenged(_) => return Ok(None),
-        };
-        let Some(record) = self.followed.get(&fact.task()) else { return Ok(None) };
-        let Some(job) = self.ports.jobs.job(record.task.job).await? else { return Ok(None) };
-        Ok(Some(Change {
-            job: record.task.job,
-            owner: job.job.owner,
-            task: record.task.id,
-            public_id: record.task.public_id(),
-            kind,
-            seq: 0,
-            at,
-        }))
-    }
+/// What those who watch are told of a fact.
+fn change(record: &TaskRecord, fact: &Fact, owner: Address) -> Option<Change> {
+    let (kind, at) = match fact {
+        Fact::Received(r) => (ChangeKind::Received, r.block_time),
+        Fact::Revoked { at, .. } => (ChangeKind::Revoked, *at),
+        Fact::Confirmed { at, .. } => (ChangeKind::Confirmed, *at),
+        Fact::Lapsed { at, .. } => (ChangeKind::Lapsed, *at),
+        Fact::Attempted(_)
+        | Fact::Observed(_)
+        | Fact::Claimed(_)
+        | Fact::Settled(_)
+        | Fact::Announced { .. }
+        | Fact::HandedOff(_)
+        | Fact::Broadcast(_)
+        | Fact::TriggerLost { .. }
+        | Fact::Challenged(_) => return None,
+    };
+    let (job, task, public_id) = (record.task.job, record.task.id, record.task.public_id());
+    Some(Change { job, owner, task, public_id, kind, seq: 0, at })
 }
 
 /// Receipts of transactions that keepers sent to targets themselves.

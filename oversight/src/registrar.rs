@@ -104,12 +104,20 @@ async fn read_registry(watched: &WatchedChain) -> Result<Vec<(KeeperId, u128)>, 
     let reader = &watched.reader;
     let malformed = || SyncError::Malformed(reader.chain());
     // All answers come from one block, so that a keeper that moves meanwhile is seen once or not at all.
-    let Some(head) = reader.block(At::Head).await? else { return Ok(Vec::new()) };
+    let Some(head) = reader.block(At::Head).await? else {
+        // Not an empty registry: a set that is emptied stops everything.
+        let reason = "its node has no newest block".to_owned();
+        return Err(ChainError::Unreachable { chain: reader.chain(), reason }.into());
+    };
     let at = At::Hash(head.hash);
     let list = reader.call(None, ours.keeper_registry, contracts::encode_keepers(), at).await?;
     let mut keepers = Vec::new();
     for keeper in contracts::decode_keepers(&list).ok_or_else(malformed)? {
         let answer = reader.call(None, ours.keeper_registry, contracts::encode_keeper(keeper), at).await?;
+        // Two words; what is shorter would pass for a keeper that is not active.
+        if answer.len() < 64 {
+            return Err(malformed());
+        }
         if let Some(stake) = contracts::decode_keeper(&answer) {
             keepers.push((keeper, stake));
         }
