@@ -1,6 +1,7 @@
 //! The development chain: anvil as a child process that cannot outlive its parent.
 
 use std::{
+    fs::{File, TryLockError},
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -10,7 +11,7 @@ use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, ChildStdin, Command},
     task::JoinSet,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 /// Keys of anvil's ten well-known development accounts, hex; worthless anywhere else.
@@ -81,6 +82,12 @@ pub enum AnvilError {
         /// The last lines it printed.
         said: String,
     },
+    /// The anvil of an earlier start still runs.
+    #[error("another anvil has the chain state {path} and does not end; end it first")]
+    StateInUse {
+        /// The state file.
+        path: PathBuf,
+    },
     /// The saved state is no JSON, and there is no earlier copy of it.
     #[error("the saved chain state {path} is damaged; delete it to begin with an empty chain")]
     StateDamaged {
@@ -148,11 +155,16 @@ impl Anvil {
     /// # Errors
     /// See [`AnvilError`]; what anvil printed is in the message.
     pub async fn start(config: &AnvilConfig) -> Result<Self, AnvilError> {
-        if let Some(state) = &config.state {
-            keep_good_state(state)?;
-        }
         let failed = |source| AnvilError::Start { program: config.program.clone(), source };
-        let mut shim = command(config).spawn().map_err(failed)?;
+        let mut command = command(config);
+        if let Some(state) = &config.state {
+            let log = own_state(state).await?;
+            keep_good_state(state)?;
+            command.stderr(log);
+        }
+        let mut shim = command.spawn().map_err(failed)?;
+        // With the command goes our copy of the lock: from here on anvil alone holds it.
+        drop(command);
         let leash = shim.stdin.take();
         let output = shim.stdout.take().ok_or_else(|| failed(std::io::Error::other("no standard output")))?;
         let mut lines = BufReader::new(output).lines();
@@ -238,6 +250,28 @@ fn command(config: &AnvilConfig) -> Command {
 
 fn listening_port(line: &str) -> Option<u16> {
     line.strip_prefix("Listening on 127.0.0.1:")?.trim().parse().ok()
+}
+
+/// Waits until no other anvil has this state: one whose platform was killed takes a moment to save it and to end, and
+/// what is read meanwhile lacks its last blocks. The lock is on the file that anvil has as its standard error, so it
+/// is held for exactly as long as anvil lives, whatever becomes of us.
+async fn own_state(state: &Path) -> Result<File, AnvilError> {
+    let in_use = || AnvilError::StateInUse { path: state.to_path_buf() };
+    let log =
+        File::options().create(true).append(true).open(state.with_extension("log")).map_err(|_| in_use())?;
+    let locked = timeout(STOP_WITHIN, async {
+        loop {
+            match log.try_lock() {
+                Ok(()) => return true,
+                Err(TryLockError::WouldBlock) => sleep(Duration::from_millis(20)).await,
+                Err(TryLockError::Error(_)) => return false,
+            }
+        }
+    });
+    match locked.await {
+        Ok(true) => Ok(log),
+        Ok(false) | Err(_) => Err(in_use()),
+    }
 }
 
 /// anvil writes its state in place, so a machine that stops at the wrong moment leaves half a file. A good state is
