@@ -16,8 +16,8 @@ pub use wait::{deadline, stays, until};
 
 use std::path::PathBuf;
 
-/// The forms in which every scenario runs. [`Topology::Processes`] joins the list once roles speak over gRPC.
-pub const TOPOLOGIES: &[Topology] = &[Topology::OneProcess];
+/// The forms in which every scenario runs.
+pub const TOPOLOGIES: &[Topology] = &[Topology::OneProcess, Topology::Processes];
 
 /// The program under test, where cargo puts it: beside the folder of this test's own executable.
 ///

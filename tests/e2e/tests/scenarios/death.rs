@@ -42,6 +42,12 @@ async fn dies_at(step: &str, topology: Topology) {
                 dying.words().contains("starting it again").then_some(())
             })
             .await;
+            // It may be the one that answers.
+            argus_e2e::until("the API answers again", 15, async || {
+                let reply = dying.call(Method::GET, "/ready", Key::None, None).await;
+                reply.is_ok_and(|reply| reply.status == 200).then_some(())
+            })
+            .await;
             platform = dying;
             down = stretch(died, Timestamp(died.0 + 5_000));
         }
