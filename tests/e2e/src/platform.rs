@@ -29,7 +29,7 @@ const END: Duration = Duration::from_secs(15);
 // whole group when this process is gone, however it went.
 const SHIM: &str = r#"
 exec 3<&0
-( read -r _ <&3; kill -9 -- "-$$" ) >/dev/null 2>&1 &
+( read -r _ <&3; kill -s KILL -- "-$$" ) >/dev/null 2>&1 &
 exec "$@" </dev/null 3<&-
 "#;
 
