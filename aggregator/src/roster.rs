@@ -20,8 +20,9 @@ use crate::{
     session::{self, Stream},
 };
 
-/// Messages that wait for one keeper's stream besides its credits: handoffs and second rounds.
-const STREAM_EXTRA: usize = 256;
+/// Messages that wait for one keeper's stream besides its credits: handoffs and second rounds. The dispatcher decides
+/// on hundreds of tasks at once and what does not fit here is lost until it reminds, so a few of its batches.
+const STREAM_EXTRA: usize = 4096;
 /// Credits are not given for more runs at once than this, whatever a keeper says of itself.
 const CAPACITY_MAX: u32 = 4096;
 

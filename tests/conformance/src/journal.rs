@@ -45,7 +45,11 @@ async fn the_first_intent_wins(journal: &dyn Journal) {
     assert_eq!(journal.intents(task(9)).await, Ok(vec![]));
     let (known, new) = (intent(task(1), 1, 1, 9), intent(task(7), 1, 1, 10));
     let kept = journal.intend_all(vec![known, new.clone(), intent(task(7), 1, 1, 11)]).await.expect("kept");
-    assert_eq!(kept[0], journal.intents(task(1)).await.expect("read")[0], "of several each is told what stands");
+    assert_eq!(
+        kept[0],
+        journal.intents(task(1)).await.expect("read")[0],
+        "of several each is told what stands"
+    );
     assert_eq!(kept[1..], [new.clone(), new], "in order");
 }
 
