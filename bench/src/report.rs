@@ -20,11 +20,11 @@ pub fn table(machine: &Machine, rows: &[Row]) -> String {
     );
     let _ = writeln!(
         out,
-        "{:<5} {:<50} {:>10} {:<9} {:>10} {:>7}  {}",
-        "id", "measure", "value", "unit", "floor", "ratio", "goal"
+        "{:<5} {:<50} {:>10} {:<9} {:>10} {:>7}  goal",
+        "id", "measure", "value", "unit", "floor", "ratio"
     );
     for row in rows {
-        let number = |value: Option<f64>| value.map(|v| short(v)).unwrap_or_default();
+        let number = |value: Option<f64>| value.map(short).unwrap_or_default();
         let met = match row.met {
             Some(true) => " - met",
             Some(false) => " - MISSED",
