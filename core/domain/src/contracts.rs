@@ -1,7 +1,7 @@
 //! The platform's own contracts as bytes: what is sent to them, what they answer and what they log.
 //!
-//! Only encoding lives here; that it is what the contracts really speak is tested against the built contracts on a
-//! real chain (tests/contracts). Sources: contracts/src.
+//! Only encoding lives here; that it is what the contracts really speak is shown by tests/e2e, whose every call goes
+//! through it to the built contracts on a real chain. Sources: contracts/src.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall, SolEvent, SolValue};
