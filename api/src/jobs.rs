@@ -147,7 +147,7 @@ async fn listed(call: &Call, records: Vec<JobRecord>) -> Result<Response, ApiErr
     Ok(json::ok(&json!({"jobs": entries})))
 }
 
-/// `GET /api/jobs/by-apikey`
+/// `GET /api/jobs/by-apikey`: its owner's, whatever its role and whoever's key made them.
 pub async fn of_key(call: Call) -> Result<Response, ApiError> {
     let records = all_jobs(&call.edge, JobQuery::Owner(call.key()?.owner)).await?;
     listed(&call, records).await

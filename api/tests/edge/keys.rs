@@ -3,7 +3,7 @@
 use axum::{body::Body, http::Request};
 use serde_json::json;
 
-use crate::world::{NOW, World};
+use crate::world::{NOW, World, job, job_with, one, open_task};
 
 const OWNER: &str = "0x5555555555555555555555555555555555555555";
 
@@ -58,6 +58,40 @@ async fn defaults_by_role() {
         let body = json!({"owner": OWNER, "role": role}).to_string();
         let made = world.call("admin", "POST", "/api/admin/api-keys", &body).await.json();
         assert_eq!(made["rate_limit"], json!(rate), "{role}");
+    }
+}
+
+/// An `app` key may act for anyone; what it lists as its own is its owner's, whoever's key made it.
+#[tokio::test]
+async fn a_key_lists_what_is_its_owners_whatever_its_role() {
+    let mut world = World::new().await;
+    let owner = "0x1111111111111111111111111111111111111111";
+    let body = json!({"owner": owner, "role": "app"}).to_string();
+    let made = world.call("admin", "POST", "/api/admin/api-keys", &body).await.json();
+    world.keys.insert("front", made["key"].as_str().unwrap().to_owned());
+    let others = job_with("3", json!({"user_address": "0x2222222222222222222222222222222222222222"}));
+    for (key, job) in [("user", job("1")), ("front", job("2")), ("front", others)] {
+        let created = world.create(key, &one(job)).await;
+        assert!(created.status.is_success(), "{}", created.text);
+    }
+    for id in ["1", "2", "3"] {
+        open_task(&world, id).await;
+    }
+    let listed = |jobs: &serde_json::Value| -> Vec<String> {
+        jobs.as_array()
+            .unwrap()
+            .iter()
+            .map(|j| j["job_data"]["job_id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    for (key, expect) in [("user", vec!["2", "1"]), ("front", vec!["2", "1"]), ("other", vec!["3"])] {
+        let jobs = world.get(key, "/api/jobs/by-apikey").await.json();
+        assert_eq!(listed(&jobs["jobs"]), expect, "{key}");
+        let groups = world.get(key, &format!("/api/tasks/by-apikey/{}", world.keys[key])).await.json();
+        let mut of: Vec<_> =
+            groups["task_groups"].as_array().unwrap().iter().map(|g| g["job_id"].as_str().unwrap()).collect();
+        of.sort_unstable_by(|a, b| b.cmp(a));
+        assert_eq!(of, expect, "{key}");
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Folder {
 /// The three API keys of a development platform.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ApiKeys {
-    /// Acts for any user.
+    /// Acts for any user; what it lists as its own is the first account's.
     pub app: String,
     /// Manages the platform.
     pub admin: String,
@@ -113,7 +113,7 @@ impl Folder {
         let first = accounts::users().next().map(|a| a.address).unwrap_or_default();
         let store = backends::open_store(config)?;
         for (key, role, owner) in [
-            (&keys.app, Role::App, Address::ZERO),
+            (&keys.app, Role::App, first),
             (&keys.admin, Role::Admin, Address::ZERO),
             (&keys.user, Role::User, first),
         ] {

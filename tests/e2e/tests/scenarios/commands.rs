@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use argus_e2e::{Platform, Start, Topology, command::argus, jobs, story};
+use argus_e2e::{Platform, Start, Topology, command::argus, jobs, platform::Key, story};
+use reqwest::Method;
 use serde_json::Value;
 
 use crate::everywhere;
@@ -124,6 +125,13 @@ async fn from_the_shell(topology: Topology) {
 
     let listed = shell(&["job", "list", "--json", "--user", platform.account(0)]).await;
     assert_eq!(listed["jobs"][0]["job_data"]["job_id"], id.as_str(), "{listed}");
+    // Clients that show a key and nothing else get what is its owner's, also with a front end's key.
+    for (key, text) in [(Key::User, "/keys/user"), (Key::App, "/keys/app")] {
+        let jobs = platform.call(Method::GET, "/jobs/by-apikey", key, None).await.expect("an answer");
+        assert_eq!(jobs.body["jobs"][0]["job_data"]["job_id"], id.as_str(), "{text}: {jobs:?}");
+        let tasks = platform.get(&format!("/tasks/by-apikey/{}", platform.said(text))).await;
+        assert_eq!(tasks["task_groups"][0]["job_id"], id.as_str(), "{text}: {tasks}");
+    }
     let shown = shell(&["job", "show", "--json", &id]).await;
     assert_eq!(shown["tasks"][0]["task_id"], tasks[0]["task_id"], "{shown}");
     let task = shell(&["task", "show", "--json", &tasks[0]["task_id"].to_string()]).await;
