@@ -16,6 +16,8 @@ pub struct Config {
     pub module_body_max: usize,
     /// Time for a whole body to arrive.
     pub body_timeout: Duration,
+    /// Most of a refused body that is still taken, bytes, so that its sender sees why: one 22 MB module and some.
+    pub drain_max: usize,
     /// Time for one answer; creation may compile and run a script, and clients wait 120 s.
     pub answer_timeout: Duration,
     /// Longest request target, bytes; the HTTP library itself ends at 65,534.
@@ -57,6 +59,7 @@ impl Default for Config {
             body_max: 2 * 1024 * 1024,
             module_body_max: 22 * 1024 * 1024,
             body_timeout: Duration::from_secs(15),
+            drain_max: 32 * 1024 * 1024,
             answer_timeout: Duration::from_secs(110),
             uri_max: 65_000,
             jobs_per_create_max: 100,

@@ -4,15 +4,17 @@ use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 
 use argus_ports::time::Allowance;
 use axum::{
-    RequestExt, Router,
-    body::to_bytes,
-    extract::{RawPathParams, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    Router,
+    body::HttpBody,
+    extract::{FromRequestParts, RawPathParams, Request},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::{MethodFilter, on},
 };
 use bytes::Bytes;
 use futures::FutureExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time::Instant;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use crate::{
@@ -72,9 +74,13 @@ fn cors(config: &Config) -> CorsLayer {
 
 /// One request through one route.
 async fn serve(edge: Arc<Edge>, route: &'static Route, request: Request) -> Response {
-    let started = tokio::time::Instant::now();
+    let started = Instant::now();
     let mut allowance = None;
-    let work = answer(Arc::clone(&edge), route, request, &mut allowance);
+    let (parts, body) = request.into_parts();
+    // Who asks for leave to send a body (RFC 9110, section 10.1.1) has not sent it yet.
+    let asks_leave = parts.headers.contains_key(header::EXPECT);
+    let mut body = Incoming { body, until: started + edge.config.body_timeout };
+    let work = answer(Arc::clone(&edge), route, parts, &mut body, &mut allowance);
     let caught = AssertUnwindSafe(Box::pin(work)).catch_unwind().await;
     let mut response = match caught {
         Ok(Ok(response)) => response,
@@ -83,6 +89,9 @@ async fn serve(edge: Arc<Edge>, route: &'static Route, request: Request) -> Resp
     };
     if let Some(allowance) = &allowance {
         put_allowance(&mut response, allowance);
+    }
+    if !asks_leave {
+        body.drain(edge.config.drain_max).await;
     }
     let labels = [route.path, route.method.as_str()];
     edge.metrics.seconds.with_label_values(&labels).observe(started.elapsed().as_secs_f64());
@@ -94,10 +103,11 @@ async fn serve(edge: Arc<Edge>, route: &'static Route, request: Request) -> Resp
 async fn answer(
     edge: Arc<Edge>,
     route: &'static Route,
-    mut request: Request,
+    mut parts: Parts,
+    body: &mut Incoming,
     allowance: &mut Option<Allowance>,
 ) -> Result<Response, ApiError> {
-    let target_length = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let target_length = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if target_length > edge.config.uri_max {
         return Err(ApiError::new(
             StatusCode::URI_TOO_LONG,
@@ -105,8 +115,7 @@ async fn answer(
             format!("the request target has {target_length} bytes; at most {}", edge.config.uri_max),
         ));
     }
-    let params = path_params(&mut request).await?;
-    let (parts, body) = request.into_parts();
+    let params = path_params(&mut parts).await?;
     let key = match route.access {
         Access::Open => None,
         Access::Limited => {
@@ -125,8 +134,8 @@ async fn answer(
     let subject = find_subject(&edge, route, key.as_ref(), param).await?;
     let body = match route.body {
         Body::None => Bytes::new(),
-        Body::Read => read_body(&edge, &parts.headers, body, edge.config.body_max).await?,
-        Body::ReadModule => read_body(&edge, &parts.headers, body, edge.config.module_body_max).await?,
+        Body::Read => body.read(&parts.headers, edge.config.body_max).await?,
+        Body::ReadModule => body.read(&parts.headers, edge.config.module_body_max).await?,
     };
     let now = edge.ports.clock.now();
     let limit = edge.config.answer_timeout;
@@ -141,9 +150,8 @@ async fn answer(
     }
 }
 
-async fn path_params(request: &mut Request) -> Result<BTreeMap<String, String>, ApiError> {
-    let raw: RawPathParams = request
-        .extract_parts()
+async fn path_params(parts: &mut Parts) -> Result<BTreeMap<String, String>, ApiError> {
+    let raw = RawPathParams::from_request_parts(parts, &())
         .await
         .map_err(|_| ApiError::bad_request("the path is no valid UTF-8 once decoded"))?;
     Ok(raw.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
@@ -168,39 +176,50 @@ fn put_allowance(response: &mut Response, allowance: &Allowance) {
     headers.insert("x-ratelimit-reset", HeaderValue::from(reset_secs));
 }
 
-async fn read_body(
-    edge: &Edge,
-    headers: &HeaderMap,
+/// A request's body, which has until an instant to arrive.
+struct Incoming {
     body: axum::body::Body,
-    max: usize,
-) -> Result<Bytes, ApiError> {
-    let too_large = || {
-        ApiError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "BODY_TOO_LARGE",
-            format!("the body is larger than {max} bytes"),
-        )
-    };
-    let told = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-    if told.is_some_and(|length| length > max as u64) {
-        return Err(too_large());
-    }
-    match tokio::time::timeout(edge.config.body_timeout, to_bytes(body, max)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(e)) => {
-            let mut cause: Option<&dyn std::error::Error> = Some(&e);
-            while let Some(error) = cause {
-                if error.to_string().contains("length limit exceeded") {
-                    return Err(too_large());
-                }
-                cause = error.source();
-            }
-            Err(ApiError::bad_request("the body broke off"))
+    until: Instant,
+}
+
+impl Incoming {
+    async fn read(&mut self, headers: &HeaderMap, max: usize) -> Result<Bytes, ApiError> {
+        let too_large = || {
+            ApiError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "BODY_TOO_LARGE",
+                format!("the body is larger than {max} bytes"),
+            )
+        };
+        let told = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+        if told.is_some_and(|length| length > max as u64) {
+            return Err(too_large());
         }
-        Err(_) => Err(ApiError::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "BODY_TIMEOUT",
-            format!("the body did not arrive within {} s", edge.config.body_timeout.as_secs()),
-        )),
+        match tokio::time::timeout_at(self.until, Limited::new(&mut self.body, max).collect()).await {
+            Ok(Ok(whole)) => Ok(whole.to_bytes()),
+            Ok(Err(e)) if e.is::<LengthLimitError>() => Err(too_large()),
+            Ok(Err(_)) => Err(ApiError::bad_request("the body broke off")),
+            Err(_) => Err(ApiError::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "BODY_TIMEOUT",
+                "the body took too long to arrive; the same request may be sent again",
+            )),
+        }
+    }
+
+    /// Takes what is left of a body that was refused. The connection is closed behind an answer that came before the
+    /// whole body did, and who is still sending then gets a reset in its place. Past `max` bytes they do.
+    async fn drain(&mut self, max: usize) {
+        let rest = async {
+            let mut left = max;
+            while !self.body.is_end_stream()
+                && let Some(Ok(frame)) = self.body.frame().await
+            {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                let Some(less) = left.checked_sub(length) else { return };
+                left = less;
+            }
+        };
+        let _is_whole = tokio::time::timeout_at(self.until, rest).await.is_ok();
     }
 }

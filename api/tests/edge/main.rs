@@ -11,5 +11,6 @@ mod openapi;
 mod policy;
 mod reads;
 mod rooms;
+mod sockets;
 mod status;
 mod world;
