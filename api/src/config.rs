@@ -14,6 +14,8 @@ pub struct Config {
     pub body_max: usize,
     /// Largest body that publishes a module, bytes: the largest module as base64 and some.
     pub module_body_max: usize,
+    /// Time for the whole head of a connection's next request to arrive, after which the connection is closed.
+    pub head_timeout: Duration,
     /// Time for a whole body to arrive.
     pub body_timeout: Duration,
     /// Most of a refused body that is still taken, bytes, so that its sender sees why: one 22 MB module and some.
@@ -58,6 +60,8 @@ impl Default for Config {
             cors_origins: vec!["*".to_owned()],
             body_max: 2 * 1024 * 1024,
             module_body_max: 22 * 1024 * 1024,
+            // Longer than clients keep an idle connection for their next request: Node's agent 5 s.
+            head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(15),
             drain_max: 32 * 1024 * 1024,
             answer_timeout: Duration::from_secs(110),

@@ -19,6 +19,7 @@ mod jobs;
 mod json;
 mod keepers;
 mod keys;
+mod listen;
 mod metrics;
 mod modules;
 mod openapi;
@@ -39,6 +40,7 @@ pub use crate::{
     auth::key_hash,
     config::{Config, RegistryRule},
     keys::{NewKey, new_key},
+    listen::listen,
     openapi::document as openapi_document,
     ports::{Chain, Ports, ReadyCheck},
 };
@@ -52,9 +54,9 @@ pub struct Edge {
     pub(crate) hub: ws::Hub,
 }
 
-/// The router, and the future that follows changes for WebSockets. Serve the router with connect info
-/// (`into_make_service_with_connect_info::<SocketAddr>`) so that limits per address know the address; drive the
-/// future for as long as requests are served. It ends when the event bus is closed.
+/// The router, and the future that follows changes for WebSockets. Serve the router with [`listen`], so that limits
+/// per address know the address; drive the future for as long as requests are served. It ends when the event bus is
+/// closed.
 ///
 /// # Errors
 /// Where a metric of the same name is registered already.

@@ -1,6 +1,6 @@
 //! Which roles a process runs, and how they are put together.
 
-use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use argus_domain::U256;
@@ -441,6 +441,7 @@ impl<'a> Process<'a> {
             checks: b.checks(),
             metrics: prometheus::Registry::new(),
         };
+        let head_timeout = config.head_timeout;
         let (router, background) = argus_api::api(config, ports)?;
         let address = self.config.api.listen;
         let listener = tokio::net::TcpListener::bind(address)
@@ -448,9 +449,8 @@ impl<'a> Process<'a> {
             .with_context(|| format!("the API cannot listen on {address}: choose another [api] listen"))?;
         tracing::info!(address = %listener.local_addr()?, "the API listens");
         self.add("api", async move {
-            let service = router.into_make_service_with_connect_info::<SocketAddr>();
             tokio::select! {
-                served = async { axum::serve(listener, service).await } => served.map_err(Into::into),
+                () = argus_api::listen(listener, router, head_timeout) => Err(anyhow!("it stopped listening")),
                 () = background => Err(anyhow!("the event bus was closed")),
             }
         });

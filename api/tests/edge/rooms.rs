@@ -24,9 +24,8 @@ async fn serve(config: argus_api::Config) -> Served {
     world.create("other", &one(others)).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let service = world.router.clone().into_make_service_with_connect_info::<SocketAddr>();
     let mut server = tokio::task::JoinSet::new();
-    server.spawn(async move { axum::serve(listener, service).await.unwrap() });
+    server.spawn(argus_api::listen(listener, world.router.clone(), Duration::from_secs(30)));
     Served { world, address, _server: server }
 }
 

@@ -18,12 +18,12 @@ struct Served {
 }
 
 async fn serve(config: Config) -> Served {
+    let head_timeout = config.head_timeout;
     let world = World::with(config).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let service = world.router.clone().into_make_service_with_connect_info::<SocketAddr>();
     let mut server = tokio::task::JoinSet::new();
-    server.spawn(async move { axum::serve(listener, service).await.unwrap() });
+    server.spawn(argus_api::listen(listener, world.router.clone(), head_timeout));
     Served { world, address, _server: server }
 }
 
@@ -96,4 +96,53 @@ async fn what_is_too_much_is_not_taken_for_ever() {
     let told = served.told(&asks, b"").await.unwrap();
     assert_eq!(told, "HTTP/1.1 413 Payload Too Large");
     assert!(began.elapsed().as_secs() < 2, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn who_sends_no_request_is_hung_up_on() {
+    let config = Config { head_timeout: Duration::from_millis(300), ..Config::default() };
+    let served = serve(config).await;
+    let get = "GET /ready HTTP/1.1\r\nHost: here\r\n\r\n";
+    // How long until the connection ends, while a byte of this is sent every 50 ms, and what was heard.
+    let held = async |first: &str, slowly: &str| {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(first.as_bytes()).await.unwrap();
+        let began = std::time::Instant::now();
+        let (mut heard, mut rest) = (Vec::new(), slowly.bytes());
+        let mut buffer = [0; 1024];
+        while began.elapsed() < Duration::from_secs(10) {
+            match timeout(Duration::from_millis(50), stream.read(&mut buffer)).await {
+                Ok(Ok(0) | Err(_)) => break,
+                Ok(Ok(length)) => heard.extend_from_slice(&buffer[..length]),
+                Err(_) => {
+                    if let Some(byte) = rest.next() {
+                        let _ = stream.write_all(&[byte]).await;
+                    }
+                }
+            }
+        }
+        (began.elapsed(), String::from_utf8(heard).unwrap())
+    };
+    let endless = format!("X-A: {}", "a".repeat(1_000));
+    for (what, first, slowly, answers) in [
+        ("nothing at all", "", "", 0),
+        ("a head byte by byte", "", get, 0),
+        ("a head without an end", "GET /ready HTTP/1.1\r\n", endless.as_str(), 0),
+        ("the beginning of another protocol", "PRI * ", "", 0),
+        ("nothing after a request", get, "", 1),
+        ("half a request after one", &format!("{get}GET /rea"), "dy", 1),
+    ] {
+        let (held, heard) = held(first, slowly).await;
+        assert_eq!(heard.matches("HTTP/1.1 200 OK").count(), answers, "{what}: {heard}");
+        assert!((200..5_000).contains(&held.as_millis()), "{what}: {held:?}");
+    }
+    // A head in time, however it is cut, is answered.
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    for part in [&get[..9], &get[9..]] {
+        stream.write_all(part.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let mut answer = [0; 15];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
 }
