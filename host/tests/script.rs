@@ -100,7 +100,11 @@ async fn ends_that_are_no_result_say_why() {
         ("no JSON", "console.log('price is 3')", &["exactly one JSON value", "price is 3"][..]),
         ("two values", "console.log('[1]'); console.log('[2]')", &["more after the first", "[1]\n[2]"]),
         ("nothing", "let x = 1", &["printed nothing"]),
-        ("undefined", "export default () => undefined", &["not a JSON value"]),
+        ("undefined", "export default () => undefined", &["undefined, which is not a JSON value"]),
+        ("null", "export default () => null", &["returned null, which is no result"]),
+        ("null later", "export default async () => null", &["returned null, which is no result"]),
+        ("null as module", "module.exports = () => null", &["returned null, which is no result"]),
+        ("no number", "export default () => NaN", &["NaN, which is not a JSON value"]),
         ("throw", "function f() { throw new Error('boom') }\nf()", &["Error: boom", "script.js:1"]),
         ("throw line", "\n\nnull.x", &["TypeError", "script.js:3"]),
         (

@@ -23,12 +23,14 @@ for (const [name, value] of Object.entries({
 const BIG = "@@bigint:";
 function toJson(v) {
   const s = JSON.stringify(v, (_, x) => (typeof x === "bigint" ? BIG + x : x));
-  if (s === undefined) throw new TypeError(`the exported function returned ${inspect(v)}, which is not a JSON value`);
+  // JSON writes NaN and the infinities as null, which is no call either.
+  if (s === undefined || s === "null") throw new TypeError(`the exported function returned ${inspect(v)}, which is ${v === null ? "no result" : "not a JSON value"}`);
   return s.replace(/"@@bigint:(-?\d+)"/g, "$1");
 }
 
 const isFunction = (f) => typeof f === "function";
 const unhandled = new Map();
+const NOTHING = Symbol("nothing to call");
 
 return {
   describe,
@@ -64,19 +66,17 @@ return {
     wrapper.call(module.exports, module.exports, own, module, "/script.js", "/");
     return module;
   },
-  // null where there is nothing to call or the script has already printed.
+  // NOTHING where there is nothing to call or the script has already printed.
   callExported(exports) {
-    if (printed || process.exitCode) return null;
+    if (printed || process.exitCode) return NOTHING;
     const names = isFunction(exports) ? [] : ["default", "resolve", "main"];
     let f = isFunction(exports) ? exports : exports && names.map((n) => exports[n]).find(isFunction);
     if (!f && exports?.default && typeof exports.default === "object") f = ["resolve", "main"].map((n) => exports.default[n]).find(isFunction);
-    if (!f) return null;
-    const v = f(context);
-    return v === null ? undefined : v; // null would say "nothing to call"; both are refused
+    return f ? f(context) : NOTHING;
   },
   // The result as JSON; null where it stands in what was printed.
   result(v) {
     if (process.exitCode) N.exit(Number(process.exitCode) & 255);
-    return printed || v === null ? null : toJson(v);
+    return printed || v === NOTHING ? null : toJson(v);
   },
 };
