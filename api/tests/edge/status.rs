@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
-use argus_domain::time::Timestamp;
-use argus_ports::JobStore;
+use argus_domain::{
+    B256, Bytes, U256,
+    call::Call,
+    ids::{AttemptNo, ChainId, Round},
+    task::{Agreed, AgreedHow, Fact, Settlement, Task, Verdict},
+    time::Timestamp,
+};
+use argus_ports::{JobStore, TaskStore};
 use serde_json::{Value, json};
 
-use crate::world::{NOW, World, job, job_with, one, open_task};
+use crate::world::{CHAIN, NOW, World, address, fail_task, job, job_with, one, open_task};
 
 async fn put(world: &World, path: &str, body: &str) -> (u16, Value) {
     let answer = world.call("user", "PUT", path, body).await;
@@ -30,6 +36,64 @@ async fn deleting_is_for_good_and_may_be_repeated() {
     assert_eq!((status, &answer["code"]), (409, &json!("JOB_ENDED")));
     assert_eq!(put(&world, "/api/jobs/delete/2", "").await.0, 404);
     assert_eq!(world.nudge.0.lock().unwrap().len(), 4);
+}
+
+fn agreement(task: &Task) -> Fact {
+    let agreed = Agreed {
+        attempt: AttemptNo(1),
+        round: Round(1),
+        call: Call {
+            chain: ChainId(CHAIN),
+            target: address(0xcc),
+            value: U256::ZERO,
+            calldata: Bytes::new(),
+            arguments: Vec::new(),
+        },
+        how: AgreedHow::Equal,
+        signatures: Vec::new(),
+        valid_until: Timestamp(task.due.0 + 60_000),
+        fee_cap: U256::ZERO,
+        gas_limit: 100_000,
+        performers: Vec::new(),
+        transcript_root: None,
+    };
+    let verdict = Verdict::Agreed(Box::new(agreed));
+    Fact::Settled(Settlement { task: task.id, at: task.due, verdict })
+}
+
+#[tokio::test]
+async fn deleting_names_the_tasks_whose_call_was_agreed_and_may_still_land() {
+    let world = World::new().await;
+    world.create("user", &one(job("1"))).await;
+    world.create("user", &one(job("2"))).await;
+    let landed = open_task(&world, "1").await;
+    let agreed = open_task(&world, "1").await;
+    let failed = open_task(&world, "1").await;
+    let open = open_task(&world, "1").await;
+    let sent = open_task(&world, "1").await;
+    let others = open_task(&world, "2").await;
+    for task in [&landed, &agreed, &sent, &others] {
+        world.store.record(vec![agreement(task)]).await.unwrap();
+    }
+    fail_task(&world, &failed).await;
+    let at = NOW;
+    world
+        .store
+        .record(vec![
+            Fact::Announced { task: landed.id, at },
+            Fact::Confirmed { task: landed.id, block_hash: B256::ZERO, at },
+        ])
+        .await
+        .unwrap();
+    for path in ["/api/jobs/delete/1", "/api/jobs/1/status/deleted", "/api/jobs/delete/1"] {
+        let (status, answer) = put(&world, path, "").await;
+        assert_eq!(status, 200, "{answer}");
+        let expect = json!([sent.public_id(), agreed.public_id()]);
+        assert_eq!(answer["tasks_that_may_still_land"], expect, "{path}: {answer}");
+    }
+    // One that was still open comes too late for its call.
+    let refused = world.store.record(vec![agreement(&open)]).await.unwrap();
+    assert_eq!(refused, [argus_ports::Recorded::Refused]);
 }
 
 #[tokio::test]
