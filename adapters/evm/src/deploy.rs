@@ -7,7 +7,14 @@ use alloy::{
     primitives::{Address, B256, Bytes, U256, address, aliases::U96, bytes, keccak256},
     sol_types::{SolCall, SolValue},
 };
-use argus_domain::chain::{Contracts, SignedTx, TxDraft, TxReceipt};
+use argus_domain::{
+    chain::{Contracts, SignedTx, TxDraft, TxReceipt},
+    contracts::{
+        decode_keeper, decode_keepers, decode_uint, encode_balance, encode_fee, encode_keeper,
+        encode_keepers, encode_quorum,
+    },
+    ids::KeeperId,
+};
 use argus_ports::{ChainError, ChainReader, ChainWriter, Signer, SignerError, chain::At};
 
 use crate::{
@@ -118,12 +125,12 @@ where
         hand.send(gas_registry, U256::ZERO, &GasRegistry::setExecutorCall { executor_: executor }).await?;
     }
     hand.keepers(keeper_registry, plan).await?;
-    if hand.view(executor, &Executor::feeCall {}).await? != plan.fee {
+    if hand.number(executor, encode_fee()).await? != plan.fee {
         hand.send(executor, U256::ZERO, &Executor::setFeeCall { value: plan.fee }).await?;
     }
     for (account, amount) in &plan.deposits {
         let account = *account;
-        if hand.view(gas_registry, &GasRegistry::getBalanceCall { account }).await?.is_zero() {
+        if hand.number(gas_registry, encode_balance(account)).await?.is_zero() {
             hand.send(gas_registry, *amount, &GasRegistry::depositForCall { account }).await?;
         }
     }
@@ -180,27 +187,35 @@ impl<C: ChainReader + ChainWriter> Hand<'_, C> {
     async fn keepers(&self, registry: Address, plan: &Plan) -> Result<(), DeployError> {
         for (keeper, stake) in &plan.keepers {
             let stake = stake_of(*keeper, *stake)?;
-            let call = KeeperRegistry::keeperCall { account: *keeper };
-            let found = self.view(registry, &call).await?;
-            if !found.active || found.stake != stake {
+            let found = self.ask(registry, encode_keeper(KeeperId(*keeper))).await?;
+            if decode_keeper(&found) != Some(stake.to()) {
                 let call = KeeperRegistry::registerKeeperCall { keeper_: *keeper, stake };
                 self.send(registry, U256::ZERO, &call).await?;
             }
         }
-        for keeper_ in self.view(registry, &KeeperRegistry::keepersCall {}).await? {
+        let listed = self.ask(registry, encode_keepers()).await?;
+        for KeeperId(keeper_) in decode_keepers(&listed).ok_or(DeployError::BadAnswer(registry))? {
             if !plan.keepers.iter().any(|(planned, _)| *planned == keeper_) {
                 self.send(registry, U256::ZERO, &KeeperRegistry::removeKeeperCall { keeper_ }).await?;
             }
         }
         let value = U256::from(plan.quorum);
-        if self.view(registry, &KeeperRegistry::quorumCall {}).await? != value {
+        if self.number(registry, encode_quorum()).await? != value {
             self.send(registry, U256::ZERO, &KeeperRegistry::setQuorumCall { value }).await?;
         }
         Ok(())
     }
 
+    async fn ask(&self, at: Address, input: Bytes) -> Result<Bytes, DeployError> {
+        Ok(self.chain.call(None, at, input, At::Head).await?)
+    }
+
+    async fn number(&self, at: Address, input: Bytes) -> Result<U256, DeployError> {
+        decode_uint(&self.ask(at, input).await?).ok_or(DeployError::BadAnswer(at))
+    }
+
     async fn view<V: SolCall + Sync>(&self, at: Address, call: &V) -> Result<V::Return, DeployError> {
-        let data = self.chain.call(None, at, call.abi_encode().into(), At::Head).await?;
+        let data = self.ask(at, call.abi_encode().into()).await?;
         V::abi_decode_returns(&data).map_err(|_| DeployError::BadAnswer(at))
     }
 

@@ -1,9 +1,18 @@
-//! The interfaces written out in `contracts.rs` are those of the committed build.
+//! Our contracts, as this crate and `argus_domain::contracts` write them out, are those of the committed build.
 
 use std::collections::BTreeSet;
 
-use alloy::sol_types::SolInterface;
+use alloy::{
+    primitives::{Address, B256, Bytes, U256},
+    sol_types::SolInterface,
+};
 use alloy_json_abi::JsonAbi;
+use argus_domain::{
+    call::Claim,
+    contracts as domain,
+    ids::{JobId, KeeperId, TaskId},
+    time::Timestamp,
+};
 use argus_evm::{
     artefacts::Contract,
     contracts::{Executor, GasRegistry, JobRegistry, KeeperRegistry, Target},
@@ -28,14 +37,14 @@ fn subset<T: Ord + std::fmt::Debug>(
     }
 }
 
+fn functions(abi: &JsonAbi) -> impl Iterator<Item = [u8; 4]> {
+    abi.functions().map(|f| f.selector().0)
+}
+
 macro_rules! check {
     ($contract:ident, $calls:ident, $events:ident, $errors:ident) => {{
         let abi = abi(Contract::$contract);
-        subset(
-            Contract::$contract,
-            $contract::$calls::SELECTORS.iter().copied(),
-            abi.functions().map(|f| f.selector().0),
-        );
+        subset(Contract::$contract, $contract::$calls::SELECTORS.iter().copied(), functions(&abi));
         subset(
             Contract::$contract,
             $contract::$events::SELECTORS.iter().copied(),
@@ -48,7 +57,10 @@ macro_rules! check {
 #[test]
 fn the_interfaces_are_those_of_the_build() {
     check!(KeeperRegistry, KeeperRegistryCalls, KeeperRegistryEvents, KeeperRegistryErrors);
-    check!(JobRegistry, JobRegistryCalls, JobRegistryEvents, JobRegistryErrors);
+    let jobs = abi(Contract::JobRegistry);
+    subset(Contract::JobRegistry, JobRegistry::JobRegistryCalls::SELECTORS.iter().copied(), functions(&jobs));
+    let refusals = jobs.errors().map(|e| e.selector().0);
+    subset(Contract::JobRegistry, JobRegistry::JobRegistryErrors::selectors(), refusals);
     check!(GasRegistry, GasRegistryCalls, GasRegistryEvents, GasRegistryErrors);
     check!(Executor, ExecutorCalls, ExecutorEvents, ExecutorErrors);
     check!(Target, TargetCalls, TargetEvents, TargetErrors);
@@ -80,11 +92,49 @@ fn each_build_holds_creation_code() {
 }
 
 #[test]
+fn what_services_speak_is_in_the_build() {
+    let (task, job, account) = (TaskId(B256::ZERO), JobId(U256::ZERO), Address::ZERO);
+    let claim = Claim {
+        task,
+        job,
+        owner: account,
+        target: account,
+        value: U256::ZERO,
+        calldata_hash: B256::ZERO,
+        gas_limit: 0,
+        fee_cap: U256::ZERO,
+        valid_until: Timestamp(0),
+    };
+    for (contract, name, input) in [
+        (Contract::Executor, "execute", domain::encode_execute(&claim, &Bytes::new(), &[])),
+        (Contract::Executor, "isUsed", domain::encode_is_used(task)),
+        (Contract::Executor, "fee", domain::encode_fee()),
+        (Contract::KeeperRegistry, "keepers", domain::encode_keepers()),
+        (Contract::KeeperRegistry, "keeper", domain::encode_keeper(KeeperId(account))),
+        (Contract::KeeperRegistry, "quorum", domain::encode_quorum()),
+        (Contract::JobRegistry, "job", domain::encode_job(job)),
+        (Contract::GasRegistry, "getBalance", domain::encode_balance(account)),
+    ] {
+        let abi = abi(contract);
+        let function = abi.function(name).and_then(|all| all.first()).expect(name);
+        assert_eq!(input[..4], function.selector().0, "{contract:?}.{name}");
+    }
+    for (contract, name, topic) in [
+        (Contract::Executor, "TaskExecuted", domain::TASK_EXECUTED),
+        (Contract::JobRegistry, "JobCreated", domain::JOB_CREATED),
+        (Contract::JobRegistry, "JobDeleted", domain::JOB_DELETED),
+    ] {
+        let abi = abi(contract);
+        let event = abi.event(name).and_then(|all| all.first()).expect(name);
+        assert_eq!(topic, event.selector(), "{contract:?}.{name}");
+    }
+}
+
+#[test]
 fn topics_that_clients_rely_on() {
     let abi = abi(Contract::JobRegistry);
     let created = abi.event("JobCreated").and_then(|events| events.first()).expect("the event");
     assert_eq!(created.signature(), "JobCreated(uint256,address,bytes32,uint256)");
-    assert_eq!(created.selector(), argus_evm::contracts::JOB_CREATED);
     // The first four bytes that the original registry's clients know for this refusal.
     let missing = abi.error("MissingTimeInterval").and_then(|errors| errors.first()).expect("the error");
     assert_eq!(missing.selector().0, [0x84, 0x85, 0x99, 0x57]);

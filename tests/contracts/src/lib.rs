@@ -11,13 +11,17 @@ use alloy::{
 use argus_domain::{
     call::{Claim, ExecutorDomain, Signature},
     chain::{Contracts, TxDraft, TxReceipt},
+    contracts::{
+        JOB_CREATED, TaskExecuted, decode_is_used, decode_task_executed, decode_uint, encode_balance,
+        encode_execute, encode_is_used,
+    },
     ids::{ChainId, JobId, KeeperId, TaskId},
     time::Timestamp,
 };
 use argus_evm::{
     ChainConfig, EvmChain, LocalSigner,
     anvil::{self, Anvil, AnvilConfig, DEV_CHAIN, DEV_KEYS},
-    contracts::{self, Executed, Executor, GasRegistry, JobRegistry, Target},
+    contracts::{JobRegistry, Target},
     deploy::{CREATE2_PROXY, Plan, ensure, transact},
 };
 use argus_ports::{ChainError, ChainReader, ChainWriter, Signer, chain::At};
@@ -126,7 +130,7 @@ impl World {
         };
         let registry = self.contracts.job_registry;
         let receipt = self.tell(&self.owner, registry, U256::ZERO, &call).await.expect("a job");
-        let log = receipt.logs.iter().find(|log| log.topics.first() == Some(&contracts::JOB_CREATED));
+        let log = receipt.logs.iter().find(|log| log.topics.first() == Some(&JOB_CREATED));
         JobId(log.expect("JobCreated").topics[1].into())
     }
 
@@ -168,14 +172,6 @@ impl World {
         self.sign(claim, &[&self.keepers[0], &self.keepers[1]])
     }
 
-    /// Input of `execute`, with the signatures exactly as given.
-    pub fn input(&self, claim: &Claim, data: &Bytes, signatures: &[Signature]) -> Bytes {
-        let joined: Vec<u8> = signatures.iter().flat_map(|signature| signature.0).collect();
-        Executor::executeCall { claim: claim.into(), data: data.clone(), signatures: joined.into() }
-            .abi_encode()
-            .into()
-    }
-
     /// Sends whatever a keeper likes to the executor, without asking first whether it would work.
     pub async fn send(&self, keeper: &LocalSigner, input: Bytes, gas_limit: u64) -> TxReceipt {
         let base = self.chain.gas_price().await.expect("a price").base_fee;
@@ -200,12 +196,24 @@ impl World {
     }
 
     /// Executes a claim with a good quorum, and returns what the executor reported.
-    pub async fn execute(&self, claim: &Claim, data: &Bytes) -> (Executed, TxReceipt) {
-        let input = self.input(claim, data, &self.quorum(claim));
+    pub async fn execute(&self, claim: &Claim, data: &Bytes) -> (TaskExecuted, TxReceipt) {
+        let input = encode_execute(claim, data, &self.quorum(claim));
         let receipt = self.send(&self.keepers[0], input, TX_GAS).await;
         assert!(receipt.success, "refused");
-        let found = receipt.logs.iter().find_map(|log| contracts::executed(self.contracts.executor, log));
-        (found.expect("TaskExecuted"), receipt)
+        (self.reported(&receipt), receipt)
+    }
+
+    /// What the executor reported in a transaction.
+    pub fn reported(&self, receipt: &TxReceipt) -> TaskExecuted {
+        let mut own = receipt.logs.iter().filter(|log| log.address == self.contracts.executor);
+        own.find_map(decode_task_executed).expect("TaskExecuted")
+    }
+
+    /// What the target returned, as the executor reported it: the last field of its event.
+    pub fn returned(&self, receipt: &TxReceipt) -> Bytes {
+        let log = receipt.logs.iter().find(|log| log.address == self.contracts.executor);
+        let data = &log.expect("TaskExecuted").data;
+        <(bool, U256, U256, Bytes)>::abi_decode_params(data).expect("its fields").3
     }
 
     /// Sends a call that must be refused, and checks that it left no trace: the transaction failed, the task id is as
@@ -225,12 +233,14 @@ impl World {
 
     /// Whether a task id is used up.
     pub async fn is_used(&self, task: TaskId) -> bool {
-        self.view(self.contracts.executor, &Executor::isUsedCall { taskId: task.0 }).await
+        let answer = self.ask(self.contracts.executor, encode_is_used(task)).await;
+        decode_is_used(&answer).expect("an answer")
     }
 
     /// Balance in the gas registry, wei.
     pub async fn credit(&self, account: Address) -> U256 {
-        self.view(self.contracts.gas_registry, &GasRegistry::getBalanceCall { account }).await
+        let answer = self.ask(self.contracts.gas_registry, encode_balance(account)).await;
+        decode_uint(&answer).expect("an answer")
     }
 
     /// Balances in the gas registry of the owner and of each keeper, and the wei that the registry really has.
@@ -245,8 +255,12 @@ impl World {
 
     /// Reads a view.
     pub async fn view<V: SolCall + Sync>(&self, at: Address, call: &V) -> V::Return {
-        let data = self.chain.call(None, at, call.abi_encode().into(), At::Head).await.expect("a view");
-        V::abi_decode_returns(&data).expect("an answer")
+        V::abi_decode_returns(&self.ask(at, call.abi_encode().into()).await).expect("an answer")
+    }
+
+    /// Asks a view.
+    pub async fn ask(&self, at: Address, input: Bytes) -> Bytes {
+        self.chain.call(None, at, input, At::Head).await.expect("a view")
     }
 
     /// Sends a call that is expected to go through; the reason where it would revert.

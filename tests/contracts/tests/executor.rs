@@ -7,10 +7,11 @@ use alloy::{
 use argus_contracts_tests::{CALL_GAS, DEPOSIT, TX_GAS, World, keeper_id};
 use argus_domain::{
     call::{Claim, Signature},
+    contracts::encode_execute,
     ids::{JobId, TaskId},
     time::Timestamp,
 };
-use argus_evm::contracts::{self, Executor, JobRegistry, Target};
+use argus_evm::contracts::{Executor, JobRegistry, Target};
 use argus_ports::{ChainReader, Signer, chain::At};
 
 // A job that the registry does not know: quorum-bound.
@@ -32,8 +33,13 @@ async fn the_claim_s_digest_is_the_one_that_the_domain_computes() {
         valid_until: Timestamp::MAX,
     };
     for claim in [plain, extreme] {
-        let call = Executor::claimDigestCall { claim: (&claim).into() };
-        assert_eq!(world.view(world.contracts.executor, &call).await, world.digest(&claim));
+        // The claim is the first argument of both: nine words behind the selector.
+        let selector = keccak256(
+            "claimDigest((bytes32,uint256,address,address,uint256,bytes32,uint256,uint256,uint64))",
+        );
+        let words = &encode_execute(&claim, &Bytes::new(), &[])[4..][..9 * 32];
+        let input = [&selector[..4], words].concat();
+        assert_eq!(world.ask(world.contracts.executor, input.into()).await[..], world.digest(&claim)[..]);
     }
 }
 
@@ -57,13 +63,18 @@ async fn a_good_call_costs_what_the_event_says_and_not_a_wei_more() {
             signaturesLength: U256::from(2 * 65),
         };
         let overhead = world.view(world.contracts.executor, &call).await;
-        assert_eq!(done.charged, (done.gas_used + overhead) * receipt.gas_price + U256::from(1_000));
+        assert_eq!(
+            done.charged,
+            (U256::from(done.gas_used) + overhead) * receipt.gas_price + U256::from(1_000)
+        );
         assert_eq!(world.credit(claim.owner).await, owner_before - done.charged);
         assert_eq!(world.credit(keeper).await, keeper_before + done.charged);
         let paid = U256::from(receipt.gas_used) * receipt.gas_price;
         assert_eq!(world.chain.balance(keeper, At::Head).await.expect("balance"), ether_before - paid);
         assert_eq!(world.view(world.target, &Target::totalCall {}).await, U256::from(n));
-        over.push(i128::try_from(done.gas_used + overhead).expect("gas") - i128::from(receipt.gas_used));
+        over.push(
+            i128::try_from(U256::from(done.gas_used) + overhead).expect("gas") - i128::from(receipt.gas_used),
+        );
     }
     // A keeper must not lose by acting, and an owner must not pay for much that was not spent. Only the first credit
     // of a keeper costs it up to 17,100 gas: its balance comes into being.
@@ -98,13 +109,13 @@ async fn the_binding_holds() {
         table.push((Claim { job: UNKNOWN, target, ..good.clone() }, "TargetRefused".to_owned()));
     }
     for (claim, expect) in table {
-        let input = world.input(&claim, &data, &world.quorum(&claim));
+        let input = encode_execute(&claim, &data, &world.quorum(&claim));
         let reason = world.refused(keeper, &claim, input, TX_GAS).await;
         assert!(reason.contains(&expect), "{expect}: {reason}");
     }
     // The same claim, signed and then changed.
     let changed = Claim { fee_cap: good.fee_cap + U256::from(1), ..good.clone() };
-    let input = world.input(&changed, &data, &world.quorum(&good));
+    let input = encode_execute(&changed, &data, &world.quorum(&good));
     let reason = world.refused(keeper, &changed, input, TX_GAS).await;
     assert!(reason.contains("Signer"), "{reason}");
 
@@ -122,7 +133,7 @@ async fn kind_seven_and_unknown_jobs_choose_their_target() {
     }
     let claim = Claim { owner: world.admin.address(), ..world.claim(seven, &data) };
     let reason = world
-        .refused(&world.keepers[0], &claim, world.input(&claim, &data, &world.quorum(&claim)), TX_GAS)
+        .refused(&world.keepers[0], &claim, encode_execute(&claim, &data, &world.quorum(&claim)), TX_GAS)
         .await;
     assert!(reason.contains("OwnerMismatch"), "{reason}");
 }
@@ -138,17 +149,17 @@ async fn a_task_is_used_once_and_a_deleted_job_never() {
     let other = world.record(2);
     let second = Claim { calldata_hash: keccak256(&other), ..claim.clone() };
     for (claim, data) in [(&claim, &data), (&second, &other)] {
-        let input = world.input(claim, data, &world.quorum(claim));
+        let input = encode_execute(claim, data, &world.quorum(claim));
         let reason = world.refused(&world.keepers[2], claim, input, TX_GAS).await;
         assert!(reason.contains("TaskUsed"), "{reason}");
     }
     // A call that failed inside used its id as well.
     let failing: Bytes = Target::failCall { why: "no".to_owned() }.abi_encode().into();
     let failed = world.claim(job, &failing);
-    let (done, _) = world.execute(&failed, &failing).await;
+    let (done, receipt) = world.execute(&failed, &failing).await;
     assert!(!done.success && !done.charged.is_zero());
-    assert_eq!(done.returned, Target::Refused { why: "no".to_owned() }.abi_encode_for_test());
-    let input = world.input(&failed, &failing, &world.quorum(&failed));
+    assert_eq!(world.returned(&receipt), Target::Refused { why: "no".to_owned() }.abi_encode_for_test());
+    let input = encode_execute(&failed, &failing, &world.quorum(&failed));
     assert!(world.refused(&world.keepers[0], &failed, input, TX_GAS).await.contains("TaskUsed"));
 
     let delete = JobRegistry::deleteJobCall { jobId: job.0 };
@@ -156,7 +167,7 @@ async fn a_task_is_used_once_and_a_deleted_job_never() {
     assert!(world.tell(&world.stranger, registry, U256::ZERO, &delete).await.is_err(), "not the owner");
     world.tell(&world.owner, registry, U256::ZERO, &delete).await.expect("deleted");
     let late = world.claim(job, &data);
-    let input = world.input(&late, &data, &world.quorum(&late));
+    let input = encode_execute(&late, &data, &world.quorum(&late));
     assert!(world.refused(&world.keepers[0], &late, input, TX_GAS).await.contains("JobNotActive"));
     assert_eq!(world.view(world.target, &Target::totalCall {}).await, U256::from(1));
 }
@@ -193,22 +204,22 @@ async fn only_a_quorum_of_distinct_registered_keepers_counts() {
         ("odd v", v_zero, "InvalidSignature"),
         ("nothing in them", vec![Signature([0; 65]); 2], "InvalidSignature"),
     ] {
-        let reason = world.refused(a, &claim, world.input(&claim, &data, &signatures), TX_GAS).await;
+        let reason = world.refused(a, &claim, encode_execute(&claim, &data, &signatures), TX_GAS).await;
         assert!(reason.contains(expect), "{what}: {reason}");
     }
-    let mut cut: Vec<u8> = sign(&[a, b]).iter().flat_map(|signature| signature.0).collect();
-    cut.pop();
-    let call = Executor::executeCall { claim: (&claim).into(), data: data.clone(), signatures: cut.into() };
-    let reason = world.refused(a, &claim, call.abi_encode().into(), TX_GAS).await;
+    // The last argument is a length and 130 bytes in five words.
+    let mut cut = encode_execute(&claim, &data, &sign(&[a, b])).to_vec();
+    let length = cut.len() - 5 * 32 - 1;
+    assert_eq!(std::mem::replace(&mut cut[length], 129), 130);
+    let reason = world.refused(a, &claim, cut.into(), TX_GAS).await;
     assert!(reason.contains("SignatureLength"), "{reason}");
 
     // A good quorum in the hands of somebody who is no keeper.
-    let reason = world.refused(stranger, &claim, world.input(&claim, &data, &sign(&[a, b])), TX_GAS).await;
+    let reason = world.refused(stranger, &claim, encode_execute(&claim, &data, &sign(&[a, b])), TX_GAS).await;
     assert!(reason.contains("CallerNotKeeper"), "{reason}");
 
-    // More than a quorum is fine, and the sorting helper takes any order.
-    let signatures = [c, a, b].map(|signer| (keeper_id(signer), sign(&[signer])[0]));
-    let receipt = world.send(b, contracts::execute_calldata(&claim, &data, &signatures), TX_GAS).await;
+    // More than a quorum is fine.
+    let receipt = world.send(b, encode_execute(&claim, &data, &sign(&[a, b, c])), TX_GAS).await;
     assert!(receipt.success);
 }
 
@@ -242,7 +253,7 @@ async fn the_inner_call_gets_its_gas_or_nothing_happens() {
     let (mut refused, mut done) = (0, 0);
     for gas_limit in (100_000..600_000).step_by(12_345) {
         let claim = Claim { target: burner, ..world.claim(UNKNOWN, &data) };
-        let input = world.input(&claim, &data, &world.quorum(&claim));
+        let input = encode_execute(&claim, &data, &world.quorum(&claim));
         let receipt = world.send(&world.keepers[0], input, gas_limit).await;
         assert_eq!(world.is_used(claim.task).await, receipt.success);
         if !receipt.success {
@@ -250,8 +261,7 @@ async fn the_inner_call_gets_its_gas_or_nothing_happens() {
             continue;
         }
         done += 1;
-        let event = receipt.logs.iter().find_map(|log| contracts::executed(world.contracts.executor, log));
-        let had = U256::from_be_slice(&event.expect("TaskExecuted").returned);
+        let had = U256::from_be_slice(&world.returned(&receipt));
         // What the target used before it looked: its dispatch.
         assert!(had > U256::from(CALL_GAS - 1_000), "{had} of {CALL_GAS} with {gas_limit}");
     }
@@ -265,7 +275,7 @@ async fn a_call_that_burns_all_it_was_given_is_still_settled() {
     let data: Bytes = keccak256("burn()")[..4].to_vec().into();
     let attempt = async |keeper: usize, gas_limit: u64| {
         let claim = Claim { target: burner, ..world.claim(UNKNOWN, &data) };
-        let input = world.input(&claim, &data, &world.quorum(&claim));
+        let input = encode_execute(&claim, &data, &world.quorum(&claim));
         world.send(&world.keepers[keeper], input, gas_limit).await
     };
     // The least gas with which it is executed.
@@ -283,8 +293,7 @@ async fn a_call_that_burns_all_it_was_given_is_still_settled() {
     // (It did not sign, so the registry is read once more for it: 2,700 gas.)
     let receipt = attempt(2, high + 3_500).await;
     assert!(receipt.success);
-    let event = receipt.logs.iter().find_map(|log| contracts::executed(world.contracts.executor, log));
-    let event = event.expect("TaskExecuted");
-    assert!(!event.success && event.gas_used > U256::from(CALL_GAS));
+    let event = world.reported(&receipt);
+    assert!(!event.success && event.gas_used > CALL_GAS);
     assert_eq!(world.credit(world.keepers[2].address()).await, event.charged);
 }

@@ -5,7 +5,7 @@ use alloy::{
     sol_types::{SolCall, SolError, SolValue},
 };
 use argus_contracts_tests::{CALL_GAS, DEPOSIT, TX_GAS, World};
-use argus_domain::{call::Claim, ids::JobId};
+use argus_domain::{call::Claim, contracts::encode_execute, ids::JobId};
 use argus_evm::contracts::{Executor, GasRegistry, KeeperRegistry, Target};
 use argus_ports::{ChainReader, Signer, chain::At};
 
@@ -50,7 +50,7 @@ async fn a_target_cannot_come_back_in() {
 
     let inner_data = world.record(1);
     let inner = world.claim(UNKNOWN, &inner_data);
-    let again = world.input(&inner, &inner_data, &world.quorum(&inner));
+    let again = encode_execute(&inner, &inner_data, &world.quorum(&inner));
     let owner = world.owner.address();
     let amount = U256::from(1);
     for (to, input, expect) in [
@@ -70,9 +70,9 @@ async fn a_target_cannot_come_back_in() {
         world.tell(&world.stranger, evil, U256::ZERO, &load).await.expect("loaded");
         let data: Bytes = Hostile::runCall {}.abi_encode().into();
         let claim = Claim { target: evil, gas_limit: 1_000_000, ..world.claim(UNKNOWN, &data) };
-        let (done, _) = world.execute(&claim, &data).await;
+        let (done, receipt) = world.execute(&claim, &data).await;
         assert!(!done.success);
-        assert_eq!(done.returned[..4], expect);
+        assert_eq!(world.returned(&receipt)[..4], expect);
         assert!(!world.is_used(inner.task).await, "the inner claim did nothing");
     }
     sums_hold(&world, &[evil]).await;
@@ -94,7 +94,7 @@ async fn bombs_and_burners_are_charged_and_do_no_harm() {
         let before = world.balances().await;
         let claim = Claim { target, ..world.claim(UNKNOWN, &data) };
         let (done, receipt) = world.execute(&claim, &data).await;
-        assert_eq!((done.success, done.returned.len()), (success, returned));
+        assert_eq!((done.success, world.returned(&receipt).len()), (success, returned));
         assert!(receipt.gas_used < CALL_GAS + 200_000, "{}", receipt.gas_used);
         let after = world.balances().await;
         assert_eq!((before[0] - after[0], after[1] - before[1]), (done.charged, done.charged));
@@ -150,7 +150,7 @@ async fn a_deposit_below_the_cap_is_refused_before_the_call() {
     let Some(world) = World::start().await else { return };
     let data = world.record(1);
     let claim = Claim { owner: world.admin.address(), ..world.claim(UNKNOWN, &data) };
-    let input = world.input(&claim, &data, &world.quorum(&claim));
+    let input = encode_execute(&claim, &data, &world.quorum(&claim));
     let reason = world.refused(&world.keepers[0], &claim, input.clone(), TX_GAS).await;
     assert!(reason.contains("InsufficientBalance"), "{reason}");
     assert_eq!(world.view(world.target, &Target::totalCall {}).await, U256::ZERO);
@@ -171,12 +171,10 @@ async fn padding_the_input_earns_a_keeper_nothing() {
         let warm = world.claim(UNKNOWN, &data);
         world.execute(&warm, &data).await;
         let claim = world.claim(UNKNOWN, &data);
-        let mut input = world.input(&claim, &data, &world.quorum(&claim)).to_vec();
+        let mut input = encode_execute(&claim, &data, &world.quorum(&claim)).to_vec();
         input.extend(std::iter::repeat_n(0u8, padding));
         let receipt = world.send(&world.keepers[0], input.into(), TX_GAS).await;
-        let event =
-            receipt.logs.iter().find_map(|log| argus_evm::contracts::executed(world.contracts.executor, log));
-        let event = event.expect("TaskExecuted");
+        let event = world.reported(&receipt);
         charged.push((event.charged - U256::from(1_000)) / receipt.gas_price);
     }
     assert!(charged[1].abs_diff(charged[0]) < U256::from(200), "{charged:?}");

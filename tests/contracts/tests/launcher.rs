@@ -3,13 +3,16 @@
 
 use std::{process::Stdio, time::Duration};
 
-use alloy::{primitives::U256, sol_types::SolCall};
-use argus_contracts_tests::{anvil_program, dev};
-use argus_domain::{chain::LogQuery, ids::ChainId};
+use alloy::primitives::U256;
+use argus_contracts_tests::{anvil_program, dev, keeper_id};
+use argus_domain::{
+    chain::LogQuery,
+    contracts::{decode_keepers, encode_balance, encode_keepers},
+    ids::ChainId,
+};
 use argus_evm::{
     ChainConfig, EvmChain,
     anvil::{Anvil, AnvilConfig, AnvilError, DEV_CHAIN},
-    contracts::{GasRegistry, KeeperRegistry},
     deploy::{CREATE2_PROXY, Plan, ensure},
 };
 use argus_ports::{ChainReader, ChainWriter, Signer, chain::At};
@@ -67,13 +70,12 @@ async fn the_chain_and_its_contracts_survive_a_restart() {
     // Register one, remove one, change the quorum.
     assert_eq!(chain.nonce(admin.address()).await.expect("nonce"), sent + 3);
     let registry = deployed.contracts.keeper_registry;
-    let listed = KeeperRegistry::keepersCall {};
-    let data = chain.call(None, registry, listed.abi_encode().into(), At::Head).await.expect("a view");
-    let mut listed = KeeperRegistry::keepersCall::abi_decode_returns(&data).expect("addresses");
+    let data = chain.call(None, registry, encode_keepers(), At::Head).await.expect("a view");
+    let mut listed = decode_keepers(&data).expect("addresses");
     listed.sort();
-    assert_eq!(listed, [dev(2).address(), dev(3).address()]);
-    let balance = GasRegistry::getBalanceCall { account: dev(5).address() };
-    let data = chain.call(None, deployed.contracts.gas_registry, balance.abi_encode().into(), At::Head).await;
+    assert_eq!(listed, [dev(2), dev(3)].map(|keeper| keeper_id(&keeper)));
+    let balance = encode_balance(dev(5).address());
+    let data = chain.call(None, deployed.contracts.gas_registry, balance, At::Head).await;
     assert_eq!(U256::from_be_slice(&data.expect("a view")), U256::from(9));
 }
 

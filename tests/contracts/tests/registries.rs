@@ -5,6 +5,13 @@ use alloy::{
     sol_types::SolValue,
 };
 use argus_contracts_tests::{DEPOSIT, World};
+use argus_domain::{
+    contracts::{
+        decode_job, decode_keeper, decode_keepers, decode_uint, encode_job, encode_keeper, encode_keepers,
+        encode_quorum,
+    },
+    ids::{JobId, KeeperId},
+};
 use argus_evm::contracts::{GasRegistry, JobRegistry, KeeperRegistry};
 use argus_ports::{ChainReader, Signer, chain::At};
 
@@ -13,7 +20,7 @@ async fn keepers_come_and_go() {
     let Some(world) = World::start().await else { return };
     let at = world.contracts.keeper_registry;
     let [a, b, c] = [0, 1, 2].map(|n| world.keepers[n].address());
-    assert_eq!(world.view(at, &KeeperRegistry::quorumCall {}).await, U256::from(2));
+    assert_eq!(decode_uint(&world.ask(at, encode_quorum()).await), Some(U256::from(2)));
     let register = |keeper_, stake| KeeperRegistry::registerKeeperCall { keeper_, stake };
 
     let error =
@@ -24,8 +31,8 @@ async fn keepers_come_and_go() {
 
     // Again: the stake changes, the list does not.
     world.tell(&world.admin, at, U256::ZERO, &register(a, U96::MAX)).await.expect("changed");
-    let found = world.view(at, &KeeperRegistry::keeperCall { account: a }).await;
-    assert!(found.active && found.stake == U96::MAX);
+    let found = world.ask(at, encode_keeper(KeeperId(a))).await;
+    assert_eq!(decode_keeper(&found), Some(U96::MAX.to()));
     assert_eq!(world.view(at, &KeeperRegistry::keeperCountCall {}).await, U256::from(3));
 
     // The one in the middle, then each of the others: what is left stays right.
@@ -36,9 +43,9 @@ async fn keepers_come_and_go() {
         let error = world.tell(&world.admin, at, U256::ZERO, &remove).await.expect_err("gone");
         assert!(error.contains("UnknownKeeper"), "{error}");
         left.retain(|keeper| *keeper != gone);
-        let mut listed = world.view(at, &KeeperRegistry::keepersCall {}).await;
+        let mut listed = decode_keepers(&world.ask(at, encode_keepers()).await).expect("addresses");
         listed.sort();
-        assert_eq!(listed, left);
+        assert_eq!(listed, left.iter().copied().map(KeeperId).collect::<Vec<_>>());
         for keeper in [a, b, c] {
             let is = world.view(at, &KeeperRegistry::isKeeperCall { account: keeper }).await;
             assert_eq!(is, left.contains(&keeper));
@@ -110,15 +117,15 @@ async fn a_job_id_is_packed_and_its_hash_covers_the_job() {
     let seconds = (second.0 >> 160) & U256::from(u64::MAX);
     assert_eq!(seconds, U256::from(head.time.as_secs()), "the block of the job");
 
-    let found = world.view(at, &JobRegistry::jobCall { jobId: second.0 }).await;
+    let job = async |id: JobId| decode_job(&world.ask(at, encode_job(id)).await);
+    let found = job(second).await.expect("a job");
     assert_eq!((found.owner, found.target), (world.owner.address(), world.target));
-    assert_eq!((found.jobType, found.active), (5, true));
-    let unknown = world.view(at, &JobRegistry::jobCall { jobId: U256::from(1) }).await;
-    assert_eq!((unknown.owner, unknown.active), (Address::ZERO, false));
+    assert_eq!((found.job_type, found.active), (5, true));
+    assert_eq!(job(JobId(U256::from(1))).await, None);
 
     let delete = JobRegistry::deleteJobCall { jobId: first.0 };
     world.tell(&world.owner, at, U256::ZERO, &delete).await.expect("deleted");
-    assert!(!world.view(at, &JobRegistry::jobCall { jobId: first.0 }).await.active);
+    assert!(job(first).await.is_some_and(|job| !job.active));
     let error = world.tell(&world.owner, at, U256::ZERO, &delete).await.expect_err("twice");
     assert!(error.contains("JobNotActive"), "{error}");
 }
