@@ -2,7 +2,7 @@
 //!
 //! The language follows from the file's ending. With `--measure`, what the sandbox costs over bare wasmtime.
 
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "an example talks to its reader")]
 
 use std::{
     collections::BTreeMap,

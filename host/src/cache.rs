@@ -73,7 +73,7 @@ impl Cache {
         file.rewind().ok()?;
         // SAFETY: the bytes of this very file have just been authenticated as written by `store`, by an engine
         // with the same settings, and nobody else can write into the directory.
-        #[allow(unsafe_code)]
+        #[expect(unsafe_code, reason = "the one way to load a compiled module")]
         let module = unsafe { Module::deserialize_open_file(engine, file) };
         module
             .inspect_err(|error| tracing::warn!(file = %name, %error, "a compiled module does not load"))

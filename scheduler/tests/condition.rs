@@ -1,5 +1,5 @@
 //! Values that cross become tasks, once per crossing.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod common;
 

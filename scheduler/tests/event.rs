@@ -1,5 +1,5 @@
 //! Logs become tasks, once each, whatever reorganises.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod common;
 

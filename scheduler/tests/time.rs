@@ -1,5 +1,5 @@
 //! Instants become tasks: on time, once, and as the misfire policy says.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod common;
 

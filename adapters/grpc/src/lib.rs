@@ -24,7 +24,14 @@ pub use security::{ClientTls, ServerTls, SetupError, Tokens};
 pub use server::{Served, Server};
 
 /// The generated services.
-#[allow(missing_docs, clippy::all, clippy::disallowed_methods, unused_qualifications)]
+#[allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::disallowed_methods,
+    reason = "generated: its style is tonic's"
+)]
 mod wire {
     include!(concat!(env!("OUT_DIR"), "/argus.v1.rs"));
 }

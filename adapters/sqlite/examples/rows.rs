@@ -1,7 +1,7 @@
 //! How many rows a second the store takes: `cargo run --release -p argus-sqlite --example rows [folder]`.
 //!
 //! Prints wall time, so compare figures of one run only; the fdatasync floor of the same minute is printed beside.
-#![allow(clippy::print_stdout, clippy::expect_used, clippy::unwrap_used)]
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "an example talks to its reader")]
 
 use std::{
     io::Write,

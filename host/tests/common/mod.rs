@@ -1,6 +1,6 @@
 //! A host with a stubbed outside, and the few verbs that every test uses.
 
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::{
     collections::BTreeMap,

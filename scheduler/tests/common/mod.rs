@@ -1,5 +1,6 @@
 //! A scheduler on stores in memory, with a clock turned by hand, a chain and values that the test decides.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use std::{
     collections::BTreeMap,

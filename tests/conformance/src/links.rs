@@ -28,7 +28,7 @@ use crate::samples::{
 
 /// What a service was told.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "the variants are the verbs of the links, which say what they are")]
 pub enum Heard {
     JobsChanged(Vec<JobId>),
     Submitted(Vec<TaskId>),

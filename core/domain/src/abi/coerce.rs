@@ -70,7 +70,10 @@ fn coerce_type(
             Value::String(text) => Ok(Coerced::new(DynSolValue::String(text.clone()), text.clone())),
             other => Err(format!("a string is needed, not {}", kind(other))),
         },
-        #[allow(unreachable_patterns)] // the enum grows with features of alloy that others may turn on
+        #[allow(
+            unreachable_patterns,
+            reason = "the enum grows with features of alloy that others may turn on"
+        )]
         _ => Err("this type cannot be encoded".to_owned()),
     };
     result.map_err(|reason| faults.push(path, reason)).ok()
