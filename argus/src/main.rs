@@ -9,6 +9,7 @@ mod demo;
 mod dev;
 mod environment;
 mod links;
+mod metrics;
 mod roles;
 
 use std::process::ExitCode;

@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 use anyhow::{Context, anyhow, bail};
 use argus_domain::U256;
 use argus_oversight::{WatchedChain, WatchedChains, challenger, health, monitor, registrar};
-use argus_ports::{Aggregate, Dispatch, KeeperGate, KeeperLink, Nudge, Outcomes, Signer};
+use argus_ports::{Aggregate, Dispatch, KeeperGate, KeeperLink, Nudge, Outcomes, Signer, TaskStore};
 use clap::ValueEnum;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,7 @@ use crate::{
     dev::stop_signal,
     environment,
     links::{self, Late, LocalKeepers},
+    metrics,
 };
 
 /// Names the process that a supervised role must not outlive.
@@ -123,6 +124,9 @@ struct Process<'a> {
     aggregate: Arc<Late<dyn Aggregate>>,
     outcomes: Arc<Late<dyn Outcomes>>,
     gate: Option<Arc<dyn KeeperGate>>,
+    registry: prometheus::Registry,
+    /// The store as roles that write facts have it, once one of them does.
+    tasks: Option<Arc<dyn TaskStore>>,
 }
 
 impl<'a> Process<'a> {
@@ -138,7 +142,18 @@ impl<'a> Process<'a> {
             aggregate: Late::new(),
             outcomes: Late::new(),
             gate: None,
+            registry: prometheus::Registry::new(),
+            tasks: None,
         }
+    }
+
+    /// The tasks, for a role that writes facts about them: what it writes is counted.
+    fn tasks(&mut self) -> anyhow::Result<Arc<dyn TaskStore>> {
+        if let Some(tasks) = &self.tasks {
+            return Ok(tasks.clone());
+        }
+        let counted = metrics::CountedTasks::register(self.backends.store()?, &self.registry)?;
+        Ok(self.tasks.insert(Arc::new(counted)).clone())
     }
 
     fn has(&self, role: Role) -> bool {
@@ -216,7 +231,7 @@ impl<'a> Process<'a> {
         let ports = argus_aggregator::Ports {
             clock: self.backends.clock.clone(),
             signer,
-            tasks: store.clone(),
+            tasks: self.tasks()?,
             jobs: store.clone(),
             keepers: store.clone(),
             archive: store.clone(),
@@ -246,7 +261,7 @@ impl<'a> Process<'a> {
         let store = self.backends.store()?;
         let ports = argus_dispatcher::Ports {
             clock: self.backends.clock.clone(),
-            tasks: store.clone(),
+            tasks: self.tasks()?,
             jobs: store.clone(),
             bus: store,
             aggregate: self.aggregate.clone(),
@@ -272,13 +287,14 @@ impl<'a> Process<'a> {
         let ports = argus_scheduler::Ports {
             clock: self.backends.clock.clone(),
             jobs: store.clone(),
-            tasks: store.clone(),
+            tasks: self.tasks()?,
             bus: store,
             dispatch: self.dispatch.clone(),
             chains: self.backends.readers(),
             values: self.backends.values.clone(),
         };
         let (handle, life) = argus_scheduler::scheduler(config, ports, self.stop.clone());
+        metrics::register_scheduler(handle.clone(), &self.registry)?;
         self.nudge.join(Arc::new(handle));
         self.add("scheduler", async {
             life.await;
@@ -317,7 +333,7 @@ impl<'a> Process<'a> {
             ..monitor::Config::default()
         };
         let ports = monitor::Ports {
-            tasks: store.clone(),
+            tasks: self.tasks()?,
             jobs: store.clone(),
             ledger: store.clone(),
             bus: store.clone(),
@@ -331,9 +347,10 @@ impl<'a> Process<'a> {
             monitor::run(config, ports).await;
             Ok(())
         });
+        let tasks = self.tasks()?;
         let b = &self.backends;
         let ports = challenger::Ports {
-            tasks: store.clone(),
+            tasks,
             jobs: store.clone(),
             keepers: store.clone(),
             archive: store.clone(),
@@ -346,7 +363,8 @@ impl<'a> Process<'a> {
             challenger::run(challenger::Config::default(), ports).await;
             Ok(())
         });
-        let (_report, life) = health::new(health::Config::default(), health_ports);
+        let (report, life) = health::new(health::Config::default(), health_ports);
+        metrics::register_keepers(report, &self.registry)?;
         self.add("health", async move {
             life.await;
             Ok(())
@@ -439,7 +457,7 @@ impl<'a> Process<'a> {
             nudge: self.nudge.clone(),
             chains: chains.collect(),
             checks: b.checks(),
-            metrics: prometheus::Registry::new(),
+            metrics: self.registry.clone(),
         };
         let head_timeout = config.head_timeout;
         let (router, background) = argus_api::api(config, ports)?;

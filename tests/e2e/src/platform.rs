@@ -320,6 +320,16 @@ impl Platform {
         reply.body
     }
 
+    /// What the process of the API counted.
+    ///
+    /// # Panics
+    /// If no answer comes.
+    pub async fn metrics(&self) -> String {
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build();
+        let request = client.expect("a client").get(format!("{}/metrics", self.said("/api")));
+        request.send().await.expect("an answer").text().await.expect("its text")
+    }
+
     /// POST with the front end's key; whatever the answer is.
     ///
     /// # Panics

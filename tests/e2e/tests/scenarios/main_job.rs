@@ -1,6 +1,6 @@
 //! Interval jobs, with given arguments and with a script's.
 
-use argus_e2e::{Source, Start, Topology, jobs, stays, story, until};
+use argus_e2e::{Platform, Source, Start, Topology, jobs, stays, story, until};
 
 use crate::everywhere;
 
@@ -67,7 +67,43 @@ async fn runs_and_tells(topology: Topology) {
         (chain.count("fixed").await, chain.count("script").await) == (3, 2)
     })
     .await;
+    figures(&platform, 5).await;
     platform.stop().await;
+}
+
+/// What `/metrics` shows once so many tasks were done and nothing else was.
+async fn figures(platform: &Platform, done: u64) {
+    let text = platform.metrics().await;
+    let of = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map(|value| value.parse::<u64>().unwrap_or_else(|e| panic!("{name} {value}: {e}")))
+    };
+    let families = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    for family in families {
+        assert!(family.starts_with("argus_"), "{family}");
+        assert!(text.contains(&format!("# HELP {family} ")), "{family}: {text}");
+    }
+    assert_eq!(of("argus_api_jobs_created_total"), Some(2), "{text}");
+    // A process counts what its own roles do, and shows no zero for what others do.
+    let here = matches!(platform.topology(), Topology::OneProcess);
+    for (name, least) in [
+        ("argus_tasks_opened_total", done),
+        (r#"argus_verdicts_total{verdict="agreed"}"#, done),
+        (r#"argus_verdicts_total{verdict="failed"}"#, 0),
+        (r#"argus_receipts_total{success="true"}"#, done),
+        (r#"argus_receipts_total{success="false"}"#, 0),
+        ("argus_tasks_confirmed_total", done),
+        ("argus_tasks_lapsed_total", 0),
+        ("argus_keepers_registered", 3),
+        ("argus_keepers_connected", 3),
+        ("argus_keepers_runs_in_hand", 0),
+    ] {
+        assert_eq!(of(name), here.then_some(least), "{name}: {text}");
+    }
+    // A task may be tried again, and its transaction sent again.
+    for name in ["argus_attempts_total", "argus_handoffs_total", "argus_broadcasts_total"] {
+        assert_eq!(of(name).map(|value| value >= done), here.then_some(true), "{name}: {text}");
+    }
 }
 
 #[test]
