@@ -13,3 +13,4 @@ pub mod links;
 pub mod people;
 pub mod samples;
 pub mod tasks;
+pub mod time;

@@ -1,7 +1,12 @@
 //! The suites on the in-memory adapters.
 
-use argus_conformance::{blobs, bus, jobs, journal, people, tasks};
-use argus_memory::{MemoryArchive, MemoryBus, MemoryContent, MemoryJournal, MemoryStore};
+use std::{sync::Arc, time::Duration};
+
+use argus_conformance::{blobs, bus, jobs, journal, people, samples::NOW, tasks, time};
+use argus_memory::{
+    ManualClock, MemoryArchive, MemoryBus, MemoryContent, MemoryJournal, MemoryLimiter, MemoryStore,
+    SystemClock,
+};
 
 #[tokio::test]
 async fn job_store() {
@@ -35,4 +40,22 @@ async fn journals() {
 async fn blob_stores() {
     blobs::content(MemoryContent::new).await;
     blobs::archive(MemoryArchive::new).await;
+}
+
+#[tokio::test]
+async fn clocks() {
+    time::clock(SystemClock, tokio::time::sleep).await;
+    let clock = ManualClock::new(NOW);
+    time::clock(clock.clone(), async |by| clock.advance(by)).await;
+    time::clock_that_is_set(clock.clone(), |now| clock.set(now)).await;
+}
+
+#[tokio::test]
+async fn limiters() {
+    time::limiter(|| {
+        let clock = ManualClock::new(NOW);
+        let limiter = MemoryLimiter::new(Arc::new(clock.clone()));
+        (limiter, async move |by: Duration| clock.advance(by))
+    })
+    .await;
 }
