@@ -84,6 +84,9 @@ pub struct Dev {
     /// A host that scripts and value sources may reach although its address is private; may be repeated
     #[arg(long = "allow-host", value_name = "HOST[:PORT]")]
     pub allow_hosts: Vec<String>,
+    /// Change one setting, for example --set 'timing.patience_ms = 2000'; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
     /// Die at this step of a task's life, in a build for tests
     #[arg(long, value_name = "STEP", hide = true)]
     pub failpoint: Option<String>,

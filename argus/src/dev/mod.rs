@@ -67,9 +67,10 @@ pub async fn run(args: &Dev, json: bool) -> anyhow::Result<()> {
         platform: platform.address(),
         allow_hosts: &args.allow_hosts,
     })?;
-    // Handed over beside the file, which the next start finds without it.
-    let overrides: Vec<_> = args.failpoint.iter().map(|step| format!("debug.failpoint = {step:?}")).collect();
-    let config = Config::load(Some(&settings), &overrides)?;
+    // Handed over beside the file, which the next start finds without them.
+    let failpoint = args.failpoint.iter().map(|step| format!("debug.failpoint = {step:?}"));
+    let once: Vec<_> = failpoint.collect();
+    let config = Config::load(Some(&settings), &[&args.overrides[..], &once].concat())?;
     let keys = folder.api_keys(&config).await?;
     say("keepers", &format!("{KEEPERS} registered, {QUORUM} must agree"));
 
@@ -84,7 +85,7 @@ pub async fn run(args: &Dev, json: bool) -> anyhow::Result<()> {
     let serving = async {
         if args.processes {
             backends::warm_cache(&config).await?;
-            processes::supervise(&settings, &overrides, KEEPERS).await
+            processes::supervise(&config, &settings, &args.overrides, &once).await
         } else {
             roles::serve(config, &Role::everything()).await
         }

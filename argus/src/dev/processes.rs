@@ -1,7 +1,12 @@
 //! `argus dev --processes`: this process supervises the roles. A role that dies is started again, with a wait that
 //! grows; all end when this process ends, however it ends.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
 
 use anyhow::Context;
 use tokio::{
@@ -11,7 +16,7 @@ use tokio::{
 };
 
 use super::{folder::free_port, say};
-use crate::environment;
+use crate::{config::Config, environment};
 
 /// First and longest wait before a dead role is started again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -29,11 +34,17 @@ struct Part {
     once: Vec<String>,
 }
 
-/// Runs every role in a process of its own until one cannot be started at all.
-pub async fn supervise(settings: &Path, overrides: &[String], keepers: usize) -> anyhow::Result<()> {
+/// Runs every role in a process of its own until one cannot be started at all. `overrides` change the settings at
+/// every start of a role, `once` at its first one.
+pub async fn supervise(
+    config: &Config,
+    settings: &Path,
+    overrides: &[String],
+    once: &[String],
+) -> anyhow::Result<()> {
     let mut set = JoinSet::new();
-    for mut part in parts(settings, keepers)? {
-        part.once = overrides.iter().flat_map(|text| ["--set".to_owned(), text.clone()]).collect();
+    for mut part in parts(config, settings, overrides)? {
+        part.once = once.iter().flat_map(|text| ["--set".to_owned(), text.clone()]).collect();
         set.spawn(keep_running(part));
     }
     match set.join_next().await {
@@ -42,22 +53,25 @@ pub async fn supervise(settings: &Path, overrides: &[String], keepers: usize) ->
     }
 }
 
-fn parts(settings: &Path, keepers: usize) -> anyhow::Result<Vec<Part>> {
-    let [scheduler, dispatcher, aggregator] = [free_port(0)?, free_port(0)?, free_port(0)?];
+fn parts(config: &Config, settings: &Path, overrides: &[String]) -> anyhow::Result<Vec<Part>> {
+    let here = || free_port(0).map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let [scheduler, dispatcher] = [here()?, here()?];
+    // Where keepers from elsewhere are to come, they come to the aggregator.
+    let aggregator = config.links.listen.map_or_else(here, Ok)?;
     let settings = settings.display().to_string();
-    let peers = |listen: Option<u16>| {
+    let peers = |listen: Option<SocketAddr>| {
         let mut args = vec!["--config".to_owned(), settings.clone()];
-        let url = |name: &str, port: u16| format!("links.{name} = \"http://127.0.0.1:{port}\"");
+        let url = |name: &str, at: SocketAddr| format!("links.{name} = \"http://127.0.0.1:{}\"", at.port());
         let mut set = |text: String| args.extend(["--set".to_owned(), text]);
+        overrides.iter().for_each(|text| set(text.clone()));
         set(url("scheduler", scheduler));
         set(url("dispatcher", dispatcher));
         set(url("aggregator", aggregator));
-        if let Some(port) = listen {
-            set(format!("links.listen = \"127.0.0.1:{port}\""));
-        }
+        let listen = listen.map(|address| address.to_string()).unwrap_or_default();
+        set(format!("links.listen = {listen:?}"));
         args
     };
-    let role = |name: &str, listen: Option<u16>| {
+    let role = |name: &str, listen: Option<SocketAddr>| {
         let mut args = vec!["run".to_owned(), "--roles".to_owned(), name.to_owned()];
         args.extend(peers(listen));
         Part { name: name.to_owned(), args, once: Vec::new() }
@@ -69,11 +83,12 @@ fn parts(settings: &Path, keepers: usize) -> anyhow::Result<Vec<Part>> {
         role("oversight", None),
         role("api", None),
     ];
-    for n in 1..=keepers {
+    for key in &config.keeper.key_files {
         let mut args = vec!["keeper".to_owned()];
         args.extend(peers(None));
-        args.extend(["--set".to_owned(), format!("keeper.key_files = [\"keys/keeper-{n}.key\"]")]);
-        parts.push(Part { name: format!("keeper {n}"), args, once: Vec::new() });
+        args.extend(["--set".to_owned(), format!("keeper.key_files = [{key:?}]")]);
+        let name = key.file_stem().unwrap_or_default().to_string_lossy().replace('-', " ");
+        parts.push(Part { name, args, once: Vec::new() });
     }
     Ok(parts)
 }
