@@ -5,6 +5,7 @@ pub mod chain;
 pub mod command;
 pub mod jobs;
 pub mod platform;
+pub mod process;
 pub mod socket;
 pub mod source;
 pub mod story;
@@ -24,11 +25,20 @@ pub const TOPOLOGIES: &[Topology] = &[Topology::OneProcess, Topology::Processes]
 /// # Panics
 /// If it has not been built: a test that runs nothing must not pass.
 pub fn program() -> PathBuf {
+    built("argus", "argus")
+}
+
+/// Where platforms of all tests and test runs keep what they compile: a name there says by what it was made.
+pub fn compiled() -> PathBuf {
+    program().with_file_name("argus-e2e-compiled")
+}
+
+fn built(name: &str, package: &str) -> PathBuf {
     let here = std::env::current_exe().expect("the path of this executable");
-    let program = here.ancestors().nth(2).expect("a target folder").join("argus");
+    let program = here.ancestors().nth(2).expect("a target folder").join(name);
     assert!(
         program.is_file(),
-        "{} is not there: build it with `cargo build -p argus` (with the same profile as the tests)",
+        "{} is not there: build it with `cargo build -p {package}` (with the same profile as the tests)",
         program.display()
     );
     program

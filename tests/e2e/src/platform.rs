@@ -1,38 +1,27 @@
 //! `argus dev` as a child process that cannot outlive its test, and its API.
 
 use std::{
-    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
-    process::{ExitStatus, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    process::ExitStatus,
     time::Duration,
 };
 
 use reqwest::Method;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::{Child, ChildStdin, Command},
-    task::JoinSet,
+    process::Command,
     time::timeout,
 };
 
-use crate::{chain::Chain, socket::Socket};
+use crate::{
+    chain::Chain,
+    process::{Process, leashed},
+    socket::Socket,
+};
 
-/// Longest start: the first one on a folder compiles the JavaScript engine, on a machine that other tests use too.
+/// Longest start: the first one of all compiles the JavaScript engine, on a machine that other tests use too.
 const START: Duration = Duration::from_secs(60);
-/// Longest end after a signal.
-const END: Duration = Duration::from_secs(15);
-
-// The program takes the shell's place as the leader of a group; a reader of our pipe stays beside it and ends the
-// whole group when this process is gone, however it went.
-const SHIM: &str = r#"
-exec 3<&0
-( read -r _ <&3; kill -s KILL -- "-$$" ) >/dev/null 2>&1 &
-exec "$@" </dev/null 3<&-
-"#;
-
 /// How the roles are spread over processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topology {
@@ -50,12 +39,16 @@ pub struct Start {
     port: u16,
     allowed: Vec<String>,
     failpoint: Option<String>,
+    settings: Vec<String>,
+    gate: Option<String>,
+    cold: bool,
 }
 
 impl Start {
     /// On this folder, on a free port, with nothing special.
     pub fn on(data: &Path, topology: Topology) -> Self {
-        Self { data: data.to_owned(), topology, port: 0, allowed: Vec::new(), failpoint: None }
+        let (data, allowed, settings) = (data.to_owned(), Vec::new(), Vec::new());
+        Self { data, topology, port: 0, allowed, failpoint: None, settings, gate: None, cold: false }
     }
 
     /// Lets scripts and sources reach a private host.
@@ -79,9 +72,33 @@ impl Start {
         self
     }
 
+    /// Changes a setting.
+    #[must_use]
+    pub fn set(mut self, setting: impl ToString) -> Self {
+        self.settings.push(setting.to_string());
+        self
+    }
+
+    /// Runs only these of the three registered keepers, and takes others in at a port of its own.
+    #[must_use]
+    pub fn keepers(mut self, numbers: &[usize]) -> Self {
+        let keys: Vec<_> = numbers.iter().map(|n| format!("keys/keeper-{n}.key")).collect();
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let gate = listener.local_addr().expect("an address").to_string();
+        self.gate = Some(format!("http://{gate}"));
+        self.set(format!("keeper.key_files = {keys:?}")).set(format!("links.listen = {gate:?}"))
+    }
+
+    /// Compiles everything itself, as on a machine where nothing ever ran. Otherwise what other tests have compiled is
+    /// found: seconds of every start go into the JavaScript engine.
+    #[must_use]
+    pub fn cold(mut self) -> Self {
+        self.cold = true;
+        self
+    }
+
     fn command(&self) -> Command {
-        let mut command = Command::new("sh");
-        command.arg("-c").arg(SHIM).arg("argus-shim").arg(crate::program());
+        let mut command = leashed(&crate::program());
         command.args(["dev", "--json", "--port", &self.port.to_string(), "--data"]).arg(&self.data);
         if self.topology == Topology::Processes {
             command.arg("--processes");
@@ -92,7 +109,12 @@ impl Start {
         if let Some(step) = &self.failpoint {
             command.args(["--failpoint", step]);
         }
-        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if !self.cold {
+            command.arg("--set").arg(format!("runner.dir = {:?}", crate::compiled()));
+        }
+        for setting in &self.settings {
+            command.args(["--set", setting]);
+        }
         command
     }
 
@@ -115,20 +137,13 @@ impl Start {
     /// # Panics
     /// If it does neither in time.
     pub async fn attempt(&self) -> Result<Platform, Refusal> {
-        let mut child = self.command().spawn().expect("sh");
-        let leash = child.stdin.take();
-        let said = Said::default();
-        let mut readers = JoinSet::new();
-        readers.spawn(said.clone().read(child.stderr.take().expect("stderr")));
-        let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
-        let mut process = Process { child, _leash: leash, said, readers };
+        let (mut process, out) = Process::start(&mut self.command());
+        let mut lines = BufReader::new(out).lines();
         let first = timeout(START, lines.next_line()).await;
-        let first = first.unwrap_or_else(|_| panic!("not ready in time:\n{}", process.said.text()));
+        let first = first.unwrap_or_else(|_| panic!("not ready in time:\n{}", process.words()));
         let Some(line) = first.expect("text on stdout") else {
             let status = process.ended().await;
-            // Its last words may still be in the pipe; the reader ends with it.
-            let _ = timeout(END, process.readers.join_next()).await;
-            return Err(Refusal { status, said: process.said.text() });
+            return Err(Refusal { status, said: process.words() });
         };
         let ready = serde_json::from_str(&line).expect("the ready line is JSON");
         Ok(Platform { process, ready, start: self.clone() })
@@ -142,57 +157,6 @@ pub struct Refusal {
     pub status: ExitStatus,
     /// Its stderr.
     pub said: String,
-}
-
-/// What a process says on stderr, kept for failures.
-#[derive(Debug, Clone, Default)]
-struct Said(Arc<Mutex<Vec<String>>>);
-
-impl Said {
-    async fn read(self, pipe: tokio::process::ChildStderr) {
-        let mut lines = BufReader::new(pipe).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-        }
-    }
-
-    fn text(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
-    }
-}
-
-#[derive(Debug)]
-struct Process {
-    child: Child,
-    // Closing it ends whatever is left of the group.
-    _leash: Option<ChildStdin>,
-    said: Said,
-    readers: JoinSet<()>,
-}
-
-impl Process {
-    async fn ended(&mut self) -> ExitStatus {
-        match timeout(END, self.child.wait()).await {
-            Ok(status) => status.expect("a status"),
-            Err(_) => panic!("the process does not end:\n{}", self.said.text()),
-        }
-    }
-
-    fn pid(&self) -> Pid {
-        let id = self.child.id().expect("it runs");
-        Pid::from_raw(i32::try_from(id).expect("a process id")).expect("a process id")
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        if self.child.id().is_some() {
-            let _ = kill_process_group(self.pid(), Signal::KILL);
-        }
-        if std::thread::panicking() {
-            eprintln!("--- what `argus dev` said:\n{}\n---", self.said.text());
-        }
-    }
 }
 
 /// A platform that runs. Dropping it ends it.
@@ -268,7 +232,20 @@ impl Platform {
 
     /// What it has said on stderr so far.
     pub fn words(&self) -> String {
-        self.process.said.text()
+        self.process.words()
+    }
+
+    /// Where it takes keepers in.
+    ///
+    /// # Panics
+    /// If it was not started with [`Start::keepers`].
+    pub fn gate(&self) -> &str {
+        self.start.gate.as_deref().expect("a gate")
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.start.data
     }
 
     /// How it was started.
@@ -384,20 +361,12 @@ impl Platform {
 
     /// Kills the whole group with SIGKILL and waits until it is gone.
     pub async fn kill(mut self) {
-        kill_process_group(self.process.pid(), Signal::KILL).expect("killed");
-        let status = self.process.ended().await;
-        assert_eq!(status.signal(), Some(9), "{status}");
+        self.process.kill().await;
     }
 
     /// Waits until it dies by itself at the step that was asked for.
     pub async fn dies(mut self, secs: u64) {
-        match timeout(Duration::from_secs(secs), self.process.child.wait()).await {
-            Ok(status) => {
-                let status = status.expect("a status");
-                assert_eq!(status.signal(), Some(6), "it aborts, not {status}:\n{}", self.words());
-            }
-            Err(_) => panic!("it did not die within {secs} s:\n{}", self.words()),
-        }
+        self.process.aborts(secs).await;
     }
 
     /// Ends it as Ctrl-C would.
@@ -405,8 +374,7 @@ impl Platform {
     /// # Panics
     /// If it does not end well.
     pub async fn stop(mut self) {
-        kill_process(self.process.pid(), Signal::INT).expect("signalled");
-        let status = self.process.ended().await;
+        let status = self.process.interrupt().await;
         assert!(status.success(), "{status}:\n{}", self.words());
     }
 }

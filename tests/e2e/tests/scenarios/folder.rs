@@ -11,7 +11,7 @@ fn a_second_start_goes_on_where_the_first_was() {
 
 async fn goes_on(topology: Topology) {
     let folder = tempfile::tempdir().expect("a folder");
-    let start = Start::on(folder.path(), topology);
+    let start = Start::on(folder.path(), topology).cold();
     let first = start.run().await;
     let done = first.create(&jobs::interval(&first, "first", 4, 1, 1)).await;
     let tasks = story::completed(&first, &done, 1, 15).await;

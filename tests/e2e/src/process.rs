@@ -1,0 +1,139 @@
+//! A child process that cannot outlive its test.
+
+use std::{
+    os::unix::process::ExitStatusExt,
+    path::Path,
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    task::JoinSet,
+    time::timeout,
+};
+
+/// Longest end after a signal.
+const END: Duration = Duration::from_secs(15);
+
+// The program takes the shell's place as the leader of a group; a reader of our pipe stays beside it and ends the
+// whole group when this process is gone, however it went.
+const SHIM: &str = r#"
+exec 3<&0
+( read -r _ <&3; kill -s KILL -- "-$$" ) >/dev/null 2>&1 &
+exec "$@" </dev/null 3<&-
+"#;
+
+/// The start of a command line for [`Process::start`].
+pub fn leashed(program: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(SHIM).arg("argus-shim").arg(program);
+    command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Lines that a process says on a pipe, kept.
+#[derive(Debug, Clone, Default)]
+pub struct Said(Arc<Mutex<Vec<String>>>);
+
+impl Said {
+    /// Keeps what comes until the pipe ends.
+    pub async fn read(self, pipe: impl AsyncRead + Unpin) {
+        let mut lines = BufReader::new(pipe).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        }
+    }
+
+    /// All of it so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A process with its group. Dropping it ends them.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    // Closing it ends whatever is left of the group.
+    _leash: Option<ChildStdin>,
+    said: Said,
+    readers: JoinSet<()>,
+}
+
+impl Process {
+    /// Starts a [`leashed`] command; its stderr is kept, its stdout is the caller's.
+    pub fn start(command: &mut Command) -> (Self, ChildStdout) {
+        let mut child = command.spawn().expect("sh");
+        let leash = child.stdin.take();
+        let said = Said::default();
+        let mut readers = JoinSet::new();
+        readers.spawn(said.clone().read(child.stderr.take().expect("stderr")));
+        let out = child.stdout.take().expect("stdout");
+        (Self { child, _leash: leash, said, readers }, out)
+    }
+
+    /// What it has said on stderr so far.
+    pub fn words(&self) -> String {
+        self.said.lines().join("\n")
+    }
+
+    /// Waits until it has ended by itself and its last words are there.
+    ///
+    /// # Panics
+    /// If it does not end in time.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let status = self.ends(END).await;
+        // Its last words may still be in the pipe; the reader ends with it.
+        let _ = timeout(END, self.readers.join_next()).await;
+        status
+    }
+
+    async fn ends(&mut self, within: Duration) -> ExitStatus {
+        match timeout(within, self.child.wait()).await {
+            Ok(status) => status.expect("a status"),
+            Err(_) => panic!("it does not end within {within:?}:\n{}", self.words()),
+        }
+    }
+
+    /// Waits until it dies by itself, as it was told to: by SIGABRT.
+    ///
+    /// # Panics
+    /// If it does not, or otherwise.
+    pub async fn aborts(&mut self, secs: u64) {
+        let status = self.ends(Duration::from_secs(secs)).await;
+        assert_eq!(status.signal(), Some(6), "it aborts, not {status}:\n{}", self.words());
+    }
+
+    /// Kills the whole group with SIGKILL and waits until it is gone.
+    pub async fn kill(&mut self) {
+        kill_process_group(self.pid(), Signal::KILL).expect("killed");
+        let status = self.ends(END).await;
+        assert_eq!(status.signal(), Some(9), "{status}");
+    }
+
+    /// Ends it as Ctrl-C would.
+    pub async fn interrupt(&mut self) -> ExitStatus {
+        kill_process(self.pid(), Signal::INT).expect("signalled");
+        self.ends(END).await
+    }
+
+    fn pid(&self) -> Pid {
+        let id = self.child.id().expect("it runs");
+        Pid::from_raw(i32::try_from(id).expect("a process id")).expect("a process id")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.child.id().is_some() {
+            let _ = kill_process_group(self.pid(), Signal::KILL);
+        }
+        if std::thread::panicking() {
+            eprintln!("--- what a process said:\n{}\n---", self.words());
+        }
+    }
+}
