@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use argus_domain::{
-    U256,
+    Bytes, U256,
     abi::{Function, encode_call},
+    keccak256,
 };
 use serde_json::{Value, json};
 
@@ -13,6 +14,17 @@ use serde_json::{Value, json};
 pub struct Chain {
     rpc: String,
     target: String,
+}
+
+/// An effect of a job: the demo contract was told to store a value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Recorded {
+    /// In which transaction.
+    pub transaction: String,
+    /// Under which key.
+    pub key: String,
+    /// What.
+    pub value: u64,
 }
 
 impl Chain {
@@ -46,6 +58,22 @@ impl Chain {
         self.view("countOf(string)", key).await
     }
 
+    /// Every effect there ever was on this chain, oldest first.
+    pub async fn recorded(&self) -> Vec<Recorded> {
+        let topic = keccak256("Recorded(string,uint256,uint256)");
+        let filter = json!({
+            "address": self.target, "fromBlock": "0x0", "toBlock": "latest", "topics": [topic.to_string()],
+        });
+        let logs = self.request("eth_getLogs", json!([filter])).await;
+        logs.as_array().expect("logs").iter().map(recorded).collect()
+    }
+
+    /// Whether the transaction succeeded; `None`: no block has it.
+    pub async fn succeeded(&self, transaction: &str) -> Option<bool> {
+        let receipt = self.request("eth_getTransactionReceipt", json!([transaction])).await;
+        receipt["status"].as_str().map(|status| status == "0x1")
+    }
+
     async fn view(&self, signature: &str, key: &str) -> u64 {
         let call = json!({ "to": self.target, "data": calldata(signature, json!(key)) });
         let answer = self.request("eth_call", json!([call, "latest"])).await;
@@ -68,6 +96,16 @@ impl Chain {
         assert_eq!(receipt["status"], "0x1", "{receipt}");
         hash.as_str().expect("a hash").to_owned()
     }
+}
+
+/// Reads `Recorded(string key, uint256 value, uint256 count)`: three words, then the key's length and text.
+fn recorded(log: &Value) -> Recorded {
+    let text = |field: &str| log[field].as_str().unwrap_or_else(|| panic!("{field}: {log}")).to_owned();
+    let data: Bytes = text("data").parse().expect("bytes");
+    let word = |n: usize| U256::from_be_slice(&data[32 * n..32 * (n + 1)]).to::<u64>();
+    let length = usize::try_from(word(3)).expect("a length");
+    let key = String::from_utf8(data[128..128 + length].to_vec()).expect("text");
+    Recorded { transaction: text("transactionHash"), key, value: word(1) }
 }
 
 fn calldata(signature: &str, argument: Value) -> String {

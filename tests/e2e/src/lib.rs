@@ -4,6 +4,7 @@
 pub mod chain;
 pub mod command;
 pub mod jobs;
+pub mod keeper;
 pub mod platform;
 pub mod process;
 pub mod socket;
@@ -11,8 +12,9 @@ pub mod source;
 pub mod story;
 pub mod wait;
 
+pub use keeper::Keeper;
 pub use platform::{Platform, Reply, Start, Topology};
-pub use source::Source;
+pub use source::{Feed, Source};
 pub use wait::{deadline, stays, until};
 
 use std::path::PathBuf;
@@ -26,6 +28,14 @@ pub const TOPOLOGIES: &[Topology] = &[Topology::OneProcess, Topology::Processes]
 /// If it has not been built: a test that runs nothing must not pass.
 pub fn program() -> PathBuf {
     built("argus", "argus")
+}
+
+/// The keeper that breaks the rules.
+///
+/// # Panics
+/// As [`program`].
+pub fn hostile_keeper() -> PathBuf {
+    built("hostile-keeper", "argus-e2e")
 }
 
 /// Where platforms of all tests and test runs keep what they compile: a name there says by what it was made.

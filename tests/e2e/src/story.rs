@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use argus_domain::time::Timestamp;
 use serde_json::Value;
 
-use crate::{Platform, until};
+use crate::{Platform, chain::Recorded, until};
 
 /// An instant of the API.
 ///
@@ -49,6 +49,23 @@ pub async fn on_chain(platform: &Platform, key: &str, value: u64, tasks: &[Value
     assert_eq!(stored, value, "the value of {key}");
     let transactions = distinct(tasks, "execution_tx_hash");
     assert_eq!(transactions, tasks.len(), "a transaction per task: {tasks:#?}");
+}
+
+/// Demands that the chain shows exactly one effect per task, in the transaction that the task names, with the value
+/// that belongs to it, and nothing else: not for these tasks, not for any other, ever.
+pub async fn only_effects(platform: &Platform, expected: &[(&Value, &str, u64)]) {
+    let mut wanted: Vec<Recorded> = expected
+        .iter()
+        .map(|(task, key, value)| Recorded {
+            transaction: task["execution_tx_hash"].as_str().expect("a hash").to_owned(),
+            key: (*key).to_owned(),
+            value: *value,
+        })
+        .collect();
+    let mut found = platform.chain().recorded().await;
+    wanted.sort();
+    found.sort();
+    assert_eq!(found, wanted, "the chain's effects, and those of the tasks");
 }
 
 /// How many different texts a field has.

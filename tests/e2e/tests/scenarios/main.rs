@@ -3,6 +3,7 @@
 mod commands;
 mod death;
 mod folder;
+mod hostile;
 mod main_job;
 mod refusals;
 mod triggers;
