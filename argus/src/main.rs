@@ -16,6 +16,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Cli, Command, show};
+use mimalloc::MiMalloc;
+
+/// A task makes a few hundred small allocations on one thread and frees them on another, which this allocator is made
+/// for: measured by M5, it saves a tenth of the CPU.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

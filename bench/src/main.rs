@@ -23,6 +23,10 @@ use tokio::runtime::Builder;
 
 use crate::measure::Row;
 
+/// The one that `argus` has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Every row there is.
 const ALL: [&str; 5] = ["M2", "M5", "M5q", "M7", "M14"];
 
