@@ -25,7 +25,7 @@ use crate::{
 
 /// One message, as it came.
 pub(crate) enum Message {
-    Begin(Box<Attempt>),
+    Begin(Arc<Attempt>),
     HandOff(Box<HandoffOrder>),
     Admit { hello: KeeperHello, row: Box<KeeperRecord>, stream: Stream },
     Said { keeper: KeeperId, said: Said },
@@ -56,8 +56,8 @@ impl Handle {
 
 #[async_trait]
 impl Aggregate for Handle {
-    async fn begin(&self, attempt: Attempt) -> Result<(), LinkError> {
-        self.put(Message::Begin(Box::new(attempt))).await
+    async fn begin(&self, attempt: Arc<Attempt>) -> Result<(), LinkError> {
+        self.put(Message::Begin(attempt)).await
     }
 
     async fn hand_off(&self, order: HandoffOrder) -> Result<(), LinkError> {

@@ -3,8 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use argus_domain::{
-    attempt::{Assignment, Attempt, SignedAssignment},
-    call::Signature,
+    attempt::{Assignment, Attempt, JobDigests, SecondRound, SignedAssignment},
     ids::{JobId, KeeperId},
     job::Job,
     keeper::{KeeperHello, KeeperRecord, LiveKeeper},
@@ -54,10 +53,19 @@ struct Service {
     /// Attempts that have not ended, as far as they are known, with what is signed for them.
     open: HashMap<Key, Arc<Assignment>>,
     jobs: HashMap<(JobId, u32), Arc<Job>>,
+    digests: JobDigests,
     errands: mpsc::Sender<Errand>,
     /// Passed to sessions, which put what keepers say into our inbox.
     inbox: mpsc::Sender<Message>,
-    signed: Option<(Key, Signature)>,
+    /// What is sealed and sent at the end of this turn.
+    outgoing: Vec<Outgoing>,
+}
+
+/// Work for a keeper: an assignment, or a second round of one.
+struct Outgoing {
+    keeper: KeeperId,
+    assignment: Arc<Assignment>,
+    second: Option<Arc<SecondRound>>,
 }
 
 pub(crate) async fn run(
@@ -86,9 +94,10 @@ pub(crate) async fn run(
         roster: Roster::default(),
         open: HashMap::new(),
         jobs: HashMap::new(),
+        digests: JobDigests::default(),
         errands,
         inbox: sender,
-        signed: None,
+        outgoing: Vec::new(),
         config,
         ports,
     };
@@ -122,6 +131,7 @@ pub(crate) async fn run(
         }
         service.carry_out(out).await?;
         service.send_waiting();
+        service.send();
     }
 }
 
@@ -130,7 +140,7 @@ impl Service {
         let mut begins = Vec::new();
         for message in messages {
             match message {
-                Message::Begin(attempt) => begins.push(*attempt),
+                Message::Begin(attempt) => begins.push(attempt),
                 Message::HandOff(order) => self.hand_off(*order),
                 Message::Admit { hello, row, stream } => self.admit(hello, row, stream, out),
                 Message::Said { keeper, said } => self.said(keeper, said, out),
@@ -140,7 +150,7 @@ impl Service {
     }
 
     /// Reads what belongs to the attempts, in one go, and has the machine begin them.
-    async fn begin(&mut self, attempts: Vec<Attempt>, out: &mut Vec<Effect>) -> Result<(), StoreError> {
+    async fn begin(&mut self, attempts: Vec<Arc<Attempt>>, out: &mut Vec<Effect>) -> Result<(), StoreError> {
         if attempts.is_empty() {
             return Ok(());
         }
@@ -166,9 +176,8 @@ impl Service {
             };
             let (job, task) = (job.clone(), task.clone());
             self.open.entry((attempt.task, attempt.no)).or_insert_with(|| {
-                Arc::new(Assignment { job: (*job).clone(), task: (*task).clone(), attempt: attempt.clone() })
+                Arc::new(Assignment { job: job.clone(), task: task.clone(), attempt: attempt.clone() })
             });
-            let attempt = Box::new(attempt);
             self.machine.handle(now, Input::Begin { attempt, job, task }, out);
         }
         Ok(())
@@ -330,10 +339,7 @@ impl Service {
             Effect::Assign { keeper, assignment } => self.assign(keeper, assignment, out),
             Effect::Second { keeper, round } => {
                 let Some(assignment) = self.open.get(&(round.task, round.attempt)).cloned() else { return };
-                if let Some(assignment) = self.signed(&assignment) {
-                    let round = Box::new(Arc::unwrap_or_clone(round));
-                    self.roster.put(keeper, ToKeeper::Second { assignment: Box::new(assignment), round });
-                }
+                self.outgoing.push(Outgoing { keeper, assignment, second: Some(round) });
             }
             Effect::Ended { task, attempt, outcome } => {
                 self.open.remove(&(task, attempt));
@@ -351,7 +357,7 @@ impl Service {
         match self.roster.add(keeper, assignment.clone(), self.config.waiting_max) {
             None => self.machine.handle(now, Input::Gone(keeper), out),
             Some(Added::Waiting) => {}
-            Some(Added::InHand) => self.send(keeper, &assignment),
+            Some(Added::InHand) => self.outgoing.push(Outgoing { keeper, assignment, second: None }),
             Some(Added::Full) => {
                 let (task, attempt) = (assignment.task.id, assignment.attempt.no);
                 let reason = "too many assignments wait for this keeper".to_owned();
@@ -360,38 +366,45 @@ impl Service {
         }
     }
 
-    /// Sends what has waited and has a credit now.
+    /// Takes up what has waited and has a credit now.
     fn send_waiting(&mut self) {
         let open = &self.open;
         let ready = self.roster.ready(self.ports.clock.now(), |key| open.contains_key(key));
-        for (keeper, assignment) in ready {
-            self.send(keeper, &assignment);
-        }
+        let work =
+            ready.into_iter().map(|(keeper, assignment)| Outgoing { keeper, assignment, second: None });
+        self.outgoing.extend(work);
     }
 
-    fn send(&mut self, keeper: KeeperId, assignment: &Assignment) {
-        if let Some(signed) = self.signed(assignment)
-            && self.roster.put(keeper, ToKeeper::Assign(Box::new(signed)))
-        {
-            self.config.failpoint.reach(Step::Assigned);
+    /// Sends what goes out this turn, under one signature.
+    fn send(&mut self) {
+        let outgoing = std::mem::take(&mut self.outgoing);
+        let key = |a: &Assignment| (a.task.id, a.attempt.no);
+        let mut places = HashMap::new();
+        let mut digests = Vec::new();
+        for Outgoing { assignment, .. } in &outgoing {
+            places.entry(key(assignment)).or_insert_with(|| {
+                digests.push(assignment.digest(self.digests.of(&assignment.job)));
+                digests.len() - 1
+            });
         }
-    }
-
-    fn signed(&mut self, assignment: &Assignment) -> Option<SignedAssignment> {
-        let key = (assignment.task.id, assignment.attempt.no);
-        let signature = match self.signed {
-            // The keepers of one attempt follow each other.
-            Some((last, signature)) if last == key => signature,
-            Some(_) | None => match self.ports.signer.sign(assignment.digest()) {
-                Ok(signature) => signature,
-                Err(error) => {
-                    tracing::error!(%error, "an assignment cannot be signed");
-                    return None;
-                }
-            },
+        let seals = match self.ports.signer.seal(&digests) {
+            Ok(seals) => seals,
+            Err(error) => return tracing::error!(%error, "assignments cannot be sealed"),
         };
-        self.signed = Some((key, signature));
-        Some(SignedAssignment { assignment: assignment.clone(), signature })
+        for Outgoing { keeper, assignment, second } in outgoing {
+            let Some(seal) = places.get(&key(&assignment)).and_then(|place| seals.get(*place)) else {
+                continue;
+            };
+            let assignment = SignedAssignment { assignment, seal: seal.clone() };
+            let message = match second {
+                None => ToKeeper::Assign(assignment),
+                Some(round) => ToKeeper::Second { assignment, round: Box::new(Arc::unwrap_or_clone(round)) },
+            };
+            let is_first_round = matches!(message, ToKeeper::Assign(_));
+            if self.roster.put(keeper, message) && is_first_round {
+                self.config.failpoint.reach(Step::Assigned);
+            }
+        }
     }
 }
 

@@ -125,7 +125,7 @@ fn fault(ports: &Ports, keeper: KeeperId, answer: &Answer) -> Option<&'static st
     if observation.keeper != keeper {
         return Some("the observation names another keeper");
     }
-    if ports.signer.recover(observation.digest(), &observation.signature) != Some(keeper.0) {
+    if !ports.signer.is_sealed_by(keeper.0, observation.digest(), &observation.seal) {
         return Some("the observation is not signed by its keeper");
     }
     if answer.transcript.root() != observation.transcript_root {

@@ -66,7 +66,7 @@ impl Dispatch for Late<dyn Dispatch> {
 
 #[async_trait]
 impl Aggregate for Late<dyn Aggregate> {
-    async fn begin(&self, attempt: Attempt) -> Result<(), LinkError> {
+    async fn begin(&self, attempt: Arc<Attempt>) -> Result<(), LinkError> {
         self.end()?.begin(attempt).await
     }
 

@@ -129,7 +129,13 @@ impl Platform {
             aggregate: aggregator.clone(),
             readers: readers.clone(),
         };
+        let machine = argus_machine::dispatch::Config {
+            // Nothing here sees receipts, so every task stays in hand to the end.
+            flights_max: 1 << 20,
+            ..argus_machine::dispatch::Config::default()
+        };
         let config = argus_dispatcher::Config {
+            machine,
             head: Duration::from_millis(250),
             // Keepers come and go by message; this is only how soon the first are known.
             keepers: Duration::from_millis(250),

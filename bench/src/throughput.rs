@@ -24,7 +24,7 @@ use crate::{
 /// Jobs whose tasks are opened in turn: the scheduler's batch of what is due in one instant.
 const JOBS: u32 = 500;
 /// Tasks that are open and not broadcast yet: enough that nothing idles, few enough that none waits long.
-const WINDOW: usize = 2_000;
+const WINDOW: usize = 4_000;
 /// Runs that a keeper takes at once here: hides the commit that every claim waits for.
 const CAPACITY: u32 = 256;
 

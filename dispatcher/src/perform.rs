@@ -44,10 +44,11 @@ pub(crate) async fn perform(
     let mut feedback = Vec::new();
     while !queues.is_empty() {
         let facts = queues.next_facts();
+        let mut changes = Vec::new();
         if !facts.is_empty() {
-            record(config, ports, in_hand, &mut queues, facts, &mut feedback).await?;
+            changes = record(config, ports, in_hand, &mut queues, facts, &mut feedback).await?;
         }
-        leave(config, ports, in_hand, &mut queues).await;
+        leave(config, ports, in_hand, &mut queues, changes).await;
     }
     Ok(feedback)
 }
@@ -126,6 +127,7 @@ impl Queues {
     }
 }
 
+/// Makes facts durable; gives what those who watch are to hear of them.
 async fn record(
     config: &Config,
     ports: &Ports,
@@ -133,7 +135,7 @@ async fn record(
     queues: &mut Queues,
     facts: Vec<Fact>,
     feedback: &mut Vec<Input>,
-) -> Result<(), StoreError> {
+) -> Result<Vec<Change>, StoreError> {
     let outcomes = Retry::new(config).run("record", || ports.tasks.record(facts.clone())).await?;
     let mut changes = Vec::new();
     for (fact, outcome) in facts.into_iter().zip(outcomes) {
@@ -157,8 +159,7 @@ async fn record(
             }
         }
     }
-    publish(config, ports, changes).await;
-    Ok(())
+    Ok(changes)
 }
 
 fn reached(config: &Config, fact: &Fact) {
@@ -179,29 +180,37 @@ fn reached(config: &Config, fact: &Fact) {
     }
 }
 
-async fn leave(config: &Config, ports: &Ports, in_hand: &mut InHand, queues: &mut Queues) {
+async fn leave(
+    config: &Config,
+    ports: &Ports,
+    in_hand: &mut InHand,
+    queues: &mut Queues,
+    mut changes: Vec<Change>,
+) {
     let mut sends = Vec::new();
-    let mut changes = Vec::new();
+    let mut announced = Vec::new();
     for effect in queues.next_leaving() {
         match effect {
             // Only what comes before a task's next fact is here.
             Effect::Record(_) => {}
             Effect::Begin(_) | Effect::HandOff(_) => sends.push(effect),
-            Effect::Announce { job, task, settlement } => changes.push(Change {
-                job: job.id,
-                owner: job.owner,
-                task: task.id,
-                public_id: task.public_id(),
-                kind: ChangeKind::Settled,
-                seq: 0,
-                at: settlement.at,
-            }),
+            Effect::Announce { job, task, settlement } => {
+                announced.push(task.id);
+                changes.push(Change {
+                    job: job.id,
+                    owner: job.owner,
+                    task: task.id,
+                    public_id: task.public_id(),
+                    kind: ChangeKind::Settled,
+                    seq: 0,
+                    at: settlement.at,
+                });
+            }
             Effect::Full(task) | Effect::Forget(task) => {
                 in_hand.remove(&task);
             }
         }
     }
-    let announced: Vec<TaskId> = changes.iter().map(|c| c.task).collect();
     let (published, ()) = tokio::join!(publish(config, ports, changes), send(config, ports, sends));
     if !published {
         for task in announced {
@@ -241,7 +250,7 @@ async fn send(config: &Config, ports: &Ports, sends: Vec<Effect>) {
             let task = effect.task();
             let sent = timeout(config.call_timeout, async {
                 match effect {
-                    Effect::Begin(attempt) => aggregate.begin(*attempt).await,
+                    Effect::Begin(attempt) => aggregate.begin(attempt).await,
                     Effect::HandOff(order) => aggregate.hand_off(*order).await,
                     Effect::Record(_) | Effect::Announce { .. } | Effect::Full(_) | Effect::Forget(_) => {
                         Ok(())

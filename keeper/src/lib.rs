@@ -11,6 +11,7 @@ mod order;
 mod perform;
 mod ports;
 mod run;
+mod seal;
 mod second;
 mod session;
 mod sign;
@@ -86,7 +87,8 @@ pub(crate) struct Inner {
     ports: Ports,
     id: KeeperId,
     modules: modules::Modules,
-    pins: verify::CheckedPins,
+    known: verify::Known,
+    sealer: seal::Sealer,
     in_hand: session::InHand,
     /// For runs, and apart from them for replays: a second round is asked for while other runs are in hand.
     slots: Arc<Semaphore>,
@@ -137,7 +139,8 @@ pub fn new(config: Config, ports: Ports) -> (Handle, impl Future<Output = Result
             config.module_cache_bytes,
             config.module_bytes_max,
         ),
-        pins: verify::CheckedPins::default(),
+        known: verify::Known::default(),
+        sealer: seal::Sealer::default(),
         in_hand: session::InHand::default(),
         slots: Arc::new(Semaphore::new(config.capacity as usize)),
         replays: Arc::new(Semaphore::new(config.capacity as usize)),

@@ -5,14 +5,14 @@ use std::time::Duration;
 use argus_domain::{
     Address, Bytes, U256,
     act::{HandoffOrder, Intent},
-    call::Claim,
+    call::{Claim, Signature},
     contracts::{decode_is_used, decode_uint, encode_execute, encode_fee, encode_is_used},
-    ids::TaskId,
+    ids::{KeeperId, TaskId},
     job::Mode,
     task::Agreed,
 };
 use argus_machine::transaction::Work;
-use argus_ports::{ChainError, ChainReader, ChainWriter, chain::At};
+use argus_ports::{ChainError, ChainReader, ChainWriter, KeptClaim, chain::At};
 use tokio::time::sleep;
 
 use crate::{Inner, config::Config, ports::Ports};
@@ -61,13 +61,12 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Everything that is needed to act on an order: checked, simulated, weighed.
 pub async fn prepare(keeper: &Inner, order: &HandoffOrder) -> Result<(Work, Vec<Intent>), Refusal> {
     let (config, ports) = (&keeper.config, &keeper.ports);
-    let known =
-        ports.journal.intents(order.task.id).await.map_err(|e| Refusal::Unreachable(e.to_string()))?;
-    if let Some(last) = known.last() {
+    let kept = ports.journal.of_task(order.task.id).await.map_err(|e| Refusal::Unreachable(e.to_string()))?;
+    if let Some(last) = kept.intents.last() {
         // It was acted on before: the journal says how, and the platform is only told again.
-        return Ok((again(last), known));
+        return Ok((again(last), kept.intents));
     }
-    check(config, ports, order).await?;
+    check(config, ports, order, &kept.claims)?;
     let chain = order.agreed.call.chain;
     let missing = || Refusal::Unreachable(format!("this keeper has no node of chain {chain}"));
     let writer = ports.writers.get(&chain).ok_or_else(missing)?.as_ref();
@@ -87,7 +86,7 @@ pub async fn prepare(keeper: &Inner, order: &HandoffOrder) -> Result<(Work, Vec<
     };
     let left = order.handoff.patience_until.since(ports.clock.now());
     let work = tokio::time::timeout(left, weighed).await.map_err(|_| Refusal::Late)??;
-    Ok((work, known))
+    Ok((work, Vec::new()))
 }
 
 fn again(intent: &Intent) -> Work {
@@ -104,7 +103,7 @@ fn again(intent: &Intent) -> Work {
 }
 
 /// Whether the order holds: it is for this keeper, in time, and its call is what a quorum signed.
-async fn check(config: &Config, ports: &Ports, order: &HandoffOrder) -> Result<(), Refusal> {
+fn check(config: &Config, ports: &Ports, order: &HandoffOrder, ours: &[KeptClaim]) -> Result<(), Refusal> {
     let HandoffOrder { handoff, job, task, agreed } = order;
     let me = ports.signer.address();
     let holds = |holds: bool, what: &'static str| holds.then_some(()).ok_or(Refusal::Inconsistent(what));
@@ -116,43 +115,56 @@ async fn check(config: &Config, ports: &Ports, order: &HandoffOrder) -> Result<(
     if now >= agreed.valid_until || now >= handoff.patience_until {
         return Err(Refusal::Late);
     }
-    let claim = agreed.claim(job, task.id);
     match job.policy.mode {
         Mode::Quorum { threshold, .. } => {
             holds(config.executors.contains_key(&agreed.call.chain), "no executor is known on its chain")?;
-            check_quorum(config, ports, agreed, &claim, usize::from(threshold))
+            check_signers(agreed, usize::from(threshold))
         }
         Mode::Solo => {
-            let kept = ports.journal.claimed(task.id, agreed.attempt, agreed.round).await;
-            let kept = kept.map_err(|e| Refusal::Unreachable(e.to_string()))?;
-            let digest = claim.digest(&config.domain(agreed.call.chain));
-            kept.is_some_and(|kept| kept.digest == digest).then_some(()).ok_or(Refusal::NotOurs)
+            let digest = agreed.claim(job, task.id).digest(&config.domain(agreed.call.chain));
+            let mut of_round = ours.iter().filter(|c| (c.attempt, c.round) == (agreed.attempt, agreed.round));
+            of_round.any(|claim| claim.digest == digest).then_some(()).ok_or(Refusal::NotOurs)
         }
     }
 }
 
-fn check_quorum(
-    config: &Config,
-    ports: &Ports,
-    agreed: &Agreed,
-    claim: &Claim,
-    needed: usize,
-) -> Result<(), Refusal> {
-    let digest = claim.digest(&config.domain(agreed.call.chain));
+/// Whether enough keepers are named as signers. What they signed is the executor's to check, in the simulation that
+/// follows: recovering signatures is the dearest computation of a task, and its answer is the one that counts.
+fn check_signers(agreed: &Agreed, needed: usize) -> Result<(), Refusal> {
     // Strict order is what makes the signers distinct, here as in the contract.
     let ascending = agreed.signatures.windows(2).all(|pair| pair[0].0 < pair[1].0);
     if !ascending {
         return Err(Refusal::Inconsistent("its signatures are not in ascending order of signer"));
     }
-    let valid = agreed
-        .signatures
-        .iter()
-        .filter(|(keeper, signature)| ports.signer.recover(digest, signature) == Some(keeper.0))
-        .count();
-    if valid < agreed.signatures.len() || valid < needed.max(1) {
-        return Err(Refusal::NoQuorum { valid, needed });
+    let named = agreed.signatures.len();
+    if named < needed.max(1) { Err(Refusal::NoQuorum { valid: named, needed }) } else { Ok(()) }
+}
+
+/// Why the executor refuses an order, as far as can be found out.
+async fn refused(
+    keeper: &Inner,
+    reader: &dyn ChainReader,
+    order: &HandoffOrder,
+    claim: &Claim,
+    reason: String,
+) -> Refusal {
+    let HandoffOrder { job, task, agreed, .. } = order;
+    let domain = keeper.config.domain(agreed.call.chain);
+    let used = reader.call(None, domain.executor, encode_is_used(task.id), At::Head).await;
+    if used.ok().as_ref().and_then(decode_is_used) == Some(true) {
+        return Refusal::Used;
     }
-    Ok(())
+    let digest = claim.digest(&domain);
+    let signed = |(keeper_id, signature): &&(KeeperId, Signature)| {
+        keeper.ports.signer.recover(digest, signature) == Some(keeper_id.0)
+    };
+    let valid = agreed.signatures.iter().filter(signed).count();
+    match job.policy.mode {
+        Mode::Quorum { threshold, .. } if valid < agreed.signatures.len() => {
+            Refusal::NoQuorum { valid, needed: usize::from(threshold) }
+        }
+        Mode::Quorum { .. } | Mode::Solo => Refusal::Reverts(reason),
+    }
 }
 
 async fn through_executor(
@@ -164,7 +176,8 @@ async fn through_executor(
     let HandoffOrder { job, task, agreed, .. } = order;
     let executor = keeper.config.domain(agreed.call.chain).executor;
     let signatures: Vec<_> = agreed.signatures.iter().map(|(_, s)| *s).collect();
-    let data = encode_execute(&agreed.claim(job, task.id), &agreed.call.calldata, &signatures);
+    let claim = agreed.claim(job, task.id);
+    let data = encode_execute(&claim, &agreed.call.calldata, &signatures);
     let (whole, inner, fee) = tokio::join!(
         writer.estimate(keeper.id.0, executor, U256::ZERO, data.clone()),
         writer.estimate(executor, agreed.call.target, U256::ZERO, agreed.call.calldata.clone()),
@@ -173,11 +186,7 @@ async fn through_executor(
     let whole = match whole {
         Ok(gas) => gas,
         Err(ChainError::Reverted { reason, .. }) => {
-            let used = reader.call(None, executor, encode_is_used(task.id), At::Head).await;
-            return Err(match used.ok().as_ref().and_then(decode_is_used) {
-                Some(true) => Refusal::Used,
-                Some(false) | None => Refusal::Reverts(reason),
-            });
+            return Err(refused(keeper, reader, order, &claim, reason).await);
         }
         Err(error) => return Err(refusal(error)),
     };

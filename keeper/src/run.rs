@@ -54,19 +54,17 @@ pub struct Outcome {
 
 /// Verifies, runs, signs. The caller holds the deadline.
 pub async fn answer(keeper: &Inner, signed: &SignedAssignment) -> Result<Answer, Decline> {
-    verify::check(&keeper.config, &keeper.ports, &keeper.pins, signed).await?;
+    verify::check(&keeper.config, &keeper.ports, &keeper.known, signed).await?;
     let assignment = &signed.assignment;
     let outcome = execute(keeper, assignment, None).await?;
     let Outcome { input, report, output } = outcome;
-    let observation = sign::observation(&keeper.ports, assignment, &input, report.as_ref(), output)?;
-    let claim = match &observation.output {
-        Output::Call(call) => {
-            Some(sign::claim(&keeper.config, &keeper.ports, assignment, call, Round(1)).await?)
-        }
+    let claim = match &output {
+        Output::Call(call) => sign::claim(&keeper.config, &keeper.ports, assignment, call, Round(1)).await?,
         Output::Skip(_) | Output::Fail(_) => None,
     };
+    let observation = sign::observation(keeper, assignment, &input, report.as_ref(), output).await?;
     let (transcript, log) = report.map(|r| (r.transcript, r.log)).unwrap_or_default();
-    Ok(Answer { observation, claim, transcript, log })
+    Ok(Answer { observation: Arc::new(observation), claim, transcript, log })
 }
 
 /// Runs the assignment, or replays a transcript of it.

@@ -22,7 +22,7 @@ pub async fn answer(
     signed: &SignedAssignment,
     round: SecondRound,
 ) -> Result<SignedClaim, Decline> {
-    verify::check(&keeper.config, &keeper.ports, &keeper.pins, signed).await?;
+    verify::check(&keeper.config, &keeper.ports, &keeper.known, signed).await?;
     let assignment = &signed.assignment;
     let SecondRound { observations, chosen, transcript, .. } = round;
     let refuse = |why: &str| Decline::Round(why.to_owned());
@@ -56,7 +56,8 @@ pub async fn answer(
     if again.output != taken.output {
         return Err(refuse("the replay comes to another call"));
     }
-    sign::claim(&keeper.config, &keeper.ports, assignment, call, Round(2)).await
+    let claim = sign::claim(&keeper.config, &keeper.ports, assignment, call, Round(2)).await?;
+    claim.ok_or_else(|| refuse("mode `Solo` has no second round"))
 }
 
 /// Whether an observation is of this attempt, and of the keeper that it names.
@@ -65,8 +66,8 @@ fn check(keeper: &Inner, assignment: &Assignment, observation: &Observation) -> 
     let is_ours = observation.task == attempt.task
         && observation.attempt == attempt.no
         && attempt.keepers.contains(&observation.keeper);
-    let signer = keeper.ports.signer.recover(observation.digest(), &observation.signature);
-    if !is_ours || signer != Some(observation.keeper.0) {
+    let signer = &keeper.ports.signer;
+    if !is_ours || !signer.is_sealed_by(observation.keeper.0, observation.digest(), &observation.seal) {
         return Err(Decline::Round(
             "an observation is not of this attempt, or not signed by its keeper".to_owned(),
         ));

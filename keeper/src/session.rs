@@ -140,8 +140,8 @@ async fn beat(keeper: &Inner, session: &dyn KeeperSession<FromKeeper, ToKeeper>)
 
 fn take(keeper: &Arc<Inner>, message: ToKeeper, runs: &mut JoinSet<()>) {
     match message {
-        ToKeeper::Assign(signed) => assigned(keeper, *signed, runs),
-        ToKeeper::Second { assignment, round } => second_round(keeper, *assignment, *round, runs),
+        ToKeeper::Assign(signed) => assigned(keeper, signed, runs),
+        ToKeeper::Second { assignment, round } => second_round(keeper, assignment, *round, runs),
         ToKeeper::Perform(order) => {
             let (task, chain) = (order.task.id, order.agreed.call.chain);
             let Err(reason) = keeper.hand_to_performer(chain, *order) else { return };

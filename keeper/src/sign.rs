@@ -5,16 +5,17 @@ use argus_domain::{
     attempt::{Assignment, Observation, Output, SignedClaim},
     call::{Call, Signature},
     ids::{KeeperId, Round},
-    job::Args,
+    job::{Args, Mode},
     run::{RunInput, RunReport, Transcript},
+    seal::Seal,
 };
-use argus_ports::{Step, StoreError};
+use argus_ports::{KeptClaim, Step, StoreError};
 
-use crate::{config::Config, ports::Ports, run::Decline};
+use crate::{Inner, config::Config, ports::Ports, run::Decline};
 
-/// The signed report of a run; `report` is `None` where no script ran.
-pub fn observation(
-    ports: &Ports,
+/// The sealed report of a run; `report` is `None` where no script ran.
+pub async fn observation(
+    keeper: &Inner,
     assignment: &Assignment,
     input: &RunInput,
     report: Option<&RunReport>,
@@ -23,14 +24,14 @@ pub fn observation(
     let mut observation = Observation {
         task: assignment.task.id,
         attempt: assignment.attempt.no,
-        keeper: KeeperId(ports.signer.address()),
+        keeper: keeper.id,
         module: B256::ZERO,
         engine: assignment.attempt.engine,
         input: B256::ZERO,
         transcript_root: Transcript::default().root(),
         fuel: 0,
         output,
-        signature: Signature([0; 65]),
+        seal: Seal::alone(Signature([0; 65])),
     };
     if let (Some(report), Args::Computed { module, .. }) = (report, &assignment.job.args) {
         observation.module = module.digest();
@@ -39,29 +40,32 @@ pub fn observation(
         observation.transcript_root = report.transcript.root();
         observation.fuel = report.fuel;
     }
-    observation.signature =
-        ports.signer.sign(observation.digest()).map_err(|e| Decline::Own(e.to_string()))?;
+    let sealed = keeper.sealer.seal(keeper.ports.signer.as_ref(), observation.digest()).await;
+    observation.seal = sealed.map_err(|e| Decline::Own(e.to_string()))?;
     Ok(observation)
 }
 
 /// The one claim of this attempt and round: durable before anyone sees it. A keeper that was restarted in between
-/// and now comes to another call signs nothing.
+/// and now comes to another call signs nothing. `None` in mode `Solo`, where nobody checks a signature.
 pub async fn claim(
     config: &Config,
     ports: &Ports,
     assignment: &Assignment,
     call: &Call,
     round: Round,
-) -> Result<SignedClaim, Decline> {
+) -> Result<Option<SignedClaim>, Decline> {
     let attempt = &assignment.attempt;
     let digest = attempt.claim(&assignment.job, call).digest(&config.domain(call.chain));
-    let signature = ports.signer.sign(digest).map_err(|e| Decline::Own(e.to_string()))?;
-    let keeper = KeeperId(ports.signer.address());
-    let claim = SignedClaim { task: attempt.task, attempt: attempt.no, round, keeper, digest, signature };
+    let claim = KeptClaim { task: attempt.task, attempt: attempt.no, round, digest };
     let kept = ports.journal.claim(claim).await.map_err(|e: StoreError| Decline::Own(e.to_string()))?;
     if kept.digest != digest {
         return Err(Decline::Signed);
     }
     config.failpoint.reach(Step::Claimed);
-    Ok(kept)
+    if attempt.mode == Mode::Solo {
+        return Ok(None);
+    }
+    let signature = ports.signer.sign(digest).map_err(|e| Decline::Own(e.to_string()))?;
+    let keeper = KeeperId(ports.signer.address());
+    Ok(Some(SignedClaim { task: attempt.task, attempt: attempt.no, round, keeper, digest, signature }))
 }

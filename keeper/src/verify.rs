@@ -1,9 +1,13 @@
 //! What a keeper checks before it runs anything: the platform's word counts only where it cannot be checked.
 
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use argus_domain::{
-    attempt::{Assignment, SignedAssignment},
+    attempt::{Assignment, JobDigests, SignedAssignment},
     chain::{Log, Pin, TxReceipt},
     ids::{ChainId, KeeperId, Occurrence, TaskId},
     job::{Args, Job, Mode, Trigger},
@@ -89,20 +93,27 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// blocks at most meanwhile, which the age limit leaves room for.
 const PIN_GOOD_FOR: Duration = Duration::from_secs(1);
 
+/// What need not be worked out again.
+#[derive(Default)]
+pub struct Known {
+    jobs: Mutex<JobDigests>,
+    pins: CheckedPins,
+}
+
 /// Pins that were checked lately.
 #[derive(Default)]
-pub struct CheckedPins(Mutex<BTreeMap<ChainId, (Pin, Timestamp)>>);
+struct CheckedPins(Mutex<BTreeMap<ChainId, (Pin, Timestamp)>>);
 
 impl CheckedPins {
     fn is_known(&self, chain: ChainId, pin: Pin, now: Timestamp) -> bool {
-        let known = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known
             .get(&chain)
             .is_some_and(|(good, at)| *good == pin && now.since(*at) < PIN_GOOD_FOR && now >= *at)
     }
 
     fn note(&self, chain: ChainId, pin: Pin, now: Timestamp) {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(chain, (pin, now));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(chain, (pin, now));
     }
 }
 
@@ -110,11 +121,12 @@ impl CheckedPins {
 pub async fn check(
     config: &Config,
     ports: &Ports,
-    pins: &CheckedPins,
+    known: &Known,
     signed: &SignedAssignment,
 ) -> Result<(), Objection> {
     let assignment = &signed.assignment;
-    if ports.signer.recover(assignment.digest(), &signed.signature) != Some(config.platform) {
+    let job = known.jobs.lock().unwrap_or_else(PoisonError::into_inner).of(&assignment.job);
+    if !ports.signer.is_sealed_by(config.platform, assignment.digest(job), &signed.seal) {
         return Err(Objection::Forged);
     }
     let now = ports.clock.now();
@@ -126,7 +138,7 @@ pub async fn check(
         let look = async {
             tokio::try_join!(
                 check_trigger(ports, &assignment.job, &assignment.task),
-                check_pins(config, ports, pins, assignment)
+                check_pins(config, ports, &known.pins, assignment)
             )
         };
         match timeout_at(give_up, look).await {

@@ -143,7 +143,12 @@ fn runs(record: &TaskRecord) -> Vec<(&Attempt, &Observation)> {
         Fact::Observed(observation) => Some(observation),
         _ => None,
     });
-    observed.filter_map(|o| attempts.iter().find(|a| a.no == o.attempt).map(|a| (*a, o))).collect()
+    let mut runs = Vec::new();
+    for observation in observed {
+        let attempt = attempts.iter().copied().find(|a| a.no == observation.attempt);
+        runs.extend(attempt.map(|a| (a.as_ref(), observation.as_ref())));
+    }
+    runs
 }
 
 /// Replays one reported run.

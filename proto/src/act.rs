@@ -78,7 +78,7 @@ impl Wire for AttemptOutcome {
     fn from_wire(m: v1::AttemptOutcome) -> Read<Self> {
         use v1::attempt_outcome::Kind;
         Ok(match m.kind.ok_or_else(|| missing("kind"))? {
-            Kind::Agreed(agreed) => Self::Agreed(Box::new(need(Some(agreed), "agreed")?)),
+            Kind::Agreed(agreed) => Self::Agreed(need(Some(agreed), "agreed")?),
             Kind::Skipped(reason) => Self::Skipped(reason),
             Kind::Failed(reason) => Self::Failed(reason),
             Kind::Disagreed(reason) => Self::Disagreed(reason),

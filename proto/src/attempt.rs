@@ -7,6 +7,7 @@ use argus_domain::{
     },
     ids::{AttemptNo, KeeperId, Round},
     module::EngineId,
+    seal::{PATH_MAX, Seal},
     time::Timestamp,
 };
 
@@ -14,8 +15,8 @@ use crate::{
     Wire,
     call::{pins_from_wire, pins_to_wire},
     field::{
-        Read, WireEnum, hash, keeper, keepers, list, maybe, missing, need, signature, small, task_id, u128,
-        u256, wire_enum, word,
+        Malformed, Read, WireEnum, hash, keeper, keepers, list, maybe, missing, need, signature, small,
+        task_id, u128, u256, wire_enum, word,
     },
     v1,
 };
@@ -94,16 +95,31 @@ impl Wire for SignedAssignment {
     type Message = v1::SignedAssignment;
 
     fn to_wire(&self) -> v1::SignedAssignment {
-        v1::SignedAssignment {
-            assignment: Some(self.assignment.to_wire()),
-            signature: self.signature.0.to_vec(),
-        }
+        v1::SignedAssignment { assignment: Some(self.assignment.to_wire()), seal: Some(self.seal.to_wire()) }
     }
 
     fn from_wire(m: v1::SignedAssignment) -> Read<Self> {
+        Ok(Self { assignment: need(m.assignment, "assignment")?, seal: need(m.seal, "seal")? })
+    }
+}
+
+impl Wire for Seal {
+    type Message = v1::Seal;
+
+    fn to_wire(&self) -> v1::Seal {
+        v1::Seal {
+            signature: self.signature.0.to_vec(),
+            path: self.path.iter().map(|step| step.to_vec()).collect(),
+        }
+    }
+
+    fn from_wire(m: v1::Seal) -> Read<Self> {
+        if m.path.len() > PATH_MAX {
+            return Err(Malformed::new("path", format!("{} steps, {PATH_MAX} at most", m.path.len())));
+        }
         Ok(Self {
-            assignment: need(m.assignment, "assignment")?,
             signature: signature(&m.signature, "signature")?,
+            path: m.path.iter().map(|step| hash(step, "path")).collect::<Read<_>>()?,
         })
     }
 }
@@ -146,7 +162,7 @@ impl Wire for Observation {
             transcript_root: self.transcript_root.to_vec(),
             fuel: self.fuel,
             output: Some(self.output.to_wire()),
-            signature: self.signature.0.to_vec(),
+            seal: Some(self.seal.to_wire()),
         }
     }
 
@@ -161,7 +177,7 @@ impl Wire for Observation {
             transcript_root: hash(&m.transcript_root, "transcript_root")?,
             fuel: m.fuel,
             output: need(m.output, "output")?,
-            signature: signature(&m.signature, "signature")?,
+            seal: need(m.seal, "seal")?,
         })
     }
 }

@@ -110,7 +110,7 @@ impl Wire for Settlement {
     fn from_wire(m: v1::Settlement) -> Read<Self> {
         use v1::settlement::Verdict as Kind;
         let verdict = match m.verdict.ok_or_else(|| missing("verdict"))? {
-            Kind::Agreed(agreed) => Verdict::Agreed(Box::new(need(Some(agreed), "agreed")?)),
+            Kind::Agreed(agreed) => Verdict::Agreed(need(Some(agreed), "agreed")?),
             Kind::Skipped(reason) => Verdict::Skipped(reason),
             Kind::Failed(reason) => Verdict::Failed(reason),
             Kind::Withdrawn(reason) => Verdict::Withdrawn(reason),

@@ -16,6 +16,8 @@ mod module;
 mod task;
 mod trigger;
 
+use std::sync::Arc;
+
 use prost::Message;
 
 pub use field::Malformed;
@@ -43,6 +45,19 @@ pub trait Wire: Sized {
     /// # Errors
     /// [`Malformed`] with the first field that is missing or holds what it may not.
     fn from_wire(message: Self::Message) -> Result<Self, Malformed>;
+}
+
+/// A shared value has the form of the value.
+impl<T: Wire> Wire for Arc<T> {
+    type Message = T::Message;
+
+    fn to_wire(&self) -> Self::Message {
+        (**self).to_wire()
+    }
+
+    fn from_wire(message: Self::Message) -> Result<Self, Malformed> {
+        T::from_wire(message).map(Self::new)
+    }
 }
 
 /// The bytes of a value.

@@ -1,5 +1,10 @@
 //! A secp256k1 key in memory, behind the `Signer` port.
 
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
 use alloy::{
     consensus::{SignableTransaction, TxEip1559},
     eips::eip2718::Encodable2718,
@@ -21,6 +26,31 @@ use zeroize::Zeroizing;
 pub struct LocalSigner {
     key: SecretBox<[u8; 32]>,
     address: Address,
+    recovered: Mutex<Recovered>,
+}
+
+/// Who made the signatures that were met lately. One seal covers many digests, and each of them is checked by itself;
+/// what this key signed comes back to it, too.
+#[derive(Default)]
+struct Recovered {
+    newer: HashMap<(B256, Signature), Option<Address>>,
+    older: HashMap<(B256, Signature), Option<Address>>,
+}
+
+/// Signatures remembered at least; twice as many at most.
+const RECOVERED_KEPT: usize = 512;
+
+impl Recovered {
+    fn get(&self, key: &(B256, Signature)) -> Option<Option<Address>> {
+        self.newer.get(key).or_else(|| self.older.get(key)).copied()
+    }
+
+    fn keep(&mut self, key: (B256, Signature), address: Option<Address>) {
+        if self.newer.len() >= RECOVERED_KEPT {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        self.newer.insert(key, address);
+    }
 }
 
 /// Why a text is no key. Never holds the text.
@@ -44,7 +74,11 @@ impl LocalSigner {
         let mut secret = SecretKey::from_byte_array(*key.expose_secret()).map_err(|_| BadKey)?;
         let address = address_of(&secret.public_key(SECP256K1));
         secret.non_secure_erase();
-        Ok(Self { key, address })
+        Ok(Self { key, address, recovered: Mutex::default() })
+    }
+
+    fn recovered(&self) -> MutexGuard<'_, Recovered> {
+        self.recovered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sign_recoverable(&self, digest: B256) -> Result<RecoverableSignature, SignerError> {
@@ -73,7 +107,9 @@ impl Signer for LocalSigner {
         let mut bytes = [0u8; 65];
         bytes[..64].copy_from_slice(&rs);
         bytes[64] = 27 + u8::from(recovery_bit(recovery));
-        Ok(Signature(bytes))
+        let signature = Signature(bytes);
+        self.recovered().keep((digest, signature), Some(self.address));
+        Ok(signature)
     }
 
     fn sign_transaction(&self, draft: &TxDraft) -> Result<SignedTx, SignerError> {
@@ -95,7 +131,13 @@ impl Signer for LocalSigner {
     }
 
     fn recover(&self, digest: B256, signature: &Signature) -> Option<Address> {
-        recover(digest, signature)
+        let key = (digest, *signature);
+        let known = self.recovered().get(&key);
+        known.unwrap_or_else(|| {
+            let address = recover(digest, signature);
+            self.recovered().keep(key, address);
+            address
+        })
     }
 }
 
@@ -185,6 +227,22 @@ mod tests {
             assert_eq!(recover(digest, &odd), None, "v = {v}");
         }
         assert_eq!(recover(digest, &Signature([0; 65])), None);
+    }
+
+    #[test]
+    fn what_is_remembered_is_what_would_be_recovered() {
+        let (ours, theirs) = (dev(0), dev(1));
+        for n in 0..3 * RECOVERED_KEPT as u64 {
+            let digest = keccak256((n % 700).to_be_bytes());
+            let signature = theirs.sign(digest).expect("signature");
+            let other = keccak256(digest);
+            for (digest, signature) in [(digest, signature), (other, signature), (digest, Signature([0; 65]))]
+            {
+                assert_eq!(ours.recover(digest, &signature), recover(digest, &signature), "{n}");
+            }
+        }
+        let kept = ours.recovered();
+        assert!(kept.newer.len() + kept.older.len() <= 2 * RECOVERED_KEPT);
     }
 
     #[test]

@@ -222,7 +222,7 @@ impl Dispatch for Client {
 
 #[async_trait]
 impl Aggregate for Client {
-    async fn begin(&self, attempt: Attempt) -> Result<(), LinkError> {
+    async fn begin(&self, attempt: Arc<Attempt>) -> Result<(), LinkError> {
         self.call(v1::request::What::Begin(attempt.to_wire())).await.map(|_| ())
     }
 

@@ -61,9 +61,9 @@ impl Framed for ToKeeper {
         use v1::platform_frame::What;
         Ok(Item::Message(match frame.what.ok_or_else(missing)? {
             What::Credits(credits) => return Ok(Item::Credits(credits)),
-            What::Assign(m) => Self::Assign(Box::new(Wire::from_wire(m)?)),
+            What::Assign(m) => Self::Assign(Wire::from_wire(m)?),
             What::Second(m) => Self::Second {
-                assignment: Box::new(Wire::from_wire(m.assignment.ok_or_else(missing)?)?),
+                assignment: Wire::from_wire(m.assignment.ok_or_else(missing)?)?,
                 round: Box::new(Wire::from_wire(m.round.ok_or_else(missing)?)?),
             },
             What::Perform(m) => Self::Perform(Box::new(Wire::from_wire(m)?)),

@@ -5,11 +5,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use argus_domain::{
-    attempt::SignedClaim,
-    ids::{AttemptNo, ChainId, Round, TaskId},
-};
-use argus_ports::{Intent, Journal, StoreError};
+use argus_domain::ids::{AttemptNo, ChainId, Round, TaskId};
+use argus_ports::{Intent, Journal, Kept, KeptClaim, StoreError};
 use async_trait::async_trait;
 
 use crate::lock;
@@ -20,7 +17,7 @@ pub struct MemoryJournal(Arc<Mutex<Entries>>);
 
 #[derive(Default)]
 struct Entries {
-    claims: BTreeMap<(TaskId, AttemptNo, Round), SignedClaim>,
+    claims: BTreeMap<(TaskId, AttemptNo, Round), KeptClaim>,
     intents: BTreeMap<(TaskId, u16), Intent>,
     ended: BTreeSet<TaskId>,
 }
@@ -34,18 +31,9 @@ impl MemoryJournal {
 
 #[async_trait]
 impl Journal for MemoryJournal {
-    async fn claim(&self, claim: SignedClaim) -> Result<SignedClaim, StoreError> {
+    async fn claim(&self, claim: KeptClaim) -> Result<KeptClaim, StoreError> {
         let key = (claim.task, claim.attempt, claim.round);
-        Ok(lock(&self.0).claims.entry(key).or_insert(claim).clone())
-    }
-
-    async fn claimed(
-        &self,
-        task: TaskId,
-        attempt: AttemptNo,
-        round: Round,
-    ) -> Result<Option<SignedClaim>, StoreError> {
-        Ok(lock(&self.0).claims.get(&(task, attempt, round)).cloned())
+        Ok(*lock(&self.0).claims.entry(key).or_insert(claim))
     }
 
     async fn intend(&self, intent: Intent) -> Result<Intent, StoreError> {
@@ -61,9 +49,12 @@ impl Journal for MemoryJournal {
         Ok(open)
     }
 
-    async fn intents(&self, task: TaskId) -> Result<Vec<Intent>, StoreError> {
+    async fn of_task(&self, task: TaskId) -> Result<Kept, StoreError> {
         let entries = lock(&self.0);
-        Ok(entries.intents.range((task, 0)..=(task, u16::MAX)).map(|(_, intent)| intent.clone()).collect())
+        let (first, last) = ((task, AttemptNo(0), Round(0)), (task, AttemptNo(u16::MAX), Round(u8::MAX)));
+        let claims = entries.claims.range(first..=last).map(|(_, claim)| *claim);
+        let intents = entries.intents.range((task, 0)..=(task, u16::MAX)).map(|(_, intent)| intent.clone());
+        Ok(Kept { claims: claims.collect(), intents: intents.collect() })
     }
 
     async fn end(&self, task: TaskId) -> Result<(), StoreError> {

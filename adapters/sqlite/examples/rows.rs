@@ -121,7 +121,7 @@ fn facts(task: TaskId) -> Vec<Fact> {
     };
     let at = Timestamp(4);
     vec![
-        Fact::Attempted(attempt),
+        Fact::Attempted(attempt.into()),
         Fact::Claimed(claim(1)),
         Fact::Claimed(claim(2)),
         Fact::HandedOff(Handoff { task, number: 1, keeper, patience_until: at, at }),

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, Row, ToSql, params};
 
 use crate::{
-    cell::{address, corrupt, instant, job_id, of_job, ordered, task_id},
+    cell::{address, corrupt, instant, job_id, job_place, of_job, ordered, task_id},
     database::SqliteStore,
     fault::Fault,
 };
@@ -23,8 +23,9 @@ impl EventBus for SqliteStore {
         let after = ordered(after);
         self.read(move |db| match room {
             Room::Job(job) => {
-                let sql = "SELECT * FROM changes WHERE job = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
-                let found = changes(db, sql, &[&of_job(job), &after, &limit])?;
+                let sql = "SELECT * FROM changes WHERE job_place = ?1 AND job = ?2 AND seq > ?3
+                           ORDER BY seq LIMIT ?4";
+                let found = changes(db, sql, &[&job_place(job), &of_job(job), &after, &limit])?;
                 Ok(found.into_iter().map(|(_, change)| (change.seq, change)).collect())
             }
             Room::Owner(owner) => {
@@ -52,11 +53,13 @@ fn insert(db: &Connection, change: &Change) -> Result<(), Fault> {
         ChangeKind::Lapsed => (7, Timestamp(0)),
     };
     db.prepare_cached(
-        "INSERT INTO changes (job, seq, owner, task, public_id, kind, at, once)
-         VALUES (?1, (SELECT coalesce(max(seq), 0) + 1 FROM changes WHERE job = ?1), ?2, ?3, ?4, ?5, ?6, ?7)
+        "INSERT INTO changes (job_place, job, seq, owner, task, public_id, kind, at, once)
+         VALUES (?1, ?2, 1 + coalesce((SELECT seq FROM changes WHERE job_place = ?1 AND job = ?2
+                                       ORDER BY seq DESC LIMIT 1), 0), ?3, ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT DO NOTHING",
     )?
     .execute(params![
+        job_place(change.job),
         of_job(change.job),
         change.owner.0.0,
         change.task.0.0,

@@ -12,6 +12,17 @@ pub(crate) fn ordered(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
+/// Where rows of a task are looked for: the first eight bytes of its hash. Others may lie there, too.
+pub(crate) fn place(task: TaskId) -> i64 {
+    let [a, b, c, d, e, f, g, h, ..] = task.0.0;
+    i64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// Where rows of a job are looked for: the last eight bytes of its id. Others may lie there, too.
+pub(crate) fn job_place(id: JobId) -> i64 {
+    exact(id.0.as_limbs()[0])
+}
+
 /// A number by which rows are only ever found; the upper half becomes negative, and nothing is lost.
 pub(crate) fn exact(n: u64) -> i64 {
     i64::from_ne_bytes(n.to_ne_bytes())

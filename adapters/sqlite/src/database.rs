@@ -166,8 +166,8 @@ pub(crate) fn tune(db: &Connection) -> Result<(), rusqlite::Error> {
         "PRAGMA synchronous = FULL;
          PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -32768;
-         PRAGMA wal_autocheckpoint = 4000;
-         PRAGMA journal_size_limit = 67108864;",
+         PRAGMA wal_autocheckpoint = 16384;
+         PRAGMA journal_size_limit = 134217728;",
     )
 }
 

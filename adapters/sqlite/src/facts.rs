@@ -10,7 +10,10 @@ use argus_ports::Recorded;
 use argus_proto::encode;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::{cell::body, fault::Fault};
+use crate::{
+    cell::{body, place},
+    fault::Fault,
+};
 
 /// A fact to be recorded, encoded before the writer has it.
 pub(crate) struct Written {
@@ -79,11 +82,7 @@ fn record_one(
         return Ok(known.map_or(Recorded::Refused, |fact| Recorded::Already(Box::new(fact))));
     }
     let inserted = db
-        .prepare_cached(
-            "INSERT INTO facts (task, key, seq, body)
-             VALUES (?1, ?2, (SELECT coalesce(max(seq), 0) + 1 FROM facts WHERE task = ?1), ?3)
-             ON CONFLICT DO NOTHING",
-        )?
+        .prepare_cached("INSERT INTO facts (task, key, body) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
         .execute(params![task, fact.key, fact.body])?;
     if inserted == 0 {
         let known = known(db, task, &fact.key)?;
@@ -100,9 +99,10 @@ fn record_one(
     Ok(Recorded::New)
 }
 
-fn row_of(db: &Connection, id: TaskId) -> Result<Option<i64>, Fault> {
-    let mut select = db.prepare_cached("SELECT row FROM tasks WHERE id = ?1")?;
-    Ok(select.query_row([id.0.0], |row| row.get(0)).optional()?)
+/// The row of a task, by which its facts are kept.
+pub(crate) fn row_of(db: &Connection, id: TaskId) -> Result<Option<i64>, Fault> {
+    let mut select = db.prepare_cached("SELECT row FROM tasks WHERE place = ?1 AND id = ?2")?;
+    Ok(select.query_row(params![place(id), id.0.0], |row| row.get(0)).optional()?)
 }
 
 fn is_deleted(db: &Connection, task: i64) -> Result<bool, Fault> {
@@ -121,7 +121,7 @@ fn known(db: &Connection, task: i64, key: &str) -> Result<Option<Fact>, Fault> {
 
 /// The facts of a task in the order of their recording.
 pub(crate) fn of_task(db: &Connection, task: i64) -> Result<Vec<Fact>, Fault> {
-    let mut select = db.prepare_cached("SELECT body FROM facts WHERE task = ?1 ORDER BY seq")?;
+    let mut select = db.prepare_cached("SELECT body FROM facts WHERE task = ?1 ORDER BY row")?;
     let mut rows = select.query([task])?;
     let mut facts = Vec::new();
     while let Some(row) = rows.next()? {

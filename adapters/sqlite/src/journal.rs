@@ -2,17 +2,14 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use argus_domain::{
-    attempt::SignedClaim,
-    ids::{AttemptNo, ChainId, Round, TaskId},
-};
-use argus_ports::{Intent, Journal, StoreError};
+use argus_domain::ids::{AttemptNo, ChainId, Round, TaskId};
+use argus_ports::{Intent, Journal, Kept, KeptClaim, StoreError};
 use argus_proto::{Wire, encode};
 use async_trait::async_trait;
 use rusqlite::{Connection, ErrorCode, ToSql, params};
 
 use crate::{
-    cell::{body, exact, ordered},
+    cell::{body, exact, hash, ordered, place},
     database::{OpenError, Options, tune},
     fault::Fault,
     migrate,
@@ -62,12 +59,6 @@ fn lock(path: &Path) -> Result<Connection, OpenError> {
     Ok(db)
 }
 
-fn first<T: Wire>(db: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<Option<T>, Fault> {
-    let mut select = db.prepare_cached(sql)?;
-    let mut rows = select.query(values)?;
-    rows.next()?.map(|row| body(row, "body")).transpose()
-}
-
 fn all<T: Wire>(db: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<T>, Fault> {
     let mut select = db.prepare_cached(sql)?;
     let mut rows = select.query(values)?;
@@ -80,27 +71,27 @@ fn all<T: Wire>(db: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<Vec
 
 #[async_trait]
 impl Journal for SqliteJournal {
-    async fn claim(&self, claim: SignedClaim) -> Result<SignedClaim, StoreError> {
+    async fn claim(&self, claim: KeptClaim) -> Result<KeptClaim, StoreError> {
         self.0
             .write(1, move |db| {
-                let known = stored_claim(db, claim.task, claim.attempt, claim.round)?;
-                if let Some(known) = known {
+                let known = claims(db, claim.task)?;
+                let same = |c: &KeptClaim| (c.attempt, c.round) == (claim.attempt, claim.round);
+                if let Some(known) = known.into_iter().find(same) {
                     return Ok(known);
                 }
-                db.prepare_cached("INSERT INTO claims (task, attempt, round, body) VALUES (?1, ?2, ?3, ?4)")?
-                    .execute(params![claim.task.0.0, claim.attempt.0, claim.round.0, encode(&claim)])?;
+                db.prepare_cached(
+                    "INSERT INTO claims (place, task, attempt, round, digest) VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![
+                    place(claim.task),
+                    claim.task.0.0,
+                    claim.attempt.0,
+                    claim.round.0,
+                    claim.digest.0
+                ])?;
                 Ok(claim)
             })
             .await
-    }
-
-    async fn claimed(
-        &self,
-        task: TaskId,
-        attempt: AttemptNo,
-        round: Round,
-    ) -> Result<Option<SignedClaim>, StoreError> {
-        self.0.write(0, move |db| stored_claim(db, task, attempt, round)).await
     }
 
     async fn intend(&self, intent: Intent) -> Result<Intent, StoreError> {
@@ -115,12 +106,11 @@ impl Journal for SqliteJournal {
 
     async fn pending(&self) -> Result<Vec<Intent>, StoreError> {
         let sql = "SELECT body FROM intents WHERE open = 1 ORDER BY chain, nonce, number, task";
-        self.0.write(0, move |db| all(db, sql, &[])).await
+        self.0.read(move |db| all(db, sql, &[])).await
     }
 
-    async fn intents(&self, task: TaskId) -> Result<Vec<Intent>, StoreError> {
-        let sql = "SELECT body FROM intents WHERE task = ?1 ORDER BY number";
-        self.0.write(0, move |db| all(db, sql, &[&task.0.0])).await
+    async fn of_task(&self, task: TaskId) -> Result<Kept, StoreError> {
+        self.0.read(move |db| Ok(Kept { claims: claims(db, task)?, intents: intents(db, task)? })).await
     }
 
     async fn end(&self, task: TaskId) -> Result<(), StoreError> {
@@ -128,8 +118,8 @@ impl Journal for SqliteJournal {
             .write(1, move |db| {
                 db.prepare_cached("INSERT INTO ended (task) VALUES (?1) ON CONFLICT DO NOTHING")?
                     .execute([task.0.0])?;
-                db.prepare_cached("UPDATE intents SET open = 0 WHERE task = ?1 AND open = 1")?
-                    .execute([task.0.0])?;
+                let sql = "UPDATE intents SET open = 0 WHERE place = ?1 AND task = ?2 AND open = 1";
+                db.prepare_cached(sql)?.execute(params![place(task), task.0.0])?;
                 Ok(())
             })
             .await
@@ -137,7 +127,7 @@ impl Journal for SqliteJournal {
 
     async fn highest_nonce(&self, chain: ChainId) -> Result<Option<u64>, StoreError> {
         self.0
-            .write(0, move |db| {
+            .read(move |db| {
                 let mut select = db.prepare_cached("SELECT max(nonce) FROM intents WHERE chain = ?1")?;
                 let highest: Option<i64> = select.query_row([exact(chain.0)], |row| row.get(0))?;
                 Ok(highest.map(i64::unsigned_abs))
@@ -147,15 +137,15 @@ impl Journal for SqliteJournal {
 }
 
 fn intend(db: &Connection, intent: Intent) -> Result<Intent, Fault> {
-    let sql = "SELECT body FROM intents WHERE task = ?1 AND number = ?2";
-    if let Some(known) = first(db, sql, &[&intent.task.0.0, &intent.number])? {
+    if let Some(known) = intents(db, intent.task)?.into_iter().find(|i| i.number == intent.number) {
         return Ok(known);
     }
     db.prepare_cached(
-        "INSERT INTO intents (task, number, chain, nonce, open, body)
-         VALUES (?1, ?2, ?3, ?4, NOT EXISTS (SELECT 1 FROM ended WHERE task = ?1), ?5)",
+        "INSERT INTO intents (place, task, number, chain, nonce, open, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, NOT EXISTS (SELECT 1 FROM ended WHERE task = ?2), ?6)",
     )?
     .execute(params![
+        place(intent.task),
         intent.task.0.0,
         intent.number,
         exact(intent.draft.chain.0),
@@ -165,12 +155,26 @@ fn intend(db: &Connection, intent: Intent) -> Result<Intent, Fault> {
     Ok(intent)
 }
 
-fn stored_claim(
-    db: &Connection,
-    task: TaskId,
-    attempt: AttemptNo,
-    round: Round,
-) -> Result<Option<SignedClaim>, Fault> {
-    let sql = "SELECT body FROM claims WHERE task = ?1 AND attempt = ?2 AND round = ?3";
-    first(db, sql, &[&task.0.0, &attempt.0, &round.0])
+/// A task's claims, by attempt and round.
+fn claims(db: &Connection, task: TaskId) -> Result<Vec<KeptClaim>, Fault> {
+    let mut select = db.prepare_cached(
+        "SELECT attempt, round, digest FROM claims WHERE place = ?1 AND task = ?2 ORDER BY attempt, round",
+    )?;
+    let mut rows = select.query(params![place(task), task.0.0])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(KeptClaim {
+            task,
+            attempt: AttemptNo(row.get("attempt")?),
+            round: Round(row.get("round")?),
+            digest: hash(row, "digest")?,
+        });
+    }
+    Ok(found)
+}
+
+/// A task's intents, by number.
+fn intents(db: &Connection, task: TaskId) -> Result<Vec<Intent>, Fault> {
+    let sql = "SELECT body FROM intents WHERE place = ?1 AND task = ?2 ORDER BY number";
+    all(db, sql, &[&place(task), &task.0.0])
 }

@@ -11,12 +11,14 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, ToSql, params, types::Value};
 
 use crate::{
-    cell::{body, of_job, ordered},
+    cell::{body, of_job, ordered, place},
     database::SqliteStore,
     facts::{self, Written},
     fault::Fault,
     job_rows,
 };
+
+const ONE: &str = "SELECT row, body FROM tasks WHERE place = ?1 AND id = ?2";
 
 #[async_trait]
 impl TaskStore for SqliteStore {
@@ -35,7 +37,7 @@ impl TaskStore for SqliteStore {
         self.read(move |db| {
             let mut found = Vec::with_capacity(ids.len());
             for id in ids {
-                found.extend(records(db, "SELECT row, body FROM tasks WHERE id = ?1", &[&id.0.0])?);
+                found.extend(records(db, ONE, &[&place(id), &id.0.0])?);
             }
             Ok(found)
         })
@@ -43,10 +45,15 @@ impl TaskStore for SqliteStore {
     }
 
     async fn unfinished(&self, after: Option<TaskId>, limit: u32) -> Result<Vec<TaskRecord>, StoreError> {
-        // An empty blob sorts before every id.
-        let after = after.map(|id| id.0.to_vec()).unwrap_or_default();
         self.read(move |db| {
-            let sql = "SELECT row, body FROM tasks WHERE finished = 0 AND id > ?1 ORDER BY id LIMIT ?2";
+            // In the order of their opening.
+            let after = match after {
+                Some(id) => facts::row_of(db, id)?.unwrap_or_default(),
+                None => 0,
+            };
+            let sql =
+                "SELECT row, body FROM tasks INDEXED BY tasks_unfinished WHERE finished = 0 AND row > ?1
+                       ORDER BY row LIMIT ?2";
             records(db, sql, &[&after, &limit])
         })
         .await
@@ -154,7 +161,7 @@ fn open(
     let serial = Serial(job.get("serial")?);
     let (owner, safe): (Value, Value) = (job.get("owner")?, job.get("safe")?);
     let of_this_job = cursor.job == task.job;
-    if exists(db, "SELECT 1 FROM tasks WHERE id = ?1", &task.id.0.0)? {
+    if facts::row_of(db, task.id)?.is_some() {
         if of_this_job {
             job_rows::move_cursor(db, serial, cursor, cursor_body)?;
         }
@@ -166,9 +173,18 @@ fn open(
         return Ok(OpenOutcome::Stale);
     }
     db.prepare_cached(
-        "INSERT INTO tasks (id, public_id, opened_at, owner, safe, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO tasks (place, id, public_id, opened_at, owner, safe, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
-    .execute(params![task.id.0.0, public_id, ordered(task.opened_at.0), owner, safe, task_body])?;
+    .execute(params![
+        place(task.id),
+        task.id.0.0,
+        public_id,
+        ordered(task.opened_at.0),
+        owner,
+        safe,
+        task_body
+    ])?;
     db.prepare_cached("UPDATE cursors SET last_opened_at = ?2 WHERE serial = ?1")?
         .execute(params![serial.0, ordered(task.due.0)])?;
     Ok(OpenOutcome::Opened)

@@ -34,14 +34,15 @@ trait Operation: Send {
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
-struct Write<F, T> {
+struct Act<F, T> {
+    /// About how many rows it writes; none: it only reads.
     rows: usize,
     act: Option<F>,
     result: Option<T>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<F, T> Operation for Write<F, T>
+impl<F, T> Operation for Act<F, T>
 where
     F: FnOnce(&Connection) -> Result<T, Fault> + Send,
     T: Send,
@@ -75,6 +76,15 @@ impl Writer {
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
+    /// Carries `act`, which writes nothing, out on the connection that writes: what a file that is locked for it needs.
+    pub(crate) async fn read<T, F>(&self, act: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        self.write(0, act).await
+    }
+
     /// Carries `act` out and returns after the commit that holds it. `rows` is about how many rows it writes.
     /// An error undoes all of `act` and nothing else.
     pub(crate) async fn write<T, F>(&self, rows: usize, act: F) -> Result<T, StoreError>
@@ -83,7 +93,7 @@ impl Writer {
         F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let operation = Box::new(Write { rows, act: Some(act), result: None, reply });
+        let operation = Box::new(Act { rows, act: Some(act), result: None, reply });
         let queue = self.queue.as_ref().ok_or_else(closed)?;
         queue.send(operation).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
@@ -148,6 +158,9 @@ fn undo(db: &Connection) {
 }
 
 fn in_savepoint(db: &Connection, operation: &mut dyn Operation) -> Result<(), Fault> {
+    if operation.rows() == 0 {
+        return operation.carry_out(db);
+    }
     db.prepare_cached("SAVEPOINT operation")?.execute([])?;
     let result = operation.carry_out(db);
     if db.is_autocommit() {

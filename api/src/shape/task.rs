@@ -47,7 +47,7 @@ pub fn shown(edge: &Edge, record: &TaskRecord, job: &Job) -> Map<String, Value> 
         .unwrap_or_default();
     let performer = state.receipt.as_ref().map(|r| r.keeper).or(state.handoff.as_ref().map(|h| h.keeper));
     let attesters: Vec<_> =
-        state.agreed().map(|a| a.signatures.iter().map(|(keeper, _)| keeper.0).collect()).unwrap_or_default();
+        state.agreed().map(|a| a.keepers().iter().map(|keeper| keeper.0).collect()).unwrap_or_default();
     let value = json!({
         "task_id": task.public_id(),
         "task_number": task.number.0,

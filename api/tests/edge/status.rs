@@ -57,7 +57,7 @@ fn agreement(task: &Task) -> Fact {
         performers: Vec::new(),
         transcript_root: None,
     };
-    let verdict = Verdict::Agreed(Box::new(agreed));
+    let verdict = Verdict::Agreed(agreed.into());
     Fact::Settled(Settlement { task: task.id, at: task.due, verdict })
 }
 

@@ -1,5 +1,7 @@
 //! Between agreeing and acting: how an attempt ended, who is told to act, and what the acting keeper keeps and says.
 
+use std::sync::Arc;
+
 use alloy_primitives::B256;
 
 use crate::{
@@ -14,7 +16,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub enum AttemptOutcome {
     /// A quorum signed this call.
-    Agreed(Box<Agreed>),
+    Agreed(Arc<Agreed>),
     /// A quorum's script said "not now".
     Skipped(String),
     /// A quorum's script failed in the same way.
@@ -31,11 +33,11 @@ pub struct HandoffOrder {
     /// Who may act, until when.
     pub handoff: Handoff,
     /// The job.
-    pub job: Job,
+    pub job: Arc<Job>,
     /// The task.
-    pub task: Task,
+    pub task: Arc<Task>,
     /// What was agreed.
-    pub agreed: Agreed,
+    pub agreed: Arc<Agreed>,
 }
 
 /// What a performer says of a handed-off task.

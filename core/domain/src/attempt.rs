@@ -1,6 +1,6 @@
 //! One try at a task: who runs it, on what, and what each keeper said.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_primitives::{B256, U256, keccak256};
 use serde::{Deserialize, Serialize};
@@ -9,11 +9,12 @@ use crate::{
     call::{Call, Claim, Signature},
     chain::Pin,
     digest::digest_of,
-    ids::{AttemptNo, ChainId, KeeperId, Round, TaskId},
+    ids::{AttemptNo, ChainId, JobId, KeeperId, Round, TaskId},
     job::{Agreement, Args, Job, Mode},
     limits::Limits,
     module::EngineId,
     run::{RunInput, Transcript},
+    seal::Seal,
     task::Task,
     time::Timestamp,
 };
@@ -85,21 +86,47 @@ pub enum Priority {
     Late,
 }
 
-/// What a keeper is told to run. The platform signs its digest.
+/// What a keeper is told to run. The platform seals its digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
     /// The job, in the version of the task.
-    pub job: Job,
+    pub job: Arc<Job>,
     /// The task with what set it off.
-    pub task: Task,
+    pub task: Arc<Task>,
     /// The attempt.
-    pub attempt: Attempt,
+    pub attempt: Arc<Attempt>,
 }
 
 impl Assignment {
-    /// What the platform signs and each keeper checks.
-    pub fn digest(&self) -> B256 {
-        digest_of("argus/assignment/1", self)
+    /// What the platform seals and each keeper checks. `job` is the digest of its job ([`Job::digest`]), which many
+    /// assignments share.
+    pub fn digest(&self, job: B256) -> B256 {
+        digest_of("argus/assignment/1", &(job, &self.task, &self.attempt))
+    }
+}
+
+/// The digests of jobs met lately: most assignments are of a job that was met before.
+#[derive(Debug, Default)]
+pub struct JobDigests(BTreeMap<(JobId, u32), (Arc<Job>, B256)>);
+
+impl JobDigests {
+    /// Jobs kept. Past this all are hashed anew: as rare as it is cheap.
+    const KEPT: usize = 10_000;
+
+    /// [`Job::digest`].
+    pub fn of(&mut self, job: &Arc<Job>) -> B256 {
+        let key = (job.id, job.version);
+        if let Some((known, digest)) = self.0.get(&key)
+            && (Arc::ptr_eq(known, job) || known == job)
+        {
+            return *digest;
+        }
+        if self.0.len() >= Self::KEPT {
+            self.0.clear();
+        }
+        let digest = job.digest();
+        self.0.insert(key, (Arc::clone(job), digest));
+        digest
     }
 }
 
@@ -121,13 +148,13 @@ pub fn run_input(job: &Job, task: &Task, attempt: &Attempt) -> RunInput {
     }
 }
 
-/// An assignment with the platform's signature over its digest.
+/// An assignment with the platform's seal over its digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedAssignment {
     /// What to run.
-    pub assignment: Assignment,
-    /// The platform's signature over [`Assignment::digest`].
-    pub signature: Signature,
+    pub assignment: Arc<Assignment>,
+    /// The platform's seal over [`Assignment::digest`].
+    pub seal: Seal,
 }
 
 /// What a run came to, as far as it can be compared.
@@ -162,12 +189,12 @@ pub struct Observation {
     pub fuel: u64,
     /// What came out.
     pub output: Output,
-    /// Signature over [`Observation::digest`].
-    pub signature: Signature,
+    /// The keeper's seal over [`Observation::digest`].
+    pub seal: Seal,
 }
 
 impl Observation {
-    /// What the keeper signs: every field but the signature.
+    /// What the keeper seals: every field but the seal.
     pub fn digest(&self) -> B256 {
         digest_of(
             "argus/observation/1",
@@ -186,7 +213,8 @@ impl Observation {
     }
 }
 
-/// One keeper's signature over the call itself, for one attempt and round.
+/// One keeper's signature over the call itself, for one attempt and round: what the executor checks. In mode `Solo`
+/// nobody checks one, and the sealed observation is the keeper's word.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedClaim {
     /// The task.
@@ -208,8 +236,8 @@ pub struct SignedClaim {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// Its report.
-    pub observation: Observation,
-    /// Its signature over the call, where the output is one.
+    pub observation: Arc<Observation>,
+    /// Its signature over the call, where the output is one and a quorum has to sign it.
     pub claim: Option<SignedClaim>,
     /// What its script asked and was told.
     pub transcript: Transcript,
@@ -225,7 +253,7 @@ pub struct SecondRound {
     /// Which attempt.
     pub attempt: AttemptNo,
     /// All signed observations of the first round: the order of their arguments is checked by each keeper.
-    pub observations: Vec<Observation>,
+    pub observations: Vec<Arc<Observation>>,
     /// Whose run was taken.
     pub chosen: KeeperId,
     /// Its transcript, to be replayed bit for bit.

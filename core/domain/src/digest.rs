@@ -11,8 +11,11 @@ pub fn digest_of<T: Serialize>(tag: &str, value: &T) -> B256 {
     let mut hasher = Keccak256::new();
     hasher.update(tag.as_bytes());
     hasher.update([0]);
-    // Serialisation into memory of a type without maps keyed by non-strings cannot fail; an empty text would
+    // Most values are of about this size.
+    let mut text = Vec::with_capacity(1024);
+    // Serialisation into memory of a type without maps keyed by non-strings cannot fail; a text cut short would
     // still be bound to its tag.
-    hasher.update(serde_json::to_vec(value).unwrap_or_default());
+    let _ = serde_json::to_writer(&mut text, value);
+    hasher.update(&text);
     hasher.finalize()
 }

@@ -28,6 +28,7 @@ pub mod quorum;
 pub mod rule;
 pub mod run;
 pub mod schedule;
+pub mod seal;
 pub mod status;
 pub mod task;
 pub mod time;

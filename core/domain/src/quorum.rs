@@ -4,7 +4,7 @@
 //! A threshold of k stands against k - 1 liars, so a median counts only among 2k - 1 answers or more: with fewer,
 //! liars alone could be the middle.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use alloy_primitives::U256;
 use serde_json::Value;
@@ -55,8 +55,13 @@ pub fn threshold(mode: Mode) -> usize {
 
 /// What these observations come to, each keeper's first one, while `waiting` more keepers may still answer.
 /// Observations of keepers without a part in the attempt count for nothing.
-pub fn choose(attempt: &Attempt, observations: &BTreeMap<KeeperId, Observation>, waiting: usize) -> Choice {
-    let seen: Vec<&Observation> = attempt.keepers.iter().filter_map(|k| observations.get(k)).collect();
+pub fn choose(
+    attempt: &Attempt,
+    observations: &BTreeMap<KeeperId, Arc<Observation>>,
+    waiting: usize,
+) -> Choice {
+    let seen: Vec<&Observation> =
+        attempt.keepers.iter().filter_map(|k| observations.get(k)).map(Arc::as_ref).collect();
     let needed = threshold(attempt.mode);
     let trusting = matches!(attempt.agreement, Agreement::TrustPerformer) && needed > 1;
     if trusting {
@@ -97,9 +102,9 @@ pub fn choose(attempt: &Attempt, observations: &BTreeMap<KeeperId, Observation>,
 
 /// Whose run the second round replays, for a keeper that was sent these observations; `None`: there is to be no
 /// second round. Two observations of one keeper make it `None`, too.
-pub fn second_round(attempt: &Attempt, observations: &[Observation]) -> Option<(KeeperId, AgreedHow)> {
+pub fn second_round(attempt: &Attempt, observations: &[Arc<Observation>]) -> Option<(KeeperId, AgreedHow)> {
     let by_keeper: BTreeMap<_, _> = observations.iter().map(|o| (o.keeper, o.clone())).collect();
-    let ours = |o: &Observation| o.task == attempt.task && o.attempt == attempt.no;
+    let ours = |o: &Arc<Observation>| o.task == attempt.task && o.attempt == attempt.no;
     if by_keeper.len() != observations.len() || !observations.iter().all(ours) {
         return None;
     }

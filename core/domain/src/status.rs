@@ -1,5 +1,7 @@
 //! Status, folded from facts.
 
+use std::sync::Arc;
+
 use crate::{
     attempt::Attempt,
     job::JobRecord,
@@ -23,7 +25,7 @@ pub enum TaskStatus {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TaskState {
     /// All attempts, by number.
-    pub attempts: Vec<Attempt>,
+    pub attempts: Vec<Arc<Attempt>>,
     /// The verdict, and when.
     pub verdict: Option<(Verdict, Timestamp)>,
     /// Those who watch were told of the verdict.
@@ -42,46 +44,61 @@ pub struct TaskState {
     pub trigger_lost: bool,
     /// Disputes.
     pub challenges: Vec<Challenge>,
+    /// The newest sighting, whether it stands or not.
+    sighted: Option<Receipt>,
+    /// Sightings that were taken back.
+    revoked: Vec<u16>,
 }
 
 impl TaskState {
     /// Folds facts.
     pub fn fold<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> Self {
         let mut state = Self::default();
-        let mut revoked = Vec::new();
         for fact in facts {
-            match fact {
-                Fact::Attempted(a) => state.attempts.push(a.clone()),
-                Fact::Observed(_) | Fact::Claimed(_) => {}
-                Fact::Settled(s) => state.verdict = Some((s.verdict.clone(), s.at)),
-                Fact::Announced { .. } => state.announced = true,
-                Fact::HandedOff(h) => {
-                    if state.handoff.as_ref().is_none_or(|old| old.number < h.number) {
-                        state.handoff = Some(h.clone());
-                    }
-                }
-                Fact::Broadcast(b) => state.broadcasts.push(b.clone()),
-                Fact::Received(r) => {
-                    if state.receipt.as_ref().is_none_or(|old| old.sighting < r.sighting) {
-                        state.receipt = Some(r.clone());
-                    }
-                }
-                Fact::Revoked { sighting, .. } => revoked.push(*sighting),
-                Fact::Confirmed { .. } => state.confirmed = true,
-                Fact::Lapsed { .. } => state.lapsed = true,
-                Fact::TriggerLost { .. } => state.trigger_lost = true,
-                Fact::Challenged(c) => state.challenges.push(c.clone()),
-            }
-        }
-        state.attempts.sort_by_key(|a| a.no);
-        if state.receipt.as_ref().is_some_and(|r| revoked.contains(&r.sighting)) {
-            state.receipt = None;
+            state.take_in(fact);
         }
         state
     }
 
+    /// Folds one more fact in: the same as folding it with the others.
+    pub fn take_in(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Attempted(a) => {
+                let place = self.attempts.partition_point(|known| known.no <= a.no);
+                self.attempts.insert(place, Arc::clone(a));
+            }
+            Fact::Observed(_) | Fact::Claimed(_) => {}
+            Fact::Settled(s) => self.verdict = Some((s.verdict.clone(), s.at)),
+            Fact::Announced { .. } => self.announced = true,
+            Fact::HandedOff(h) => {
+                if self.handoff.as_ref().is_none_or(|old| old.number < h.number) {
+                    self.handoff = Some(h.clone());
+                }
+            }
+            Fact::Broadcast(b) => self.broadcasts.push(b.clone()),
+            Fact::Received(r) => {
+                if self.sighted.as_ref().is_none_or(|old| old.sighting < r.sighting) {
+                    self.sighted = Some(r.clone());
+                    self.look_at_receipt();
+                }
+            }
+            Fact::Revoked { sighting, .. } => {
+                self.revoked.push(*sighting);
+                self.look_at_receipt();
+            }
+            Fact::Confirmed { .. } => self.confirmed = true,
+            Fact::Lapsed { .. } => self.lapsed = true,
+            Fact::TriggerLost { .. } => self.trigger_lost = true,
+            Fact::Challenged(c) => self.challenges.push(c.clone()),
+        }
+    }
+
+    fn look_at_receipt(&mut self) {
+        self.receipt = self.sighted.clone().filter(|r| !self.revoked.contains(&r.sighting));
+    }
+
     /// What was agreed, where something was.
-    pub fn agreed(&self) -> Option<&Agreed> {
+    pub fn agreed(&self) -> Option<&Arc<Agreed>> {
         match &self.verdict {
             Some((Verdict::Agreed(agreed), _)) => Some(agreed),
             _ => None,

@@ -1,5 +1,7 @@
 //! A task: one occurrence of a job, and the facts that tell its life.
 
+use std::sync::Arc;
+
 use alloy_primitives::{B256, U256, keccak256};
 use serde::{Deserialize, Serialize};
 
@@ -69,9 +71,9 @@ pub enum TriggerFact {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Fact {
     /// dispatcher: a try begins.
-    Attempted(Attempt),
+    Attempted(Arc<Attempt>),
     /// aggregator: a keeper reported its run.
-    Observed(Observation),
+    Observed(Arc<Observation>),
     /// aggregator: a keeper signed the call.
     Claimed(SignedClaim),
     /// dispatcher: the verdict, once per task.
@@ -143,7 +145,7 @@ pub struct Settlement {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Verdict {
     /// Make this call.
-    Agreed(Box<Agreed>),
+    Agreed(Arc<Agreed>),
     /// The script said "not now".
     Skipped(String),
     /// The script failed for everyone alike, or disagreed for good: the reason.
@@ -165,7 +167,7 @@ pub struct Agreed {
     pub call: Call,
     /// How equal the answers were.
     pub how: AgreedHow,
-    /// The signatures, by keeper in ascending order of address (what the executor demands).
+    /// The signatures, by keeper in ascending order of address (what the executor demands); none in mode `Solo`.
     pub signatures: Vec<(KeeperId, Signature)>,
     /// Copied from the attempt: the chain refuses later.
     pub valid_until: Timestamp,
@@ -180,6 +182,16 @@ pub struct Agreed {
 }
 
 impl Agreed {
+    /// Who agreed: those who signed, or the one that acts alone.
+    pub fn keepers(&self) -> Vec<KeeperId> {
+        match self.how {
+            AgreedHow::Solo => self.performers.first().copied().into_iter().collect(),
+            AgreedHow::Equal | AgreedHow::Median | AgreedHow::Tolerance | AgreedHow::Performer => {
+                self.signatures.iter().map(|(keeper, _)| *keeper).collect()
+            }
+        }
+    }
+
     /// The claim that its signatures are over.
     pub fn claim(&self, job: &Job, task: TaskId) -> Claim {
         Claim {

@@ -46,7 +46,8 @@ pub struct Config {
     pub remind: Duration,
     /// Between attempts.
     pub backoff: Backoff,
-    /// Tasks in hand at most; more are refused with [`Effect::Full`].
+    /// Tasks in hand at most, those that wait for their receipt included; more are refused with [`Effect::Full`].
+    /// Default: 100,000, a few hundred megabytes.
     pub flights_max: usize,
     /// Attempts open at a time at most; the others wait by priority and age.
     pub attempts_open_max: usize,
@@ -67,7 +68,7 @@ impl Default for Config {
             landing: Duration::from_secs(60),
             remind: Duration::from_secs(5),
             backoff: Backoff::new(Duration::from_millis(500), Duration::from_secs(30)),
-            flights_max: 20_000,
+            flights_max: 100_000,
             attempts_open_max: 2_000,
             late_after: Duration::from_secs(60),
             engines: Vec::new(),
@@ -139,7 +140,7 @@ pub enum Effect {
     /// Make this fact durable.
     Record(Fact),
     /// Have the aggregator begin this attempt. Sent again now and then until it has ended.
-    Begin(Box<Attempt>),
+    Begin(Arc<Attempt>),
     /// Have the performer told that it may act. Sent again now and then while it may.
     HandOff(Box<HandoffOrder>),
     /// Tell those who watch that the task was decided. May be repeated after a crash; the bus drops repeats.

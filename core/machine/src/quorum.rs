@@ -22,12 +22,12 @@ pub use machine::Aggregator;
 /// Settings of the aggregator's machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The executor contract of each chain. On a chain without one (mode `Solo`) claims are signed for the zero
-    /// address.
+    /// The executor contract of each chain: for what claims are signed.
     pub executors: BTreeMap<ChainId, Address>,
-    /// How long an attempt that has ended is remembered after its deadline, to answer a repeated `Begin`.
+    /// How long an attempt that has ended is remembered after its deadline, to answer a repeated `Begin`; less where
+    /// its room is needed. One that is not remembered is begun again, and its keepers repeat what they said.
     pub keep: Duration,
-    /// Attempts in hand at most; more are answered with `Short`.
+    /// Attempts in hand at most, remembered ones included; more open ones are answered with `Short`.
     pub flights_max: usize,
 }
 
@@ -45,7 +45,7 @@ pub enum Input {
     /// that has ended says again how.
     Begin {
         /// The attempt.
-        attempt: Box<Attempt>,
+        attempt: Arc<Attempt>,
         /// The job, in the task's version.
         job: Arc<Job>,
         /// The task.

@@ -5,6 +5,7 @@ use argus_domain::{
     call::Signature,
     chain::{Block, GasPrice, Log, LogQuery, SignedTx, TxDraft, TxReceipt},
     ids::ChainId,
+    seal::{Seal, tree},
 };
 use async_trait::async_trait;
 
@@ -122,4 +123,20 @@ pub trait Signer: Send + Sync {
     fn sign_transaction(&self, draft: &TxDraft) -> Result<SignedTx, SignerError>;
     /// The address that made a signature over a digest; `None` where it is none (high s included).
     fn recover(&self, digest: B256, signature: &Signature) -> Option<Address>;
+
+    /// Seals digests with one signature, each with its path, in their order.
+    fn seal(&self, digests: &[B256]) -> Result<Vec<Seal>, SignerError> {
+        if digests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (root, paths) =
+            tree(digests).ok_or_else(|| SignerError(format!("{} digests for one seal", digests.len())))?;
+        let signature = self.sign(root)?;
+        Ok(paths.into_iter().map(|path| Seal { path, signature }).collect())
+    }
+
+    /// Whether this address sealed this digest.
+    fn is_sealed_by(&self, address: Address, digest: B256, seal: &Seal) -> bool {
+        seal.root(digest).is_some_and(|root| self.recover(root, &seal.signature) == Some(address))
+    }
 }

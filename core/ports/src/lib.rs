@@ -26,7 +26,7 @@ pub use links::{
 pub use runner::{ModuleRunner, RunnerError};
 pub use store::{
     Change, ChangeKind, CreateOutcome, CursorOutcome, EventBus, Intent, JobQuery, JobStore, Journal,
-    KeeperStore, KeyStore, Ledger, ModuleStore, OpenOutcome, Recorded, Room, StoreError, TaskQuery,
-    TaskStore,
+    KeeperStore, Kept, KeptClaim, KeyStore, Ledger, ModuleStore, OpenOutcome, Recorded, Room, StoreError,
+    TaskQuery, TaskStore,
 };
 pub use time::{Clock, RateLimiter};

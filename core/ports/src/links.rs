@@ -1,6 +1,8 @@
 //! Conversations between services. A local handle, a gRPC client and a lossy simulation are the same type to the
 //! caller. Links may lose, repeat and reorder; facts and deadlines repair that.
 
+use std::sync::Arc;
+
 use argus_domain::{
     B256,
     attempt::{Answer, Attempt, SecondRound, SignedAssignment},
@@ -46,7 +48,7 @@ pub trait Dispatch: Send + Sync {
 #[async_trait]
 pub trait Aggregate: Send + Sync {
     /// Begin this attempt. Idempotent by (task, number).
-    async fn begin(&self, attempt: Attempt) -> Result<(), LinkError>;
+    async fn begin(&self, attempt: Arc<Attempt>) -> Result<(), LinkError>;
     /// Tell the performer that it may act. Idempotent by (task, handoff number).
     async fn hand_off(&self, order: HandoffOrder) -> Result<(), LinkError>;
     /// The keepers that are connected and were heard lately.
@@ -73,11 +75,11 @@ pub trait Outcomes: Send + Sync {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ToKeeper {
     /// Run this.
-    Assign(Box<SignedAssignment>),
+    Assign(SignedAssignment),
     /// Replay this run and sign its call.
     Second {
         /// What the run was of: this keeper may not have been asked in the first round, or restarted since.
-        assignment: Box<SignedAssignment>,
+        assignment: SignedAssignment,
         /// The run.
         round: Box<SecondRound>,
     },

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use argus_domain::{
     Address, B256,
     access::ApiKey,
-    attempt::SignedClaim,
     fees::LedgerEntry,
     ids::{AttemptNo, ChainId, JobId, KeeperId, Round, Serial, TaskId},
     job::{Cursor, Job, JobChange, JobRecord, TriggerKind},
@@ -156,8 +155,9 @@ pub trait TaskStore: Send + Sync {
     /// Tasks with their facts; absent ones are left out.
     async fn tasks(&self, ids: &[TaskId]) -> Result<Vec<TaskRecord>, StoreError>;
 
-    /// Tasks that are not finished ([`argus_domain::status::TaskState::is_finished`]), in ascending order of id,
-    /// those after `after`, `limit` at most: all that recovery has to work from.
+    /// Tasks that are not finished ([`argus_domain::status::TaskState::is_finished`]), in an order of
+    /// the store's own in which a task keeps its place, those after `after`, `limit` at most: all that recovery has to
+    /// work from.
     async fn unfinished(&self, after: Option<TaskId>, limit: u32) -> Result<Vec<TaskRecord>, StoreError>;
 
     /// Tasks by query, newest first by (opening, serial, number), those before `before` (a public task id),
@@ -314,19 +314,34 @@ pub trait KeyStore: Send + Sync {
     ) -> Result<Option<ApiKey>, StoreError>;
 }
 
+/// Which call a keeper stands by in one attempt and round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptClaim {
+    /// The task.
+    pub task: TaskId,
+    /// Which attempt.
+    pub attempt: AttemptNo,
+    /// Which round.
+    pub round: Round,
+    /// [`argus_domain::call::Claim::digest`]. Its signature follows from it.
+    pub digest: B256,
+}
+
+/// What a journal keeps of one task.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Kept {
+    /// By attempt and round.
+    pub claims: Vec<KeptClaim>,
+    /// By number.
+    pub intents: Vec<Intent>,
+}
+
 /// A keeper's own memory: claims and intents. One process per file.
 #[async_trait]
 pub trait Journal: Send + Sync {
-    /// Keeps a claim before it is sent. Idempotent by (task, attempt, round): the first one wins and is returned,
+    /// Keeps a claim before it is signed. Idempotent by (task, attempt, round): the first one wins and is returned,
     /// whatever is offered later.
-    async fn claim(&self, claim: SignedClaim) -> Result<SignedClaim, StoreError>;
-    /// The claim of a task's attempt and round; absent: `None`.
-    async fn claimed(
-        &self,
-        task: TaskId,
-        attempt: AttemptNo,
-        round: Round,
-    ) -> Result<Option<SignedClaim>, StoreError>;
+    async fn claim(&self, claim: KeptClaim) -> Result<KeptClaim, StoreError>;
     /// Keeps an intent before its bytes leave. Idempotent by (task, number): the first one wins and is returned.
     async fn intend(&self, intent: Intent) -> Result<Intent, StoreError>;
     /// The same for several, in order: where it fails, those before may be kept and none behind one that is not, so
@@ -340,8 +355,8 @@ pub trait Journal: Send + Sync {
     }
     /// The intents of tasks that have not ended, in order of (chain, nonce, number).
     async fn pending(&self) -> Result<Vec<Intent>, StoreError>;
-    /// The intents of one task, by number.
-    async fn intents(&self, task: TaskId) -> Result<Vec<Intent>, StoreError>;
+    /// What is kept of one task; absent: nothing of both.
+    async fn of_task(&self, task: TaskId) -> Result<Kept, StoreError>;
     /// A task needs no further sending. Idempotent.
     async fn end(&self, task: TaskId) -> Result<(), StoreError>;
     /// The highest nonce ever used on a chain by this keeper; `None`: none.

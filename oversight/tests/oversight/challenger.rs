@@ -15,6 +15,7 @@ use argus_domain::{
     limits::Limits,
     module::{Admitted, EngineId, Language, ModuleRef, WasmHash},
     run::{FailureKind, HostCall, RunEnd, RunFailure, RunInput, RunReport, Transcript},
+    seal::Seal,
     task::{Challenge, Fact, Task, TriggerFact},
 };
 use argus_memory::{ManualClock, MemoryArchive, MemoryBus, MemoryContent, MemoryStore};
@@ -190,10 +191,10 @@ impl World {
             transcript_root: transcript().root(),
             fuel: FUEL,
             output,
-            signature: Signature([0; 65]),
+            seal: Seal::alone(Signature([0; 65])),
         };
         change(&mut observation);
-        let facts = vec![Fact::Attempted(attempt), Fact::Observed(observation)];
+        let facts = vec![Fact::Attempted(attempt.into()), Fact::Observed(observation.into())];
         self.store.record(facts).await.expect("recorded");
         task
     }

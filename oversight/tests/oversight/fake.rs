@@ -448,7 +448,7 @@ pub fn agreement(job: &Job, task: &Task, pin: &Block) -> Vec<Fact> {
         performers: vec![keeper(1), keeper(2)],
         transcript_root: None,
     };
-    vec![Fact::Attempted(attempt(job, task, pin)), settled(task, Verdict::Agreed(Box::new(agreed)))]
+    vec![Fact::Attempted(attempt(job, task, pin).into()), settled(task, Verdict::Agreed(agreed.into()))]
 }
 
 pub fn settled(task: &Task, verdict: Verdict) -> Fact {

@@ -21,7 +21,7 @@ struct Heard(Arc<Mutex<Option<Vec<KeeperId>>>>);
 
 #[async_trait]
 impl Aggregate for Heard {
-    async fn begin(&self, _attempt: Attempt) -> Result<(), LinkError> {
+    async fn begin(&self, _attempt: Arc<Attempt>) -> Result<(), LinkError> {
         Err(LinkError::Refused("a watcher begins nothing".to_owned()))
     }
 

@@ -1,5 +1,7 @@
 //! Strategies for domain values.
 
+use std::sync::Arc;
+
 use argus_domain::{
     Address, B256, Bytes, U256, Value,
     act::{AttemptOutcome, HandoffOrder, Intent, PerformEvent},
@@ -21,6 +23,7 @@ use argus_domain::{
     rule::{Comparison, KeyRoute, Rule, SourceKind, ValueSource},
     run::{HostCall, Transcript},
     schedule::Schedule,
+    seal::{PATH_MAX, Seal},
     task::{
         Agreed, AgreedHow, Broadcast, Challenge, Fact, Handoff, Receipt, Settlement, Task, TriggerFact,
         Verdict,
@@ -365,8 +368,8 @@ pub fn observation() -> impl Strategy<Value = Observation> {
         text().prop_map(Output::Skip),
         text().prop_map(Output::Fail)
     ];
-    (task_id(), attempt_no(), keeper(), [hash(), hash(), hash(), hash()], any::<u64>(), output, signature())
-        .prop_map(|(task, attempt, keeper, h, fuel, output, signature)| Observation {
+    (task_id(), attempt_no(), keeper(), [hash(), hash(), hash(), hash()], any::<u64>(), output, seal())
+        .prop_map(|(task, attempt, keeper, h, fuel, output, seal)| Observation {
             task,
             attempt,
             keeper,
@@ -376,7 +379,7 @@ pub fn observation() -> impl Strategy<Value = Observation> {
             transcript_root: h[3],
             fuel,
             output,
-            signature,
+            seal,
         })
 }
 
@@ -391,6 +394,10 @@ pub fn claim() -> impl Strategy<Value = SignedClaim> {
             signature,
         },
     )
+}
+
+pub fn seal() -> impl Strategy<Value = Seal> {
+    (vec(hash(), 0..=PATH_MAX), signature()).prop_map(|(path, signature)| Seal { path, signature })
 }
 
 pub fn transcript() -> impl Strategy<Value = Transcript> {
@@ -409,12 +416,18 @@ pub fn transcript() -> impl Strategy<Value = Transcript> {
 }
 
 pub fn answer() -> impl Strategy<Value = Answer> {
-    (observation(), option::of(claim()), transcript(), text())
-        .prop_map(|(observation, claim, transcript, log)| Answer { observation, claim, transcript, log })
+    (observation(), option::of(claim()), transcript(), text()).prop_map(
+        |(observation, claim, transcript, log)| Answer {
+            observation: observation.into(),
+            claim,
+            transcript,
+            log,
+        },
+    )
 }
 
 pub fn second_round() -> impl Strategy<Value = SecondRound> {
-    (task_id(), attempt_no(), vec(observation(), 0..3), keeper(), transcript()).prop_map(
+    (task_id(), attempt_no(), vec(observation().prop_map(Arc::new), 0..3), keeper(), transcript()).prop_map(
         |(task, attempt, observations, chosen, transcript)| SecondRound {
             task,
             attempt,
@@ -426,9 +439,9 @@ pub fn second_round() -> impl Strategy<Value = SecondRound> {
 }
 
 pub fn assignment() -> impl Strategy<Value = SignedAssignment> {
-    (job(), task(), attempt(), signature()).prop_map(|(job, task, attempt, signature)| SignedAssignment {
-        assignment: Assignment { job, task, attempt },
-        signature,
+    (job(), task(), attempt(), seal()).prop_map(|(job, task, attempt, seal)| SignedAssignment {
+        assignment: Arc::new(Assignment { job: job.into(), task: task.into(), attempt: attempt.into() }),
+        seal,
     })
 }
 
@@ -466,7 +479,7 @@ pub fn handoff() -> impl Strategy<Value = Handoff> {
 
 pub fn fact() -> impl Strategy<Value = Fact> {
     let verdict = prop_oneof![
-        agreed().prop_map(|agreed| Verdict::Agreed(Box::new(agreed))),
+        agreed().prop_map(|agreed| Verdict::Agreed(agreed.into())),
         text().prop_map(Verdict::Skipped),
         text().prop_map(Verdict::Failed),
         text().prop_map(Verdict::Withdrawn),
@@ -474,8 +487,8 @@ pub fn fact() -> impl Strategy<Value = Fact> {
     ];
     let receipt = (task_id(), any::<u16>(), chain(), [hash(), hash()], keeper(), any::<bool>(), word());
     prop_oneof![
-        attempt().prop_map(Fact::Attempted),
-        observation().prop_map(Fact::Observed),
+        attempt().prop_map(|attempt| Fact::Attempted(attempt.into())),
+        observation().prop_map(|observation| Fact::Observed(observation.into())),
         claim().prop_map(Fact::Claimed),
         (task_id(), at(), verdict).prop_map(|(task, at, verdict)| Fact::Settled(Settlement {
             task,
@@ -544,15 +557,15 @@ pub fn intent() -> impl Strategy<Value = Intent> {
 pub fn order() -> impl Strategy<Value = HandoffOrder> {
     (handoff(), job(), task(), agreed()).prop_map(|(handoff, job, task, agreed)| HandoffOrder {
         handoff,
-        job,
-        task,
-        agreed,
+        job: job.into(),
+        task: task.into(),
+        agreed: agreed.into(),
     })
 }
 
 pub fn outcome() -> impl Strategy<Value = AttemptOutcome> {
     prop_oneof![
-        agreed().prop_map(|agreed| AttemptOutcome::Agreed(Box::new(agreed))),
+        agreed().prop_map(|agreed| AttemptOutcome::Agreed(agreed.into())),
         text().prop_map(AttemptOutcome::Skipped),
         text().prop_map(AttemptOutcome::Failed),
         text().prop_map(AttemptOutcome::Disagreed),

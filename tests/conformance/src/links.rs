@@ -13,6 +13,7 @@ use argus_domain::{
     keeper::{KeeperHello, LiveKeeper},
     module::EngineId,
     run::Transcript,
+    seal::Seal,
 };
 use argus_ports::{
     Aggregate, AttemptOutcome, Dispatch, FromKeeper, HandoffOrder, KeeperGate, KeeperLink, KeeperSession,
@@ -33,7 +34,7 @@ pub enum Heard {
     JobsChanged(Vec<JobId>),
     Submitted(Vec<TaskId>),
     Touched(Vec<TaskId>),
-    Began(Box<Attempt>),
+    Began(Arc<Attempt>),
     HandedOff(Box<HandoffOrder>),
     Ended(TaskId, AttemptNo, Box<AttemptOutcome>),
     Performed(PerformEvent),
@@ -82,8 +83,8 @@ impl Dispatch for Recorder {
 
 #[async_trait]
 impl Aggregate for Recorder {
-    async fn begin(&self, attempt: Attempt) -> Result<(), LinkError> {
-        self.hear(Heard::Began(Box::new(attempt)))
+    async fn begin(&self, attempt: Arc<Attempt>) -> Result<(), LinkError> {
+        self.hear(Heard::Began(attempt))
     }
 
     async fn hand_off(&self, order: HandoffOrder) -> Result<(), LinkError> {
@@ -144,7 +145,7 @@ fn order() -> HandoffOrder {
         last_opened_at: None,
     };
     let (task, _) = next_task(&record);
-    HandoffOrder { handoff: handoff(task.id, 1), job: record.job, task, agreed: agreed() }
+    HandoffOrder { handoff: handoff(task.id, 1), job: record.job.into(), task: task.into(), agreed: agreed() }
 }
 
 /// The ends of all conversations between services, as a caller has them.
@@ -164,7 +165,7 @@ pub async fn services(link: &dyn Services, other: &Recorder) {
     link.hand_off(order()).await.expect("hand_off");
     assert_eq!(link.live().await, Ok(live()));
     let outcomes = [
-        AttemptOutcome::Agreed(Box::new(agreed())),
+        AttemptOutcome::Agreed(agreed()),
         AttemptOutcome::Skipped("not now".to_owned()),
         AttemptOutcome::Failed("why".to_owned()),
         AttemptOutcome::Disagreed("here".to_owned()),
@@ -180,7 +181,7 @@ pub async fn services(link: &dyn Services, other: &Recorder) {
         Heard::JobsChanged(ids.to_vec()),
         Heard::Submitted(vec![task()]),
         Heard::Touched(vec![]),
-        Heard::Began(Box::new(attempt(task(), 2))),
+        Heard::Began(attempt(task(), 2)),
         Heard::HandedOff(Box::new(order())),
     ];
     expected.extend(outcomes.map(|outcome| Heard::Ended(task(), AttemptNo(u16::MAX), Box::new(outcome))));
@@ -267,7 +268,8 @@ pub async fn keepers(link: &dyn KeeperLink, admitted: &mut mpsc::Receiver<(Signe
         chosen: keeper(1),
         transcript: Transcript::default(),
     };
-    let assignment = Box::new(SignedAssignment { assignment, signature: signature(28) });
+    let seal = Seal { path: vec![B256::repeat_byte(6); 2], signature: signature(28) };
+    let assignment = SignedAssignment { assignment: assignment.into(), seal };
     let down = [
         ToKeeper::Assign(assignment.clone()),
         ToKeeper::Second { assignment, round: Box::new(second) },

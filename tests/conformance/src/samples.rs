@@ -1,5 +1,7 @@
 //! Values to store and send.
 
+use std::sync::Arc;
+
 use argus_domain::{
     Address, B256, Bytes, U256,
     attempt::{Attempt, Observation, Output, Priority, SignedClaim, TraceId},
@@ -13,6 +15,7 @@ use argus_domain::{
     limits::Limits,
     module::EngineId,
     schedule::Schedule,
+    seal::Seal,
     task::{Agreed, AgreedHow, Fact, Handoff, Receipt, Settlement, Task, TriggerFact, Verdict},
     time::Timestamp,
 };
@@ -132,8 +135,8 @@ pub fn next_task(record: &JobRecord) -> (Task, Cursor) {
 }
 
 /// The n-th attempt at a task.
-pub fn attempt(task: TaskId, no: u16) -> Attempt {
-    Attempt {
+pub fn attempt(task: TaskId, no: u16) -> Arc<Attempt> {
+    Arc::new(Attempt {
         task,
         no: AttemptNo(no),
         keepers: vec![keeper(3), keeper(1), keeper(2)],
@@ -149,7 +152,7 @@ pub fn attempt(task: TaskId, no: u16) -> Attempt {
         gas_limit: 200_000,
         trace: TraceId(42),
         priority: Priority::OnTime,
-    }
+    })
 }
 
 /// A call.
@@ -169,8 +172,8 @@ pub fn signature(n: u8) -> Signature {
 }
 
 /// A keeper's observation.
-pub fn observation(task: TaskId, n: u8) -> Observation {
-    Observation {
+pub fn observation(task: TaskId, n: u8) -> Arc<Observation> {
+    Arc::new(Observation {
         task,
         attempt: AttemptNo(1),
         keeper: keeper(n),
@@ -180,8 +183,8 @@ pub fn observation(task: TaskId, n: u8) -> Observation {
         transcript_root: B256::repeat_byte(3),
         fuel: 1234,
         output: Output::Call(call()),
-        signature: signature(n),
-    }
+        seal: Seal { path: vec![B256::repeat_byte(5)], signature: signature(n) },
+    })
 }
 
 /// A keeper's claim.
@@ -197,8 +200,8 @@ pub fn claim(task: TaskId, n: u8) -> SignedClaim {
 }
 
 /// What was agreed.
-pub fn agreed() -> Agreed {
-    Agreed {
+pub fn agreed() -> Arc<Agreed> {
+    Arc::new(Agreed {
         attempt: AttemptNo(1),
         round: Round(1),
         call: call(),
@@ -209,7 +212,7 @@ pub fn agreed() -> Agreed {
         gas_limit: 200_000,
         performers: vec![keeper(3), keeper(1), keeper(2)],
         transcript_root: None,
-    }
+    })
 }
 
 /// A verdict as a fact.
@@ -219,7 +222,7 @@ pub fn settled(task: TaskId, verdict: Verdict) -> Fact {
 
 /// A verdict of agreement as a fact.
 pub fn settled_agreed(task: TaskId) -> Fact {
-    settled(task, Verdict::Agreed(Box::new(agreed())))
+    settled(task, Verdict::Agreed(agreed()))
 }
 
 /// The n-th handoff.

@@ -12,8 +12,10 @@ use std::{
 use argus_conformance::{
     blobs, bus,
     bus::change,
-    jobs, journal, people,
-    samples::{attempt, claim, job, new_job, next_task, settled_agreed},
+    jobs, journal,
+    journal::claim,
+    people,
+    samples::{attempt, job, new_job, next_task, settled_agreed},
     tasks,
 };
 use argus_domain::{ids::TaskId, task::Fact};

@@ -7,13 +7,16 @@ use std::{
 
 use argus_domain::{
     Address, B256, Bytes, U256,
+    call::{Claim, ExecutorDomain, Signature},
     chain::{Block, GasPrice, Log, LogQuery, SignedTx, TxDraft, TxReceipt},
-    ids::{ChainId, TaskId},
+    ids::{ChainId, JobId, TaskId},
     keccak256,
     time::Timestamp,
 };
-use argus_ports::{ChainError, ChainReader, ChainWriter, chain::At};
+use argus_ports::{ChainError, ChainReader, ChainWriter, Signer, chain::At};
 use async_trait::async_trait;
+
+use crate::signer::TestSigner;
 
 /// The chain's number.
 pub const CHAIN: ChainId = ChainId(31_337);
@@ -109,6 +112,29 @@ fn task_of(data: &Bytes) -> Option<TaskId> {
     (data.len() > 36).then(|| TaskId(B256::from_slice(&data[4..36])))
 }
 
+/// Who signed the claim of a call to the executor, as [`argus_domain::contracts::encode_execute`] writes it.
+fn signers(data: &[u8]) -> BTreeSet<Address> {
+    let word = |n: usize| data.get(4 + 32 * n..36 + 32 * n).map(U256::from_be_slice).unwrap_or_default();
+    let address = |n: usize| Address::from_word(B256::from(word(n)));
+    let number = |n: usize| u64::try_from(word(n)).unwrap_or(u64::MAX);
+    let claim = Claim {
+        task: TaskId(word(0).into()),
+        job: JobId(word(1)),
+        owner: address(2),
+        target: address(3),
+        value: word(4),
+        calldata_hash: word(5).into(),
+        gas_limit: number(6),
+        fee_cap: word(7),
+        valid_until: Timestamp::from_secs(number(8)),
+    };
+    let digest = claim.digest(&ExecutorDomain { chain: CHAIN, executor: EXECUTOR });
+    let at = usize::try_from(number(10)).unwrap_or(usize::MAX);
+    let joined = data.get(at.saturating_add(36)..).unwrap_or_default();
+    let signatures = joined.chunks_exact(65).map(|s| Signature(s.try_into().expect("65 bytes")));
+    signatures.filter_map(|signature| TestSigner(0).recover(digest, &signature)).collect()
+}
+
 #[async_trait]
 impl ChainReader for TestChain {
     fn chain(&self) -> ChainId {
@@ -179,6 +205,9 @@ impl ChainWriter for TestChain {
         let is_used = task_of(&data).is_some_and(|task| self.state().executed.contains_key(&task));
         if to == EXECUTOR && is_used {
             return Err(ChainError::Reverted { reason: "TaskUsed".to_owned(), data: Bytes::new() });
+        }
+        if to == EXECUTOR && signers(&data).len() < 2 {
+            return Err(ChainError::Reverted { reason: "QuorumNotReached".to_owned(), data: Bytes::new() });
         }
         Ok(100_000)
     }

@@ -68,7 +68,7 @@ impl Outcomes for Switch<argus_dispatcher::Handle> {
 
 #[async_trait]
 impl Aggregate for Switch<argus_aggregator::Handle> {
-    async fn begin(&self, attempt: Attempt) -> Result<(), LinkError> {
+    async fn begin(&self, attempt: Arc<Attempt>) -> Result<(), LinkError> {
         self.get()?.begin(attempt).await
     }
 

@@ -11,6 +11,7 @@ use argus_domain::{
     job::Mode,
     limits::Limits,
     module::{Cid, EngineId},
+    seal::Seal,
     task::{Agreed, AgreedHow, Handoff, Task, TriggerFact},
     time::Timestamp,
 };
@@ -143,7 +144,7 @@ impl Bench {
             trace: TraceId(0),
             priority: Priority::OnTime,
         };
-        Assignment { job, task, attempt }
+        Assignment { job: job.into(), task: task.into(), attempt: attempt.into() }
     }
 }
 
@@ -162,8 +163,8 @@ impl Running {
     }
 
     async fn assign(&self, assignment: Assignment, by: TestSigner) -> FromKeeper {
-        let signature = by.sign(assignment.digest()).expect("signed");
-        self.ask(ToKeeper::Assign(Box::new(SignedAssignment { assignment, signature }))).await
+        let seal = Seal::alone(by.sign(assignment.digest(assignment.job.digest())).expect("signed"));
+        self.ask(ToKeeper::Assign(SignedAssignment { assignment: assignment.into(), seal })).await
     }
 }
 
@@ -176,30 +177,32 @@ async fn what_does_not_hold_is_declined_with_its_reason() {
     let keeper = bench.start(TestRunner::printing(json!([5]))).await;
     type Change = fn(&mut Assignment);
     let cases: [(&str, Change); 12] = [
-        ("task of another job", |a| a.task.job_version = 2),
-        ("not its occurrence's", |a| a.task.id = TaskId(B256::ZERO)),
-        ("was not chosen", |a| a.attempt.keepers.retain(|k| k.0 != Address::repeat_byte(KEEPER))),
-        ("mode", |a| a.attempt.mode = Mode::Solo),
-        ("limits", |a| a.attempt.limits.wall_ms += 1),
-        ("fee cap", |a| a.attempt.fee_cap += U256::from(1)),
-        ("deadline has passed", |a| a.attempt.deadline = now()),
-        ("another engine", |a| a.attempt.engine = EngineId(B256::ZERO)),
+        ("task of another job", |a| Arc::make_mut(&mut a.task).job_version = 2),
+        ("not its occurrence's", |a| Arc::make_mut(&mut a.task).id = TaskId(B256::ZERO)),
+        ("was not chosen", |a| {
+            Arc::make_mut(&mut a.attempt).keepers.retain(|k| k.0 != Address::repeat_byte(KEEPER))
+        }),
+        ("mode", |a| Arc::make_mut(&mut a.attempt).mode = Mode::Solo),
+        ("limits", |a| Arc::make_mut(&mut a.attempt).limits.wall_ms += 1),
+        ("fee cap", |a| Arc::make_mut(&mut a.attempt).fee_cap += U256::from(1)),
+        ("deadline has passed", |a| Arc::make_mut(&mut a.attempt).deadline = now()),
+        ("another engine", |a| Arc::make_mut(&mut a.attempt).engine = EngineId(B256::ZERO)),
         ("less fuel", |a| {
-            a.job.limits.fuel_max = Limits::CEILING.fuel_max;
-            a.attempt.limits = Limits::effective(&a.job.limits);
+            Arc::make_mut(&mut a.job).limits.fuel_max = Limits::CEILING.fuel_max;
+            Arc::make_mut(&mut a.attempt).limits = Limits::effective(&a.job.limits);
         }),
         ("block 3 is", |a| {
-            a.attempt.pins.insert(CHAIN, Pin { number: 3, hash: B256::ZERO });
+            Arc::make_mut(&mut a.attempt).pins.insert(CHAIN, Pin { number: 3, hash: B256::ZERO });
         }),
         ("blocks old", |a| {
             let genesis = argus_domain::keccak256(1u64.to_be_bytes());
-            a.attempt.pins.insert(CHAIN, Pin { number: 1, hash: genesis });
+            Arc::make_mut(&mut a.attempt).pins.insert(CHAIN, Pin { number: 1, hash: genesis });
         }),
         ("could not be fetched", |a| {
-            a.job = with_script(
-                a.job.clone(),
+            a.job = Arc::new(with_script(
+                (*a.job).clone(),
                 Cid("bafkreiaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned()),
-            );
+            ));
         }),
     ];
     for (part, change) in cases {
@@ -265,7 +268,7 @@ fn order(assignment: &Assignment, signers: &[u8]) -> HandoffOrder {
         patience_until: now() + Duration::from_secs(5),
         at: now(),
     };
-    HandoffOrder { handoff, job: job.clone(), task: task.clone(), agreed }
+    HandoffOrder { handoff, job: job.clone(), task: task.clone(), agreed: agreed.into() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -275,7 +278,7 @@ async fn an_order_without_a_quorum_is_refused_and_a_good_one_carried_out_once() 
     let assignment = bench.assignment().await;
     let good = order(&assignment, &[2, 3]);
     let mut altered = good.clone();
-    altered.agreed.call.calldata = Bytes::from_static(&[2; 36]);
+    Arc::make_mut(&mut altered.agreed).call.calldata = Bytes::from_static(&[2; 36]);
     let mut others = good.clone();
     others.handoff.keeper = KeeperId(Address::repeat_byte(2));
     for (part, order) in [

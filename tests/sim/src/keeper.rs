@@ -11,6 +11,7 @@ use argus_domain::{
     job::{Args, Mode},
     quorum::second_round,
     run::Transcript,
+    seal::Seal,
     task::TriggerFact,
 };
 use argus_machine::{
@@ -179,6 +180,7 @@ impl World {
             Args::Fixed(_) => B256::ZERO,
             Args::Computed { module, .. } => module.digest(),
         };
+        let claim = claim.filter(|_| attempt.mode != Mode::Solo);
         let mut observation = Observation {
             task: task.id,
             attempt: attempt.no,
@@ -189,10 +191,11 @@ impl World {
             transcript_root: transcript.root(),
             fuel: 1,
             output,
-            signature: Signature([0; 65]),
+            seal: Seal::alone(Signature([0; 65])),
         };
-        observation.signature =
-            scenario::sign(id, scenario::fingerprint(observation.transcript_root, &observation.output));
+        let fingerprint = scenario::fingerprint(observation.transcript_root, &observation.output);
+        observation.seal = Seal::alone(scenario::sign(id, fingerprint));
+        let observation = Arc::new(observation);
         let answer = Box::new(Answer { observation, claim, transcript, log: String::new() });
         if let Some(keeper) = self.keepers.get_mut(&id).filter(|_| journal) {
             keeper.answers.insert(key, answer.clone());
@@ -232,8 +235,9 @@ impl World {
         let Some(assignment) = self.keepers.get(&id).and_then(|k| k.assignments.get(&key)).cloned() else {
             return self.decline(id, key, "it does not know the attempt");
         };
-        let genuine = |o: &Observation| {
-            o.signature == scenario::sign(o.keeper, scenario::fingerprint(o.transcript_root, &o.output))
+        let genuine = |o: &Arc<Observation>| {
+            let fingerprint = scenario::fingerprint(o.transcript_root, &o.output);
+            o.seal == Seal::alone(scenario::sign(o.keeper, fingerprint))
         };
         let kind = self.kinds[&assignment.job.id];
         let chosen = round.observations.iter().find(|o| o.keeper == round.chosen);

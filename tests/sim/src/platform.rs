@@ -8,6 +8,7 @@ use argus_domain::{
     call::ExecutorDomain,
     chain::{Log, Pin},
     ids::{KeeperId, TaskId},
+    seal::Seal,
     task::{Fact, TaskRecord},
     time::Timestamp,
 };
@@ -160,7 +161,7 @@ impl World {
                     }
                 },
                 dispatch::Effect::Begin(attempt) => {
-                    let fact = Fact::Attempted((*attempt).clone());
+                    let fact = Fact::Attempted(Arc::clone(&attempt));
                     self.expect_recorded(&fact);
                     let state = self.store.tasks.get(&task).map(TaskRecord::state).unwrap_or_default();
                     self.expect(state.verdict.is_none(), invariant::VERDICT_ONCE, || {
@@ -232,7 +233,7 @@ impl World {
         self.set_wake(Node::Aggregator);
     }
 
-    pub fn begin(&mut self, attempt: Box<argus_domain::attempt::Attempt>) {
+    pub fn begin(&mut self, attempt: Arc<argus_domain::attempt::Attempt>) {
         let Some(record) = self.store.tasks.get(&attempt.task) else { return };
         let Some(job) = self.store.versions.get(&record.task.job).cloned() else { return };
         let task = Arc::new(record.task.clone());
@@ -244,7 +245,7 @@ impl World {
         let observation = &answer.observation;
         let keeper = observation.keeper;
         let digest = scenario::fingerprint(observation.transcript_root, &observation.output);
-        let genuine = observation.signature == scenario::sign(keeper, digest)
+        let genuine = observation.seal == Seal::alone(scenario::sign(keeper, digest))
             && answer.claim.as_ref().is_none_or(|c| c.signature == scenario::sign(keeper, c.digest));
         if !genuine {
             return;
@@ -260,12 +261,12 @@ impl World {
         if bent {
             let others = self.store.tasks.get(&key.0).map(TaskRecord::state).unwrap_or_default();
             let attempt = others.attempts.into_iter().find(|a| a.no == key.1);
-            let silent = attempt.into_iter().flat_map(|a| a.keepers);
+            let silent = attempt.into_iter().flat_map(|a| a.keepers.clone());
             let Some(other) = silent.into_iter().find(|k| !self.answers.contains_key(&(key.0, key.1, *k)))
             else {
                 return;
             };
-            answer.observation.keeper = other;
+            Arc::make_mut(&mut answer.observation).keeper = other;
             if let Some(claim) = &mut answer.claim {
                 claim.keeper = other;
             }

@@ -42,7 +42,7 @@ pub enum Msg {
     Touched(TaskId),
     Ended(TaskId, AttemptNo, AttemptOutcome),
     Performed(PerformEvent),
-    Begin(Box<Attempt>),
+    Begin(Arc<Attempt>),
     HandOff(Box<HandoffOrder>),
     Assign(Arc<Assignment>),
     Second(Arc<SecondRound>),

@@ -10,6 +10,7 @@ use crate::{
     ids::{AttemptNo, ChainId, TaskId},
     limits::Limits,
     module::EngineId,
+    seal::Seal,
     time::Timestamp,
 };
 
@@ -37,8 +38,8 @@ fn attempt(keepers: u8, threshold: u8, agreement: Agreement) -> Attempt {
     }
 }
 
-fn observation(n: u8, output: Output) -> Observation {
-    Observation {
+fn observation(n: u8, output: Output) -> Arc<Observation> {
+    Arc::new(Observation {
         task: TaskId(B256::ZERO),
         attempt: AttemptNo(1),
         keeper: keeper(n),
@@ -48,8 +49,8 @@ fn observation(n: u8, output: Output) -> Observation {
         transcript_root: B256::ZERO,
         fuel: 0,
         output,
-        signature: Signature([0; 65]),
-    }
+        seal: Seal::alone(Signature([0; 65])),
+    })
 }
 
 /// `[1, 2]` is a call, `"..."` a skip, `{"fail": "..."}` a failure, `null` silence.

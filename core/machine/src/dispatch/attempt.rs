@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -34,7 +35,7 @@ impl World<'_> {
         now: Timestamp,
         job: &Job,
         task: &Task,
-        earlier: &[Attempt],
+        earlier: &[Arc<Attempt>],
     ) -> Result<Attempt, String> {
         let chain = job.target_chain();
         if !self.heads.contains_key(&chain) {

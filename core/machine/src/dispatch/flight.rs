@@ -105,7 +105,7 @@ impl Flight {
     fn record(&mut self, fact: Fact, out: &mut Vec<Effect>) {
         self.facts.push(fact.clone());
         debug_assert!(invariant::verdict_once(&self.facts), "{}", invariant::VERDICT_ONCE);
-        self.state = TaskState::fold(&self.facts);
+        self.state.take_in(&fact);
         out.push(Effect::Record(fact));
     }
 
@@ -128,8 +128,9 @@ impl Flight {
     pub fn begin(&mut self, now: Timestamp, attempt: Attempt, out: &mut Vec<Effect>) {
         self.blocked = None;
         self.sent_at = Some(now);
-        self.record(Fact::Attempted(attempt.clone()), out);
-        out.push(Effect::Begin(Box::new(attempt)));
+        let attempt = Arc::new(attempt);
+        self.record(Fact::Attempted(Arc::clone(&attempt)), out);
+        out.push(Effect::Begin(attempt));
     }
 
     /// Why it must not be acted on, where that is so.
@@ -198,7 +199,7 @@ impl Flight {
         let due = self.sent_at.is_none_or(|at| now >= at + config.remind || now < at);
         let Some(last) = self.state.attempts.last() else { return Stand::Until(None) };
         if due {
-            out.push(Effect::Begin(Box::new(last.clone())));
+            out.push(Effect::Begin(Arc::clone(last)));
             self.sent_at = Some(now);
         }
         let remind = self.sent_at.unwrap_or(now) + config.remind;
@@ -264,7 +265,7 @@ impl Flight {
             return Some(Wake { at: silent_at.min(valid_until), why: "a performer's patience" });
         }
         if self.sent_at.is_none_or(|at| now >= at + config.remind || now < at) {
-            let order = self.order(handoff.clone(), agreed.clone());
+            let order = self.order(handoff.clone(), Arc::clone(agreed));
             self.sent_at = Some(now);
             out.push(order);
         }
@@ -279,7 +280,7 @@ impl Flight {
         live: &[KeeperId],
         out: &mut Vec<Effect>,
     ) -> Option<Wake> {
-        let agreed = self.state.agreed()?.clone();
+        let agreed = Arc::clone(self.state.agreed()?);
         let previous = self.state.handoff.as_ref();
         let keeper = performer(&agreed, self.job.policy.mode, previous, live)?;
         let handoff = Handoff {
@@ -296,8 +297,8 @@ impl Flight {
         Some(Wake { at: remind.min(handoff.patience_until), why: "a performer is silent" })
     }
 
-    fn order(&self, handoff: Handoff, agreed: Agreed) -> Effect {
-        let (job, task) = (Job::clone(&self.job), Task::clone(&self.task));
+    fn order(&self, handoff: Handoff, agreed: Arc<Agreed>) -> Effect {
+        let (job, task) = (Arc::clone(&self.job), Arc::clone(&self.task));
         Effect::HandOff(Box::new(HandoffOrder { handoff, job, task, agreed }))
     }
 }

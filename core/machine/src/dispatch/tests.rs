@@ -149,7 +149,7 @@ impl Story {
             calldata: argus_domain::Bytes::new(),
             arguments: Vec::new(),
         };
-        AttemptOutcome::Agreed(Box::new(Agreed {
+        AttemptOutcome::Agreed(Arc::new(Agreed {
             attempt: attempt.no,
             round: Round(1),
             call,

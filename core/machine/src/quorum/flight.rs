@@ -11,10 +11,10 @@ use argus_domain::{
     attempt::{Answer, Assignment, Attempt, Observation, Output, SecondRound, SignedClaim},
     call::{Call, ExecutorDomain, Signature},
     ids::{KeeperId, Round},
-    job::{Agreement, Args, Job, Mode},
+    job::{Agreement, Args, Mode},
     quorum::{Choice, choose, same_call, threshold},
     run::Transcript,
-    task::{Agreed, AgreedHow, Fact, Task},
+    task::{Agreed, AgreedHow, Fact},
     time::Timestamp,
 };
 
@@ -28,7 +28,7 @@ pub(super) struct Flight {
     /// Asked so far: all keepers, or with trust in one performer those who were tried.
     asked: BTreeSet<KeeperId>,
     /// Each keeper's first observation.
-    observations: BTreeMap<KeeperId, Observation>,
+    observations: BTreeMap<KeeperId, Arc<Observation>>,
     transcripts: BTreeMap<KeeperId, Transcript>,
     /// Each keeper's first claim, by round.
     claims: BTreeMap<(Round, KeeperId), SignedClaim>,
@@ -54,9 +54,9 @@ struct Second {
 }
 
 impl Flight {
-    pub fn new(attempt: Attempt, job: &Job, task: &Task) -> Self {
+    pub fn new(assignment: Assignment) -> Self {
         Self {
-            assignment: Arc::new(Assignment { job: job.clone(), task: task.clone(), attempt }),
+            assignment: Arc::new(assignment),
             asked: BTreeSet::new(),
             observations: BTreeMap::new(),
             transcripts: BTreeMap::new(),
@@ -182,7 +182,8 @@ impl Flight {
         }
         if let Some(known) = self.observations.get(&keeper) {
             // The claim of an answer that came before is a repeat as well, or it is the proof of a second one.
-            let equal = known == &answer.observation;
+            // Its seal may be another one: it was sealed among others each time.
+            let equal = known.digest() == answer.observation.digest();
             return (!equal).then_some(Misbehaviour::TwoAnswers);
         }
         let observation = &answer.observation;
@@ -199,7 +200,7 @@ impl Flight {
             }
         }
         match (&observation.output, &answer.claim) {
-            (Output::Call(call), Some(claim)) => {
+            (Output::Call(call), Some(claim)) if attempt.mode != Mode::Solo => {
                 let ours = (claim.task, claim.attempt, claim.round, claim.keeper)
                     == (attempt.task, attempt.no, Round(1), keeper);
                 let digest = self.digest(config, call);
@@ -207,8 +208,9 @@ impl Flight {
                     return Some(Misbehaviour::WrongClaim);
                 }
             }
+            (Output::Call(_), None) if attempt.mode == Mode::Solo => {}
             (Output::Skip(_) | Output::Fail(_), None) => {}
-            (Output::Call(_), None) | (Output::Skip(_) | Output::Fail(_), Some(_)) => {
+            (Output::Call(_), _) | (Output::Skip(_) | Output::Fail(_), Some(_)) => {
                 return Some(Misbehaviour::WrongClaim);
             }
         }
@@ -216,7 +218,7 @@ impl Flight {
             return None;
         }
         self.declined.remove(&keeper);
-        out.push(Effect::Record(Fact::Observed(answer.observation.clone())));
+        out.push(Effect::Record(Fact::Observed(Arc::clone(&answer.observation))));
         if let Some(claim) = answer.claim {
             out.push(Effect::Record(Fact::Claimed(claim.clone())));
             self.claims.insert((Round(1), keeper), claim);
@@ -390,6 +392,6 @@ impl Flight {
             "{}",
             invariant::QUORUM_DISTINCT
         );
-        self.outcome = Some(AttemptOutcome::Agreed(Box::new(agreed)));
+        self.outcome = Some(AttemptOutcome::Agreed(Arc::new(agreed)));
     }
 }

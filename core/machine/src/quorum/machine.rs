@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use argus_domain::{
     act::AttemptOutcome,
+    attempt::Assignment,
     ids::{AttemptNo, KeeperId, TaskId},
     time::Timestamp,
 };
@@ -20,6 +21,8 @@ pub struct Aggregator {
     flights: BTreeMap<Key, Flight>,
     timers: BTreeSet<(Timestamp, Key)>,
     timer_of: BTreeMap<Key, Wake>,
+    /// Attempts that have ended and are remembered until then: whoever comes needs their room more.
+    ended: BTreeSet<(Timestamp, Key)>,
     away: BTreeSet<KeeperId>,
 }
 
@@ -31,6 +34,7 @@ impl Aggregator {
             flights: BTreeMap::new(),
             timers: BTreeSet::new(),
             timer_of: BTreeMap::new(),
+            ended: BTreeSet::new(),
             away: BTreeSet::new(),
         }
     }
@@ -44,10 +48,31 @@ impl Aggregator {
         let Some(flight) = self.flights.get_mut(&key) else { return };
         flight.decide(now, &self.config, out);
         let wake = match flight.outcome {
-            Some(_) => Wake { at: flight.attempt().deadline + self.config.keep, why: "an ended attempt" },
+            Some(_) => {
+                let until = flight.attempt().deadline + self.config.keep;
+                self.ended.insert((until, key));
+                Wake { at: until, why: "an ended attempt" }
+            }
             None => flight.wake(),
         };
         self.set_wake(key, Some(wake));
+    }
+
+    fn forget(&mut self, key: Key) {
+        if let Some(flight) = self.flights.remove(&key) {
+            self.ended.remove(&(flight.attempt().deadline + self.config.keep, key));
+        }
+        self.set_wake(key, None);
+    }
+
+    /// Whether one more attempt may begin; makes room by forgetting the one that has been remembered longest.
+    fn make_room(&mut self) -> bool {
+        if self.flights.len() >= self.config.flights_max
+            && let Some((_, key)) = self.ended.first().copied()
+        {
+            self.forget(key);
+        }
+        self.flights.len() < self.config.flights_max
     }
 
     fn set_wake(&mut self, key: Key, wake: Option<Wake>) {
@@ -85,12 +110,12 @@ impl Machine for Aggregator {
                     }
                     return;
                 }
-                if self.flights.len() >= self.config.flights_max {
+                if !self.make_room() {
                     let outcome = AttemptOutcome::Short("the aggregator has no room; try later".to_owned());
                     out.push(Effect::Ended { task: key.0, attempt: key.1, outcome });
                     return;
                 }
-                let mut flight = Flight::new(*attempt, &job, &task);
+                let mut flight = Flight::new(Assignment { job, task, attempt });
                 for keeper in &self.away {
                     flight.gone(*keeper);
                 }
@@ -146,8 +171,7 @@ impl Machine for Aggregator {
         for key in due {
             let ended = self.flights.get(&key).is_none_or(|f| f.outcome.is_some());
             if ended {
-                self.flights.remove(&key);
-                self.set_wake(key, None);
+                self.forget(key);
             } else {
                 self.decide(now, key, out);
             }

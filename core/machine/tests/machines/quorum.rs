@@ -11,6 +11,7 @@ use argus_domain::{
     job::{Agreement, Args, Job, Mode},
     module::EngineId,
     run::Transcript,
+    seal::Seal,
     task::{Fact, Task, TriggerFact},
     time::Timestamp,
 };
@@ -137,13 +138,13 @@ impl Story {
             transcript_root: Transcript::default().root(),
             fuel: 1,
             output,
-            signature: Signature([n; 65]),
+            seal: Seal::alone(Signature([n; 65])),
         }
     }
 
     fn answer(&self, n: u8, value: u64) -> Answer {
         Answer {
-            observation: self.observation(n, Output::Call(call(value))),
+            observation: self.observation(n, Output::Call(call(value))).into(),
             claim: Some(self.claim(n, 1, value)),
             transcript: Transcript::default(),
             log: String::new(),
@@ -158,7 +159,8 @@ impl Story {
 
     /// Keeper `n` came to no call.
     fn ends(&mut self, n: u8, output: Output) -> Vec<String> {
-        let answer = Answer { observation: self.observation(n, output), claim: None, ..self.answer(n, 0) };
+        let answer =
+            Answer { observation: self.observation(n, output).into(), claim: None, ..self.answer(n, 0) };
         self.hear(Input::Answer(Box::new(answer)))
     }
 
@@ -314,16 +316,24 @@ fn a_second_word_counts_for_nothing() {
 fn what_does_not_belong_to_the_attempt_is_refused() {
     type Change = fn(&mut Answer);
     let cases: [(&str, Change, &[&str]); 10] = [
-        ("another attempt", |a| a.observation.attempt = AttemptNo(2), &[]),
-        ("another task", |a| a.observation.task = TaskId(B256::ZERO), &[]),
+        ("another attempt", |a| Arc::make_mut(&mut a.observation).attempt = AttemptNo(2), &[]),
+        ("another task", |a| Arc::make_mut(&mut a.observation).task = TaskId(B256::ZERO), &[]),
         ("a claim of another attempt", |a| edit(a, |c| c.attempt = AttemptNo(2)), &["1 broke WrongClaim"]),
         ("a claim of the second round", |a| edit(a, |c| c.round = Round(2)), &["1 broke WrongClaim"]),
         ("another's claim", |a| edit(a, |c| c.keeper = keeper(2)), &["1 broke WrongClaim"]),
         ("a claim over another call", |a| edit(a, |c| c.digest = B256::ZERO), &["1 broke WrongClaim"]),
         ("no claim", |a| a.claim = None, &["1 broke WrongClaim"]),
-        ("another script", |a| a.observation.module = B256::ZERO, &["1 broke WrongSubject"]),
-        ("another transcript", |a| a.observation.transcript_root = B256::ZERO, &["1 broke WrongTranscript"]),
-        ("a stranger", |a| a.observation.keeper = keeper(9), &["9 broke Uninvited"]),
+        (
+            "another script",
+            |a| Arc::make_mut(&mut a.observation).module = B256::ZERO,
+            &["1 broke WrongSubject"],
+        ),
+        (
+            "another transcript",
+            |a| Arc::make_mut(&mut a.observation).transcript_root = B256::ZERO,
+            &["1 broke WrongTranscript"],
+        ),
+        ("a stranger", |a| Arc::make_mut(&mut a.observation).keeper = keeper(9), &["9 broke Uninvited"]),
     ];
     for (what, change, expect) in cases {
         let mut s = Story::new(3, 2, Agreement::Exact);

@@ -12,6 +12,7 @@ use argus_domain::{
     attempt::{Answer, Assignment, Output, SignedClaim},
     call::{Call, ExecutorDomain, Signature},
     ids::{AttemptNo, TaskId},
+    seal::Seal,
 };
 use argus_evm::LocalSigner;
 use argus_ports::{FromKeeper, Signer, ToKeeper};
@@ -146,9 +147,10 @@ impl Forger {
     fn answer(&self, asked: &Asked, honest: &Answer, call: Call, more: u64) -> Answer {
         let mut answer = honest.clone();
         answer.claim = answer.claim.map(|claim| self.claim(asked, &claim, &call));
-        answer.observation.output = Output::Call(call);
-        answer.observation.fuel += more;
-        answer.observation.signature = self.sign(answer.observation.digest());
+        let observation = Arc::make_mut(&mut answer.observation);
+        observation.output = Output::Call(call);
+        observation.fuel += more;
+        observation.seal = Seal::alone(self.sign(observation.digest()));
         answer
     }
 
