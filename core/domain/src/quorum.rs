@@ -77,6 +77,9 @@ pub fn choose(
     if let Some((message, _)) = tally.fails.iter().find(|(_, n)| *n >= needed) {
         return Choice::Failed((*message).to_owned());
     }
+    if seen.len() + waiting < needed {
+        return Choice::Short(format!("{} of the {needed} keepers needed have answered", seen.len()));
+    }
     if waiting > 0 {
         return if tally.may_decide(attempt, needed, waiting) {
             Choice::Waiting
@@ -88,9 +91,6 @@ pub fn choose(
     let failed: usize = tally.fails.iter().map(|(_, n)| n).sum();
     if failed >= needed && failed == seen.len() {
         return Choice::Failed(tally.fails[0].0.to_owned());
-    }
-    if seen.len() < needed {
-        return Choice::Short(format!("{} of the {needed} keepers needed have answered", seen.len()));
     }
     match &attempt.agreement {
         Agreement::Median { tolerance } => middle(&tally, needed, tolerance)

@@ -153,6 +153,16 @@ fn what_no_answer_can_decide_is_not_waited_for() {
 }
 
 #[test]
+fn too_few_are_short_and_not_at_odds() {
+    let c = |answers: Value, waiting: usize, expect: &str| check((3, 2), "0.01", answers, waiting, expect);
+    c(json!([null, null, null]), 1, "short");
+    c(json!([null, null, null]), 0, "short");
+    c(json!([{ "fail": "a" }, null, null]), 0, "short");
+    c(json!([null, null, null]), 2, "waiting");
+    check((5, 3), "exact", json!([["1"], null, null, null, null]), 1, "short");
+}
+
+#[test]
 fn no_liar_below_the_threshold_moves_the_median_out_of_the_honest_range() {
     for lies in [["0", "0"], ["0", "999"], ["999", "999"], ["10", "12"]] {
         for place in 0..20u8 {

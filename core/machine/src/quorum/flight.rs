@@ -35,8 +35,8 @@ pub(super) struct Flight {
     digests: Vec<(Call, B256)>,
     declined: BTreeSet<KeeperId>,
     gone: BTreeSet<KeeperId>,
-    /// The last reason that a keeper gave for declining.
-    reason: String,
+    /// Why keepers declined, each one's last word.
+    reasons: BTreeMap<KeeperId, String>,
     second: Option<Second>,
     /// The first round is not waited for any longer.
     first_over: bool,
@@ -53,6 +53,9 @@ struct Second {
     declined: BTreeSet<KeeperId>,
 }
 
+/// Characters of a keeper's reason that are kept.
+const REASON_MAX: usize = 200;
+
 impl Flight {
     pub fn new(assignment: Assignment) -> Self {
         Self {
@@ -64,7 +67,7 @@ impl Flight {
             digests: Vec::new(),
             declined: BTreeSet::new(),
             gone: BTreeSet::new(),
-            reason: String::new(),
+            reasons: BTreeMap::new(),
             second: None,
             first_over: false,
             outcome: None,
@@ -126,6 +129,22 @@ impl Flight {
         }
     }
 
+    /// Least number of answers that anything can follow from.
+    fn answers_needed(&self) -> usize {
+        if self.trusting() { 1 } else { threshold(self.attempt().mode) }
+    }
+
+    /// That too few took part, with what is known of the others.
+    fn short(&self, why: &str) -> AttemptOutcome {
+        let of = |k: &KeeperId| match self.reasons.get(k) {
+            Some(reason) => Some(format!("; keeper {k}: {reason}")),
+            None if self.gone.contains(k) => Some(format!("; keeper {k} is not connected")),
+            None => None,
+        };
+        let others: String = self.attempt().keepers.iter().filter_map(of).collect();
+        AttemptOutcome::Short(format!("{why}{others}"))
+    }
+
     /// Whether a first answer may still come from it.
     fn may_answer(&self, keeper: KeeperId) -> bool {
         !self.observations.contains_key(&keeper)
@@ -150,8 +169,8 @@ impl Flight {
         self.send(Some(keeper), out);
     }
 
-    pub fn declined(&mut self, keeper: KeeperId, reason: String) {
-        self.reason = format!("keeper {keeper}: {reason}");
+    pub fn declined(&mut self, keeper: KeeperId, reason: &str) {
+        self.reasons.insert(keeper, reason.chars().take(REASON_MAX).collect());
         match &mut self.second {
             Some(second) => {
                 second.declined.insert(keeper);
@@ -263,11 +282,9 @@ impl Flight {
             self.second_round(now);
         }
         if self.outcome.is_none() && now >= self.attempt().deadline {
-            let answered = self.observations.len();
-            self.outcome = Some(AttemptOutcome::Short(format!(
-                "{answered} of {} keepers had answered at the deadline",
-                self.attempt().keepers.len()
-            )));
+            let (answered, of) = (self.observations.len(), self.attempt().keepers.len());
+            self.outcome =
+                Some(self.short(&format!("{answered} of {of} keepers had answered at the deadline")));
         }
         if let Some(outcome) = self.outcome.clone() {
             self.transcripts.clear();
@@ -284,13 +301,12 @@ impl Flight {
             Choice::Skipped(reason) => self.outcome = Some(AttemptOutcome::Skipped(reason)),
             Choice::Failed(message) => self.outcome = Some(AttemptOutcome::Failed(message)),
             Choice::Disagreed(why) => self.outcome = Some(AttemptOutcome::Disagreed(why)),
-            Choice::Short(why) if now < self.attempt().deadline && may_answer > 0 => {
-                // Nothing is lost by waiting on for the slow.
-                self.reason = why;
-            }
             Choice::Short(why) => {
-                let why = if self.reason.is_empty() { why } else { format!("{why}; {}", self.reason) };
-                self.outcome = Some(AttemptOutcome::Short(why));
+                // While the slow could still make enough of them, nothing is lost by waiting on.
+                let enough = self.observations.len() + may_answer >= self.answers_needed();
+                if !enough || now >= self.attempt().deadline {
+                    self.outcome = Some(self.short(&why));
+                }
             }
             Choice::Waiting => {
                 let idle = self.asked.iter().all(|k| !self.may_answer(*k));
@@ -361,8 +377,7 @@ impl Flight {
         let open = open.filter(|k| self.may_sign(second, **k) && !signatures.contains_key(k)).count();
         if signatures.len() + open < needed || now >= self.attempt().deadline {
             let why = format!("{} of {needed} keepers signed the run of keeper {chosen}", signatures.len());
-            let why = if self.reason.is_empty() { why } else { format!("{why}; {}", self.reason) };
-            self.outcome = Some(AttemptOutcome::Short(why));
+            self.outcome = Some(self.short(&why));
         }
     }
 

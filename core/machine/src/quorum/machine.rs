@@ -141,7 +141,7 @@ impl Machine for Aggregator {
             Input::Declined { task, attempt, keeper, reason } => {
                 let key = (task, attempt);
                 if let Some(flight) = self.flights.get_mut(&key).filter(|f| f.concerns(keeper)) {
-                    flight.declined(keeper, reason);
+                    flight.declined(keeper, &reason);
                     self.decide(now, key, out);
                 }
             }

@@ -391,6 +391,25 @@ fn an_attempt_ends_with_its_time() {
         assert!(leave(&mut s, 2).is_empty());
         assert_eq!(leave(&mut s, 3), ["short"]);
     }
+    // Nor is the third where no quorum could come of it any more.
+    for leave in [|s: &mut Story, n| s.declines(n), |s: &mut Story, n| s.hear(Input::Gone(keeper(n)))] {
+        let mut s = Story::new(3, 2, median("0"));
+        s.begin();
+        assert!(leave(&mut s, 2).is_empty());
+        assert_eq!(leave(&mut s, 3), ["short"]);
+    }
+    let mut s = Story::new(3, 2, Agreement::Exact);
+    s.begin();
+    s.declines(2);
+    let (task, attempt) = (s.attempt.task, s.attempt.no);
+    let mut out = Vec::new();
+    s.machine.handle(s.now, Input::Gone(keeper(1)), &mut out);
+    let outcome = AttemptOutcome::Short(format!(
+        "0 of the 2 keepers needed have answered; keeper {} is not connected; keeper {}: busy",
+        keeper(1),
+        keeper(2)
+    ));
+    assert_eq!(out, [Effect::Ended { task, attempt, outcome }]);
     // One who comes back is asked again.
     let mut s = Story::new(3, 2, Agreement::Exact);
     s.begin();
