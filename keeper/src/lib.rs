@@ -10,6 +10,7 @@ mod modules;
 mod order;
 mod perform;
 mod ports;
+mod recent;
 mod run;
 mod seal;
 mod second;
@@ -19,7 +20,10 @@ mod verify;
 
 use std::{collections::BTreeMap, future::Future, sync::Arc};
 
-use argus_domain::ids::{ChainId, KeeperId, TaskId};
+use argus_domain::{
+    attempt::Answer,
+    ids::{ChainId, KeeperId, TaskId},
+};
 use argus_ports::{FromKeeper, HandoffOrder, StoreError};
 use tokio::{
     sync::{Semaphore, mpsc, watch},
@@ -90,6 +94,8 @@ pub(crate) struct Inner {
     known: verify::Known,
     sealer: seal::Sealer,
     in_hand: session::InHand,
+    /// What was answered, to be repeated: another run of a live source would come to something else.
+    answers: recent::Recent<Arc<Answer>>,
     /// For runs, and apart from them for replays: a second round is asked for while other runs are in hand.
     slots: Arc<Semaphore>,
     replays: Arc<Semaphore>,
@@ -113,6 +119,9 @@ impl Inner {
     }
 }
 
+/// Attempts remembered, for every slot: those under way, and those whose answers are on their way or are asked for
+/// again.
+const REMEMBERED_RUNS: usize = 4;
 /// Messages to the platform that wait while the stream is down: a few for every slot, and the news of as many
 /// transactions as may wait.
 const OUTBOX: usize = 4096;
@@ -142,6 +151,7 @@ pub fn new(config: Config, ports: Ports) -> (Handle, impl Future<Output = Result
         known: verify::Known::default(),
         sealer: seal::Sealer::default(),
         in_hand: session::InHand::default(),
+        answers: recent::Recent::new(REMEMBERED_RUNS * config.capacity as usize),
         slots: Arc::new(Semaphore::new(config.capacity as usize)),
         replays: Arc::new(Semaphore::new(config.capacity as usize)),
         id,

@@ -24,6 +24,7 @@ use tracing::Instrument;
 
 use crate::{
     Inner, Objection,
+    recent::Key,
     run::{self, Decline},
     second,
 };
@@ -153,10 +154,17 @@ fn take(keeper: &Arc<Inner>, message: ToKeeper, runs: &mut JoinSet<()>) {
 
 fn assigned(keeper: &Arc<Inner>, signed: SignedAssignment, runs: &mut JoinSet<()>) {
     let work = Work::of(&signed, Round(1));
+    // Asked again: its answer is on its way, or was lost. As with claims, the first one stands. Where the outbox is
+    // full it is on its way for sure.
+    if let Some(answer) = keeper.answers.get(&work.key()) {
+        let answer = FromKeeper::Answer(Box::new(Arc::unwrap_or_clone(answer)));
+        return keeper.outbox.try_send(answer).unwrap_or_default();
+    }
     let inner = keeper.clone();
     spawn(keeper, &keeper.slots, work, runs, async move {
-        let answer = run::answer(&inner, &signed).await?;
-        Ok(FromKeeper::Answer(Box::new(answer)))
+        let answer = Arc::new(run::answer(&inner, &signed).await?);
+        inner.answers.put(work.key(), work.deadline, answer.clone(), inner.ports.clock.now());
+        Ok(FromKeeper::Answer(Box::new(Arc::unwrap_or_clone(answer))))
     });
 }
 
@@ -182,6 +190,10 @@ impl Work {
     fn of(signed: &SignedAssignment, round: Round) -> Self {
         let attempt = &signed.assignment.attempt;
         Self { task: attempt.task, attempt: attempt.no, round, deadline: attempt.deadline }
+    }
+
+    fn key(&self) -> Key {
+        (self.task, self.attempt)
     }
 
     fn declined(&self, why: &Decline) -> FromKeeper {

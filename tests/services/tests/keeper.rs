@@ -1,6 +1,12 @@
 //! One keeper and a platform that is the test: what it declines, what it signs, and what it sends after a restart.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use argus_domain::{
     Address, B256, Bytes, U256,
@@ -11,6 +17,7 @@ use argus_domain::{
     job::Mode,
     limits::Limits,
     module::{Cid, EngineId},
+    run::RunEnd,
     seal::Seal,
     task::{Agreed, AgreedHow, Handoff, Task, TriggerFact},
     time::Timestamp,
@@ -234,6 +241,25 @@ async fn a_restarted_keeper_repeats_its_claim_and_signs_no_other() {
     }
     assert_eq!(claims.len(), 2);
     assert_eq!(claims[0], claims[1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_assignment_that_comes_again_is_answered_with_the_same_answer() {
+    let bench = Bench::new().await;
+    let runs = Arc::new(AtomicU64::new(0));
+    let count = runs.clone();
+    let moving = TestRunner(Arc::new(move |_| RunEnd::Value(json!([count.fetch_add(1, Ordering::SeqCst)]))));
+    let keeper = bench.start(moving).await;
+    let assignment = bench.assignment().await;
+    let mut digests = Vec::new();
+    for _ in 0..2 {
+        match keeper.assign(assignment.clone(), PLATFORM).await {
+            FromKeeper::Answer(answer) => digests.push(answer.observation.digest()),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(digests[0], digests[1]);
+    assert_eq!(runs.load(Ordering::SeqCst), 1, "it ran once");
 }
 
 fn order(assignment: &Assignment, signers: &[u8]) -> HandoffOrder {
