@@ -243,6 +243,9 @@ impl Service {
                 self.roster.release(keeper, (task, attempt));
                 Input::Declined { task, attempt, keeper, reason }
             }
+            Said::Refuted { task, attempt, accused, reason } => {
+                Input::Refuted { task, attempt, keeper, accused, reason }
+            }
             Said::Performed(event) => return self.tell(Errand::Performed(event)),
             Said::Beat { load } => {
                 return self.hear_liveness(liveness::Input::Heartbeat { keeper, load });

@@ -33,6 +33,8 @@ pub enum Said {
     Signed(Box<SignedClaim>),
     /// It takes no part, or what it sent does not hold.
     Declined { task: TaskId, attempt: AttemptNo, reason: String },
+    /// The run of another keeper, by its replay, does not come to what that one signed.
+    Refuted { task: TaskId, attempt: AttemptNo, accused: KeeperId, reason: String },
     /// About a call that was handed to it.
     Performed(PerformEvent),
     /// It lives.
@@ -101,6 +103,9 @@ async fn check(ports: &Ports, keeper: KeeperId, message: FromKeeper) -> Option<S
             Some(reason) => refused(keeper, claim.task, claim.attempt, reason),
         }),
         FromKeeper::Declined { task, attempt, reason } => Some(Said::Declined { task, attempt, reason }),
+        FromKeeper::Refuted { task, attempt, keeper: accused, reason } => {
+            Some(Said::Refuted { task, attempt, accused, reason })
+        }
         FromKeeper::Performed(event) => {
             let (PerformEvent::Broadcast { keeper: named, .. }
             | PerformEvent::Declined { keeper: named, .. }) = &event;

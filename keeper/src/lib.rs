@@ -18,7 +18,11 @@ mod session;
 mod sign;
 mod verify;
 
-use std::{collections::BTreeMap, future::Future, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    sync::Arc,
+};
 
 use argus_domain::{
     attempt::Answer,
@@ -96,6 +100,8 @@ pub(crate) struct Inner {
     in_hand: session::InHand,
     /// What was answered, to be repeated: another run of a live source would come to something else.
     answers: recent::Recent<Arc<Answer>>,
+    /// Whose runs it found refuted, by attempt.
+    refuted: recent::Recent<BTreeSet<KeeperId>>,
     /// For runs, and apart from them for replays: a second round is asked for while other runs are in hand.
     slots: Arc<Semaphore>,
     replays: Arc<Semaphore>,
@@ -152,6 +158,7 @@ pub fn new(config: Config, ports: Ports) -> (Handle, impl Future<Output = Result
         sealer: seal::Sealer::default(),
         in_hand: session::InHand::default(),
         answers: recent::Recent::new(REMEMBERED_RUNS * config.capacity as usize),
+        refuted: recent::Recent::new(REMEMBERED_RUNS * config.capacity as usize),
         slots: Arc::new(Semaphore::new(config.capacity as usize)),
         replays: Arc::new(Semaphore::new(config.capacity as usize)),
         id,

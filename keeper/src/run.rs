@@ -5,7 +5,7 @@ use std::sync::Arc;
 use argus_domain::{
     answer,
     attempt::{Answer, Assignment, Output, SignedAssignment, run_input},
-    ids::Round,
+    ids::{KeeperId, Round},
     job::Args,
     run::{RunEnd, RunInput, RunReport, Transcript},
 };
@@ -37,6 +37,17 @@ pub enum Decline {
     /// The second round does not hold.
     #[error("second round refused: {0}")]
     Round(String),
+    /// A replay met another call than was recorded.
+    #[error("the replay made another call: {0}")]
+    Diverged(String),
+    /// The second round's run does not come to what its keeper signed: no matter who replays it.
+    #[error("the run of keeper {keeper} is refuted: {why}")]
+    Refuted {
+        /// Whose run.
+        keeper: KeeperId,
+        /// What differs.
+        why: String,
+    },
     /// Its own key or journal failed.
     #[error("this keeper failed: {0}")]
     Own(String),
@@ -93,7 +104,7 @@ pub async fn execute(
             return Ok(Outcome { input, report: None, output: Output::Fail(refusal.to_string()) });
         }
         Err(error @ RunnerError::Busy { .. }) => return Err(Decline::Inconclusive(error.to_string())),
-        Err(error @ RunnerError::Diverged { .. }) => return Err(Decline::Round(error.to_string())),
+        Err(error @ RunnerError::Diverged { .. }) => return Err(Decline::Diverged(error.to_string())),
         Err(error @ RunnerError::Host(_)) => return Err(Decline::Inconclusive(error.to_string())),
     };
     let output = answer::output_of_run(&assignment.job, report.end.clone())

@@ -1,11 +1,14 @@
 //! The second round: replay the run that was taken, and sign its call.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use argus_domain::{
     attempt::{Assignment, Observation, Output, SecondRound, SignedAssignment, SignedClaim},
+    call::Call,
     ids::Round,
+    job::Args,
     quorum,
+    run::Transcript,
 };
 
 use crate::{
@@ -14,7 +17,9 @@ use crate::{
     sign, verify,
 };
 
-/// Checks that the rule takes the chosen run, replays it bit for bit, and signs what it comes to.
+/// Checks that the rule takes the chosen run, replays it bit for bit, and signs what it comes to. A run that comes to
+/// something else than its keeper signed is refuted, and remembered so: that another one is taken in its place this
+/// keeper believes only then.
 ///
 /// The assignment is verified here, too: a keeper may be asked to replay what it was not asked to run.
 pub async fn answer(
@@ -24,7 +29,8 @@ pub async fn answer(
 ) -> Result<SignedClaim, Decline> {
     verify::check(&keeper.config, &keeper.ports, &keeper.known, signed).await?;
     let assignment = &signed.assignment;
-    let SecondRound { observations, chosen, transcript, .. } = round;
+    let attempt = &assignment.attempt;
+    let SecondRound { observations, chosen, transcript, refuted, .. } = round;
     let refuse = |why: &str| Decline::Round(why.to_owned());
     for observation in &observations {
         check(keeper, assignment, observation)?;
@@ -36,28 +42,57 @@ pub async fn answer(
     if transcript.root() != taken.transcript_root {
         return Err(refuse("the transcript is not the chosen run's"));
     }
-    if quorum::second_round(&assignment.attempt, &observations).map(|(taken, _)| taken) != Some(chosen) {
+    let key = (attempt.task, attempt.no);
+    let mut known = keeper.refuted.get(&key).unwrap_or_default();
+    let refuted: BTreeSet<_> = refuted.into_iter().collect();
+    if !refuted.is_subset(&known) {
+        return Err(refuse("a run is said to be refuted that this keeper did not find so"));
+    }
+    if quorum::second_round(attempt, &observations, &refuted).map(|(taken, _)| taken) != Some(chosen) {
         return Err(refuse("by the job's rule another run is taken, or none"));
     }
-    let transcript = Arc::new(transcript);
-    let again = execute(keeper, assignment, Some(transcript.clone())).await?;
-    let Some(report) = &again.report else {
-        return Err(refuse("there is no script to replay"));
+    match replay(keeper, assignment, taken, Arc::new(transcript)).await? {
+        Ok(call) => {
+            let claim = sign::claim(&keeper.config, &keeper.ports, assignment, call, Round(2)).await?;
+            claim.ok_or_else(|| refuse("mode `Solo` has no second round"))
+        }
+        Err(why) => {
+            known.insert(chosen);
+            keeper.refuted.put(key, attempt.deadline, known, keeper.ports.clock.now());
+            Err(Decline::Refuted { keeper: chosen, why })
+        }
+    }
+}
+
+/// The call that the run comes to in a replay, or how it differs from what its keeper signed.
+async fn replay<'a>(
+    keeper: &Inner,
+    assignment: &Assignment,
+    taken: &'a Observation,
+    transcript: Arc<Transcript>,
+) -> Result<Result<&'a Call, String>, Decline> {
+    let again = match execute(keeper, assignment, Some(transcript)).await {
+        Ok(again) => again,
+        Err(Decline::Diverged(why)) => return Ok(Err(why)),
+        Err(own) => return Err(own),
     };
-    if report.transcript.root() != taken.transcript_root {
-        return Err(refuse("the replay asked for something else"));
-    }
-    if report.fuel != taken.fuel {
-        return Err(refuse("the replay used another amount of fuel"));
-    }
-    let Output::Call(call) = &again.output else {
-        return Err(refuse("the replay makes no call"));
+    let (root, fuel) = match (again.report, &assignment.job.args) {
+        (Some(report), _) => (report.transcript.root(), report.fuel),
+        // Where no script runs there is nothing to record and no fuel to use.
+        (None, Args::Fixed(_)) => (Transcript::default().root(), 0),
+        // It ran elsewhere: whoever is to blame, it is not who ran it.
+        (None, Args::Computed { .. }) => {
+            return Err(Decline::Inconclusive("this keeper's sandbox does not admit the script".to_owned()));
+        }
     };
-    if again.output != taken.output {
-        return Err(refuse("the replay comes to another call"));
+    let differs = |what: &str| Ok(Err(format!("the replay {what}")));
+    match &taken.output {
+        _ if root != taken.transcript_root => differs("asks for something else"),
+        _ if fuel != taken.fuel => differs("uses another amount of fuel"),
+        output if again.output != *output => differs("comes to another call"),
+        Output::Call(call) => Ok(Ok(call)),
+        Output::Skip(_) | Output::Fail(_) => Err(Decline::Round("the chosen run makes no call".to_owned())),
     }
-    let claim = sign::claim(&keeper.config, &keeper.ports, assignment, call, Round(2)).await?;
-    claim.ok_or_else(|| refuse("mode `Solo` has no second round"))
 }
 
 /// Whether an observation is of this attempt, and of the keeper that it names.

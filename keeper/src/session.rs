@@ -197,7 +197,20 @@ impl Work {
     }
 
     fn declined(&self, why: &Decline) -> FromKeeper {
-        FromKeeper::Declined { task: self.task, attempt: self.attempt, reason: why.to_string() }
+        let (task, attempt) = self.key();
+        match why {
+            Decline::Refuted { keeper, why } => {
+                FromKeeper::Refuted { task, attempt, keeper: *keeper, reason: why.clone() }
+            }
+            Decline::Objection(_)
+            | Decline::Busy(_)
+            | Decline::Content(_)
+            | Decline::Inconclusive(_)
+            | Decline::Signed
+            | Decline::Round(_)
+            | Decline::Diverged(_)
+            | Decline::Own(_) => FromKeeper::Declined { task, attempt, reason: why.to_string() },
+        }
     }
 }
 

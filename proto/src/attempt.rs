@@ -240,6 +240,7 @@ impl Wire for SecondRound {
             observations: self.observations.iter().map(Wire::to_wire).collect(),
             chosen: self.chosen.0.to_vec(),
             transcript: Some(self.transcript.to_wire()),
+            refuted: keepers_to_wire(&self.refuted),
         }
     }
 
@@ -250,6 +251,7 @@ impl Wire for SecondRound {
             observations: list(m.observations, "observations")?,
             chosen: keeper(&m.chosen, "chosen")?,
             transcript: need(m.transcript, "transcript")?,
+            refuted: keepers(&m.refuted, "refuted")?,
         })
     }
 }

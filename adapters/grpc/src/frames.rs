@@ -1,10 +1,10 @@
 //! Conversions of what only links know.
 
 use argus_domain::{
-    B256, U256,
+    Address, B256, U256,
     attempt::SignedClaim,
     call::Signature,
-    ids::{AttemptNo, JobId, TaskId},
+    ids::{AttemptNo, JobId, KeeperId, TaskId},
 };
 use argus_ports::{FromKeeper, LinkError, SignedHello, ToKeeper};
 use argus_proto::{Malformed, Wire, v1};
@@ -30,6 +30,10 @@ fn missing() -> Malformed {
 
 pub(crate) fn hash(bytes: &[u8], field: &str) -> Result<B256, Malformed> {
     B256::try_from(bytes).map_err(|_| Malformed::new(field, "no 32 bytes"))
+}
+
+fn keeper(bytes: &[u8]) -> Result<KeeperId, Malformed> {
+    Address::try_from(bytes).map(KeeperId).map_err(|_| Malformed::new("keeper", "no 20 bytes"))
 }
 
 fn attempt_no(n: u32) -> Result<AttemptNo, Malformed> {
@@ -75,7 +79,7 @@ impl Framed for FromKeeper {
     type Frame = v1::KeeperFrame;
 
     fn frame(&self) -> v1::KeeperFrame {
-        use v1::keeper_frame::{Declined, What};
+        use v1::keeper_frame::{Declined, Refuted, What};
         v1::KeeperFrame {
             what: Some(match self {
                 Self::Answer(answer) => What::Answer(answer.to_wire()),
@@ -83,6 +87,12 @@ impl Framed for FromKeeper {
                 Self::Declined { task, attempt, reason } => What::Declined(Declined {
                     task: task.0.to_vec(),
                     attempt: u32::from(attempt.0),
+                    reason: reason.clone(),
+                }),
+                Self::Refuted { task, attempt, keeper, reason } => What::Refuted(Refuted {
+                    task: task.0.to_vec(),
+                    attempt: u32::from(attempt.0),
+                    keeper: keeper.0.to_vec(),
                     reason: reason.clone(),
                 }),
                 Self::Performed(event) => What::Performed(event.to_wire()),
@@ -105,6 +115,12 @@ impl Framed for FromKeeper {
             What::Declined(m) => Self::Declined {
                 task: TaskId(hash(&m.task, "task")?),
                 attempt: attempt_no(m.attempt)?,
+                reason: m.reason,
+            },
+            What::Refuted(m) => Self::Refuted {
+                task: TaskId(hash(&m.task, "task")?),
+                attempt: attempt_no(m.attempt)?,
+                keeper: keeper(&m.keeper)?,
                 reason: m.reason,
             },
             What::Performed(m) => Self::Performed(Wire::from_wire(m)?),

@@ -258,6 +258,8 @@ pub struct SecondRound {
     pub chosen: KeeperId,
     /// Its transcript, to be replayed bit for bit.
     pub transcript: Transcript,
+    /// Whose runs were chosen before it and refuted by a threshold of keepers.
+    pub refuted: Vec<KeeperId>,
 }
 
 /// The name under which a keeper's script log of an attempt is archived.

@@ -3,8 +3,17 @@
 //! The platform chooses by them, and each keeper checks the choice by them before it signs a second round.
 //! A threshold of k stands against k - 1 liars, so a median counts only among 2k - 1 answers or more: with fewer,
 //! liars alone could be the middle.
+//!
+//! A run is refuted when its replay does not come to what its keeper signed. Whose run is refuted is a liar found
+//! out: its answer counts no more, and with r of them k - 1 - r liars are left at most. So a median then counts among
+//! 2k - 1 - 2r of the others, and the k - r of them that a tolerance measures hold an honest one as before. How many
+//! must sign does not change.
 
-use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use alloy_primitives::U256;
 use serde_json::Value;
@@ -20,6 +29,16 @@ use crate::{
 
 /// Least number of answers among which a median is taken, whatever the threshold.
 pub const MEDIAN_MIN: usize = 3;
+
+/// Least number of answers among which a median is taken, with so many runs refuted.
+fn median_least(threshold: usize, refuted: usize) -> usize {
+    MEDIAN_MIN.max(2 * threshold - 1).saturating_sub(2 * refuted).max(1)
+}
+
+/// Least number of answers from which a second round follows, with so many runs refuted: an honest one is among them.
+pub fn answers_least(threshold: usize, refuted: usize) -> usize {
+    threshold.saturating_sub(refuted).max(1)
+}
 
 /// What answers come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,15 +73,22 @@ pub fn threshold(mode: Mode) -> usize {
 }
 
 /// What these observations come to, each keeper's first one, while `waiting` more keepers may still answer.
-/// Observations of keepers without a part in the attempt count for nothing.
+/// Observations of keepers without a part in the attempt count for nothing, as do those of `refuted` keepers.
 pub fn choose(
     attempt: &Attempt,
     observations: &BTreeMap<KeeperId, Arc<Observation>>,
+    refuted: &BTreeSet<KeeperId>,
     waiting: usize,
 ) -> Choice {
-    let seen: Vec<&Observation> =
-        attempt.keepers.iter().filter_map(|k| observations.get(k)).map(Arc::as_ref).collect();
+    let (out, seen): (Vec<&Observation>, Vec<_>) = attempt
+        .keepers
+        .iter()
+        .filter_map(|k| observations.get(k))
+        .map(Arc::as_ref)
+        .partition(|o| refuted.contains(&o.keeper));
     let needed = threshold(attempt.mode);
+    let liars = out.len();
+    let least = answers_least(needed, liars);
     let trusting = matches!(attempt.agreement, Agreement::TrustPerformer) && needed > 1;
     if trusting {
         return performer(&seen, waiting);
@@ -77,14 +103,14 @@ pub fn choose(
     if let Some((message, _)) = tally.fails.iter().find(|(_, n)| *n >= needed) {
         return Choice::Failed((*message).to_owned());
     }
-    if seen.len() + waiting < needed {
-        return Choice::Short(format!("{} of the {needed} keepers needed have answered", seen.len()));
+    if seen.len() + waiting < least {
+        return Choice::Short(format!("{} of the {least} keepers needed have answered", seen.len()));
     }
     if waiting > 0 {
-        return if tally.may_decide(attempt, needed, waiting) {
+        return if tally.may_decide(attempt, liars, waiting) {
             Choice::Waiting
         } else {
-            Choice::Disagreed(difference(attempt, &seen))
+            Choice::Disagreed(difference(attempt, &seen, liars))
         };
     }
     // Failures of live requests are seldom worded alike; where all that answered failed, the script failed.
@@ -93,22 +119,26 @@ pub fn choose(
         return Choice::Failed(tally.fails[0].0.to_owned());
     }
     match &attempt.agreement {
-        Agreement::Median { tolerance } => middle(&tally, needed, tolerance)
+        Agreement::Median { tolerance } => middle(&tally, (needed, liars), tolerance)
             .map(|(chosen, how)| Choice::Second { chosen, how })
-            .unwrap_or_else(|| Choice::Disagreed(difference(attempt, &seen))),
-        Agreement::Exact | Agreement::TrustPerformer => Choice::Disagreed(difference(attempt, &seen)),
+            .unwrap_or_else(|| Choice::Disagreed(difference(attempt, &seen, liars))),
+        Agreement::Exact | Agreement::TrustPerformer => Choice::Disagreed(difference(attempt, &seen, liars)),
     }
 }
 
-/// Whose run the second round replays, for a keeper that was sent these observations; `None`: there is to be no
-/// second round. Two observations of one keeper make it `None`, too.
-pub fn second_round(attempt: &Attempt, observations: &[Arc<Observation>]) -> Option<(KeeperId, AgreedHow)> {
+/// Whose run the second round replays, for a keeper that was sent these observations and found the runs of these
+/// keepers refuted; `None`: there is to be no second round. Two observations of one keeper make it `None`, too.
+pub fn second_round(
+    attempt: &Attempt,
+    observations: &[Arc<Observation>],
+    refuted: &BTreeSet<KeeperId>,
+) -> Option<(KeeperId, AgreedHow)> {
     let by_keeper: BTreeMap<_, _> = observations.iter().map(|o| (o.keeper, o.clone())).collect();
     let ours = |o: &Arc<Observation>| o.task == attempt.task && o.attempt == attempt.no;
     if by_keeper.len() != observations.len() || !observations.iter().all(ours) {
         return None;
     }
-    match choose(attempt, &by_keeper, 0) {
+    match choose(attempt, &by_keeper, refuted, 0) {
         Choice::Second { chosen, how } => Some((chosen, how)),
         Choice::Equal(_)
         | Choice::Skipped(_)
@@ -160,14 +190,15 @@ impl<'a> Tally<'a> {
     }
 
     /// Whether more answers could still make a quorum.
-    fn may_decide(&self, attempt: &Attempt, needed: usize, waiting: usize) -> bool {
-        let calls = match attempt.agreement {
-            Agreement::Median { .. } => &self.shapes,
-            Agreement::Exact | Agreement::TrustPerformer => &self.calls,
+    fn may_decide(&self, attempt: &Attempt, liars: usize, waiting: usize) -> bool {
+        let needed = threshold(attempt.mode);
+        let (calls, least) = match attempt.agreement {
+            Agreement::Median { .. } => (&self.shapes, answers_least(needed, liars)),
+            Agreement::Exact | Agreement::TrustPerformer => (&self.calls, needed),
         };
         let largest = calls.iter().map(Vec::len).max().unwrap_or(0);
         let failed: usize = self.fails.iter().map(|(_, n)| n).sum();
-        largest.max(self.skips.len()).max(failed) + waiting >= needed
+        largest + waiting >= least || self.skips.len().max(failed) + waiting >= needed
     }
 }
 
@@ -209,11 +240,16 @@ fn alike(a: &Value, b: &Value) -> bool {
 
 /// The run in the middle of a large enough group of calls of one shape, or the first of a smaller one whose values
 /// lie within the tolerance of each other.
-fn middle(tally: &Tally<'_>, needed: usize, tolerance: &Decimal) -> Option<(KeeperId, AgreedHow)> {
-    let largest = tally.shapes.iter().map(Vec::len).max().filter(|n| *n >= needed)?;
+fn middle(
+    tally: &Tally<'_>,
+    (needed, liars): (usize, usize),
+    tolerance: &Decimal,
+) -> Option<(KeeperId, AgreedHow)> {
+    let least = answers_least(needed, liars);
+    let largest = tally.shapes.iter().map(Vec::len).max().filter(|n| *n >= least)?;
     let mut groups = tally.shapes.iter().filter(|g| g.len() == largest);
     let (group, None) = (groups.next()?, groups.next()) else { return None };
-    if group.len() >= MEDIAN_MIN.max(2 * needed - 1) {
+    if group.len() >= median_least(needed, liars) {
         let mut ordered: Vec<(Vec<Integer>, KeeperId)> =
             group.iter().map(|(k, call)| (integers(&call.arguments), *k)).collect();
         // Stable: equal vectors stay in the attempt's order.
@@ -293,13 +329,14 @@ impl PartialOrd for Integer {
 }
 
 /// The first two outputs that differ, side by side, and what decides how much they may.
-fn difference(attempt: &Attempt, seen: &[&Observation]) -> String {
+fn difference(attempt: &Attempt, seen: &[&Observation], liars: usize) -> String {
     let rule = match &attempt.agreement {
         Agreement::Exact => "the job asks for equal calls (agreement: exact)".to_owned(),
         Agreement::Median { tolerance } => {
-            let (needed, least) = (threshold(attempt.mode), MEDIAN_MIN.max(2 * threshold(attempt.mode) - 1));
+            let needed = threshold(attempt.mode);
+            let (median, fewer) = (median_least(needed, liars), answers_least(needed, liars));
             format!(
-                "the median needs {least} answers that differ in integers alone, fewer (at least {needed}) must \
+                "the median needs {median} answers that differ in integers alone, fewer (at least {fewer}) must \
                  lie within the tolerance of {tolerance}"
             )
         }

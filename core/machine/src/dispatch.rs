@@ -132,10 +132,6 @@ pub enum Input {
 
 /// What the dispatcher wants done.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most effects are records: a box each would cost more than the room"
-)]
 pub enum Effect {
     /// Make this fact durable.
     Record(Fact),

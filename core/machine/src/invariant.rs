@@ -27,6 +27,8 @@ pub const EVERY_TASK_ENDS: &str = "every-task-ends";
 pub const QUORUM_DISTINCT: &str = "quorum-distinct";
 /// With fewer liars than the threshold nothing but an honest call is agreed.
 pub const HONEST_CALL: &str = "honest-call";
+/// With fewer liars than the threshold, and faults no more, a median is agreed.
+pub const LIARS_STOP_NOTHING: &str = "liars-stop-nothing";
 /// An account's nonce carries one task.
 pub const ONE_TASK_PER_NONCE: &str = "one-task-per-nonce";
 

@@ -67,6 +67,19 @@ pub enum Input {
         /// Why.
         reason: String,
     },
+    /// A keeper replayed the chosen run, and it does not come to what its keeper signed.
+    Refuted {
+        /// The task.
+        task: TaskId,
+        /// Which attempt.
+        attempt: AttemptNo,
+        /// Who says so.
+        keeper: KeeperId,
+        /// Whose run.
+        accused: KeeperId,
+        /// What differs.
+        reason: String,
+    },
     /// A keeper's session ended.
     Gone(KeeperId),
     /// A keeper's session began: what it has not answered is sent again.
@@ -75,10 +88,6 @@ pub enum Input {
 
 /// What the aggregator wants done.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most effects are records: a box each would cost more than the room"
-)]
 pub enum Effect {
     /// Make this fact durable.
     Record(Fact),
@@ -134,4 +143,7 @@ pub enum Misbehaviour {
     WrongTranscript,
     /// An answer to an attempt in which it has no part.
     Uninvited,
+    /// A run that does not come to what it signed, by the replays of a threshold of other keepers: one of them at
+    /// least is honest, and replays are equal everywhere.
+    Refuted,
 }

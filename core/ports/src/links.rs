@@ -7,7 +7,7 @@ use argus_domain::{
     B256,
     attempt::{Answer, Attempt, SecondRound, SignedAssignment},
     call::Signature,
-    ids::{AttemptNo, JobId, TaskId},
+    ids::{AttemptNo, JobId, KeeperId, TaskId},
     keeper::{KeeperHello, LiveKeeper},
 };
 use async_trait::async_trait;
@@ -101,6 +101,17 @@ pub enum FromKeeper {
         /// Which attempt.
         attempt: AttemptNo,
         /// Why.
+        reason: String,
+    },
+    /// It replayed the run of a second round, and that does not come to what its keeper signed.
+    Refuted {
+        /// The task.
+        task: TaskId,
+        /// Which attempt.
+        attempt: AttemptNo,
+        /// Whose run.
+        keeper: KeeperId,
+        /// What differs.
         reason: String,
     },
     /// About a handed-off task.

@@ -427,13 +427,15 @@ pub fn answer() -> impl Strategy<Value = Answer> {
 }
 
 pub fn second_round() -> impl Strategy<Value = SecondRound> {
-    (task_id(), attempt_no(), vec(observation().prop_map(Arc::new), 0..3), keeper(), transcript()).prop_map(
-        |(task, attempt, observations, chosen, transcript)| SecondRound {
+    let observations = vec(observation().prop_map(Arc::new), 0..3);
+    (task_id(), attempt_no(), observations, keeper(), transcript(), vec(keeper(), 0..3)).prop_map(
+        |(task, attempt, observations, chosen, transcript, refuted)| SecondRound {
             task,
             attempt,
             observations,
             chosen,
             transcript,
+            refuted,
         },
     )
 }

@@ -267,6 +267,7 @@ pub async fn keepers(link: &dyn KeeperLink, admitted: &mut mpsc::Receiver<(Signe
         observations: vec![observation(task(), 1)],
         chosen: keeper(1),
         transcript: Transcript::default(),
+        refuted: vec![keeper(2), keeper(3)],
     };
     let seal = Seal { path: vec![B256::repeat_byte(6); 2], signature: signature(28) };
     let assignment = SignedAssignment { assignment: assignment.into(), seal };
@@ -291,6 +292,12 @@ pub async fn keepers(link: &dyn KeeperLink, admitted: &mut mpsc::Receiver<(Signe
         FromKeeper::Answer(Box::new(answer)),
         FromKeeper::Signed(Box::new(claim(task(), 1))),
         FromKeeper::Declined { task: task(), attempt: AttemptNo(3), reason: "busy".to_owned() },
+        FromKeeper::Refuted {
+            task: task(),
+            attempt: AttemptNo(3),
+            keeper: keeper(2),
+            reason: "another call".to_owned(),
+        },
         FromKeeper::Performed(PerformEvent::Declined {
             task: task(),
             keeper: keeper(1),

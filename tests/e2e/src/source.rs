@@ -55,6 +55,7 @@ pub struct Feed {
 #[derive(Debug, Default)]
 struct Given {
     requests: u64,
+    straddling: bool,
     by_asker: BTreeMap<String, Vec<u64>>,
 }
 
@@ -68,6 +69,11 @@ impl Feed {
         let router = Router::new().route("/feed/{*asker}", get(feed)).with_state(given.clone());
         let (address, serving) = serve(router).await;
         Self { address, given, _serving: serving }
+    }
+
+    /// From now on gives a low and a high value in turn, with room for a guess between them.
+    pub fn straddling(&self) {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner).straddling = true;
     }
 
     /// Its URL; whoever asks appends a name.
@@ -89,7 +95,11 @@ async fn feed(
     let mut given = given.lock().unwrap_or_else(PoisonError::into_inner);
     given.requests += 1;
     // Neither rising nor falling, so that the middle value is not always the second one.
-    let value = 100_000 + given.requests * 617 % DISTINCT;
+    let value = match (given.straddling, given.requests % 2) {
+        (false, _) => 100_000 + given.requests * 617 % DISTINCT,
+        (true, 0) => 100_000 + given.requests,
+        (true, _) => 100_900 + given.requests,
+    };
     given.by_asker.entry(asker).or_default().push(value);
     value.to_string()
 }

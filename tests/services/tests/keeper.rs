@@ -10,14 +10,17 @@ use std::{
 
 use argus_domain::{
     Address, B256, Bytes, U256,
-    attempt::{Assignment, Attempt, Priority, SignedAssignment, TraceId},
-    call::{Call, ExecutorDomain},
+    answer::output_of_run,
+    attempt::{
+        Assignment, Attempt, Observation, Priority, SecondRound, SignedAssignment, TraceId, run_input,
+    },
+    call::{Call, ExecutorDomain, Signature},
     chain::Pin,
     ids::{AttemptNo, KeeperId, Occurrence, Round, Serial, TaskId, TaskNumber},
     job::Mode,
     limits::Limits,
-    module::{Cid, EngineId},
-    run::RunEnd,
+    module::{Cid, EngineId, Language},
+    run::{RunEnd, Transcript},
     seal::Seal,
     task::{Agreed, AgreedHow, Handoff, Task, TriggerFact},
     time::Timestamp,
@@ -25,7 +28,7 @@ use argus_domain::{
 use argus_memory::{MemoryContent, MemoryJournal, MemorySession, SystemClock, session};
 use argus_ports::{
     ChainReader, ChainWriter, ContentStore, FromKeeper, HandoffOrder, KeeperLink, KeeperSession, LinkError,
-    PerformEvent, SignedHello, Signer, ToKeeper, chain::At,
+    ModuleRunner, PerformEvent, SignedHello, Signer, ToKeeper, chain::At,
 };
 use argus_services_tests::{
     chain::{CHAIN, EXECUTOR, TestChain},
@@ -260,6 +263,70 @@ async fn an_assignment_that_comes_again_is_answered_with_the_same_answer() {
     }
     assert_eq!(digests[0], digests[1]);
     assert_eq!(runs.load(Ordering::SeqCst), 1, "it ran once");
+}
+
+/// What a keeper signed, whose script printed `says` after it was told what makes it print `told`.
+async fn observed(assignment: &Assignment, key: u8, told: u64, says: u64) -> (Arc<Observation>, Transcript) {
+    let Assignment { job, task, attempt } = assignment;
+    let input = Arc::new(run_input(job, task, attempt));
+    let runner = TestRunner::printing(json!([told]));
+    let run =
+        runner.run(bytes::Bytes::new(), Language::JavaScript, input, attempt.limits).await.expect("a run");
+    let mut observation = Observation {
+        task: task.id,
+        attempt: attempt.no,
+        keeper: KeeperId(Address::repeat_byte(key)),
+        module: B256::ZERO,
+        engine: ENGINE,
+        input: B256::ZERO,
+        transcript_root: run.transcript.root(),
+        fuel: run.fuel,
+        output: output_of_run(job, RunEnd::Value(json!([says]))).expect("an output"),
+        seal: Seal::alone(Signature([0; 65])),
+    };
+    observation.seal = Seal::alone(TestSigner(key).sign(observation.digest()).expect("signed"));
+    (observation.into(), run.transcript)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_does_not_hold_is_refuted_and_only_then_another_one_is_signed() {
+    let bench = Bench::new().await;
+    let assignment = bench.assignment().await;
+    // Keeper 3 signed a value between the others', which nobody told it.
+    let said = [(1, 12, 12), (2, 10, 10), (3, 666, 11)];
+    let mut all = Vec::new();
+    for (key, told, says) in said {
+        all.push(observed(&assignment, key, told, says).await);
+    }
+    let observations: Vec<_> = all.iter().map(|(observation, _)| observation.clone()).collect();
+    let seal = Seal::alone(PLATFORM.sign(assignment.digest(assignment.job.digest())).expect("signed"));
+    let second = |chosen: usize, refuted: &[usize]| ToKeeper::Second {
+        assignment: SignedAssignment { assignment: assignment.clone().into(), seal: seal.clone() },
+        round: Box::new(SecondRound {
+            task: assignment.task.id,
+            attempt: assignment.attempt.no,
+            observations: observations.clone(),
+            chosen: observations[chosen].keeper,
+            transcript: all[chosen].1.clone(),
+            refuted: refuted.iter().map(|n| observations[*n].keeper).collect(),
+        }),
+    };
+    let keeper = bench.start(TestRunner::printing(json!([12]))).await;
+    let declined = |answer: FromKeeper, part: &str| match answer {
+        FromKeeper::Declined { reason, .. } => assert!(reason.contains(part), "{reason}, not {part}"),
+        other => panic!("{other:?}, not declined for {part}"),
+    };
+    declined(keeper.ask(second(1, &[2])).await, "did not find so");
+    declined(keeper.ask(second(1, &[])).await, "another run is taken");
+    match keeper.ask(second(2, &[])).await {
+        FromKeeper::Refuted { keeper, .. } => assert_eq!(keeper, observations[2].keeper),
+        other => panic!("{other:?}, not refuted"),
+    }
+    declined(keeper.ask(second(0, &[2])).await, "another run is taken");
+    match keeper.ask(second(1, &[2])).await {
+        FromKeeper::Signed(claim) => assert_eq!(claim.round, Round(2)),
+        other => panic!("{other:?}, not signed"),
+    }
 }
 
 fn order(assignment: &Assignment, signers: &[u8]) -> HandoffOrder {

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use argus_domain::{
     ids::{Occurrence, TaskId},
-    job::{Misfire, Mode, Trigger},
+    job::{Agreement, Misfire, Mode, Trigger},
+    status::TaskState,
     task::{Fact, TaskRecord, Verdict},
 };
 use argus_machine::invariant;
 
 use crate::{
-    scenario::{self, Nature, QUIET_MS, START},
+    scenario::{self, Kind, Nature, QUIET_MS, START},
     world::World,
 };
 
@@ -23,6 +24,9 @@ impl World {
         self.expect(once, invariant::VERDICT_ONCE, || {
             format!("task {id}: {:?} after its verdict", fact.key())
         });
+        if matches!(fact, Fact::Attempted(_)) && self.since_ms() < QUIET_MS + 10_000 {
+            self.troubled.insert(id);
+        }
         let Fact::Settled(settlement) = fact else { return };
         let Verdict::Agreed(agreed) = &settlement.verdict else { return };
         let state = record.state();
@@ -42,7 +46,7 @@ impl World {
         // One keeper alone says what it wants.
         let alone = match (&attempt.mode, &attempt.agreement) {
             (Mode::Solo, _) => true,
-            (_, argus_domain::job::Agreement::TrustPerformer) => true,
+            (_, Agreement::TrustPerformer) => true,
             (Mode::Quorum { .. }, _) => false,
         };
         let honest = alone || scenario::is_honest(self.kinds[&job.id], &record.task, &agreed.call);
@@ -83,6 +87,10 @@ impl World {
         let announced = self.store.announced.contains(&id);
         self.expect(announced, invariant::SETTLED_ANNOUNCED, || format!("nobody was told of task {id}"));
         let state = record.state();
+        let holds = self.is_stopped_by_nobody(record, &state);
+        self.expect(holds, invariant::LIARS_STOP_NOTHING, || {
+            format!("task {id} came to {:?}", state.verdict)
+        });
         let Some(agreed) = state.agreed() else { return };
         self.tally.agreed += 1;
         let called = self.chain.call_of(id).is_some();
@@ -106,6 +114,18 @@ impl World {
             let what = format!("task {id} was agreed and never called: {keys:?}; accounts {loads:?}");
             self.fail(invariant::ONE_CALL_PER_TASK, what);
         }
+    }
+
+    /// Of a task all of whose attempts were made in calm and with all the keepers that they ask for: that its median
+    /// was agreed.
+    fn is_stopped_by_nobody(&self, record: &TaskRecord, state: &TaskState) -> bool {
+        let is_median = self.kinds[&record.task.job] == Kind::Live
+            && state.attempts.first().is_some_and(|a| matches!(a.agreement, Agreement::Median { .. }));
+        let wanted = 2 * usize::from(self.threshold) - 1;
+        let is_calm = !self.troubled.contains(&record.task.id)
+            && state.attempts.iter().all(|attempt| attempt.keepers.len() == wanted);
+        let is_void = state.trigger_lost || self.store.is_deleted(record.task.job);
+        !is_median || !is_calm || is_void || state.agreed().is_some()
     }
 
     /// Each due instant, log and crossing that was acknowledged has its task.

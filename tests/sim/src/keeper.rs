@@ -1,6 +1,10 @@
 //! A keeper's process: its journal, its runs, its account.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use argus_domain::{
     B256, Bytes, U256,
@@ -44,6 +48,8 @@ pub struct Keeper {
     epoch: u64,
     assignments: BTreeMap<(TaskId, AttemptNo), Arc<Assignment>>,
     answers: BTreeMap<(TaskId, AttemptNo), Box<Answer>>,
+    /// Whose runs it found refuted.
+    refuted: BTreeMap<(TaskId, AttemptNo), BTreeSet<KeeperId>>,
     /// What the calldata of its transactions says.
     deeds: BTreeMap<Bytes, Deed>,
 }
@@ -59,6 +65,7 @@ impl Keeper {
             epoch: 0,
             assignments: BTreeMap::new(),
             answers: BTreeMap::new(),
+            refuted: BTreeMap::new(),
             deeds: BTreeMap::new(),
         }
     }
@@ -90,6 +97,7 @@ impl World {
         keeper.account = Account::new(Keeper::config(id));
         keeper.assignments.clear();
         keeper.answers.clear();
+        keeper.refuted.clear();
         let intents = keeper.journal.intents.values();
         let highest_nonce = intents.clone().map(|i| i.draft.nonce).max().filter(|_| !forgets);
         let mut pending: Vec<Intent> =
@@ -124,8 +132,8 @@ impl World {
         if let Some(why) = decline {
             return self.decline(id, key, why);
         }
-        let ms =
-            if self.rng.permille(30) { self.rng.between(3_000, 9_000) } else { self.rng.between(5, 800) };
+        let is_slow = !self.quiet() && self.rng.permille(30);
+        let ms = if is_slow { self.rng.between(3_000, 9_000) } else { self.rng.between(5, 800) };
         self.after(ms, Event::RunDone(id, epoch, assignment));
     }
 
@@ -239,18 +247,34 @@ impl World {
             let fingerprint = scenario::fingerprint(o.transcript_root, &o.output);
             o.seal == Seal::alone(scenario::sign(o.keeper, fingerprint))
         };
-        let kind = self.kinds[&assignment.job.id];
-        let chosen = round.observations.iter().find(|o| o.keeper == round.chosen);
-        let chosen_by_rule = second_round(&assignment.attempt, &round.observations).map(|(k, _)| k);
-        let output = scenario::replay(kind, &round.transcript);
+        let Some(taken) = round.observations.iter().find(|o| o.keeper == round.chosen) else { return };
+        let known = self.keepers.get(&id).and_then(|k| k.refuted.get(&key)).cloned().unwrap_or_default();
+        let refuted = round.refuted.iter().copied().collect::<BTreeSet<_>>();
+        let chosen_by_rule = second_round(&assignment.attempt, &round.observations, &refuted).map(|(k, _)| k);
         let right = chosen_by_rule == Some(round.chosen)
+            && refuted.is_subset(&known)
             && round.observations.iter().all(genuine)
-            && chosen.is_some_and(|o| o.transcript_root == round.transcript.root() && o.output == output);
-        let Output::Call(call) = output else { return };
-        if !right {
+            && taken.transcript_root == round.transcript.root();
+        let is_bound = self.natures.get(&id).is_none_or(|nature| !nature.lies());
+        if is_bound && !right {
             return self.decline(id, key, "the second round is not right");
         }
-        let claim = self.claim(id, &assignment, &call, Round(2));
+        let output = scenario::replay(self.kinds[&assignment.job.id], &round.transcript);
+        // A liar stands by liars, and speaks against honest keepers now and then.
+        let is_refuted = if is_bound || self.natures.get(&round.chosen).is_none_or(|n| !n.lies()) {
+            output != taken.output || (!is_bound && self.rng.permille(500))
+        } else {
+            false
+        };
+        if is_refuted {
+            if let Some(keeper) = self.keepers.get_mut(&id) {
+                keeper.refuted.entry(key).or_default().insert(round.chosen);
+            }
+            let msg = Msg::Refuted(round.task, round.attempt, id, round.chosen);
+            return self.send(Node::Keeper(id), Node::Aggregator, msg);
+        }
+        let Output::Call(call) = &taken.output else { return };
+        let claim = self.claim(id, &assignment, call, Round(2));
         if !self.keep_claim(id, &claim) {
             return self.decline(id, key, "it signed another call in this round");
         }

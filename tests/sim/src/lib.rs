@@ -67,7 +67,7 @@ impl Summary {
         format!(
             "seeds {} steps {} tasks {} agreed {} called {} lapsed {} | faults {} (lost messages {}, repeated {}, \
              crashes {}, partitions {}, reorgs {}, clock jumps {}) | lost {} duplicate {} early {} | \
-             handoffs {} second rounds {} misbehaviour {} refused for room {} | recovery max {} ms of {} | \
+             handoffs {} second rounds {} refuted {} misbehaviour {} refused for room {} | recovery max {} ms of {} | \
              {}x real time",
             self.seeds,
             t.steps,
@@ -87,6 +87,7 @@ impl Summary {
             t.early,
             t.handoffs,
             t.second_rounds,
+            t.refuted,
             t.misbehaved,
             t.full,
             t.recovery_max_ms,

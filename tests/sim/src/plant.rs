@@ -23,6 +23,10 @@ pub enum Plant {
     NoHandoff,
     /// An equivocating keeper's second answer counts for another keeper.
     EquivocatorTwice,
+    /// Nobody hears that a run is refuted.
+    RefutedUnheard,
+    /// One keeper's word is enough to refute a run.
+    RefutedByOne,
     /// The threshold is low enough for two liars.
     MedianOfLiars,
     /// Now and then nobody is told of a verdict.

@@ -7,7 +7,7 @@ use argus_domain::{
     attempt::Answer,
     call::ExecutorDomain,
     chain::{Log, Pin},
-    ids::{KeeperId, TaskId},
+    ids::{AttemptNo, KeeperId, TaskId},
     seal::Seal,
     task::{Fact, TaskRecord},
     time::Timestamp,
@@ -274,6 +274,22 @@ impl World {
         self.tell_aggregator(quorum::Input::Answer(answer));
     }
 
+    /// A refutation off a keeper's stream.
+    pub fn refuted(&mut self, task: TaskId, attempt: AttemptNo, keeper: KeeperId, accused: KeeperId) {
+        if self.plant == Some(Plant::RefutedUnheard) {
+            let reason = "another call".to_owned();
+            return self.tell_aggregator(quorum::Input::Declined { task, attempt, keeper, reason });
+        }
+        let mut who = vec![keeper];
+        if self.plant == Some(Plant::RefutedByOne) {
+            who.extend(self.keepers.keys().filter(|k| **k != keeper && **k != accused));
+        }
+        for keeper in who {
+            let reason = "another call".to_owned();
+            self.tell_aggregator(quorum::Input::Refuted { task, attempt, keeper, accused, reason });
+        }
+    }
+
     pub fn tell_aggregator(&mut self, input: quorum::Input) {
         let mut out = Vec::new();
         let now = self.clock();
@@ -317,9 +333,11 @@ impl World {
                 }
                 quorum::Effect::Misbehaved { keeper, what, .. } => {
                     self.tally.misbehaved += 1;
+                    self.tally.refuted += u64::from(what == quorum::Misbehaviour::Refuted);
                     let honest = self.natures.get(&keeper).is_some_and(|n| !n.lies());
                     let provable = what != quorum::Misbehaviour::TwoAnswers;
-                    let planted = self.plant.is_some();
+                    // Other planted bugs put words into honest mouths, and show elsewhere.
+                    let planted = self.plant.is_some_and(|plant| plant != Plant::RefutedByOne);
                     self.expect(!(honest && provable) || planted, invariant::HONEST_CALL, || {
                         format!("honest keeper {keeper} is accused of {what:?}")
                     });

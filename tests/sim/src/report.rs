@@ -22,6 +22,7 @@ pub struct Tally {
     pub full: u64,
     pub handoffs: u64,
     pub second_rounds: u64,
+    pub refuted: u64,
     pub recoveries: u64,
     pub recovery_max_ms: u64,
     pub lost: u64,
@@ -58,6 +59,7 @@ impl Tally {
         self.full += other.full;
         self.handoffs += other.handoffs;
         self.second_rounds += other.second_rounds;
+        self.refuted += other.refuted;
         self.recoveries += other.recoveries;
         self.recovery_max_ms = self.recovery_max_ms.max(other.recovery_max_ms);
         self.lost += other.lost;

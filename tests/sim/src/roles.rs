@@ -70,6 +70,9 @@ impl World {
             (Node::Aggregator, Msg::Declined(task, attempt, keeper, reason)) => {
                 self.tell_aggregator(quorum::Input::Declined { task, attempt, keeper, reason });
             }
+            (Node::Aggregator, Msg::Refuted(task, attempt, keeper, accused)) => {
+                self.refuted(task, attempt, keeper, accused);
+            }
             (Node::Aggregator, Msg::Heartbeat(keeper)) => self.heartbeat(keeper),
             (_, _) => {}
         }

@@ -241,7 +241,8 @@ fn base(task: &Task) -> u64 {
 pub fn run(kind: Kind, task: &Task, rng: &mut Rng) -> (Transcript, Output) {
     let reply = match kind {
         Kind::Fixed => return (Transcript::default(), Output::Call(call("42"))),
-        Kind::Live => (base(task) + rng.below(NOISE + 1)).to_string(),
+        // Even: an odd one is a guess.
+        Kind::Live => (base(task) + 2 * rng.below(NOISE / 2 + 1)).to_string(),
         Kind::Skip => String::new(),
     };
     let transcript = transcript(reply);
@@ -249,11 +250,18 @@ pub fn run(kind: Kind, task: &Task, rng: &mut Rng) -> (Transcript, Output) {
     (transcript, output)
 }
 
-/// A liar's run. Fixed arguments are lied about alike by all liars, live ones each by its own number.
+/// A liar's run. Fixed arguments are lied about alike by all liars, live ones each by its own number: far off, with a
+/// transcript that says so, or at every second task between what honest keepers come to, with another's transcript.
 pub fn lie(kind: Kind, task: &Task, keeper: KeeperId) -> (Transcript, Output) {
     let own = u64::from(keeper.0.as_slice()[0]);
+    let is_guess = task.number.0.is_multiple_of(2);
     match kind {
         Kind::Fixed => (Transcript::default(), Output::Call(call("666"))),
+        Kind::Live if is_guess => {
+            let transcript = transcript((base(task) + NOISE / 2).to_string());
+            let guess = base(task) + NOISE / 2 + 2 * own + 1;
+            (transcript, Output::Call(call(&guess.to_string())))
+        }
         Kind::Live | Kind::Skip => {
             let transcript = transcript((base(task) + 900_000 + own).to_string());
             let output = replay(Kind::Live, &transcript);
@@ -302,7 +310,9 @@ pub fn is_honest(kind: Kind, task: &Task, agreed: &Call) -> bool {
     let value = agreed.arguments.first().and_then(Value::as_str).and_then(|v| v.parse::<u64>().ok());
     match (kind, value) {
         (Kind::Fixed, Some(value)) => value == 42,
-        (Kind::Live, Some(value)) => (base(task)..=base(task) + NOISE).contains(&value),
+        (Kind::Live, Some(value)) => {
+            (base(task)..=base(task) + NOISE).contains(&value) && value.is_multiple_of(2)
+        }
         (Kind::Skip, _) | (Kind::Fixed | Kind::Live, None) => false,
     }
 }

@@ -50,6 +50,8 @@ pub enum Msg {
     Answer(Box<Answer>),
     Signed(SignedClaim),
     Declined(TaskId, AttemptNo, KeeperId, String),
+    /// By the first one's replay the second one's run comes to something else.
+    Refuted(TaskId, AttemptNo, KeeperId, KeeperId),
     Heartbeat(KeeperId),
 }
 
@@ -97,6 +99,8 @@ pub struct World {
     pub wakes: BTreeMap<Node, Timestamp>,
     pub tally: Tally,
     pub broken: Option<Broken>,
+    /// Tasks that were tried while there were faults, or soon after.
+    pub troubled: BTreeSet<TaskId>,
     /// Crossings that the scheduler saw and noted durably.
     pub condition_high: bool,
     /// The dispatcher has been restarted: what it reads is recovery.
@@ -144,6 +148,7 @@ impl World {
             wakes: BTreeMap::new(),
             tally: Tally::default(),
             broken: None,
+            troubled: BTreeSet::new(),
             condition_high: false,
             recovered: false,
             crashed_at: None,

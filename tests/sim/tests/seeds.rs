@@ -21,6 +21,7 @@ fn two_hundred_seeds_break_no_invariant() {
         (200, 0, 0, 0)
     );
     assert!(summary.total.crashes > 200 && summary.total.reorgs > 200, "too few faults to show anything");
+    assert!(summary.total.refuted > 200, "liars guess too seldom");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use serde_json::json;
@@ -69,7 +69,19 @@ fn output(text: &Value) -> Option<Output> {
     }
 }
 
-fn check((keepers, threshold): (u8, u8), agreement: &str, answers: Value, waiting: usize, expect: &str) {
+fn check(of: (u8, u8), agreement: &str, answers: Value, waiting: usize, expect: &str) {
+    check_refuted(of, agreement, answers, &[], waiting, expect);
+}
+
+/// With the runs of these keepers refuted.
+fn check_refuted(
+    (keepers, threshold): (u8, u8),
+    agreement: &str,
+    answers: Value,
+    refuted: &[u8],
+    waiting: usize,
+    expect: &str,
+) {
     let agreement = match agreement {
         "exact" => Agreement::Exact,
         "trust" => Agreement::TrustPerformer,
@@ -82,7 +94,8 @@ fn check((keepers, threshold): (u8, u8), agreement: &str, answers: Value, waitin
         .filter_map(|(n, text)| Some((keeper(n), observation(n, output(text)?))))
         .collect();
     let number = |k: &KeeperId| (1..=keepers).find(|n| keeper(*n) == *k).expect("one of the attempt");
-    let found = match choose(&attempt, &seen, waiting) {
+    let liars: BTreeSet<_> = refuted.iter().map(|n| keeper(*n)).collect();
+    let found = match choose(&attempt, &seen, &liars, waiting) {
         Choice::Equal(keepers) => format!("equal {:?}", keepers.iter().map(number).collect::<Vec<_>>()),
         Choice::Second { chosen, how } => format!("{how:?} {}", number(&chosen)),
         Choice::Skipped(reason) => format!("skipped {reason}"),
@@ -91,7 +104,7 @@ fn check((keepers, threshold): (u8, u8), agreement: &str, answers: Value, waitin
         Choice::Short(_) => "short".to_owned(),
         Choice::Waiting => "waiting".to_owned(),
     };
-    assert_eq!(found, expect, "{keepers}/{threshold} {answers:?} waiting {waiting}");
+    assert_eq!(found, expect, "{keepers}/{threshold} {answers:?} but {refuted:?} waiting {waiting}");
 }
 
 #[test]
@@ -163,22 +176,79 @@ fn too_few_are_short_and_not_at_odds() {
 }
 
 #[test]
+fn a_refuted_run_is_chosen_no_more_and_one_liar_less_is_left() {
+    let c = |answers: Value, refuted: &[u8], waiting: usize, expect: &str| {
+        check_refuted((3, 2), "0.01", answers, refuted, waiting, expect);
+    };
+    c(json!([["10"], ["12"], ["11"]]), &[3], 0, "Median 1");
+    c(json!([["12"], ["10"], ["11"]]), &[3], 0, "Median 2");
+    c(json!([["12"], ["12"], ["12"]]), &[3], 0, "equal [1, 2]");
+    c(json!([["12"], "later", ["11"]]), &[3], 0, "Median 1");
+    c(json!([["12"], null, ["12"]]), &[3], 0, "Median 1");
+    c(json!([null, null, ["12"]]), &[3], 1, "waiting");
+    c(json!([null, null, ["12"]]), &[3], 0, "short");
+    c(json!([["12"], ["1", "2"], ["11"]]), &[3], 0, "disagreed");
+    check_refuted((3, 2), "trust", json!([["1"], ["2"], null]), &[1], 1, "Performer 2");
+    check_refuted((3, 2), "trust", json!([["1"], null, null]), &[1], 2, "waiting");
+    let c = |answers: Value, refuted: &[u8], expect: &str| {
+        check_refuted((5, 3), "0.01", answers, refuted, 0, expect);
+    };
+    c(json!([["1"], ["2"], ["3"], ["4"], ["9"]]), &[3], "Median 2");
+    c(json!([["1"], ["2"], ["3"], ["4"], ["9"]]), &[3, 4], "Median 2");
+    // One liar is left: two answers could be it and one more, so their distance counts.
+    c(json!([["1000"], ["1001"], ["3"], null, null]), &[3], "Tolerance 1");
+    c(json!([["1000"], ["2000"], ["3"], null, null]), &[3], "disagreed");
+    c(json!([["1000"], ["3"], ["4"], null, null]), &[2, 3], "Median 1");
+}
+
+#[test]
+fn a_keeper_checks_the_choice_with_what_it_found_refuted() {
+    let attempt = attempt(3, 2, Agreement::Median { tolerance: Decimal::zero() });
+    let seen: Vec<_> = (1u8..)
+        .zip([json!(["10"]), json!(["12"]), json!(["11"])])
+        .filter_map(|(n, text)| Some(observation(n, output(&text)?)))
+        .collect();
+    let chosen = |refuted: &[u8]| {
+        let refuted = refuted.iter().map(|n| keeper(*n)).collect();
+        second_round(&attempt, &seen, &refuted).map(|(chosen, _)| chosen)
+    };
+    assert_eq!(chosen(&[]), Some(keeper(3)));
+    assert_eq!(chosen(&[3]), Some(keeper(1)));
+    assert_eq!(chosen(&[9]), Some(keeper(3)), "one that is not among them makes no difference");
+}
+
+#[test]
 fn no_liar_below_the_threshold_moves_the_median_out_of_the_honest_range() {
-    for lies in [["0", "0"], ["0", "999"], ["999", "999"], ["10", "12"]] {
-        for place in 0..20u8 {
-            let mut answers = vec![json!(["10"]), json!(["11"]), json!(["12"])];
-            answers.insert(usize::from(place % 4), json!([lies[0]]));
-            answers.insert(usize::from(place % 5), json!([lies[1]]));
-            let attempt = attempt(5, 3, Agreement::Median { tolerance: Decimal::zero() });
-            let seen: BTreeMap<_, _> = (1u8..)
-                .zip(&answers)
-                .filter_map(|(n, text)| Some((keeper(n), observation(n, output(text)?))))
-                .collect();
-            if let Choice::Second { chosen, .. } = choose(&attempt, &seen, 0) {
-                let Output::Call(call) = &seen[&chosen].output else { panic!("a call") };
-                let value: u32 = call.arguments[0].as_str().expect("text").parse().expect("number");
-                assert!((10..=12).contains(&value), "{answers:?} gave {value}");
+    let lies =
+        [["0", "0"], ["0", "999"], ["999", "999"], ["10", "12"], ["11", "11"], ["11", "12"], ["11", "0"]];
+    // Which of the two liars' runs do not stand a replay.
+    let unsound = [[false, false], [true, false], [false, true], [true, true]];
+    for (lies, unsound, place) in lies
+        .iter()
+        .flat_map(|lies| unsound.iter().flat_map(move |bad| (0..20u8).map(move |place| (lies, bad, place))))
+    {
+        // With whether it can be refuted.
+        let mut answers = vec![(json!(["10"]), false), (json!(["11"]), false), (json!(["12"]), false)];
+        answers.insert(usize::from(place % 4), (json!([lies[0]]), unsound[0]));
+        answers.insert(usize::from(place % 5), (json!([lies[1]]), unsound[1]));
+        let attempt = attempt(5, 3, Agreement::Median { tolerance: Decimal::zero() });
+        let seen: BTreeMap<_, _> = (1u8..)
+            .zip(&answers)
+            .filter_map(|(n, (text, _))| Some((keeper(n), observation(n, output(text)?))))
+            .collect();
+        let bad = (1u8..).zip(&answers).filter(|(_, (_, bad))| *bad).map(|(n, _)| keeper(n));
+        let bad: BTreeSet<_> = bad.collect();
+        let mut refuted = BTreeSet::new();
+        let chosen = loop {
+            match choose(&attempt, &seen, &refuted, 0) {
+                Choice::Second { chosen, .. } if bad.contains(&chosen) => assert!(refuted.insert(chosen)),
+                Choice::Second { chosen, .. } => break chosen,
+                Choice::Equal(keepers) => break keepers[0],
+                other => panic!("{answers:?} without {refuted:?} came to {other:?}"),
             }
-        }
+        };
+        let Output::Call(call) = &seen[&chosen].output else { panic!("a call") };
+        let value: u32 = call.arguments[0].as_str().expect("text").parse().expect("number");
+        assert!((10..=12).contains(&value), "{answers:?} without {refuted:?} gave {value}");
     }
 }

@@ -12,7 +12,7 @@ use argus_domain::{
     call::{Call, ExecutorDomain, Signature},
     ids::{KeeperId, Round},
     job::{Agreement, Args, Mode},
-    quorum::{Choice, choose, same_call, threshold},
+    quorum::{Choice, answers_least, choose, same_call, threshold},
     run::Transcript,
     task::{Agreed, AgreedHow, Fact},
     time::Timestamp,
@@ -37,13 +37,16 @@ pub(super) struct Flight {
     gone: BTreeSet<KeeperId>,
     /// Why keepers declined, each one's last word.
     reasons: BTreeMap<KeeperId, String>,
-    second: Option<Second>,
+    /// The second rounds so far. One under way is the last; the others' runs are refuted.
+    seconds: Vec<Second>,
+    /// Whose runs a threshold of others refuted.
+    refuted: BTreeSet<KeeperId>,
     /// The first round is not waited for any longer.
     first_over: bool,
     pub outcome: Option<AttemptOutcome>,
 }
 
-/// A second round under way.
+/// A second round.
 #[derive(Debug)]
 struct Second {
     round: Arc<SecondRound>,
@@ -51,6 +54,8 @@ struct Second {
     call: Call,
     digest: B256,
     declined: BTreeSet<KeeperId>,
+    /// Who replayed the run and came to something else.
+    refuted_by: BTreeSet<KeeperId>,
 }
 
 /// Characters of a keeper's reason that are kept.
@@ -68,7 +73,8 @@ impl Flight {
             declined: BTreeSet::new(),
             gone: BTreeSet::new(),
             reasons: BTreeMap::new(),
-            second: None,
+            seconds: Vec::new(),
+            refuted: BTreeSet::new(),
             first_over: false,
             outcome: None,
         }
@@ -89,7 +95,7 @@ impl Flight {
     }
 
     pub fn wake(&self) -> Wake {
-        if self.first_over || self.second.is_some() {
+        if self.first_over || self.second().is_some() {
             Wake { at: self.attempt().deadline, why: "attempt deadline" }
         } else {
             Wake { at: self.first_until(), why: "first round" }
@@ -106,9 +112,13 @@ impl Flight {
             return;
         }
         let wanted = |k: &KeeperId| only.is_none_or(|only| only == *k);
-        if let Some(second) = &self.second {
+        if let Some(second) = self.second() {
             let silent = self.attempt().keepers.iter().filter(|k| self.may_sign(second, **k) && wanted(k));
-            out.extend(silent.map(|k| Effect::Second { keeper: *k, round: Arc::clone(&second.round) }));
+            out.extend(
+                silent.filter_map(|k| {
+                    Some(Effect::Second { keeper: *k, round: Arc::clone(self.round_for(*k)?) })
+                }),
+            );
             return;
         }
         if self.asked.is_empty() {
@@ -116,6 +126,17 @@ impl Flight {
         }
         let silent = self.asked.iter().filter(|k| self.may_answer(**k) && wanted(k));
         out.extend(silent.map(|k| Effect::Assign { keeper: *k, assignment: Arc::clone(&self.assignment) }));
+    }
+
+    /// The second round under way.
+    fn second(&self) -> Option<&Second> {
+        self.seconds.last().filter(|s| !self.refuted.contains(&s.round.chosen))
+    }
+
+    /// Which run a keeper has to judge next: of those chosen so far the first one that it has not refuted. It believes
+    /// nobody that a run is refuted.
+    fn round_for(&self, keeper: KeeperId) -> Option<&Arc<SecondRound>> {
+        self.seconds.iter().find(|s| !s.refuted_by.contains(&keeper)).map(|s| &s.round)
     }
 
     /// Everyone at once; with trust in one performer the next one that was not asked yet.
@@ -131,7 +152,7 @@ impl Flight {
 
     /// Least number of answers that anything can follow from.
     fn answers_needed(&self) -> usize {
-        if self.trusting() { 1 } else { threshold(self.attempt().mode) }
+        if self.trusting() { 1 } else { answers_least(threshold(self.attempt().mode), self.refuted.len()) }
     }
 
     /// That too few took part, with what is known of the others.
@@ -157,6 +178,8 @@ impl Flight {
         keeper != second.round.chosen
             && !self.claims.contains_key(&(Round(2), keeper))
             && !second.declined.contains(&keeper)
+            && !second.refuted_by.contains(&keeper)
+            && !self.refuted.contains(&keeper)
             && !self.gone.contains(&keeper)
     }
 
@@ -171,13 +194,26 @@ impl Flight {
 
     pub fn declined(&mut self, keeper: KeeperId, reason: &str) {
         self.reasons.insert(keeper, reason.chars().take(REASON_MAX).collect());
-        match &mut self.second {
-            Some(second) => {
-                second.declined.insert(keeper);
-            }
-            None => {
-                self.declined.insert(keeper);
-            }
+        let is_second = self.second().is_some();
+        match self.seconds.last_mut().filter(|_| is_second) {
+            Some(second) => second.declined.insert(keeper),
+            None => self.declined.insert(keeper),
+        };
+    }
+
+    /// Takes in that a keeper replayed a chosen run and came to something else.
+    pub fn refuted(&mut self, keeper: KeeperId, accused: KeeperId, reason: &str, out: &mut Vec<Effect>) {
+        // Of a run that is not chosen an earlier life of ours had asked it.
+        let chosen = self.seconds.iter_mut().find(|s| s.round.chosen == accused && keeper != accused);
+        let Some(second) = chosen else { return };
+        if !second.refuted_by.insert(keeper) {
+            return;
+        }
+        let reason = format!("it refutes the run of keeper {accused}: {reason}");
+        self.reasons.insert(keeper, reason.chars().take(REASON_MAX).collect());
+        if self.refuted.contains(&accused) {
+            // It was late: now it can judge the run that was chosen since.
+            self.send(Some(keeper), out);
         }
     }
 
@@ -255,13 +291,9 @@ impl Flight {
         if let Some(known) = self.claims.get(&(Round(2), claim.keeper)) {
             return (known.digest != claim.digest).then_some(Misbehaviour::TwoClaims);
         }
-        // Before a second round of ours there is nothing to sign: a message of an earlier life of this process.
-        let second = self.second.as_ref()?;
-        // Or it is over the run that an earlier life of ours had chosen, which an honest keeper signed.
-        if claim.digest != second.digest {
-            return None;
-        }
-        if self.outcome.is_some() {
+        // Over another run than any of our second rounds: one that an earlier life of this process had chosen, which an
+        // honest keeper signed.
+        if self.outcome.is_some() || self.seconds.iter().all(|s| s.digest != claim.digest) {
             return None;
         }
         out.push(Effect::Record(Fact::Claimed(claim.clone())));
@@ -275,11 +307,16 @@ impl Flight {
             return;
         }
         self.first_over |= now >= self.first_until();
-        if self.second.is_none() {
+        if self.second().is_none() {
             self.first_round(now, config, out);
         }
-        if self.second.is_some() && self.outcome.is_none() {
-            self.second_round(now);
+        // At most as often as there are keepers: each time one more is out.
+        while self.outcome.is_none() && self.second_round(now, out) {
+            self.first_round(now, config, out);
+            if self.second().is_none() && !self.trusting() {
+                // Who came back meanwhile was told of the second round alone.
+                self.send(None, out);
+            }
         }
         if self.outcome.is_none() && now >= self.attempt().deadline {
             let (answered, of) = (self.observations.len(), self.attempt().keepers.len());
@@ -288,6 +325,7 @@ impl Flight {
         }
         if let Some(outcome) = self.outcome.clone() {
             self.transcripts.clear();
+            self.seconds.clear();
             out.push(Effect::Ended { task: self.attempt().task, attempt: self.attempt().no, outcome });
         }
     }
@@ -295,7 +333,7 @@ impl Flight {
     fn first_round(&mut self, now: Timestamp, config: &Config, out: &mut Vec<Effect>) {
         let may_answer = self.attempt().keepers.iter().filter(|k| self.may_answer(**k)).count();
         let waiting = if self.first_over { 0 } else { may_answer };
-        match choose(self.attempt(), &self.observations, waiting) {
+        match choose(self.attempt(), &self.observations, &self.refuted, waiting) {
             Choice::Equal(keepers) => self.agree_equal(&keepers),
             Choice::Second { chosen, how } => self.begin_second(config, chosen, how, out),
             Choice::Skipped(reason) => self.outcome = Some(AttemptOutcome::Skipped(reason)),
@@ -303,18 +341,22 @@ impl Flight {
             Choice::Disagreed(why) => self.outcome = Some(AttemptOutcome::Disagreed(why)),
             Choice::Short(why) => {
                 // While the slow could still make enough of them, nothing is lost by waiting on.
-                let enough = self.observations.len() + may_answer >= self.answers_needed();
-                if !enough || now >= self.attempt().deadline {
+                let counted = self.observations.len().saturating_sub(self.refuted.len());
+                if counted + may_answer < self.answers_needed() || now >= self.attempt().deadline {
                     self.outcome = Some(self.short(&why));
+                } else {
+                    self.ask_another(out);
                 }
             }
-            Choice::Waiting => {
-                let idle = self.asked.iter().all(|k| !self.may_answer(*k));
-                if self.trusting() && idle {
-                    self.ask_next();
-                    self.send(None, out);
-                }
-            }
+            Choice::Waiting => self.ask_another(out),
+        }
+    }
+
+    /// With trust in one performer: asks the next one where nobody that was asked can answer any more.
+    fn ask_another(&mut self, out: &mut Vec<Effect>) {
+        if self.trusting() && self.asked.iter().all(|k| !self.may_answer(*k)) {
+            self.ask_next();
+            self.send(None, out);
         }
     }
 
@@ -337,25 +379,30 @@ impl Flight {
         let Some(observation) = self.observations.get(&chosen) else { return };
         let Output::Call(call) = observation.output.clone() else { return };
         let digest = self.digest(config, &call);
-        let order = &self.attempt().keepers;
-        self.second = Some(Second {
+        // Whoever is trusted alone may be followed by another one.
+        self.first_over |= !self.trusting();
+        let order = &self.assignment.attempt.keepers;
+        self.seconds.push(Second {
             digest,
             call,
             how,
             declined: BTreeSet::new(),
+            refuted_by: BTreeSet::new(),
             round: Arc::new(SecondRound {
                 task: self.attempt().task,
                 attempt: self.attempt().no,
                 observations: order.iter().filter_map(|k| self.observations.get(k)).cloned().collect(),
                 chosen,
                 transcript: self.transcripts.get(&chosen).cloned().unwrap_or_default(),
+                refuted: order.iter().filter(|k| self.refuted.contains(k)).copied().collect(),
             }),
         });
         self.send(None, out);
     }
 
-    fn second_round(&mut self, now: Timestamp) {
-        let Some(second) = &self.second else { return };
+    /// Whether the run under way has turned out to be refuted.
+    fn second_round(&mut self, now: Timestamp, out: &mut Vec<Effect>) -> bool {
+        let Some(second) = self.second() else { return false };
         let chosen = second.round.chosen;
         // The chosen keeper signed its own call in the first round, and whoever came to the same call did so too.
         let same = self.observations.values().filter(|o| match &o.output {
@@ -363,7 +410,7 @@ impl Flight {
             Output::Skip(_) | Output::Fail(_) => false,
         });
         let first = same.filter_map(|o| self.claims.get(&(Round(1), o.keeper)));
-        let later = self.claims.values().filter(|c| c.round == Round(2));
+        let later = self.claims.values().filter(|c| c.round == Round(2) && c.digest == second.digest);
         let signatures: BTreeMap<KeeperId, Signature> =
             first.chain(later).map(|c| (c.keeper, c.signature)).collect();
         let needed = threshold(self.attempt().mode);
@@ -371,14 +418,22 @@ impl Flight {
             let root = self.observations.get(&chosen).map(|o| o.transcript_root).unwrap_or_default();
             let (call, how) = (second.call.clone(), second.how);
             self.agree(call, (Round(2), how), signatures, root);
-            return;
+            return false;
+        }
+        let against = second.refuted_by.len();
+        if against >= needed {
+            self.refuted.insert(chosen);
+            let (task, attempt) = (self.attempt().task, self.attempt().no);
+            out.push(Effect::Misbehaved { keeper: chosen, task, attempt, what: Misbehaviour::Refuted });
+            return true;
         }
         let open = self.attempt().keepers.iter();
         let open = open.filter(|k| self.may_sign(second, **k) && !signatures.contains_key(k)).count();
-        if signatures.len() + open < needed || now >= self.attempt().deadline {
+        if signatures.len().max(against) + open < needed || now >= self.attempt().deadline {
             let why = format!("{} of {needed} keepers signed the run of keeper {chosen}", signatures.len());
             self.outcome = Some(self.short(&why));
         }
+        false
     }
 
     fn agree(

@@ -145,6 +145,13 @@ impl Machine for Aggregator {
                     self.decide(now, key, out);
                 }
             }
+            Input::Refuted { task, attempt, keeper, accused, reason } => {
+                let key = (task, attempt);
+                if let Some(flight) = self.flights.get_mut(&key).filter(|f| f.concerns(keeper)) {
+                    flight.refuted(keeper, accused, &reason, out);
+                    self.decide(now, key, out);
+                }
+            }
             Input::Gone(keeper) => {
                 self.away.insert(keeper);
                 for key in self.of_keeper(keeper) {

@@ -176,6 +176,12 @@ impl Story {
     }
 }
 
+/// The run of another keeper, replayed by keeper `n`, comes to something else.
+fn refuted(s: &mut Story, n: u8, of: u8) -> Vec<String> {
+    let (task, attempt, reason) = (s.attempt.task, s.attempt.no, "another call".to_owned());
+    s.hear(Input::Refuted { task, attempt, keeper: keeper(n), accused: keeper(of), reason })
+}
+
 fn line(effect: &Effect) -> String {
     match effect {
         Effect::Record(Fact::Observed(o)) => format!("observed {}", number(o.keeper)),
@@ -184,7 +190,9 @@ fn line(effect: &Effect) -> String {
         Effect::Assign { keeper, .. } => format!("assign {}", number(*keeper)),
         Effect::Second { keeper, round } => {
             let of: Vec<u8> = round.observations.iter().map(|o| number(o.keeper)).collect();
-            format!("{} to sign the run of {} of {of:?}", number(*keeper), number(round.chosen))
+            let out: Vec<u8> = round.refuted.iter().map(|k| number(*k)).collect();
+            let without = if out.is_empty() { String::new() } else { format!(" without {out:?}") };
+            format!("{} to sign the run of {} of {of:?}{without}", number(*keeper), number(round.chosen))
         }
         Effect::Ended { outcome, .. } => match outcome {
             AttemptOutcome::Agreed(a) => {
@@ -432,6 +440,107 @@ fn a_restart_needs_the_attempt_and_the_keepers_first_words() {
     s.hear(Input::Gone(keeper(3)));
     assert_eq!(s.begin(), ["assign 1", "assign 2"]);
     assert_eq!(s.hear(Input::Back(keeper(3))), ["assign 3"]);
+}
+
+#[test]
+fn a_refuted_run_gives_way_to_the_next_one() {
+    // Keeper 3 guessed a value between the others'.
+    let mut s = Story::new(3, 2, median("0"));
+    after(&mut s, &[5, 7, 6]);
+    assert!(refuted(&mut s, 1, 3).is_empty(), "one may be the liar");
+    assert!(refuted(&mut s, 1, 3).is_empty(), "said twice is said once");
+    assert!(refuted(&mut s, 3, 3).is_empty(), "nobody speaks of itself");
+    let again = "2 to sign the run of 1 of [1, 2, 3] without [3]";
+    assert_eq!(refuted(&mut s, 2, 3), ["3 broke Refuted", again]);
+    assert_eq!(s.begin(), [again]);
+    assert_eq!(s.machine.next_wake().map(|wake| wake.at), Some(secs(40)), "the deadline is the same");
+    assert!(s.signs(3, 7).is_empty(), "of none of our choices");
+    assert_eq!(s.signs(2, 5), ["claimed 2 in round 2", "agreed 5 Median by [1, 2]"]);
+    assert!(refuted(&mut s, 2, 1).is_empty(), "late");
+}
+
+#[test]
+fn one_liar_refutes_nothing() {
+    let mut s = Story::new(3, 2, median("0"));
+    after(&mut s, &[5, 7, 6]);
+    assert!(refuted(&mut s, 2, 3).is_empty());
+    assert!(refuted(&mut s, 2, 1).is_empty(), "nor what was not chosen");
+    assert_eq!(s.signs(1, 6), ["claimed 1 in round 2", "agreed 6 Median by [1, 3]"]);
+    // As with a decline, nobody waits for more where nothing can come of it.
+    let mut s = Story::new(3, 2, median("0"));
+    after(&mut s, &[5, 7, 6]);
+    refuted(&mut s, 2, 3);
+    assert_eq!(s.declines(1), ["short"]);
+}
+
+#[test]
+fn two_liars_of_five_are_found_out_one_by_one() {
+    let mut s = Story::new(5, 3, median("0"));
+    // 4 and 5 lie. 4 signs what 5 says, and 5 what 4 says.
+    after(&mut s, &[10, 20, 30, 22, 24]);
+    assert_eq!(s.signs(5, 22), ["claimed 5 in round 2"]);
+    assert!(refuted(&mut s, 1, 4).is_empty());
+    assert!(refuted(&mut s, 2, 4).is_empty());
+    assert!(s.tick(39).is_empty(), "2 signatures can become 3, and 2 refutations as well");
+    // Of 10, 20, 24 and 30 the lower middle: an honest one. Who signed cannot sign another call.
+    assert_eq!(
+        refuted(&mut s, 3, 4),
+        [
+            "4 broke Refuted",
+            "1 to sign the run of 2 of [1, 2, 3, 4, 5] without [4]",
+            "3 to sign the run of 2 of [1, 2, 3, 4, 5] without [4]",
+        ]
+    );
+    assert_eq!(s.signs(5, 20), ["5 broke TwoClaims"]);
+    assert_eq!(s.signs(1, 20), ["claimed 1 in round 2"]);
+    assert_eq!(s.signs(3, 20), ["claimed 3 in round 2", "agreed 20 Median by [1, 2, 3]"]);
+
+    let mut s = Story::new(5, 3, median("0"));
+    after(&mut s, &[10, 20, 30, 12, 14]);
+    s.hear(Input::Gone(keeper(5)));
+    for (n, of) in [(1, 5), (2, 5)] {
+        assert!(refuted(&mut s, n, of).is_empty());
+    }
+    assert_eq!(refuted(&mut s, 3, 5)[0], "5 broke Refuted");
+    for n in [1, 2] {
+        assert!(refuted(&mut s, n, 4).is_empty());
+    }
+    let again = refuted(&mut s, 3, 4);
+    assert_eq!(again[..2], ["4 broke Refuted", "1 to sign the run of 2 of [1, 2, 3, 4, 5] without [4, 5]"]);
+    assert_eq!(s.signs(3, 20), ["claimed 3 in round 2"]);
+    assert_eq!(s.signs(1, 20), ["claimed 1 in round 2", "agreed 20 Median by [1, 2, 3]"]);
+}
+
+#[test]
+fn who_was_slow_judges_the_refuted_run_first() {
+    let mut s = Story::new(5, 3, median("0"));
+    after(&mut s, &[10, 20, 30, 22, 24]);
+    s.hear(Input::Gone(keeper(3)));
+    // With the help of keeper 5, which lies when it suits it.
+    for n in [1, 2] {
+        assert!(refuted(&mut s, n, 4).is_empty());
+    }
+    let next = "1 to sign the run of 2 of [1, 2, 3, 4, 5] without [4]";
+    assert_eq!(
+        refuted(&mut s, 5, 4),
+        ["4 broke Refuted", next, "5 to sign the run of 2 of [1, 2, 3, 4, 5] without [4]"]
+    );
+    assert_eq!(s.hear(Input::Back(keeper(3))), ["3 to sign the run of 4 of [1, 2, 3, 4, 5]"]);
+    assert_eq!(refuted(&mut s, 3, 4), ["3 to sign the run of 2 of [1, 2, 3, 4, 5] without [4]"]);
+    assert_eq!(s.signs(1, 20), ["claimed 1 in round 2"]);
+    assert_eq!(s.signs(3, 20), ["claimed 3 in round 2", "agreed 20 Median by [1, 2, 3]"]);
+}
+
+#[test]
+fn a_trusted_one_that_is_refuted_is_followed_by_the_next() {
+    let mut s = Story::new(3, 2, Agreement::TrustPerformer);
+    s.begin();
+    s.says(1, 9);
+    s.tick(20);
+    refuted(&mut s, 2, 1);
+    assert_eq!(refuted(&mut s, 3, 1), ["1 broke Refuted", "assign 2"]);
+    assert_eq!(s.says(2, 5)[2..], ["3 to sign the run of 2 of [1, 2] without [1]"]);
+    assert_eq!(s.signs(3, 5), ["claimed 3 in round 2", "agreed 5 Performer by [2, 3]"]);
 }
 
 #[test]

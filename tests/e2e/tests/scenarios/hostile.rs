@@ -157,6 +157,41 @@ async fn faulty(platform: &Platform) -> Vec<String> {
     keepers.iter().filter(|row| row.faults > 0).map(|row| text(row.keeper.0)).collect()
 }
 
+#[test]
+fn a_liar_that_guesses_the_middle_stops_nothing() {
+    everywhere(guesses_the_middle);
+}
+
+async fn guesses_the_middle(topology: Topology) {
+    const OCCURRENCES: usize = 12;
+    let folder = tempfile::tempdir().expect("a folder");
+    let feed = Feed::serve().await;
+    feed.straddling();
+    let platform = Start::on(folder.path(), topology).allow(feed.address).keepers(&[1, 2]).run().await;
+    let hostile = Keeper::hostile(&platform, OTHER, "guesses").await;
+    let script = platform.publish(&MOVING.replace("__SOURCE__", &feed.url())).await;
+    let job = platform.create(&jobs::scripted(&platform, &script, 1, OCCURRENCES as u64)).await;
+    let tasks = story::completed(&platform, &job, OCCURRENCES, 60).await;
+    // Whichever honest run is taken, it is one.
+    let effects = platform.chain().recorded().await;
+    assert_eq!(effects.len(), tasks.len());
+    for task in &tasks {
+        let effect =
+            effects.iter().find(|e| task["execution_tx_hash"] == e.transaction.as_str()).expect("one");
+        assert!(given(&feed, task).contains(&effect.value), "{effect:?} of {task:#}");
+    }
+    until("the liar is found out, and nobody else blamed", 10, async || {
+        let faulty = faulty(&platform).await;
+        assert!(
+            faulty.iter().all(|keeper| *keeper == hostile.address()),
+            "an honest one is blamed: {faulty:?}"
+        );
+        (!faulty.is_empty()).then_some(())
+    })
+    .await;
+    platform.stop().await;
+}
+
 /// What the hostile keeper said in the attempt of this task that was agreed on.
 fn answer<'a>(deeds: &'a [Value], task: &Value) -> Option<&'a Value> {
     deeds.iter().find(|deed| {

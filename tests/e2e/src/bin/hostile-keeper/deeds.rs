@@ -23,6 +23,8 @@ use serde_json::{Value, json};
 pub enum Behaviour {
     /// Signs another value than the script's, in both rounds.
     Lies,
+    /// As `Lies`, but with a value that lies between the honest ones.
+    Guesses,
     /// Signs the honest value and a lie, again and again; which comes first changes from task to task.
     Equivocates,
     /// Says many different things of which each agrees with the honest value.
@@ -37,6 +39,7 @@ impl Behaviour {
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
             "lies" => Self::Lies,
+            "guesses" => Self::Guesses,
             "equivocates" => Self::Equivocates,
             "multiplies" => Self::Multiplies,
             "is-mute" => Self::IsMute,
@@ -48,6 +51,8 @@ impl Behaviour {
 
 /// In place of the last integer of a call. Above all that an honest source gives, so that it is never the middle.
 const LIE: u64 = 666_666_666_666;
+/// Between what `Feed::straddling` gives.
+const GUESS: u64 = 100_500;
 
 /// Knows the key, and what it was asked.
 pub struct Forger {
@@ -110,6 +115,7 @@ impl Forger {
                 self.claims(&honest).into_iter().map(|claim| FromKeeper::Signed(Box::new(claim))).collect()
             }
             other @ (FromKeeper::Declined { .. }
+            | FromKeeper::Refuted { .. }
             | FromKeeper::Performed(_)
             | FromKeeper::Heartbeat { .. }) => {
                 vec![other]
@@ -123,12 +129,12 @@ impl Forger {
         else {
             return vec![honest.clone()];
         };
-        let lie = || self.answer(&asked, honest, lied(&asked, call), 0);
+        let lie = || self.answer(&asked, honest, self.lied(&asked, call), 0);
         let first_lies = task.0[31] % 2 == 1;
         let answers = match self.behaviour {
             Behaviour::DiesHanded => return vec![honest.clone()],
             Behaviour::IsMute => Vec::new(),
-            Behaviour::Lies => vec![lie()],
+            Behaviour::Lies | Behaviour::Guesses => vec![lie()],
             Behaviour::Equivocates if first_lies => vec![lie(), honest.clone(), lie(), honest.clone()],
             Behaviour::Equivocates => vec![honest.clone(), lie(), honest.clone(), lie()],
             Behaviour::Multiplies => {
@@ -159,11 +165,11 @@ impl Forger {
         let Some((asked, call)) = asked.and_then(|a| a.chosen.clone().map(|call| (a, call))) else {
             return vec![honest.clone()];
         };
-        let lie = self.claim(&asked, honest, &lied(&asked, &call));
+        let lie = self.claim(&asked, honest, &self.lied(&asked, &call));
         let claims = match self.behaviour {
             Behaviour::DiesHanded => return vec![honest.clone()],
             Behaviour::IsMute => Vec::new(),
-            Behaviour::Lies => vec![lie],
+            Behaviour::Lies | Behaviour::Guesses => vec![lie],
             Behaviour::Equivocates => vec![lie.clone(), honest.clone(), lie, honest.clone()],
             Behaviour::Multiplies => vec![honest.clone(); 3],
         };
@@ -179,16 +185,20 @@ impl Forger {
         SignedClaim { digest, signature: self.sign(digest), ..honest.clone() }
     }
 
+    fn lied(&self, asked: &Asked, call: &Call) -> Call {
+        lied(asked, call, if self.behaviour == Behaviour::Guesses { GUESS } else { LIE })
+    }
+
     fn sign(&self, digest: B256) -> Signature {
         self.signer.sign(digest).unwrap_or(Signature([0; 65]))
     }
 }
 
 /// The call with the lie in the place of its last argument.
-fn lied(asked: &Asked, call: &Call) -> Call {
+fn lied(asked: &Asked, call: &Call, lie: u64) -> Call {
     let mut arguments = call.arguments.clone();
     if let Some(last) = arguments.last_mut() {
-        *last = json!(LIE.to_string());
+        *last = json!(lie.to_string());
     }
     match call_of_answer(&asked.assignment.job, Value::Array(arguments)) {
         Ok(Ok(lie)) => lie,
