@@ -1,6 +1,6 @@
 //! Configuration -> ports. The only place that knows which adapter stands behind a port.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use argus_api::{ReadyCheck, key_hash};
@@ -62,6 +62,8 @@ pub struct OpenChain {
     pub contracts: Option<Contracts>,
     /// Blocks on top.
     pub confirmations: u64,
+    /// Age of a block before it is final besides.
+    pub settle: Duration,
     /// For links.
     pub explorer: Option<String>,
 }
@@ -77,6 +79,7 @@ impl Backends {
                 evm: Arc::new(evm),
                 contracts: chain.contracts,
                 confirmations: chain.confirmations,
+                settle: chain.settle,
                 explorer: chain.explorer.clone(),
             };
             chains.insert(*id, open);

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use argus_domain::{Address, U256, chain::Contracts, ids::ChainId};
@@ -111,6 +112,8 @@ pub struct Chain {
     pub rpc: Vec<String>,
     /// Blocks on top.
     pub confirmations: u64,
+    /// Age of a block before it is final besides.
+    pub settle: Duration,
     /// Explorer.
     pub explorer: Option<String>,
     /// Our contracts.
@@ -366,10 +369,11 @@ impl Reader<'_> {
 }
 
 fn read_chain(r: &mut Reader<'_>) -> (ChainId, Chain) {
-    const KNOWN: [&str; 8] = [
+    const KNOWN: [&str; 9] = [
         "id",
         "rpc",
         "confirmations",
+        "settle_secs",
         "explorer",
         "executor",
         "keeper_registry",
@@ -386,6 +390,8 @@ fn read_chain(r: &mut Reader<'_>) -> (ChainId, Chain) {
     }
     let confirmations =
         if r.root.contains_key("confirmations") { r.number("confirmations", 0, 10_000) } else { 3 };
+    let settle = if r.root.contains_key("settle_secs") { r.number("settle_secs", 0, 3600) } else { 0 };
+    let settle = Duration::from_secs(settle);
     let explorer = if r.root.contains_key("explorer") { Some(r.text("explorer")) } else { None };
     let names = ["executor", "keeper_registry", "job_registry", "gas_registry"];
     let given = names.iter().filter(|n| r.root.contains_key(**n)).count();
@@ -405,7 +411,7 @@ fn read_chain(r: &mut Reader<'_>) -> (ChainId, Chain) {
             None
         }
     };
-    (id, Chain { rpc, confirmations, explorer, contracts })
+    (id, Chain { rpc, confirmations, settle, explorer, contracts })
 }
 
 /// What stands in for a value that was refused; it is never used, because the refusal ends the reading.

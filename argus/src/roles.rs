@@ -314,6 +314,7 @@ impl<'a> Process<'a> {
                     reader: c.evm.clone(),
                     contracts: c.contracts,
                     confirmations: c.confirmations,
+                    settle: c.settle,
                 };
                 (*id, watched)
             })

@@ -9,9 +9,9 @@ pub mod health;
 pub mod monitor;
 pub mod registrar;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use argus_domain::{chain::Contracts, ids::ChainId};
+use argus_domain::{chain::Contracts, ids::ChainId, time::Timestamp};
 use argus_ports::ChainReader;
 
 /// A chain as the watchers see it.
@@ -23,6 +23,16 @@ pub struct WatchedChain {
     pub contracts: Option<Contracts>,
     /// Blocks on top of a receipt's own before it is final.
     pub confirmations: u64,
+    /// Age of a receipt's block, by its own time, before it is final besides: what a development chain loses when it
+    /// is killed, whatever lies on top. Zero for a chain that many nodes keep.
+    pub settle: Duration,
+}
+
+impl WatchedChain {
+    /// Whether a block that stands on this chain will stay there.
+    fn is_final(&self, head: u64, now: Timestamp, number: u64, time: Timestamp) -> bool {
+        head >= number.saturating_add(self.confirmations) && now >= time + self.settle
+    }
 }
 
 /// The chains, by number.

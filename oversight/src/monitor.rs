@@ -208,7 +208,7 @@ impl Monitor {
             for receipt in receipts {
                 open.remove(&receipt.task);
                 let (task, block_hash) = (receipt.task, receipt.block_hash);
-                let deep = head.number >= receipt.block_number.saturating_add(chain.confirmations);
+                let deep = chain.is_final(head.number, now, receipt.block_number, receipt.block_time);
                 facts.push(Fact::Received(receipt));
                 facts.extend(deep.then_some(Fact::Confirmed { task, block_hash, at: now }));
             }
@@ -302,7 +302,7 @@ impl Monitor {
         if there.hash != block_hash {
             return Ok(Some(Fact::Revoked { task, sighting: receipt.sighting, block_hash, at }));
         }
-        let deep = head.number >= receipt.block_number.saturating_add(chain.confirmations);
+        let deep = chain.is_final(head.number, at, receipt.block_number, receipt.block_time);
         Ok(deep.then_some(Fact::Confirmed { task, block_hash, at }))
     }
 

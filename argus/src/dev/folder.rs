@@ -135,6 +135,8 @@ impl Folder {
             ("rpc", texts(&[dev.rpc.to_owned()])),
             // An idle development chain mines nothing, so nothing waits for more blocks.
             ("confirmations", Value::Integer(0)),
+            // anvil saves its state once a second: what it loses when it is killed is not final yet.
+            ("settle_secs", Value::Integer(2)),
             ("executor", text(&dev.contracts.executor)),
             ("keeper_registry", text(&dev.contracts.keeper_registry)),
             ("job_registry", text(&dev.contracts.job_registry)),

@@ -43,7 +43,7 @@ struct World {
 
 fn watched(chain: &FakeChain, confirmations: u64) -> (ChainId, WatchedChain) {
     let reader = Arc::new(chain.clone());
-    (chain.chain(), WatchedChain { reader, contracts: Some(CONTRACTS), confirmations })
+    (chain.chain(), WatchedChain { reader, contracts: Some(CONTRACTS), confirmations, settle: Duration::ZERO })
 }
 
 /// One chain, whose head is block 1.
@@ -190,6 +190,23 @@ async fn a_call_is_received_and_confirmed_when_it_is_deep() {
         assert_eq!(w.booked(&task).await, paid(), "{what}");
         assert_eq!((w.told.tasks(), w.kinds(&task).await), (touched, kinds), "{what}");
     }
+}
+
+#[tokio::test]
+async fn a_block_has_to_be_as_old_as_its_chain_asks() {
+    let mut w = world(0);
+    let task = w.one().await;
+    let block = w.chain.mine(vec![execution(&task)]);
+    w.clock.set(block.time + Duration::from_millis(500));
+    w.chains.get_mut(&CHAIN).expect("watched").settle = Duration::from_secs(2);
+    w.start().await;
+    assert_eq!(w.said(&task).await, ["received/1"]);
+    for _ in 0..2 {
+        w.look().await;
+        assert_eq!(w.said(&task).await, ["received/1"], "{:?} after {:?}", w.clock.now(), block.time);
+    }
+    w.look().await;
+    assert_eq!(w.said(&task).await, ["received/1", "confirmed"]);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::{
 };
 
 use reqwest::Method;
+use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -16,7 +17,7 @@ use tokio::{
 
 use crate::{
     chain::Chain,
-    process::{Process, leashed},
+    process::{self, Process, leashed},
     socket::Socket,
 };
 
@@ -362,6 +363,17 @@ impl Platform {
     /// Kills the whole group with SIGKILL and waits until it is gone.
     pub async fn kill(mut self) {
         self.process.kill().await;
+    }
+
+    /// Kills its chain with SIGKILL, which loses what it has not saved, and then itself.
+    ///
+    /// # Panics
+    /// If it has no chain of its own.
+    pub async fn kill_with_chain(self) {
+        let state = self.start.data.join("chain");
+        let chain = process::anvil_of(&state).expect("its chain runs");
+        kill_process(chain, Signal::KILL).expect("killed");
+        self.kill().await;
     }
 
     /// Waits until it dies by itself at the step that was asked for.

@@ -35,6 +35,18 @@ pub fn leashed(program: &Path) -> Command {
     command
 }
 
+/// The anvil that has this path, or one below it, among its arguments.
+pub fn anvil_of(path: &Path) -> Option<Pid> {
+    let path = path.to_str()?;
+    std::fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
+        let id = entry.file_name().to_str()?.parse().ok()?;
+        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let arguments: Vec<_> = line.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
+        let is_anvil = arguments.first()?.ends_with("anvil");
+        (is_anvil && arguments.iter().any(|a| a.starts_with(path))).then(|| Pid::from_raw(id))?
+    })
+}
+
 /// Lines that a process says on a pipe, kept.
 #[derive(Debug, Clone, Default)]
 pub struct Said(Arc<Mutex<Vec<String>>>);

@@ -93,6 +93,41 @@ fn dies_at_any_moment_again_and_again() {
     everywhere(dies_at_random);
 }
 
+#[test]
+fn the_chain_dies_with_it_and_comes_back_older() {
+    everywhere(dies_with_its_chain);
+}
+
+/// anvil saves its state once a second. What is lost with it is a reorg: every occurrence has its call in the end, and
+/// no occurrence two.
+async fn dies_with_its_chain(topology: Topology) {
+    const OCCURRENCES: u64 = 9;
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = Start::on(folder.path(), topology);
+    let mut platform = start.run().await;
+    let job = platform.create(&jobs::interval(&platform, "steady", 3, 1, OCCURRENCES)).await;
+    let mut down = Vec::new();
+    let mut lost = 0;
+    for _ in 0..3 {
+        let before = platform.tasks(&job).await.len();
+        let transaction = argus_e2e::until("a new call is on the chain", 20, async || {
+            let tasks = platform.tasks(&job).await;
+            let newest = tasks.last().filter(|_| tasks.len() > before)?["execution_tx_hash"].as_str()?;
+            (!newest.is_empty()).then(|| newest.to_owned())
+        })
+        .await;
+        platform.kill_with_chain().await;
+        let died = now();
+        platform = start.run().await;
+        down.push(stretch(died, now()));
+        lost += usize::from(platform.chain().succeeded(&transaction).await.is_none());
+    }
+    let interval = Interval { job, key: "steady".to_owned(), value: 3, every: 1, occurrences: OCCURRENCES };
+    let tasks = interval.judge(&platform, &down, 60).await;
+    eprintln!("{lost} of 3 kills lost a call; {} tasks for {OCCURRENCES} occurrences", tasks.len());
+    platform.stop().await;
+}
+
 async fn dies_at_random(topology: Topology) {
     const OCCURRENCES: u64 = 14;
     let mut seed = [0u8; 8];
