@@ -39,6 +39,12 @@ struct Args {
     /// How long each row measures, after its warming up.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// M5 and M5q: tasks that are open at once.
+    #[arg(long, default_value_t = 4_000)]
+    open: usize,
+    /// M5 and M5q: runs that a keeper takes at once.
+    #[arg(long, default_value_t = 1_024)]
+    capacity: u32,
     /// Name of the result files.
     #[arg(long, default_value = "latest")]
     name: String,
@@ -93,10 +99,11 @@ fn measure(id: &str, folder: &Path, args: &Args) -> anyhow::Result<Vec<Row>> {
         return Builder::new_current_thread().enable_all().build()?.block_on(sandbox::run());
     }
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let load = throughput::Load { open: args.open, capacity: args.capacity };
     runtime.block_on(async {
         match id {
-            "M5" => throughput::run(folder, &throughput::SOLO, args.seconds).await,
-            "M5q" => throughput::run(folder, &throughput::QUORUM, args.seconds).await,
+            "M5" => throughput::run(folder, &throughput::SOLO, load, args.seconds).await,
+            "M5q" => throughput::run(folder, &throughput::QUORUM, load, args.seconds).await,
             "M7" => accept::run(folder, args.seconds).await,
             _ => {
                 let path: Vec<PathBuf> = std::env::split_paths(&args.path).collect();

@@ -13,20 +13,29 @@ use argus_domain::{
 use argus_memory::SystemClock;
 use argus_ports::{Clock, ContentStore, CreateOutcome, Dispatch, JobStore, OpenOutcome, TaskStore};
 use bytes::Bytes;
+use futures::{StreamExt, stream::FuturesUnordered};
 
 use crate::{
     chain::{CHAIN, EXECUTOR, StubChain},
+    counted::Counted,
     measure::{Row, Stopwatch},
     platform::{Plan, Platform, Seat, dev_signer},
     work::{GUEST, cursor, job, task},
 };
 
-/// Jobs whose tasks are opened in turn: the scheduler's batch of what is due in one instant.
-const JOBS: u32 = 500;
-/// Tasks that are open and not broadcast yet: enough that nothing idles, few enough that none waits long.
-const WINDOW: usize = 4_000;
-/// Runs that a keeper takes at once here: hides the commit that every claim waits for.
-const CAPACITY: u32 = 256;
+/// Jobs whose tasks are opened in one write: the scheduler's batch of what is due in one instant.
+const JOBS: usize = 500;
+/// Batches of jobs, whose writes are under way at the same time: a scheduler that waited for each commit before it began
+/// the next would be measured, and nothing else.
+const BATCHES: u64 = 4;
+/// How much is under way at once.
+#[derive(Clone, Copy)]
+pub struct Load {
+    /// Tasks that are open and not broadcast yet.
+    pub open: usize,
+    /// Runs that a keeper takes at once: hides the commit that every claim waits for.
+    pub capacity: u32,
+}
 
 /// Mode, keepers, names and goals.
 pub struct Case {
@@ -53,28 +62,34 @@ pub const QUORUM: Case = Case {
 struct Opener {
     jobs: Vec<(Job, Serial)>,
     round: u32,
+    tasks: Arc<Counted>,
+    dispatcher: argus_dispatcher::Handle,
 }
 
 impl Opener {
-    async fn new(platform: &Platform, mode: Mode) -> anyhow::Result<Self> {
+    async fn new(platform: &Platform, mode: Mode, batch: u64) -> anyhow::Result<Self> {
         let script = platform.content.put(Bytes::from_static(GUEST.as_bytes())).await?;
+        let first = batch * JOBS as u64;
         // Far enough back that every task's instant has passed.
         let accepted_at = Timestamp(SystemClock.now().0 - 10_000_000);
         let target = Address::repeat_byte(0xcc);
-        let jobs: Vec<Job> = (1..=u64::from(JOBS))
+        let jobs: Vec<Job> = (first + 1..=first + JOBS as u64)
             .map(|id| job(id, accepted_at, mode, CHAIN, target, script.clone()))
             .collect();
         let with_cursors = jobs.iter().map(|job| (job.clone(), cursor(job, 0, Timestamp::MAX))).collect();
         match JobStore::create(&*platform.store, with_cursors).await? {
-            CreateOutcome::Created(serials) => {
-                Ok(Self { jobs: jobs.into_iter().zip(serials).collect(), round: 0 })
-            }
+            CreateOutcome::Created(serials) => Ok(Self {
+                jobs: jobs.into_iter().zip(serials).collect(),
+                round: 0,
+                tasks: platform.counted.clone(),
+                dispatcher: platform.dispatcher.clone(),
+            }),
             other => bail!("the jobs were not stored: {other:?}"),
         }
     }
 
     /// One task of every job, opened in one write and submitted.
-    async fn open(&mut self, platform: &Platform) -> anyhow::Result<Vec<TaskId>> {
+    async fn open(mut self) -> anyhow::Result<(Self, Vec<TaskId>)> {
         self.round += 1;
         let now = SystemClock.now();
         let tasks: Vec<(Task, _)> = self
@@ -85,17 +100,18 @@ impl Opener {
             })
             .collect();
         let ids: Vec<TaskId> = tasks.iter().map(|(task, _)| task.id).collect();
-        let opened = platform.counted.open(tasks).await?;
+        let opened = self.tasks.open(tasks).await?;
         if opened.iter().any(|outcome| *outcome != OpenOutcome::Opened) {
             bail!("tasks were not opened");
         }
-        platform.dispatcher.submit(&ids).await?;
-        Ok(ids)
+        self.dispatcher.submit(&ids).await?;
+        Ok((self, ids))
     }
 }
 
 /// Runs one case for so many seconds.
-pub async fn run(folder: &Path, case: &Case, seconds: u64) -> anyhow::Result<Vec<Row>> {
+pub async fn run(folder: &Path, case: &Case, load: Load, seconds: u64) -> anyhow::Result<Vec<Row>> {
+    let Load { open, capacity } = load;
     let began = Instant::now();
     let mut chains = Vec::new();
     let mut seats = Vec::new();
@@ -109,7 +125,7 @@ pub async fn run(folder: &Path, case: &Case, seconds: u64) -> anyhow::Result<Vec
         executor: EXECUTOR,
         reader: Arc::new(StubChain::new(began)),
         seats,
-        capacity: CAPACITY,
+        capacity,
         // Blocks pass ten times a second here, and none is undone.
         fees: argus_keeper::Fees {
             look: Duration::from_millis(100),
@@ -120,22 +136,39 @@ pub async fn run(folder: &Path, case: &Case, seconds: u64) -> anyhow::Result<Vec
         scheduler: None,
     };
     let mut platform = Platform::start(folder, plan).await?;
-    let mut opener = Opener::new(&platform, case.mode).await?;
+    let mut idle = Vec::new();
+    for batch in 0..BATCHES {
+        idle.push(Opener::new(&platform, case.mode, batch).await?);
+    }
     let mut opened: Vec<TaskId> = Vec::new();
     let warm = Instant::now() + Duration::from_secs(2);
     let mut measured = None;
     let mut window = None;
     let end = warm + Duration::from_secs(seconds);
+    let mut opening = FuturesUnordered::new();
     while Instant::now() < end {
         if measured.is_none() && Instant::now() >= warm {
             measured = Some((Stopwatch::start(), platform.counted.counts()));
         }
         platform.check()?;
-        if opened.len() - platform.counted.counts().broadcasts + JOBS as usize <= WINDOW {
-            opened.extend(opener.open(&platform).await?);
-        } else {
-            platform.counted.more().await;
+        let there = opened.len() - platform.counted.counts().broadcasts;
+        if there + (opening.len() + 1) * JOBS <= open
+            && let Some(opener) = idle.pop()
+        {
+            opening.push(opener.open());
+            continue;
         }
+        tokio::select! {
+            Some(done) = opening.next() => {
+                let (opener, ids) = done?;
+                idle.push(opener);
+                opened.extend(ids);
+            }
+            () = platform.counted.more() => {}
+        }
+    }
+    while let Some(done) = opening.next().await {
+        opened.extend(done?.1);
     }
     if let Some((watch, before)) = measured {
         window = Some((watch.wall(), watch.cpu(), before, platform.counted.counts()));
@@ -160,9 +193,10 @@ pub async fn run(folder: &Path, case: &Case, seconds: u64) -> anyhow::Result<Vec
     let new_facts = (after.facts - before.facts) as f64;
     let attempts = (after.attempts - before.attempts) as f64;
     let how = format!(
-        "{} keeper(s) of capacity {CAPACITY} in one process with dispatcher and aggregator, SQLite store and a \
+        "{} keeper(s) of capacity {capacity} in one process with dispatcher and aggregator, SQLite store and a \
          journal per keeper with an fsync per commit, secp256k1 signatures, stub chain (every transaction taken at once, \
-         10 blocks a second), core WASM guest. {JOBS} tasks are opened per write, {WINDOW} open at most; from \
+         10 blocks a second), core WASM guest. {JOBS} tasks are opened per write, \
+         {BATCHES} writes at once, {open} open at most; from \
          TaskStore::open to the Broadcast fact durable. {tasks:.0} tasks in {:.1} s after 2 s of warming up; {:.2} facts \
          a task ({facts}), {:.0} facts a call of record; {:.3} attempts a task. Of {} tasks opened in all {lost} had no \
          broadcast at the end; the chain took {taken} transactions",

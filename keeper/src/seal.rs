@@ -52,3 +52,72 @@ impl Drop for Turn<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use argus_domain::{
+        Address,
+        call::Signature,
+        chain::{SignedTx, TxDraft},
+        keccak256,
+    };
+    use futures::{FutureExt, future::join_all};
+
+    use super::*;
+
+    /// Signs with the digest itself, and counts.
+    #[derive(Default)]
+    struct Plain(AtomicUsize);
+
+    impl Signer for Plain {
+        fn address(&self) -> Address {
+            Address::repeat_byte(1)
+        }
+
+        fn sign(&self, digest: B256) -> Result<Signature, SignerError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let mut bytes = [0; 65];
+            bytes[..32].copy_from_slice(digest.as_slice());
+            Ok(Signature(bytes))
+        }
+
+        fn sign_transaction(&self, _: &TxDraft) -> Result<SignedTx, SignerError> {
+            Err(SignerError("not here".to_owned()))
+        }
+
+        fn recover(&self, digest: B256, signature: &Signature) -> Option<Address> {
+            (signature.0[..32] == *digest.as_slice()).then(|| self.address())
+        }
+    }
+
+    fn digests(n: u8) -> Vec<B256> {
+        (0..n).map(|i| keccak256([i])).collect()
+    }
+
+    #[tokio::test]
+    async fn what_comes_together_is_signed_once() {
+        let (sealer, signer, digests) = (Sealer::default(), Plain::default(), digests(20));
+        let seals = join_all(digests.iter().map(|digest| sealer.seal(&signer, *digest))).await;
+        for (digest, seal) in digests.iter().zip(seals) {
+            assert!(signer.is_sealed_by(signer.address(), *digest, &seal.expect("sealed")));
+        }
+        assert_eq!(signer.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn the_first_one_leaves_nobody_waiting_when_it_is_cut_off() {
+        let (sealer, signer) = (Arc::new(Sealer::default()), Arc::new(Plain::default()));
+        let (first, second) = (keccak256([1]), keccak256([2]));
+        let mut cut_off = Box::pin(sealer.seal(signer.as_ref(), first));
+        assert!(cut_off.as_mut().now_or_never().is_none());
+        let mut waits = Box::pin(sealer.seal(signer.as_ref(), second));
+        assert!(waits.as_mut().now_or_never().is_none());
+        drop(cut_off);
+        assert!(signer.is_sealed_by(signer.address(), second, &waits.await.expect("sealed")));
+    }
+}

@@ -43,7 +43,10 @@ struct World {
 
 fn watched(chain: &FakeChain, confirmations: u64) -> (ChainId, WatchedChain) {
     let reader = Arc::new(chain.clone());
-    (chain.chain(), WatchedChain { reader, contracts: Some(CONTRACTS), confirmations, settle: Duration::ZERO })
+    (
+        chain.chain(),
+        WatchedChain { reader, contracts: Some(CONTRACTS), confirmations, settle: Duration::ZERO },
+    )
 }
 
 /// One chain, whose head is block 1.

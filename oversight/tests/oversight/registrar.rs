@@ -28,7 +28,10 @@ fn world() -> World {
     let chains = [1, 2].map(|id| FakeChain::new(ChainId(id)));
     let watched = chains.iter().map(|chain| {
         let (reader, contracts) = (Arc::new(chain.clone()), Some(CONTRACTS));
-        (argus_ports::ChainReader::chain(chain), WatchedChain { reader, contracts, confirmations: 0, settle: Duration::ZERO })
+        (
+            argus_ports::ChainReader::chain(chain),
+            WatchedChain { reader, contracts, confirmations: 0, settle: Duration::ZERO },
+        )
     });
     let ports =
         Ports { keepers: Arc::new(store.clone()), chains: watched.collect(), clock: Arc::new(clock.clone()) };
