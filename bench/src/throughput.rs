@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Jobs whose tasks are opened in one write: the scheduler's batch of what is due in one instant.
-const JOBS: usize = 500;
+const JOBS: usize = 125;
 /// Batches of jobs, whose writes are under way at the same time: a scheduler that waited for each commit before it began
 /// the next would be measured, and nothing else.
 const BATCHES: u64 = 4;
