@@ -56,6 +56,7 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Module(command) => return cli::module::run(command, json).await,
         Command::Job(command) => cli::job::run(command, json).await?,
         Command::Task(command) => cli::task::run(command, json).await?,
+        Command::ApiKey(command) => cli::api_key::run(command, json).await?,
         Command::Migrate(args) => cli::migrate::run(&args, json)?,
         Command::Replay(args) => return cli::replay::run(&args, json).await,
     }
@@ -71,6 +72,7 @@ fn start_log(filter: Option<&str>, command: &Command) {
         | Command::Module(_)
         | Command::Job(_)
         | Command::Task(_)
+        | Command::ApiKey(_)
         | Command::Migrate(_)
         | Command::Replay(_) => "warn",
     };

@@ -58,6 +58,13 @@ pub fn create_key(path: &Path) -> anyhow::Result<LocalSigner> {
     }
 }
 
+/// 32 random bytes, as 64 hex digits.
+pub fn random_text() -> anyhow::Result<String> {
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes).map_err(|e| anyhow::anyhow!("the system gives no randomness: {e}"))?;
+    Ok(argus_domain::B256::from(bytes).to_string().trim_start_matches("0x").to_owned())
+}
+
 /// Writes a secret to a new file that only its owner can read.
 pub fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {

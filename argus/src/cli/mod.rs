@@ -1,5 +1,6 @@
 //! The command line: what can be asked for, with help that teaches.
 
+pub mod api_key;
 pub mod job;
 pub mod keygen;
 pub mod migrate;
@@ -60,6 +61,9 @@ pub enum Command {
     /// Show tasks
     #[command(subcommand)]
     Task(task::TaskCommand),
+    /// Make keys to the API
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKeyCommand),
     /// Bring the store's tables up to this version
     Migrate(migrate::Migrate),
     /// Run a recorded run again, offline, and compare it bit for bit

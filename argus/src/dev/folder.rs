@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use argus_domain::{Address, B256, access::Role, chain::Contracts, ids::ChainId};
+use argus_domain::{Address, access::Role, chain::Contracts, ids::ChainId};
 use argus_evm::LocalSigner;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -16,7 +16,7 @@ use toml::{Table, Value};
 use super::accounts;
 use crate::{
     backends,
-    cli::keygen::write_secret,
+    cli::keygen::{random_text, write_secret},
     config::{self, Config},
 };
 
@@ -181,10 +181,4 @@ pub fn free_port(wanted: u16) -> anyhow::Result<u16> {
         format!("port {wanted} on 127.0.0.1 is taken; give --port another one (0 takes any that is free)")
     })?;
     Ok(listener.local_addr()?.port())
-}
-
-fn random_text() -> anyhow::Result<String> {
-    let mut bytes = [0u8; 32];
-    getrandom::fill(&mut bytes).map_err(|e| anyhow::anyhow!("the system gives no randomness: {e}"))?;
-    Ok(B256::from(bytes).to_string().trim_start_matches("0x").to_owned())
 }

@@ -150,6 +150,14 @@ async fn from_the_shell(topology: Topology) {
     for path in ["job_title", "time_frame", "user_address"] {
         assert!(refused.err.contains(path), "{path}: {refused:?}");
     }
+    // A key that is made beside the store opens what its role may do, and is shown nowhere.
+    let create = ["api-key", "create", "--json", "--role", "admin", "--out", "admin.key"];
+    let made = shell(&[&create[..], &["--config", "dev/argus.toml"]].concat()).await;
+    let text = std::fs::read_to_string(place.join("admin.key")).expect("the key file");
+    let path = format!("/admin/api-keys/{}", platform.account(0));
+    assert!(made["role"] == "admin" && !made.to_string().contains(text.trim()), "{made}");
+    let keys = platform.call(Method::GET, &path, Key::Text(text.trim()), None).await;
+    assert_eq!(keys.expect("an answer").status, 200);
     platform.stop().await;
 }
 
