@@ -190,6 +190,10 @@ impl<'a> Process<'a> {
 
     /// Joins the links to roles that run elsewhere. A role of this process is always taken here.
     fn join_others(&mut self) -> anyhow::Result<()> {
+        // Keepers speak to the gate alone, with a token of their own; their operators are not given the platform's.
+        if self.roles.iter().all(|role| *role == Role::Keeper) {
+            return Ok(());
+        }
         let links = &self.config.links;
         if let (false, Some(url)) = (self.has(Role::Scheduler), &links.scheduler) {
             self.nudge.join(links::remote(url, &links.token_file)?);

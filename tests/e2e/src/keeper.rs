@@ -33,7 +33,9 @@ impl Keeper {
         let gate = format!("links.aggregator = {:?}", platform.gate());
         let key = format!("keeper.key_files = [\"keys/keeper-{number}.key\"]");
         let runner = format!("runner.dir = {:?}", crate::compiled());
-        for setting in [gate.as_str(), key.as_str(), runner.as_str()].iter().chain(settings) {
+        // An operator has no token but the keepers'.
+        let token = "links.token_file = \"keys/none\"";
+        for setting in [gate.as_str(), key.as_str(), runner.as_str(), token].iter().chain(settings) {
             command.args(["--set", setting]);
         }
         Self::start(&mut command, platform.folder(), number).await
