@@ -41,7 +41,7 @@ CREATE INDEX cursors_due ON cursors (kind, next_due, serial) WHERE armed = 1 AND
 -- there once. finished follows from the three columns before it, which follow from the task's facts.
 CREATE TABLE tasks (
     row       INTEGER PRIMARY KEY,
-    place     INTEGER NOT NULL, -- the first eight bytes of id: an index of such numbers is a quarter as large
+    place     INTEGER NOT NULL, -- the first eight bytes of id: an index of such numbers is less than half as large
     id        BLOB    NOT NULL, -- unique: whoever inserts has looked for it in the same transaction
     public_id INTEGER NOT NULL UNIQUE,
     opened_at INTEGER NOT NULL,

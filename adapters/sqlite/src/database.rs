@@ -65,7 +65,9 @@ pub enum OpenError {
     #[error("the database has migration {0}, which this program does not know: use a newer program")]
     Ahead(String),
     /// An applied migration is not what this program has under that name.
-    #[error("migration {0} was applied in another form than this program knows")]
+    #[error(
+        "migration {0} was applied in another form than this program knows: use the build that made this file, or begin with a new one"
+    )]
     Differs(String),
     /// SQLite's own check finds a fault.
     #[error("the database is damaged: {0}; restore a backup")]

@@ -1,8 +1,8 @@
 -- A keeper's own memory: what it stands by and what it is about to send. Bodies are protobuf (proto/argus/v1).
 --
 -- Rows lie in the order of their writing, so that what is written at the same time is written to the same pages, and
--- are found by the first eight bytes of the task's hash (place): an index of such numbers is a quarter as large as one
--- of hashes, and each commit writes the pages of it that it touches. One process writes this file, by one connection;
+-- are found by the first eight bytes of the task's hash (place): an index of such numbers is less than half as large as
+-- one of hashes, and each commit writes the pages of it that it touches. One process writes this file, by one connection;
 -- it looks before it inserts, which is what keeps the keys unique.
 
 CREATE TABLE claims (
