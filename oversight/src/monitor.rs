@@ -295,12 +295,15 @@ impl Monitor {
         receipt: &Receipt,
     ) -> Result<Option<Fact>, LookError> {
         let (task, at, block_hash) = (record.task.id, self.ports.clock.now(), receipt.block_hash);
-        // A node without a block at that height lags behind the one that had it: it cannot tell.
+        let revoked = Fact::Revoked { task, sighting: receipt.sighting, block_hash, at };
         let Some(there) = chain.reader.block(At::Number(receipt.block_number)).await? else {
-            return Ok(None);
+            // A node without a block at that height lags behind the one that had it and cannot tell, unless it has the
+            // same transaction in another block: a chain that fell back and then rests may never be that high again.
+            let found = chain.reader.receipt(receipt.transaction).await?;
+            return Ok(found.filter(|found| found.block_hash != block_hash).map(|_| revoked));
         };
         if there.hash != block_hash {
-            return Ok(Some(Fact::Revoked { task, sighting: receipt.sighting, block_hash, at }));
+            return Ok(Some(revoked));
         }
         let deep = chain.is_final(head.number, at, receipt.block_number, receipt.block_time);
         Ok(deep.then_some(Fact::Confirmed { task, block_hash, at }))

@@ -241,6 +241,23 @@ async fn a_reorg_takes_a_receipt_back_and_may_bring_it_again() {
 }
 
 #[tokio::test]
+async fn a_call_that_stands_lower_on_a_chain_that_fell_back_is_found_without_more_blocks() {
+    let mut w = world(2);
+    let task = w.one().await;
+    w.chain.grow(3);
+    w.chain.mine(vec![execution(&task)]);
+    w.start().await;
+    assert_eq!(w.said(&task).await, ["received/1"]);
+    w.chain.drop_newest(3);
+    w.look().await;
+    assert_eq!(w.said(&task).await, ["received/1"], "it may only lag behind");
+    w.chain.mine(vec![execution(&task)]);
+    w.look().await;
+    w.look().await;
+    assert_eq!(w.said(&task).await, ["received/1", "revoked/1", "received/2"]);
+}
+
+#[tokio::test]
 async fn a_call_that_comes_back_below_what_was_read_is_found_at_the_next_look() {
     let mut w = world(1);
     let (task, other) = (w.one().await, w.agreed(&job(2, CHAIN, QUORUM), TriggerFact::Due, vec![]).await);

@@ -74,6 +74,12 @@ impl Chain {
         receipt["status"].as_str().map(|status| status == "0x1")
     }
 
+    /// The hash of the block that has the transaction; `None`: no block has it.
+    pub async fn block_of(&self, transaction: &str) -> Option<String> {
+        let receipt = self.request("eth_getTransactionReceipt", json!([transaction])).await;
+        receipt["blockHash"].as_str().map(str::to_owned)
+    }
+
     async fn view(&self, signature: &str, key: &str) -> u64 {
         let call = json!({ "to": self.target, "data": calldata(signature, json!(key)) });
         let answer = self.request("eth_call", json!([call, "latest"])).await;

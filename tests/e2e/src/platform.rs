@@ -365,15 +365,21 @@ impl Platform {
         self.process.kill().await;
     }
 
-    /// Kills its chain with SIGKILL, which loses what it has not saved, and then itself.
+    /// What its chain saved last; `None`: nothing yet.
+    pub fn saved_chain(&self) -> Option<String> {
+        std::fs::read_to_string(self.start.data.join("chain/state.json")).ok()
+    }
+
+    /// Kills its chain with SIGKILL, and then itself; the chain will come back as `saved`.
     ///
     /// # Panics
     /// If it has no chain of its own.
-    pub async fn kill_with_chain(self) {
-        let state = self.start.data.join("chain");
-        let chain = process::anvil_of(&state).expect("its chain runs");
+    pub async fn kill_with_chain(self, saved: &str) {
+        let folder = self.start.data.join("chain");
+        let chain = process::anvil_of(&folder).expect("its chain runs");
         kill_process(chain, Signal::KILL).expect("killed");
         self.kill().await;
+        std::fs::write(folder.join("state.json"), saved).expect("the state is written back");
     }
 
     /// Waits until it dies by itself at the step that was asked for.
