@@ -43,7 +43,7 @@ impl Default for Options {
             readers: 3,
             busy_timeout: Duration::from_secs(5),
             group_rows: 1000,
-            group_time: Duration::from_millis(1),
+            group_time: Duration::from_millis(20),
             poll_every: Duration::from_millis(50),
         }
     }
@@ -116,7 +116,7 @@ impl SqliteStore {
     pub(crate) async fn write<T, F>(&self, rows: usize, act: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+        F: Fn(&Connection) -> Result<T, Fault> + Send + 'static,
     {
         self.0.writer.write(rows, act).await
     }

@@ -70,7 +70,7 @@ pub(crate) fn serial(db: &Connection, id: JobId) -> Result<Option<Serial>, Fault
 }
 
 /// Stores a new job under the next serial.
-pub(crate) fn insert(db: &Connection, mut job: Job, cursor: &Cursor) -> Result<Serial, Fault> {
+pub(crate) fn insert(db: &Connection, job: &Job, cursor: &Cursor) -> Result<Serial, Fault> {
     let safe = job.safe.as_ref().map(|safe| safe.address.0.0);
     db.prepare_cached(
         "INSERT INTO jobs (id, version, owner, created_chain, safe, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -84,14 +84,14 @@ pub(crate) fn insert(db: &Connection, mut job: Job, cursor: &Cursor) -> Result<S
         ordered(job.accepted_at.0)
     ])?;
     let serial = u32::try_from(db.last_insert_rowid()).map_err(|_| corrupt("serial", "it is no serial"))?;
-    job.serial = Serial(serial);
-    insert_version(db, &job)?;
+    let serial = Serial(serial);
+    insert_version(db, &Job { serial, ..job.clone() })?;
     db.prepare_cached(
         "INSERT INTO cursors (serial, kind, armed, revision, next_due, finished, body)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
     .execute(params![
-        serial,
+        serial.0,
         number(job.trigger.kind()),
         !cursor.finished,
         exact(cursor.revision),
@@ -99,7 +99,7 @@ pub(crate) fn insert(db: &Connection, mut job: Job, cursor: &Cursor) -> Result<S
         cursor.finished,
         encode(cursor)
     ])?;
-    Ok(job.serial)
+    Ok(serial)
 }
 
 pub(crate) fn insert_version(db: &Connection, job: &Job) -> Result<(), Fault> {

@@ -28,7 +28,7 @@ const VERSIONS_MAX: usize = 10_000;
 #[async_trait]
 impl JobStore for SqliteStore {
     async fn create(&self, jobs: Vec<(Job, Cursor)>) -> Result<CreateOutcome, StoreError> {
-        self.write(3 * jobs.len(), move |db| create(db, jobs)).await
+        self.write(3 * jobs.len(), move |db| create(db, &jobs)).await
     }
 
     async fn job(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
@@ -88,7 +88,7 @@ impl JobStore for SqliteStore {
         self.write(3, move |db| {
             let Some(record) = job_rows::by_id(db, id)? else { return Ok(None) };
             if record.deleted_at.is_none() {
-                apply(db, &record, change)?;
+                apply(db, &record, &change)?;
             }
             job_rows::by_id(db, id)
         })
@@ -123,9 +123,9 @@ impl JobStore for SqliteStore {
     }
 }
 
-fn create(db: &Connection, jobs: Vec<(Job, Cursor)>) -> Result<CreateOutcome, Fault> {
+fn create(db: &Connection, jobs: &[(Job, Cursor)]) -> Result<CreateOutcome, Fault> {
     let mut fresh: BTreeMap<JobId, &Job> = BTreeMap::new();
-    for (job, _) in &jobs {
+    for (job, _) in jobs {
         let same = match job_rows::serial(db, job.id)? {
             Some(_) => {
                 job_rows::version(db, job.id, job.version)?.is_some_and(|known| same_content(job, &known))
@@ -147,7 +147,7 @@ fn create(db: &Connection, jobs: Vec<(Job, Cursor)>) -> Result<CreateOutcome, Fa
     for (job, cursor) in jobs {
         serials.push(match job_rows::serial(db, job.id)? {
             Some(serial) => serial,
-            None => job_rows::insert(db, job, &cursor)?,
+            None => job_rows::insert(db, job, cursor)?,
         });
     }
     Ok(if was_new { CreateOutcome::Created(serials) } else { CreateOutcome::Same(serials) })
@@ -164,14 +164,14 @@ fn same_content(a: &Job, b: &Job) -> bool {
     a == *b
 }
 
-fn apply(db: &Connection, record: &JobRecord, change: JobChange) -> Result<(), Fault> {
+fn apply(db: &Connection, record: &JobRecord, change: &JobChange) -> Result<(), Fault> {
     let serial = record.job.serial;
     match change {
         JobChange::Version(job) => {
             if job.id != record.job.id || record.job.version.checked_add(1) != Some(job.version) {
                 return Ok(());
             }
-            let job = Job { serial, ..*job };
+            let job = Job { serial, ..(**job).clone() };
             job_rows::insert_version(db, &job)?;
             let safe = job.safe.as_ref().map(|safe| safe.address.0.0);
             db.prepare_cached(

@@ -95,13 +95,11 @@ impl Journal for SqliteJournal {
     }
 
     async fn intend(&self, intent: Intent) -> Result<Intent, StoreError> {
-        self.0.write(1, move |db| intend(db, intent)).await
+        self.0.write(1, move |db| intend(db, &intent)).await
     }
 
     async fn intend_all(&self, intents: Vec<Intent>) -> Result<Vec<Intent>, StoreError> {
-        self.0
-            .write(intents.len(), move |db| intents.into_iter().map(|intent| intend(db, intent)).collect())
-            .await
+        self.0.write(intents.len(), move |db| intents.iter().map(|intent| intend(db, intent)).collect()).await
     }
 
     async fn pending(&self) -> Result<Vec<Intent>, StoreError> {
@@ -136,7 +134,7 @@ impl Journal for SqliteJournal {
     }
 }
 
-fn intend(db: &Connection, intent: Intent) -> Result<Intent, Fault> {
+fn intend(db: &Connection, intent: &Intent) -> Result<Intent, Fault> {
     if let Some(known) = intents(db, intent.task)?.into_iter().find(|i| i.number == intent.number) {
         return Ok(known);
     }
@@ -150,9 +148,9 @@ fn intend(db: &Connection, intent: Intent) -> Result<Intent, Fault> {
         intent.number,
         exact(intent.draft.chain.0),
         ordered(intent.draft.nonce),
-        encode(&intent)
+        encode(intent)
     ])?;
-    Ok(intent)
+    Ok(intent.clone())
 }
 
 /// A task's claims, by attempt and round.

@@ -1,8 +1,8 @@
 //! Durable state in SQLite: the platform's store, and a keeper's journal.
 //!
-//! One thread writes, in groups: whatever waits is carried out in one transaction, each operation in its own
-//! savepoint, and everyone is answered after the commit, which is an fsync of the write-ahead log. A few threads
-//! read. Several processes may share the platform's file; a journal belongs to one process at a time.
+//! One thread writes, in groups: whatever waits is carried out in one transaction, and everyone is answered after the
+//! commit, which is an fsync of the write-ahead log; a group in which one operation fails is done again one by one. A few
+//! threads read. Several processes may share the platform's file; a journal belongs to one process at a time.
 //!
 //! Bodies are protobuf (argus-proto); the tables are in migrations/sqlite. This crate decides nothing about jobs or
 //! tasks beyond what the ports say of a store.

@@ -41,8 +41,8 @@ impl KeeperStore for SqliteStore {
         self.write(keepers.len(), move |db| {
             let mut put =
                 db.prepare_cached("INSERT OR REPLACE INTO keepers (keeper, name, body) VALUES (?1, ?2, ?3)")?;
-            for keeper in keepers {
-                put.execute(params![keeper.keeper.0.0.0, keeper.name, encode(&keeper)])?;
+            for keeper in &keepers {
+                put.execute(params![keeper.keeper.0.0.0, keeper.name, encode(keeper)])?;
             }
             Ok(())
         })
@@ -103,7 +103,7 @@ impl Ledger for SqliteStore {
             let mut book = db.prepare_cached(
                 "INSERT INTO ledger (key, reason, account, amount) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
             )?;
-            for entry in entries {
+            for entry in &entries {
                 let amount = entry.amount.to_string();
                 book.execute(params![entry.key.0, number(entry.reason), entry.account.0.0, amount])?;
             }

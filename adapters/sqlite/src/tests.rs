@@ -1,10 +1,18 @@
-//! What only the inside can show: a full disk and damaged rows.
+//! What only the inside can show: a full disk, damaged rows, and a group in which one operation fails.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use argus_domain::{Address, B256, access::ApiKey, access::Role, time::Timestamp};
 use argus_ports::{Archive, KeyStore, StoreError};
 use bytes::Bytes;
 
-use crate::{Options, SqliteStore};
+use crate::{Options, SqliteStore, cell::corrupt};
 
 fn open() -> (tempfile::TempDir, SqliteStore) {
     let dir = tempfile::tempdir().expect("a folder");
@@ -67,4 +75,31 @@ async fn a_damaged_row_is_named_and_spoils_no_other() {
     assert!(matches!(&damaged, Err(StoreError::Corrupt(text)) if text.contains("body")), "{damaged:?}");
     assert!(!damaged.expect_err("damaged").is_retryable());
     assert!(store.by_hash(B256::repeat_byte(2)).await.expect("by_hash").is_some());
+}
+
+#[tokio::test]
+async fn one_that_fails_spoils_none_of_its_group() {
+    let (_dir, store) = open();
+    let runs = Arc::new(AtomicUsize::new(0));
+    let put = |name: u8, fails: bool| {
+        let runs = runs.clone();
+        store.write(1, move |db| {
+            runs.fetch_add(1, Ordering::Relaxed);
+            db.execute("INSERT INTO archive (name, bytes) VALUES (?1, x'00')", [[name; 32]])?;
+            if fails { Err(corrupt("name", "it is for a test")) } else { Ok(()) }
+        })
+    };
+    // Holds the writer until the others wait, so that they come into one group.
+    let busy = store.write(1, |_| {
+        std::thread::sleep(Duration::from_millis(200));
+        Ok(())
+    });
+    let (held, first, bad, last) = tokio::join!(busy, put(1, false), put(2, true), put(3, false));
+    assert_eq!(held.and(first).and(last), Ok(()));
+    assert!(matches!(bad, Err(StoreError::Corrupt(_))), "{bad:?}");
+    assert_eq!(runs.load(Ordering::Relaxed), 5, "two of the group before it ended, then each by itself");
+    for (name, there) in [(1, true), (2, false), (3, true)] {
+        let found = store.get(B256::repeat_byte(name)).await.expect("get");
+        assert_eq!(found.is_some(), there, "{name}");
+    }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Writer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Something to be written. Carried out once, answered once.
+/// Something to be written. Carried out once, or again where its group failed; answered once.
 trait Operation: Send {
     fn rows(&self) -> usize;
     fn carry_out(&mut self, db: &Connection) -> Result<(), Fault>;
@@ -37,14 +37,14 @@ trait Operation: Send {
 struct Act<F, T> {
     /// About how many rows it writes; none: it only reads.
     rows: usize,
-    act: Option<F>,
+    act: F,
     result: Option<T>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
 impl<F, T> Operation for Act<F, T>
 where
-    F: FnOnce(&Connection) -> Result<T, Fault> + Send,
+    F: Fn(&Connection) -> Result<T, Fault> + Send,
     T: Send,
 {
     fn rows(&self) -> usize {
@@ -52,9 +52,7 @@ where
     }
 
     fn carry_out(&mut self, db: &Connection) -> Result<(), Fault> {
-        if let Some(act) = self.act.take() {
-            self.result = Some(act(db)?);
-        }
+        self.result = Some((self.act)(db)?);
         Ok(())
     }
 
@@ -80,20 +78,21 @@ impl Writer {
     pub(crate) async fn read<T, F>(&self, act: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+        F: Fn(&Connection) -> Result<T, Fault> + Send + 'static,
     {
         self.write(0, act).await
     }
 
     /// Carries `act` out and returns after the commit that holds it. `rows` is about how many rows it writes.
-    /// An error undoes all of `act` and nothing else.
+    /// An error undoes all of `act` and nothing else. `act` may be carried out more than once; what it did before was
+    /// undone then.
     pub(crate) async fn write<T, F>(&self, rows: usize, act: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+        F: Fn(&Connection) -> Result<T, Fault> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let operation = Box::new(Act { rows, act: Some(act), result: None, reply });
+        let operation = Box::new(Act { rows, act, result: None, reply });
         let queue = self.queue.as_ref().ok_or_else(closed)?;
         queue.send(operation).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
@@ -110,66 +109,53 @@ impl Drop for Writer {
     }
 }
 
+/// Carries out what waits, in one transaction. Operations rarely fail, so they have no savepoints: a group in which one
+/// fails is undone, and its operations are done again each in a transaction of its own.
 fn write_group(
     db: &Connection,
     first: Box<dyn Operation>,
     waiting: &mut mpsc::Receiver<Box<dyn Operation>>,
     group: Group,
 ) {
-    if let Err(e) = db.execute_batch("BEGIN IMMEDIATE") {
-        first.answer(Err(told(&e)));
-        return;
-    }
-    let (began, mut rows, mut done) = (Instant::now(), 0, Vec::new());
-    let mut given_up = None;
-    let mut next = Some(first);
-    while let Some(mut operation) = next.take() {
-        rows += operation.rows();
-        match in_savepoint(db, operation.as_mut()) {
-            Ok(()) => done.push(operation),
-            Err(fault) => {
-                let error = StoreError::from(fault);
-                // A full disk makes SQLite undo the whole transaction, those before with it.
-                given_up = db.is_autocommit().then(|| error.clone());
-                operation.answer(Err(error));
+    let began = Instant::now();
+    let mut operations = vec![first];
+    let committed = transaction(db, || {
+        let mut rows = 0;
+        let mut next = 0;
+        while let Some(operation) = operations.get_mut(next) {
+            operation.carry_out(db)?;
+            rows += operation.rows();
+            next += 1;
+            let full = rows >= group.rows_max || began.elapsed() >= group.time_max;
+            if next == operations.len() && !full {
+                operations.extend(waiting.try_recv());
             }
         }
-        let full = rows >= group.rows_max || began.elapsed() >= group.time_max;
-        if given_up.is_none() && !full {
-            next = waiting.try_recv().ok();
+        Ok(())
+    });
+    match committed {
+        Ok(()) => operations.into_iter().for_each(|operation| operation.answer(Ok(()))),
+        Err(error) if operations.len() == 1 => {
+            operations.into_iter().for_each(|operation| operation.answer(Err(error.clone())));
         }
-    }
-    let committed = match given_up {
-        Some(error) => Err(error),
-        None => db.execute_batch("COMMIT").map_err(|e| told(&e)),
-    };
-    undo(db);
-    for operation in done {
-        operation.answer(committed.clone());
+        Err(_) => operations.into_iter().for_each(|operation| alone(db, operation)),
     }
 }
 
-/// Ends a transaction that could not be committed. It needs no room on the disk; if it fails all the same, the next
-/// BEGIN says so.
-fn undo(db: &Connection) {
+fn alone(db: &Connection, mut operation: Box<dyn Operation>) {
+    let committed = transaction(db, || operation.carry_out(db));
+    operation.answer(committed);
+}
+
+/// All of `act`, durably, or nothing of it.
+fn transaction(db: &Connection, act: impl FnOnce() -> Result<(), Fault>) -> Result<(), StoreError> {
+    db.execute_batch("BEGIN IMMEDIATE").map_err(|e| told(&e))?;
+    let done =
+        act().map_err(StoreError::from).and_then(|()| db.execute_batch("COMMIT").map_err(|e| told(&e)));
+    // Where it could not be committed it is undone. That needs no room on the disk; if it fails all the same, the next
+    // BEGIN says so. A full disk makes SQLite undo the transaction by itself.
     if !db.is_autocommit() {
         let _ = db.execute_batch("ROLLBACK");
     }
-}
-
-fn in_savepoint(db: &Connection, operation: &mut dyn Operation) -> Result<(), Fault> {
-    if operation.rows() == 0 {
-        return operation.carry_out(db);
-    }
-    db.prepare_cached("SAVEPOINT operation")?.execute([])?;
-    let result = operation.carry_out(db);
-    if db.is_autocommit() {
-        return result;
-    }
-    if result.is_err() && db.execute_batch("ROLLBACK TO operation").is_err() {
-        undo(db);
-        return result;
-    }
-    db.prepare_cached("RELEASE operation")?.execute([])?;
-    result
+    done
 }
