@@ -3,8 +3,9 @@
 use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 
 use argus_domain::{
+    B256,
     act::{HandoffOrder, Intent, PerformEvent},
-    chain::SignedTx,
+    chain::{SignedTx, TxDraft},
     ids::{ChainId, TaskId},
 };
 use argus_machine::{
@@ -43,6 +44,8 @@ enum Done {
     Heard(Option<Input>),
 }
 
+type Writing = BoxFuture<'static, Result<Vec<Effect>, KeeperError>>;
+
 struct Performer {
     keeper: Arc<Inner>,
     chain: ChainId,
@@ -51,6 +54,10 @@ struct Performer {
     machine: Account,
     preparing: BTreeSet<TaskId>,
     begun: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// What waits until the journal has taken what it is writing.
+    held: Vec<Effect>,
+    /// The journal at work; gives what waited for it.
+    writing: Option<Writing>,
 }
 
 /// Acts on a chain until dropped; ends only where the journal cannot be read.
@@ -76,7 +83,8 @@ pub async fn run(
     });
     let (writer, reader) = (writer.clone(), reader.clone());
     let (preparing, begun) = (BTreeSet::new(), FuturesUnordered::new());
-    let mut performer = Performer { keeper, chain, writer, reader, machine, preparing, begun };
+    let (held, writing) = (Vec::new(), None);
+    let mut performer = Performer { keeper, chain, writer, reader, machine, preparing, begun, held, writing };
     performer.recover().await?;
     let mut looks = interval(fees.look);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -89,6 +97,7 @@ pub async fn run(
                 performer.prepare(order);
             }
             Some(done) = performer.begun.next() => inputs.extend(performer.done(done)),
+            written = journal(&mut performer.writing) => performer.leave(written?),
             _ = looks.tick() => performer.look(),
             () = async {
                 match wake {
@@ -98,7 +107,8 @@ pub async fn run(
             } => {
                 let mut out = Vec::new();
                 performer.machine.tick(clock.now(), &mut out);
-                performer.carry_out(out).await?;
+                let inputs = performer.carry_out(out);
+                performer.hear(inputs);
             }
         }
         while performer.preparing.len() < PREPARED_AT_ONCE
@@ -111,7 +121,7 @@ pub async fn run(
         {
             inputs.extend(performer.done(done));
         }
-        performer.hear(inputs).await?;
+        performer.hear(inputs);
     }
 }
 
@@ -121,7 +131,8 @@ impl Performer {
         let mut intents = persist(|| journal.pending()).await?;
         intents.retain(|intent| intent.draft.chain == chain);
         let highest_nonce = persist(|| journal.highest_nonce(chain)).await?;
-        self.hear(vec![Input::Recovered { intents, highest_nonce }]).await
+        self.hear(vec![Input::Recovered { intents, highest_nonce }]);
+        Ok(())
     }
 
     fn prepare(&mut self, order: HandoffOrder) {
@@ -181,63 +192,86 @@ impl Performer {
         );
     }
 
-    async fn hear(&mut self, mut inputs: Vec<Input>) -> Result<(), KeeperError> {
+    fn hear(&mut self, mut inputs: Vec<Input>) {
         while !inputs.is_empty() {
             let now = self.keeper.ports.clock.now();
             let mut out = Vec::new();
             for input in inputs {
                 self.machine.handle(now, input, &mut out);
             }
-            inputs = self.perform(out).await?;
+            inputs = self.carry_out(out);
         }
-        Ok(())
     }
 
-    async fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), KeeperError> {
-        let inputs = self.perform(effects).await?;
-        self.hear(inputs).await
-    }
-
-    /// Intents first, all in one commit where the journal can: recording early what was going to be recorded harms
-    /// nothing. What ends goes last: until it is noted, a restart only looks once more.
-    async fn perform(&mut self, effects: Vec<Effect>) -> Result<Vec<Input>, KeeperError> {
-        let (mut intents, mut ended, mut leaving) = (Vec::new(), Vec::new(), Vec::new());
+    /// Intents first; what leaves is in the journal. One commit is under way at a time, and what comes meanwhile shares
+    /// the next one: recording early what was going to be recorded harms nothing. A signature leaves nobody.
+    fn carry_out(&mut self, effects: Vec<Effect>) -> Vec<Input> {
+        let mut inputs = Vec::new();
         for effect in effects {
+            match effect {
+                Effect::Sign { task, number, draft } => inputs.push(self.sign(task, number, &draft)),
+                other => self.held.push(other),
+            }
+        }
+        self.advance();
+        inputs
+    }
+
+    /// Has the journal write what is held, or lets it leave where nothing has to be written.
+    fn advance(&mut self) {
+        if self.writing.is_some() || self.held.is_empty() {
+            return;
+        }
+        let (mut intents, mut ended, mut leaving) = (Vec::new(), Vec::new(), Vec::new());
+        for effect in std::mem::take(&mut self.held) {
             match effect {
                 Effect::Record(intent) => intents.push(*intent),
                 Effect::End(task) => ended.push(task),
-                other => leaving.push(other),
+                Effect::Sign { .. } | Effect::Send(_) | Effect::Look(_) | Effect::Report(_) => {
+                    leaving.push(effect);
+                }
             }
         }
-        record(&self.keeper, intents).await?;
-        let inputs = leaving.into_iter().filter_map(|effect| self.leave(effect)).collect();
-        let journal = &self.keeper.ports.journal;
-        try_join_all(ended.into_iter().map(|task| persist(move || journal.end(task)))).await?;
-        Ok(inputs)
+        if intents.is_empty() && ended.is_empty() {
+            return self.leave(leaving);
+        }
+        let keeper = self.keeper.clone();
+        self.writing = Some(Box::pin(async move {
+            let journal = &keeper.ports.journal;
+            record(&keeper, intents).await?;
+            // Until an end is noted, a restart only looks once more.
+            try_join_all(ended.into_iter().map(|task| persist(move || journal.end(task)))).await?;
+            Ok(leaving)
+        }));
     }
 
-    /// What waits for nothing; gives what the machine is to hear of it at once.
-    fn leave(&mut self, effect: Effect) -> Option<Input> {
-        match effect {
-            Effect::Sign { task, number, draft } => {
-                return Some(match self.keeper.ports.signer.sign_transaction(&draft) {
-                    Ok(signed) => Input::Signed { task, number, signed },
-                    Err(error) => Input::SignFailed { task, number, reason: error.to_string() },
-                });
-            }
-            Effect::Send(signed) => self.send(signed),
-            Effect::Look(transaction) => {
-                let (reader, deadline) = (self.reader.clone(), self.keeper.config.check_timeout);
-                self.begin(async move {
-                    let receipt = timeout(deadline, reader.receipt(transaction)).await.ok()?.ok()?;
-                    Some(Input::Receipt { transaction, block: receipt.map(|r| r.block_number) })
-                });
-            }
-            Effect::Report(event) => self.report(event),
-            // Taken out before.
-            Effect::Record(_) | Effect::End(_) => {}
+    fn sign(&self, task: TaskId, number: u16, draft: &TxDraft) -> Input {
+        match self.keeper.ports.signer.sign_transaction(draft) {
+            Ok(signed) => Input::Signed { task, number, signed },
+            Err(error) => Input::SignFailed { task, number, reason: error.to_string() },
         }
-        None
+    }
+
+    /// Lets effects leave, and the journal go on.
+    fn leave(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send(signed) => self.send(signed),
+                Effect::Look(transaction) => self.look_for(transaction),
+                Effect::Report(event) => self.report(event),
+                // Done before.
+                Effect::Sign { .. } | Effect::Record(_) | Effect::End(_) => {}
+            }
+        }
+        self.advance();
+    }
+
+    fn look_for(&mut self, transaction: B256) {
+        let (reader, deadline) = (self.reader.clone(), self.keeper.config.check_timeout);
+        self.begin(async move {
+            let receipt = timeout(deadline, reader.receipt(transaction)).await.ok()?.ok()?;
+            Some(Input::Receipt { transaction, block: receipt.map(|r| r.block_number) })
+        });
     }
 
     fn send(&mut self, signed: SignedTx) {
@@ -266,6 +300,14 @@ impl Performer {
             tracing::warn!(keeper = %self.keeper.id, "a report was dropped: the outbox is full");
         }
     }
+}
+
+/// What waited for the journal. Waits for ever where it is not at work.
+async fn journal(writing: &mut Option<Writing>) -> Result<Vec<Effect>, KeeperError> {
+    let Some(work) = writing else { return std::future::pending().await };
+    let leaving = work.await;
+    *writing = None;
+    leaving
 }
 
 /// Makes intents durable, in order.
