@@ -21,8 +21,6 @@ pub struct Config {
     /// Most assignments that wait for one keeper's credits; the next one counts as declined. Default: 4096, a few
     /// seconds of work for the largest keepers, so that a waiting one still meets its deadline.
     pub waiting_max: usize,
-    /// Deadline of one reading from the store; the dispatcher asks again for what it cost. Default: 3 s.
-    pub read_timeout: Duration,
     /// Deadline of recording, after which it is made again. Default: 30 s.
     pub store_timeout: Duration,
     /// Waits between calls to a store that fails: the first, and the longest. Default: 50 ms to 2 s.
@@ -40,7 +38,6 @@ impl Default for Config {
             silent_after: Duration::from_secs(5),
             refresh: Duration::from_secs(5),
             waiting_max: 4096,
-            read_timeout: Duration::from_secs(3),
             store_timeout: Duration::from_secs(30),
             store_backoff: (Duration::from_millis(50), Duration::from_secs(2)),
             failpoint: Failpoint::NONE,

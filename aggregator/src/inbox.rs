@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use argus_domain::{
     B256,
-    attempt::Attempt,
+    attempt::Assignment,
     ids::KeeperId,
     keeper::{KeeperHello, KeeperRecord, LiveKeeper},
 };
@@ -25,7 +25,7 @@ use crate::{
 
 /// One message, as it came.
 pub(crate) enum Message {
-    Begin(Arc<Attempt>),
+    Begin(Arc<Assignment>),
     HandOff(Box<HandoffOrder>),
     Admit { hello: KeeperHello, row: Box<KeeperRecord>, stream: Stream },
     Said { keeper: KeeperId, said: Said },
@@ -56,8 +56,8 @@ impl Handle {
 
 #[async_trait]
 impl Aggregate for Handle {
-    async fn begin(&self, attempt: Arc<Attempt>) -> Result<(), LinkError> {
-        self.put(Message::Begin(attempt)).await
+    async fn begin(&self, assignment: Arc<Assignment>) -> Result<(), LinkError> {
+        self.put(Message::Begin(assignment)).await
     }
 
     async fn hand_off(&self, order: HandoffOrder) -> Result<(), LinkError> {

@@ -11,6 +11,7 @@ mod credits;
 mod gate;
 mod inbox;
 mod ports;
+mod recorder;
 mod roster;
 mod service;
 mod session;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use argus_ports::{Archive, Clock, JobStore, KeeperStore, Outcomes, Signer, TaskStore};
+use argus_ports::{Archive, Clock, KeeperStore, Outcomes, Signer, TaskStore};
 
 /// Its ports.
 #[derive(Clone)]
@@ -11,10 +11,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// The platform's key: signs assignments, and checks what keepers signed.
     pub signer: Arc<dyn Signer>,
-    /// Tasks are read here, observations and claims recorded.
+    /// Observations and claims are recorded here.
     pub tasks: Arc<dyn TaskStore>,
-    /// Jobs are read here.
-    pub jobs: Arc<dyn JobStore>,
     /// Who is registered.
     pub keepers: Arc<dyn KeeperStore>,
     /// Where transcripts and script logs go.

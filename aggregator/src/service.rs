@@ -3,23 +3,20 @@
 use std::{collections::HashMap, sync::Arc};
 
 use argus_domain::{
-    attempt::{Assignment, Attempt, JobDigests, SecondRound, SignedAssignment},
-    ids::{JobId, KeeperId},
-    job::Job,
+    attempt::{Assignment, JobDigests, SecondRound, SignedAssignment},
+    ids::KeeperId,
     keeper::{KeeperHello, KeeperRecord, LiveKeeper},
-    task::Fact,
 };
 use argus_machine::{
     Machine,
     liveness::{self, Liveness},
     quorum::{self, Aggregator, Effect, Input},
 };
-use argus_ports::{HandoffOrder, Step, StoreError, ToKeeper};
-use futures::{StreamExt, stream};
+use argus_ports::{HandoffOrder, Step, ToKeeper};
 use tokio::{
     sync::{Notify, mpsc, watch},
     task::JoinSet,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{MissedTickBehavior, interval, timeout},
 };
 
 use crate::{
@@ -29,18 +26,15 @@ use crate::{
     credits::{Added, Key},
     inbox::Message,
     ports::Ports,
+    recorder::Recorder,
     roster::Roster,
     session::{Said, Stream},
 };
 
-/// Messages taken in at once: their facts share one commit.
+/// Messages taken in at once.
 const BATCH: usize = 512;
 /// Errands that wait. The dispatcher asks again for what does not fit.
 const ERRANDS: usize = 8192;
-/// Jobs kept in memory; past this all are read anew.
-const JOBS_KEPT: usize = 20_000;
-/// Jobs read at once.
-const READS_AT_ONCE: usize = 32;
 
 struct Service {
     config: Config,
@@ -52,8 +46,8 @@ struct Service {
     roster: Roster,
     /// Attempts that have not ended, as far as they are known, with what is signed for them.
     open: HashMap<Key, Arc<Assignment>>,
-    jobs: HashMap<(JobId, u32), Arc<Job>>,
     digests: JobDigests,
+    recorder: Recorder,
     errands: mpsc::Sender<Errand>,
     /// Passed to sessions, which put what keepers say into our inbox.
     inbox: mpsc::Sender<Message>,
@@ -93,8 +87,8 @@ pub(crate) async fn run(
         changed,
         roster: Roster::default(),
         open: HashMap::new(),
-        jobs: HashMap::new(),
         digests: JobDigests::default(),
+        recorder: Recorder::new(&config, ports.tasks.clone()),
         errands,
         inbox: sender,
         outgoing: Vec::new(),
@@ -106,13 +100,15 @@ pub(crate) async fn run(
         let clock = service.ports.clock.clone();
         let wakes = [service.machine.next_wake(), service.liveness.next_wake()];
         let wake = wakes.into_iter().flatten().min();
+        let has_room = service.recorder.has_room();
         let mut out = Vec::new();
         tokio::select! {
-            taken = inbox.recv_many(&mut messages, BATCH) => {
+            rested = service.recorder.next() => service.perform_all(rested?, &mut out),
+            taken = inbox.recv_many(&mut messages, BATCH), if has_room => {
                 if taken == 0 {
                     return Ok(());
                 }
-                service.take(std::mem::take(&mut messages), &mut out).await?;
+                service.take(std::mem::take(&mut messages), &mut out);
             }
             keeper = service.roster.next_gone() => service.gone(keeper, &mut out),
             Some(_) = couriers.join_next() => return Err(AggregatorError::Ended("courier")),
@@ -129,85 +125,28 @@ pub(crate) async fn run(
                 service.note(&changes);
             }
         }
-        service.carry_out(out).await?;
+        service.carry_out(out);
         service.send_waiting();
         service.send();
     }
 }
 
 impl Service {
-    async fn take(&mut self, messages: Vec<Message>, out: &mut Vec<Effect>) -> Result<(), StoreError> {
-        let mut begins = Vec::new();
+    fn take(&mut self, messages: Vec<Message>, out: &mut Vec<Effect>) {
         for message in messages {
             match message {
-                Message::Begin(attempt) => begins.push(attempt),
+                Message::Begin(assignment) => self.begin(assignment, out),
                 Message::HandOff(order) => self.hand_off(*order),
                 Message::Admit { hello, row, stream } => self.admit(hello, row, stream, out),
                 Message::Said { keeper, said } => self.said(keeper, said, out),
             }
         }
-        self.begin(begins, out).await
     }
 
-    /// Reads what belongs to the attempts, in one go, and has the machine begin them.
-    async fn begin(&mut self, attempts: Vec<Arc<Attempt>>, out: &mut Vec<Effect>) -> Result<(), StoreError> {
-        if attempts.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<_> = attempts.iter().map(|a| a.task).collect();
-        let read = timeout(self.config.read_timeout, self.ports.tasks.tasks(&ids)).await;
-        let records = match read.unwrap_or_else(|_| Err(late())) {
-            Ok(records) => records,
-            Err(error) if error.is_retryable() => {
-                tracing::warn!(%error, attempts = ids.len(), "tasks cannot be read: the dispatcher will ask again");
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        };
-        let tasks: HashMap<_, _> = records.into_iter().map(|r| (r.task.id, Arc::new(r.task))).collect();
-        self.read_jobs(tasks.values().map(|t| (t.job, t.job_version)).collect()).await;
-        let now = self.ports.clock.now();
-        for attempt in attempts {
-            let task = tasks.get(&attempt.task);
-            let job = task.and_then(|t| self.jobs.get(&(t.job, t.job_version)));
-            let (Some(task), Some(job)) = (task, job) else {
-                tracing::warn!(task = %attempt.task, "an attempt without its task or job");
-                continue;
-            };
-            let (job, task) = (job.clone(), task.clone());
-            self.open.entry((attempt.task, attempt.no)).or_insert_with(|| {
-                Arc::new(Assignment { job: job.clone(), task: task.clone(), attempt: attempt.clone() })
-            });
-            self.machine.handle(now, Input::Begin { attempt, job, task }, out);
-        }
-        Ok(())
-    }
-
-    async fn read_jobs(&mut self, mut wanted: Vec<(JobId, u32)>) {
-        if self.jobs.len() > JOBS_KEPT {
-            self.jobs.clear();
-        }
-        wanted.sort_unstable();
-        wanted.dedup();
-        wanted.retain(|key| !self.jobs.contains_key(key));
-        let (store, deadline) = (&self.ports.jobs, self.config.read_timeout);
-        let read: Vec<_> = stream::iter(wanted)
-            .map(|(id, version)| async move {
-                let read = timeout(deadline, store.version(id, version)).await;
-                ((id, version), read.unwrap_or_else(|_| Err(late())))
-            })
-            .buffer_unordered(READS_AT_ONCE)
-            .collect()
-            .await;
-        for (key, job) in read {
-            match job {
-                Ok(Some(job)) => {
-                    self.jobs.insert(key, job);
-                }
-                Ok(None) => tracing::error!(job = %key.0, version = key.1, "no such version of a job"),
-                Err(error) => tracing::warn!(%error, "a job cannot be read"),
-            }
-        }
+    fn begin(&mut self, assignment: Arc<Assignment>, out: &mut Vec<Effect>) {
+        let attempt = &assignment.attempt;
+        self.open.entry((attempt.task, attempt.no)).or_insert_with(|| assignment.clone());
+        self.machine.handle(self.ports.clock.now(), Input::Begin(assignment), out);
     }
 
     /// A performer that is not connected hears nothing; its patience runs out, and another is asked. It is not
@@ -296,48 +235,22 @@ impl Service {
         }
     }
 
-    /// Facts first, in one commit: recording early what was going to be recorded harms nothing.
-    async fn carry_out(&mut self, mut effects: Vec<Effect>) -> Result<(), StoreError> {
+    /// Does what need not wait, at once; the rest follows the facts that it waits for.
+    fn carry_out(&mut self, mut effects: Vec<Effect>) {
         while !effects.is_empty() {
-            let (facts, rest): (Vec<_>, Vec<_>) =
-                effects.into_iter().partition(|effect| matches!(effect, Effect::Record(_)));
-            let facts = facts.into_iter().filter_map(|effect| match effect {
-                Effect::Record(fact) => Some(fact),
-                Effect::Assign { .. }
-                | Effect::Second { .. }
-                | Effect::Ended { .. }
-                | Effect::Misbehaved { .. } => None,
-            });
-            self.record(facts.collect()).await?;
-            effects = Vec::new();
-            for effect in rest {
-                self.perform(effect, &mut effects);
-            }
+            let free = self.recorder.pass(std::mem::take(&mut effects));
+            self.perform_all(free, &mut effects);
         }
-        Ok(())
+        self.recorder.launch();
     }
 
-    async fn record(&self, facts: Vec<Fact>) -> Result<(), StoreError> {
-        let (mut wait, longest) = self.config.store_backoff;
-        while !facts.is_empty() {
-            let error = match timeout(self.config.store_timeout, self.ports.tasks.record(facts.clone())).await
-            {
-                // A fact that was there before stays; what a keeper said first is what it said.
-                Ok(Ok(_)) => return Ok(()),
-                Ok(Err(error)) if !error.is_retryable() => return Err(error),
-                Ok(Err(error)) => error,
-                Err(_) => late(),
-            };
-            tracing::warn!(%error, "the store fails: asking again");
-            sleep(wait).await;
-            wait = (wait * 2).min(longest);
-        }
-        Ok(())
+    fn perform_all(&mut self, effects: Vec<Effect>, out: &mut Vec<Effect>) {
+        effects.into_iter().for_each(|effect| self.perform(effect, out));
     }
 
     fn perform(&mut self, effect: Effect, out: &mut Vec<Effect>) {
         match effect {
-            // Recorded before.
+            // The recorder keeps it.
             Effect::Record(_) => {}
             Effect::Assign { keeper, assignment } => self.assign(keeper, assignment, out),
             Effect::Second { keeper, round } => {
@@ -409,8 +322,4 @@ impl Service {
             }
         }
     }
-}
-
-fn late() -> StoreError {
-    StoreError::Unavailable("no answer in time".to_owned())
 }

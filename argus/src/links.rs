@@ -14,7 +14,7 @@ use std::{
 use anyhow::Context;
 use argus_domain::{
     B256,
-    attempt::Attempt,
+    attempt::Assignment,
     ids::{AttemptNo, JobId, TaskId},
     keeper::LiveKeeper,
 };
@@ -66,8 +66,8 @@ impl Dispatch for Late<dyn Dispatch> {
 
 #[async_trait]
 impl Aggregate for Late<dyn Aggregate> {
-    async fn begin(&self, attempt: Arc<Attempt>) -> Result<(), LinkError> {
-        self.end()?.begin(attempt).await
+    async fn begin(&self, assignment: Arc<Assignment>) -> Result<(), LinkError> {
+        self.end()?.begin(assignment).await
     }
 
     async fn hand_off(&self, order: HandoffOrder) -> Result<(), LinkError> {

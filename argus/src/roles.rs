@@ -236,7 +236,6 @@ impl<'a> Process<'a> {
             clock: self.backends.clock.clone(),
             signer,
             tasks: self.tasks()?,
-            jobs: store.clone(),
             keepers: store.clone(),
             archive: store.clone(),
             outcomes: self.outcomes.clone(),

@@ -110,7 +110,6 @@ impl Platform {
             clock: clock.clone(),
             signer,
             tasks: counted.clone(),
-            jobs: store.clone(),
             keepers: store.clone(),
             archive: store.clone(),
             outcomes: outcomes.clone(),

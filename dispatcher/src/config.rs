@@ -13,9 +13,15 @@ pub struct Config {
     /// Messages that wait for the dispatcher; a sender that meets a full inbox is told to come again. Default: 8192,
     /// a second and more of work at full speed.
     pub inbox: usize,
-    /// Messages taken in at once: their facts share one commit. Default: 512, where a commit costs less than the
-    /// messages do.
+    /// Messages taken in at once, and tasks whose facts share one commit. Default: 512, where a commit costs less than
+    /// the messages do.
     pub batch: usize,
+    /// Commits that are waited for at the same time, each for the facts of other tasks. Default: 4: one is written,
+    /// one waits for the disk, and what came of the others is on its way.
+    pub waves: usize,
+    /// What the machine asked for and was not carried out yet, at most, before it is told nothing more. Default:
+    /// 16,384: eight times what goes out in one round of waves.
+    pub queued_max: usize,
     /// Between two steps of the rescan that finds tasks whose submission was lost. Default: 2 s.
     pub rescan: Duration,
     /// Tasks read in one step of a rescan or of recovery. Default: 512.
@@ -43,6 +49,8 @@ impl Default for Config {
             machine: dispatch::Config::default(),
             inbox: 8192,
             batch: 512,
+            waves: 4,
+            queued_max: 16_384,
             rescan: Duration::from_secs(2),
             rescan_page: 512,
             head: Duration::from_secs(2),

@@ -31,6 +31,9 @@ pub enum DispatcherError {
     /// The store holds something that cannot be read.
     #[error("the dispatcher stops: {0}")]
     Store(#[from] StoreError),
+    /// A part of it ended that never does.
+    #[error("the dispatcher's {0} ended abruptly")]
+    Ended(&'static str),
 }
 
 /// The dispatcher, to be polled by whoever owns it. The future ends when every handle is dropped, or with an error

@@ -1,10 +1,14 @@
-//! Carries out what the machine asks for.
+//! Carries out what the machine asks for, in waves.
 //!
 //! Effects of one task happen in order, and a fact is durable before any later effect of its task leaves. Effects of
-//! different tasks have no order, so a batch goes in waves: the next fact of every task in one commit, then what
-//! leaves after it, until nothing is left.
+//! different tasks have no order. So a wave takes of every task that has something to be carried out its next fact,
+//! makes these facts durable in one commit, and then has leave what waited for them; a few waves are under way at the
+//! same time, and a task is in one of them at most.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use argus_domain::{
     Address,
@@ -15,11 +19,11 @@ use argus_domain::{
 use argus_machine::dispatch::{Effect, Input};
 use argus_ports::{Change, ChangeKind, LinkError, Recorded, Step, StoreError};
 use futures::{StreamExt, stream};
-use tokio::time::timeout;
+use tokio::{task::JoinSet, time::timeout};
 
-use crate::{config::Config, ports::Ports, retry::Retry};
+use crate::{DispatcherError, config::Config, ports::Ports, retry::Retry};
 
-/// Messages to the aggregator that are on their way at once: hides the latency of a remote one.
+/// Messages to the aggregator that are on their way at once, of one wave: hides the latency of a remote one.
 const SENDS_AT_ONCE: usize = 64;
 
 /// What is said of a task to those who watch, without reading it again.
@@ -30,136 +34,245 @@ pub(crate) struct Named {
     pub public_id: u64,
 }
 
+impl Named {
+    fn change(self, task: TaskId, kind: ChangeKind, at: Timestamp) -> Change {
+        let Self { job, owner, public_id } = self;
+        Change { job, owner, task, public_id, kind, seq: 0, at }
+    }
+}
+
 /// Tasks in hand.
 pub(crate) type InHand = HashMap<TaskId, Named>;
 
-/// Carries out a batch; gives what the store said otherwise, for the machine.
-pub(crate) async fn perform(
-    config: &Config,
-    ports: &Ports,
-    in_hand: &mut InHand,
-    effects: Vec<Effect>,
-) -> Result<Vec<Input>, StoreError> {
-    let mut queues = Queues::new(effects);
-    let mut feedback = Vec::new();
-    while !queues.is_empty() {
-        let facts = queues.next_facts();
-        let mut changes = Vec::new();
-        if !facts.is_empty() {
-            changes = record(config, ports, in_hand, &mut queues, facts, &mut feedback).await?;
+/// What waits to be carried out and what is under way.
+pub(crate) struct Carrier {
+    config: Arc<Config>,
+    ports: Ports,
+    /// Tasks in a wave, with what came since, and tasks that wait for one.
+    queues: HashMap<TaskId, VecDeque<Effect>>,
+    /// Those that wait, in the order in which they came.
+    waiting: VecDeque<TaskId>,
+    queued: usize,
+    waves: JoinSet<Result<Vec<Carried>, StoreError>>,
+}
+
+impl Carrier {
+    pub fn new(config: Arc<Config>, ports: Ports) -> Self {
+        Self {
+            config,
+            ports,
+            queues: HashMap::new(),
+            waiting: VecDeque::new(),
+            queued: 0,
+            waves: JoinSet::new(),
         }
-        leave(config, ports, in_hand, &mut queues, changes).await;
     }
-    Ok(feedback)
-}
 
-/// The effects of a batch, by task.
-struct Queues {
-    order: Vec<TaskId>,
-    by_task: HashMap<TaskId, VecDeque<Effect>>,
-}
+    /// Whether the machine may be told more. Without room only waves that end are heard.
+    pub fn has_room(&self) -> bool {
+        self.queued < self.config.queued_max
+    }
 
-impl Queues {
-    fn new(effects: Vec<Effect>) -> Self {
-        let mut queues = Self { order: Vec::new(), by_task: HashMap::new() };
+    /// Takes effects in, to be carried out after those of the same task that came before.
+    pub fn add(&mut self, effects: Vec<Effect>) {
+        self.queued += effects.len();
         for effect in effects {
             let task = effect.task();
-            queues
-                .by_task
-                .entry(task)
-                .or_insert_with(|| {
-                    queues.order.push(task);
-                    VecDeque::new()
-                })
-                .push_back(effect);
+            let queue = self.queues.entry(task).or_insert_with(|| {
+                self.waiting.push_back(task);
+                VecDeque::new()
+            });
+            queue.push_back(effect);
         }
-        queues
     }
 
-    fn is_empty(&self) -> bool {
-        self.order.is_empty()
+    /// Begins waves while something waits.
+    pub fn launch(&mut self, in_hand: &InHand) {
+        while !self.waiting.is_empty() && self.waves.len() < self.config.waves {
+            let count = self.waiting.len().min(self.config.batch);
+            let tasks: Vec<TaskId> = self.waiting.drain(..count).collect();
+            let parts = tasks.into_iter().map(|task| self.next_part(task, in_hand)).collect();
+            let (config, ports) = (self.config.clone(), self.ports.clone());
+            self.waves.spawn(async move { wave(&config, &ports, parts).await });
+        }
     }
 
-    /// The next fact of each task that has one next. One, because the store's answer to it may end the task's batch.
-    fn next_facts(&mut self) -> Vec<Fact> {
-        let mut facts = Vec::new();
-        for task in &self.order {
-            let Some(queue) = self.by_task.get_mut(task) else { continue };
-            if let Some(Effect::Record(_)) = queue.front()
-                && let Some(Effect::Record(fact)) = queue.pop_front()
-            {
-                facts.push(fact);
+    /// A task's next fact and all up to the one after it: one, because the store's answer may end it there.
+    fn next_part(&mut self, task: TaskId, in_hand: &InHand) -> Part {
+        let mut part = Part { task, named: in_hand.get(&task).copied(), fact: None, leaving: Vec::new() };
+        let Some(queue) = self.queues.get_mut(&task) else { return part };
+        while let Some(effect) = queue.pop_front_if(|next| {
+            let is_fact = matches!(next, Effect::Record(_));
+            !is_fact || (part.fact.is_none() && part.leaving.is_empty())
+        }) {
+            self.queued -= 1;
+            match effect {
+                Effect::Record(fact) => part.fact = Some(fact),
+                leaving => part.leaving.push(leaving),
             }
         }
-        facts
+        part
     }
 
-    /// What may leave now: of each task all up to its next fact.
-    fn next_leaving(&mut self) -> Vec<Effect> {
-        let mut leaving = Vec::new();
-        for task in &self.order {
-            let Some(queue) = self.by_task.get_mut(task) else { continue };
-            while let Some(effect) = queue.pop_front_if(|e| !matches!(e, Effect::Record(_))) {
-                leaving.push(effect);
-            }
+    /// The next wave that ends. Waits for ever where none is under way.
+    pub async fn next(&mut self) -> Result<Vec<Carried>, DispatcherError> {
+        match self.waves.join_next().await {
+            Some(Ok(ended)) => Ok(ended?),
+            Some(Err(_)) => Err(DispatcherError::Ended("wave")),
+            None => std::future::pending().await,
         }
-        let by_task = &mut self.by_task;
-        self.order.retain(|task| {
-            let is_done = by_task.get(task).is_none_or(VecDeque::is_empty);
-            if is_done {
-                by_task.remove(task);
+    }
+
+    /// Takes in how a task's part ended; gives what the store said otherwise, for the machine.
+    pub fn ended(&mut self, carried: Carried, in_hand: &mut InHand) -> Option<Input> {
+        let Carried { task, end } = carried;
+        let input = match end {
+            End::Done { is_over, is_announced } => {
+                if is_over {
+                    in_hand.remove(&task);
+                }
+                if !is_announced {
+                    self.forget_announced(task);
+                }
+                None
             }
-            !is_done
+            End::Cut { met, dropped } => Some(self.cut(task, met, dropped, in_hand)),
+        };
+        match self.queues.get(&task) {
+            Some(queue) if !queue.is_empty() => self.waiting.push_back(task),
+            _ => drop(self.queues.remove(&task)),
+        }
+        input
+    }
+
+    /// Drops what was to follow a fact that the store did not take. A task that the machine has let go of as finished
+    /// comes back with the next rescan.
+    fn cut(&mut self, task: TaskId, met: Met, dropped: Vec<Effect>, in_hand: &mut InHand) -> Input {
+        let later = self.queues.remove(&task).unwrap_or_default();
+        self.queued -= later.len();
+        let dropped: Vec<Effect> = dropped.into_iter().chain(later).collect();
+        if dropped.iter().any(is_last) {
+            in_hand.remove(&task);
+        }
+        let facts = dropped.into_iter().filter_map(|effect| match effect {
+            Effect::Record(fact) => Some(fact),
+            Effect::Begin(_)
+            | Effect::HandOff(_)
+            | Effect::Announce { .. }
+            | Effect::Full(_)
+            | Effect::Forget(_) => None,
         });
-        leaving
-    }
-
-    /// Ends a task's batch.
-    fn cut(&mut self, task: TaskId) {
-        self.by_task.remove(&task);
+        let dropped = facts.collect();
+        match met {
+            Met::Another(fact) => Input::RecordedAs { task, fact, dropped },
+            Met::Refusal(fact) => Input::Refused { task, fact, dropped },
+        }
     }
 
     /// The task was not announced: that it was is not recorded, and recovery makes up for it.
     fn forget_announced(&mut self, task: TaskId) {
-        if let Some(queue) = self.by_task.get_mut(&task) {
+        if let Some(queue) = self.queues.get_mut(&task) {
+            let before = queue.len();
             queue.retain(|e| !matches!(e, Effect::Record(Fact::Announced { .. })));
+            self.queued -= before - queue.len();
         }
     }
 }
 
-/// Makes facts durable; gives what those who watch are to hear of them.
-async fn record(
-    config: &Config,
-    ports: &Ports,
-    in_hand: &InHand,
-    queues: &mut Queues,
-    facts: Vec<Fact>,
-    feedback: &mut Vec<Input>,
-) -> Result<Vec<Change>, StoreError> {
-    let outcomes = Retry::new(config).run("record", || ports.tasks.record(facts.clone())).await?;
-    let mut changes = Vec::new();
-    for (fact, outcome) in facts.into_iter().zip(outcomes) {
-        let task = fact.task();
-        match outcome {
-            Recorded::New => {
-                reached(config, &fact);
-                if let Fact::Broadcast(b) = &fact {
-                    changes.extend(change(in_hand, task, ChangeKind::Broadcast, b.at));
-                }
-            }
-            // Our own, from a call whose answer was lost.
-            Recorded::Already(stands) if *stands == fact => {}
-            Recorded::Already(fact) => {
-                queues.cut(task);
-                feedback.push(Input::RecordedAs { task, fact });
-            }
-            Recorded::Refused => {
-                queues.cut(task);
-                feedback.push(Input::Refused { task, fact: Box::new(fact) });
-            }
+/// What a wave does for one task.
+struct Part {
+    task: TaskId,
+    named: Option<Named>,
+    fact: Option<Fact>,
+    /// What leaves once the fact is durable.
+    leaving: Vec<Effect>,
+}
+
+/// What a wave did for one task.
+#[derive(Debug)]
+pub(crate) struct Carried {
+    task: TaskId,
+    end: End,
+}
+
+#[derive(Debug)]
+enum End {
+    /// All of it was done, but that those who watch may not have been told.
+    Done {
+        /// The machine has let go of the task.
+        is_over: bool,
+        is_announced: bool,
+    },
+    /// The store did not take the fact, and nothing left.
+    Cut { met: Met, dropped: Vec<Effect> },
+}
+
+/// What a fact met in the store.
+#[derive(Debug)]
+enum Met {
+    /// Another fact of its key, which stands.
+    Another(Box<Fact>),
+    /// This one was refused.
+    Refusal(Box<Fact>),
+}
+
+/// Whether the machine lets go of the task with it.
+fn is_last(effect: &Effect) -> bool {
+    matches!(effect, Effect::Forget(_) | Effect::Full(_))
+}
+
+/// Facts first, in one commit; then what waited for them.
+async fn wave(config: &Config, ports: &Ports, parts: Vec<Part>) -> Result<Vec<Carried>, StoreError> {
+    let facts: Vec<Fact> = parts.iter().filter_map(|part| part.fact.clone()).collect();
+    let mut outcomes = record(config, ports, facts).await?.into_iter();
+    let mut carried = Vec::with_capacity(parts.len());
+    let (mut changes, mut sends) = (Vec::new(), Vec::new());
+    for Part { task, named, fact, leaving } in parts {
+        let met = fact.and_then(|fact| met(config, named, fact, outcomes.next(), &mut changes));
+        let end = match met {
+            Some(met) => End::Cut { met, dropped: leaving },
+            None => leave(leaving, &mut changes, &mut sends),
+        };
+        carried.push(Carried { task, end });
+    }
+    let (published, ()) = tokio::join!(publish(config, ports, changes), send(config, ports, sends));
+    for part in &mut carried {
+        if let End::Done { is_announced, .. } = &mut part.end {
+            *is_announced = published;
         }
     }
-    Ok(changes)
+    Ok(carried)
+}
+
+async fn record(config: &Config, ports: &Ports, facts: Vec<Fact>) -> Result<Vec<Recorded>, StoreError> {
+    if facts.is_empty() {
+        return Ok(Vec::new());
+    }
+    Retry::new(config).run("record", || ports.tasks.record(facts.clone())).await
+}
+
+/// What a fact met; `None`: it stands, and those who watch are told what it changes.
+fn met(
+    config: &Config,
+    named: Option<Named>,
+    fact: Fact,
+    outcome: Option<Recorded>,
+    changes: &mut Vec<Change>,
+) -> Option<Met> {
+    match outcome {
+        Some(Recorded::New) => {
+            reached(config, &fact);
+            if let (Fact::Broadcast(b), Some(named)) = (&fact, named) {
+                changes.push(named.change(b.task, ChangeKind::Broadcast, b.at));
+            }
+            None
+        }
+        // Our own, from a call whose answer was lost.
+        Some(Recorded::Already(stands)) if *stands == fact => None,
+        Some(Recorded::Already(stands)) => Some(Met::Another(stands)),
+        // A store gives one outcome for each fact.
+        Some(Recorded::Refused) | None => Some(Met::Refusal(Box::new(fact))),
+    }
 }
 
 fn reached(config: &Config, fact: &Fact) {
@@ -180,43 +293,21 @@ fn reached(config: &Config, fact: &Fact) {
     }
 }
 
-async fn leave(
-    config: &Config,
-    ports: &Ports,
-    in_hand: &mut InHand,
-    queues: &mut Queues,
-    mut changes: Vec<Change>,
-) {
-    let mut sends = Vec::new();
-    let mut announced = Vec::new();
-    for effect in queues.next_leaving() {
+/// Sorts what leaves: to those who watch, and to the aggregator.
+fn leave(effects: Vec<Effect>, changes: &mut Vec<Change>, sends: &mut Vec<Effect>) -> End {
+    let is_over = effects.iter().any(is_last);
+    for effect in effects {
         match effect {
-            // Only what comes before a task's next fact is here.
-            Effect::Record(_) => {}
             Effect::Begin(_) | Effect::HandOff(_) => sends.push(effect),
             Effect::Announce { job, task, settlement } => {
-                announced.push(task.id);
-                changes.push(Change {
-                    job: job.id,
-                    owner: job.owner,
-                    task: task.id,
-                    public_id: task.public_id(),
-                    kind: ChangeKind::Settled,
-                    seq: 0,
-                    at: settlement.at,
-                });
+                let named = Named { job: job.id, owner: job.owner, public_id: task.public_id() };
+                changes.push(named.change(task.id, ChangeKind::Settled, settlement.at));
             }
-            Effect::Full(task) | Effect::Forget(task) => {
-                in_hand.remove(&task);
-            }
+            // A part has one fact, which was taken out; the end of a task is the carrier's to note.
+            Effect::Record(_) | Effect::Full(_) | Effect::Forget(_) => {}
         }
     }
-    let (published, ()) = tokio::join!(publish(config, ports, changes), send(config, ports, sends));
-    if !published {
-        for task in announced {
-            queues.forget_announced(task);
-        }
-    }
+    End::Done { is_over, is_announced: true }
 }
 
 /// Tells those who watch; false where the bus does not take it.
@@ -237,11 +328,6 @@ async fn publish(config: &Config, ports: &Ports, changes: Vec<Change>) -> bool {
     }
 }
 
-fn change(in_hand: &InHand, task: TaskId, kind: ChangeKind, at: Timestamp) -> Option<Change> {
-    let Named { job, owner, public_id } = *in_hand.get(&task)?;
-    Some(Change { job, owner, task, public_id, kind, seq: 0, at })
-}
-
 /// Sends to the aggregator. What is lost is sent again by the machine, so nothing is repeated here.
 async fn send(config: &Config, ports: &Ports, sends: Vec<Effect>) {
     let aggregate = &ports.aggregate;
@@ -250,7 +336,7 @@ async fn send(config: &Config, ports: &Ports, sends: Vec<Effect>) {
             let task = effect.task();
             let sent = timeout(config.call_timeout, async {
                 match effect {
-                    Effect::Begin(attempt) => aggregate.begin(attempt).await,
+                    Effect::Begin(assignment) => aggregate.begin(assignment).await,
                     Effect::HandOff(order) => aggregate.hand_off(*order).await,
                     Effect::Record(_) | Effect::Announce { .. } | Effect::Full(_) | Effect::Forget(_) => {
                         Ok(())

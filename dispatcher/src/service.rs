@@ -1,6 +1,9 @@
 //! The loop: takes messages in by the batch, asks the machine, has its effects carried out.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use argus_domain::{
     ids::{ChainId, TaskId},
@@ -22,17 +25,18 @@ use crate::{
     heads::{self, Heads},
     inbox::Message,
     intake::{Intake, Taken},
-    perform::{InHand, Named, perform},
+    perform::{Carried, Carrier, InHand, Named},
     ports::Ports,
     retry::Retry,
 };
 
 struct Service {
-    config: Config,
+    config: Arc<Config>,
     ports: Ports,
     machine: Dispatcher,
     intake: Intake,
     in_hand: InHand,
+    carrier: Carrier,
     heads: watch::Sender<Heads>,
     /// How far the rescan has come.
     scanned: Option<TaskId>,
@@ -54,10 +58,12 @@ pub(crate) async fn run(
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
     let batch = config.batch;
+    let config = Arc::new(config);
     let mut service = Service {
         machine: Dispatcher::new(config.machine.clone()),
         intake: Intake::new(),
         in_hand: HashMap::new(),
+        carrier: Carrier::new(config.clone(), ports.clone()),
         heads,
         scanned: None,
         config,
@@ -67,15 +73,19 @@ pub(crate) async fn run(
     let mut out = Vec::new();
     service.hear_heads(&mut out);
     service.hear_keepers(&mut out).await;
-    service.carry_out(out).await?;
-    while service.scan().await? {}
+    service.carry_out(out);
+    while service.scan().await? {
+        service.make_room().await?;
+    }
     let mut messages = Vec::with_capacity(batch);
     loop {
         let mut out = Vec::new();
         let wake = service.machine.next_wake();
         let clock = service.ports.clock.clone();
+        let has_room = service.carrier.has_room();
         tokio::select! {
-            taken = inbox.recv_many(&mut messages, batch) => {
+            ended = service.carrier.next() => service.hear_ended(ended?, &mut out),
+            taken = inbox.recv_many(&mut messages, batch), if has_room => {
                 if taken == 0 {
                     return Ok(());
                 }
@@ -86,17 +96,17 @@ pub(crate) async fn run(
                     Some(wake) => clock.sleep_until(wake.at).await,
                     None => std::future::pending().await,
                 }
-            } => service.machine.tick(clock.now(), &mut out),
-            Ok(()) = new_heads.changed() => {
+            }, if has_room => service.machine.tick(clock.now(), &mut out),
+            Ok(()) = new_heads.changed(), if has_room => {
                 new_heads.mark_unchanged();
                 service.hear_heads(&mut out);
             }
-            _ = keepers.tick() => service.hear_keepers(&mut out).await,
-            _ = rescan.tick() => {
+            _ = keepers.tick(), if has_room => service.hear_keepers(&mut out).await,
+            _ = rescan.tick(), if has_room => {
                 service.scan().await?;
             }
         }
-        service.carry_out(out).await?;
+        service.carry_out(out);
     }
 }
 
@@ -190,19 +200,33 @@ impl Service {
         let taken = self.intake.join(&self.config, &self.ports, records, false).await?;
         let mut out = Vec::new();
         self.hear_tasks(taken, &mut out).await;
-        self.carry_out(out).await?;
+        self.carry_out(out);
         Ok(self.scanned.is_some())
     }
 
-    /// Has effects carried out, and what the store says otherwise decided upon, until nothing is left.
-    async fn carry_out(&mut self, mut effects: Vec<Effect>) -> Result<(), DispatcherError> {
-        while !effects.is_empty() {
-            let feedback = perform(&self.config, &self.ports, &mut self.in_hand, effects).await?;
-            effects = Vec::new();
-            let now = self.ports.clock.now();
-            for input in feedback {
-                self.machine.handle(now, input, &mut effects);
+    /// Has effects carried out; how they end is heard of later.
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        self.carrier.add(effects);
+        self.carrier.launch(&self.in_hand);
+    }
+
+    /// Takes in how a wave ended: the machine hears what the store said otherwise.
+    fn hear_ended(&mut self, wave: Vec<Carried>, out: &mut Vec<Effect>) {
+        let now = self.ports.clock.now();
+        for carried in wave {
+            if let Some(input) = self.carrier.ended(carried, &mut self.in_hand) {
+                self.machine.handle(now, input, out);
             }
+        }
+    }
+
+    /// Waits until the machine may be told more.
+    async fn make_room(&mut self) -> Result<(), DispatcherError> {
+        while !self.carrier.has_room() {
+            let ended = self.carrier.next().await?;
+            let mut out = Vec::new();
+            self.hear_ended(ended, &mut out);
+            self.carry_out(out);
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use argus_domain::{
-    attempt::Attempt,
+    attempt::Assignment,
     ids::{AttemptNo, JobId, TaskId},
     keeper::LiveKeeper,
 };
@@ -222,8 +222,8 @@ impl Dispatch for Client {
 
 #[async_trait]
 impl Aggregate for Client {
-    async fn begin(&self, attempt: Arc<Attempt>) -> Result<(), LinkError> {
-        self.call(v1::request::What::Begin(attempt.to_wire())).await.map(|_| ())
+    async fn begin(&self, assignment: Arc<Assignment>) -> Result<(), LinkError> {
+        self.call(v1::request::What::Begin(assignment.to_wire())).await.map(|_| ())
     }
 
     async fn hand_off(&self, order: HandoffOrder) -> Result<(), LinkError> {

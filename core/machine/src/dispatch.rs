@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use argus_domain::{
     act::{AttemptOutcome, HandoffOrder, PerformEvent},
-    attempt::Attempt,
+    attempt::Assignment,
     chain::Pin,
     ids::{AttemptNo, ChainId, TaskId},
     job::Job,
@@ -112,21 +112,25 @@ pub enum Input {
         /// As in `Submit`.
         gone: Option<String>,
     },
-    /// A `Record` met an older, different fact of the same key: what the store really holds. The later effects of
-    /// this task in the same batch were not carried out.
+    /// A `Record` met an older, different fact of the same key: what the store really holds. Effects of this task that
+    /// came after it were not carried out.
     RecordedAs {
         /// The task.
         task: TaskId,
         /// The fact that stands.
         fact: Box<Fact>,
+        /// Facts among the effects that were not carried out: they are in no store.
+        dropped: Vec<Fact>,
     },
     /// A `Record` was refused: an agreement, because the job was deleted meanwhile; anything else, because the
-    /// task does not exist. The later effects of this task in the same batch were not carried out.
+    /// task does not exist. Effects of this task that came after it were not carried out.
     Refused {
         /// The task.
         task: TaskId,
         /// What was refused.
         fact: Box<Fact>,
+        /// Facts among the effects that were not carried out: they are in no store.
+        dropped: Vec<Fact>,
     },
 }
 
@@ -135,8 +139,9 @@ pub enum Input {
 pub enum Effect {
     /// Make this fact durable.
     Record(Fact),
-    /// Have the aggregator begin this attempt. Sent again now and then until it has ended.
-    Begin(Arc<Attempt>),
+    /// Have the aggregator begin this attempt, with all that keepers need for it. Sent again now and then until it has
+    /// ended.
+    Begin(Arc<Assignment>),
     /// Have the performer told that it may act. Sent again now and then while it may.
     HandOff(Box<HandoffOrder>),
     /// Tell those who watch that the task was decided. May be repeated after a crash; the bus drops repeats.
@@ -159,7 +164,7 @@ impl Effect {
     pub fn task(&self) -> TaskId {
         match self {
             Self::Record(fact) => fact.task(),
-            Self::Begin(attempt) => attempt.task,
+            Self::Begin(assignment) => assignment.attempt.task,
             Self::HandOff(order) => order.task.id,
             Self::Announce { task, .. } => task.id,
             Self::Full(task) | Self::Forget(task) => *task,

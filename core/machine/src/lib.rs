@@ -9,8 +9,8 @@
 //!
 //! - effects are carried out in order, and a `Record` is durable before any later effect of the same task leaves the
 //!   process; a store that cannot be reached is asked again until it answers, or the process dies;
-//! - a `Record` that met an older fact of the same key, or was refused, ends the carrying out of that task's effects
-//!   of the same batch, and is handed in (see [`dispatch::Input::RecordedAs`]);
+//! - a `Record` that met an older fact of the same key, or was refused, drops that task's effects that came after it,
+//!   and is handed in with the facts among them (see [`dispatch::Input::RecordedAs`]);
 //! - a machine is rebuilt from facts alone: nothing that matters lives in it only;
 //! - `tick` is called at [`Machine::next_wake`] at the latest, and may be called at any time.
 //!

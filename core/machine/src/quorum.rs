@@ -11,10 +11,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use argus_domain::{
     Address,
     act::AttemptOutcome,
-    attempt::{Answer, Assignment, Attempt, SecondRound, SignedClaim},
+    attempt::{Answer, Assignment, SecondRound, SignedClaim},
     ids::{AttemptNo, ChainId, KeeperId, TaskId},
-    job::Job,
-    task::{Fact, Task},
+    task::Fact,
 };
 
 pub use machine::Aggregator;
@@ -43,14 +42,7 @@ impl Default for Config {
 pub enum Input {
     /// The dispatcher begins an attempt. A repeat sends work again to those who have not answered, and of an attempt
     /// that has ended says again how.
-    Begin {
-        /// The attempt.
-        attempt: Arc<Attempt>,
-        /// The job, in the task's version.
-        job: Arc<Job>,
-        /// The task.
-        task: Arc<Task>,
-    },
+    Begin(Arc<Assignment>),
     /// A keeper's answer to its assignment: the observation's signature is its own, and so is the claim's over
     /// `claim.digest`.
     Answer(Box<Answer>),
@@ -125,6 +117,18 @@ pub enum Effect {
         /// How.
         what: Misbehaviour,
     },
+}
+
+impl Effect {
+    /// The task that it is about.
+    pub fn task(&self) -> TaskId {
+        match self {
+            Self::Record(fact) => fact.task(),
+            Self::Assign { assignment, .. } => assignment.task.id,
+            Self::Second { round, .. } => round.task,
+            Self::Ended { task, .. } | Self::Misbehaved { task, .. } => *task,
+        }
+    }
 }
 
 /// Rules that a keeper can break, provably unless said otherwise.

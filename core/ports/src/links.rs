@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use argus_domain::{
     B256,
-    attempt::{Answer, Attempt, SecondRound, SignedAssignment},
+    attempt::{Answer, Assignment, SecondRound, SignedAssignment},
     call::Signature,
     ids::{AttemptNo, JobId, KeeperId, TaskId},
     keeper::{KeeperHello, LiveKeeper},
@@ -48,7 +48,7 @@ pub trait Dispatch: Send + Sync {
 #[async_trait]
 pub trait Aggregate: Send + Sync {
     /// Begin this attempt. Idempotent by (task, number).
-    async fn begin(&self, attempt: Arc<Attempt>) -> Result<(), LinkError>;
+    async fn begin(&self, assignment: Arc<Assignment>) -> Result<(), LinkError>;
     /// Tell the performer that it may act. Idempotent by (task, handoff number).
     async fn hand_off(&self, order: HandoffOrder) -> Result<(), LinkError>;
     /// The keepers that are connected and were heard lately.

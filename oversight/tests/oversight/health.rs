@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use argus_domain::{
-    attempt::Attempt,
+    attempt::Assignment,
     ids::KeeperId,
     keeper::{KeeperHello, KeeperRecord, LiveKeeper},
 };
@@ -21,7 +21,7 @@ struct Heard(Arc<Mutex<Option<Vec<KeeperId>>>>);
 
 #[async_trait]
 impl Aggregate for Heard {
-    async fn begin(&self, _attempt: Arc<Attempt>) -> Result<(), LinkError> {
+    async fn begin(&self, _assignment: Arc<Assignment>) -> Result<(), LinkError> {
         Err(LinkError::Refused("a watcher begins nothing".to_owned()))
     }
 

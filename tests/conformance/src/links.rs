@@ -8,7 +8,7 @@ use std::{
 
 use argus_domain::{
     B256,
-    attempt::{Answer, Assignment, Attempt, SecondRound, SignedAssignment},
+    attempt::{Answer, Assignment, SecondRound, SignedAssignment},
     ids::{AttemptNo, ChainId, JobId, TaskId},
     keeper::{KeeperHello, LiveKeeper},
     module::EngineId,
@@ -34,7 +34,7 @@ pub enum Heard {
     JobsChanged(Vec<JobId>),
     Submitted(Vec<TaskId>),
     Touched(Vec<TaskId>),
-    Began(Arc<Attempt>),
+    Began(Arc<Assignment>),
     HandedOff(Box<HandoffOrder>),
     Ended(TaskId, AttemptNo, Box<AttemptOutcome>),
     Performed(PerformEvent),
@@ -83,8 +83,8 @@ impl Dispatch for Recorder {
 
 #[async_trait]
 impl Aggregate for Recorder {
-    async fn begin(&self, attempt: Arc<Attempt>) -> Result<(), LinkError> {
-        self.hear(Heard::Began(attempt))
+    async fn begin(&self, assignment: Arc<Assignment>) -> Result<(), LinkError> {
+        self.hear(Heard::Began(assignment))
     }
 
     async fn hand_off(&self, order: HandoffOrder) -> Result<(), LinkError> {
@@ -148,6 +148,12 @@ fn order() -> HandoffOrder {
     HandoffOrder { handoff: handoff(task.id, 1), job: record.job.into(), task: task.into(), agreed: agreed() }
 }
 
+fn assignment(no: u16) -> Arc<Assignment> {
+    let HandoffOrder { job, task, .. } = order();
+    let attempt = attempt(task.id, no);
+    Arc::new(Assignment { job, task, attempt })
+}
+
 /// The ends of all conversations between services, as a caller has them.
 pub trait Services: Nudge + Dispatch + Aggregate + Outcomes {}
 impl<T: Nudge + Dispatch + Aggregate + Outcomes> Services for T {}
@@ -161,7 +167,7 @@ pub async fn services(link: &dyn Services, other: &Recorder) {
     link.jobs_changed(&ids).await.expect("jobs_changed");
     link.submit(&[task()]).await.expect("submit");
     link.touched(&[]).await.expect("touched");
-    link.begin(attempt(task(), 2)).await.expect("begin");
+    link.begin(assignment(2)).await.expect("begin");
     link.hand_off(order()).await.expect("hand_off");
     assert_eq!(link.live().await, Ok(live()));
     let outcomes = [
@@ -181,7 +187,7 @@ pub async fn services(link: &dyn Services, other: &Recorder) {
         Heard::JobsChanged(ids.to_vec()),
         Heard::Submitted(vec![task()]),
         Heard::Touched(vec![]),
-        Heard::Began(attempt(task(), 2)),
+        Heard::Began(assignment(2)),
         Heard::HandedOff(Box::new(order())),
     ];
     expected.extend(outcomes.map(|outcome| Heard::Ended(task(), AttemptNo(u16::MAX), Box::new(outcome))));
@@ -197,13 +203,13 @@ pub async fn services(link: &dyn Services, other: &Recorder) {
     other.answer_with(None);
     other.take();
 
-    let many = join_all((0..2000u16).map(|n| link.begin(attempt(task(), n)))).await;
+    let many = join_all((0..2000u16).map(|n| link.begin(assignment(n)))).await;
     assert!(many.iter().all(Result::is_ok), "many calls at once");
     let mut numbers: Vec<u16> = other
         .take()
         .iter()
         .map(|heard| match heard {
-            Heard::Began(attempt) => attempt.no.0,
+            Heard::Began(assignment) => assignment.attempt.no.0,
             other => panic!("{other:?}"),
         })
         .collect();
@@ -259,8 +265,6 @@ pub async fn keepers(link: &dyn KeeperLink, admitted: &mut mpsc::Receiver<(Signe
     assert_eq!(said, signed, "the hello arrives as it was signed");
 
     let order = order();
-    let assignment =
-        Assignment { job: order.job.clone(), task: order.task.clone(), attempt: attempt(order.task.id, 1) };
     let second = SecondRound {
         task: task(),
         attempt: AttemptNo(1),
@@ -270,7 +274,7 @@ pub async fn keepers(link: &dyn KeeperLink, admitted: &mut mpsc::Receiver<(Signe
         refuted: vec![keeper(2), keeper(3)],
     };
     let seal = Seal { path: vec![B256::repeat_byte(6); 2], signature: signature(28) };
-    let assignment = SignedAssignment { assignment: assignment.into(), seal };
+    let assignment = SignedAssignment { assignment: assignment(1), seal };
     let down = [
         ToKeeper::Assign(assignment.clone()),
         ToKeeper::Second { assignment, round: Box::new(second) },

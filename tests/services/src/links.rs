@@ -7,7 +7,7 @@ use std::{
 
 use argus_domain::{
     B256,
-    attempt::Attempt,
+    attempt::Assignment,
     ids::{AttemptNo, TaskId},
     keeper::LiveKeeper,
 };
@@ -68,8 +68,8 @@ impl Outcomes for Switch<argus_dispatcher::Handle> {
 
 #[async_trait]
 impl Aggregate for Switch<argus_aggregator::Handle> {
-    async fn begin(&self, attempt: Arc<Attempt>) -> Result<(), LinkError> {
-        self.get()?.begin(attempt).await
+    async fn begin(&self, assignment: Arc<Assignment>) -> Result<(), LinkError> {
+        self.get()?.begin(assignment).await
     }
 
     async fn hand_off(&self, order: HandoffOrder) -> Result<(), LinkError> {

@@ -114,7 +114,6 @@ impl World {
             clock: Arc::new(SystemClock),
             signer: Arc::new(PLATFORM),
             tasks: Arc::new(self.store.clone()),
-            jobs: Arc::new(self.store.clone()),
             keepers: Arc::new(self.store.clone()),
             archive: Arc::new(self.archive.clone()),
             outcomes: Arc::new(self.dispatcher.clone()),

@@ -128,13 +128,16 @@ impl World {
         self.set_wake(Node::Dispatcher);
     }
 
-    /// Carries effects out in order. What a record met instead comes back as inputs, and ends its task's effects.
+    /// Carries effects out in order. What a record met instead comes back as inputs, and drops its task's later effects.
     fn perform_dispatch(&mut self, mut out: Vec<dispatch::Effect>) -> Vec<dispatch::Input> {
         self.bend(&mut out);
-        let (mut back, mut stopped) = (Vec::new(), Vec::new());
+        let (mut back, mut stopped) = (Vec::new(), BTreeMap::<TaskId, Vec<Fact>>::new());
         for effect in out {
             let task = effect.task();
-            if stopped.contains(&task) {
+            if let Some(dropped) = stopped.get_mut(&task) {
+                if let dispatch::Effect::Record(fact) = effect {
+                    dropped.push(fact);
+                }
                 continue;
             }
             if self.dies(Node::Dispatcher) {
@@ -150,24 +153,28 @@ impl World {
                     Recorded::New => {}
                     Recorded::Already(known) if *known == fact => {}
                     Recorded::Already(known) => {
-                        stopped.push(task);
+                        stopped.insert(task, Vec::new());
                         if self.plant != Some(Plant::SettledForgotten) {
-                            back.push(dispatch::Input::RecordedAs { task, fact: known });
+                            back.push(dispatch::Input::RecordedAs { task, fact: known, dropped: Vec::new() });
                         }
                     }
                     Recorded::Refused => {
-                        stopped.push(task);
-                        back.push(dispatch::Input::Refused { task, fact: Box::new(fact) });
+                        stopped.insert(task, Vec::new());
+                        back.push(dispatch::Input::Refused {
+                            task,
+                            fact: Box::new(fact),
+                            dropped: Vec::new(),
+                        });
                     }
                 },
-                dispatch::Effect::Begin(attempt) => {
-                    let fact = Fact::Attempted(Arc::clone(&attempt));
+                dispatch::Effect::Begin(assignment) => {
+                    let fact = Fact::Attempted(Arc::clone(&assignment.attempt));
                     self.expect_recorded(&fact);
                     let state = self.store.tasks.get(&task).map(TaskRecord::state).unwrap_or_default();
                     self.expect(state.verdict.is_none(), invariant::VERDICT_ONCE, || {
                         format!("task {task} is tried again after its verdict")
                     });
-                    self.send(Node::Dispatcher, Node::Aggregator, Msg::Begin(attempt));
+                    self.send(Node::Dispatcher, Node::Aggregator, Msg::Begin(assignment));
                 }
                 dispatch::Effect::HandOff(order) => {
                     self.expect_recorded(&Fact::HandedOff(order.handoff.clone()));
@@ -180,6 +187,13 @@ impl World {
                 }
                 dispatch::Effect::Full(_) => self.tally.full += 1,
                 dispatch::Effect::Forget(_) => {}
+            }
+        }
+        for input in &mut back {
+            if let dispatch::Input::RecordedAs { task, dropped, .. }
+            | dispatch::Input::Refused { task, dropped, .. } = input
+            {
+                *dropped = stopped.remove(task).unwrap_or_default();
             }
         }
         back
@@ -231,13 +245,6 @@ impl World {
             self.tell_aggregator(quorum::Input::Back(keeper));
         }
         self.set_wake(Node::Aggregator);
-    }
-
-    pub fn begin(&mut self, attempt: Arc<argus_domain::attempt::Attempt>) {
-        let Some(record) = self.store.tasks.get(&attempt.task) else { return };
-        let Some(job) = self.store.versions.get(&record.task.job).cloned() else { return };
-        let task = Arc::new(record.task.clone());
-        self.tell_aggregator(quorum::Input::Begin { attempt, job, task });
     }
 
     /// An answer off a keeper's stream: its signatures are checked before the machine hears of it.

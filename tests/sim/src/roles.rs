@@ -60,7 +60,9 @@ impl World {
             (Node::Dispatcher, Msg::Performed(event)) => {
                 self.tell_dispatcher(dispatch::Input::Performed(event));
             }
-            (Node::Aggregator, Msg::Begin(attempt)) => self.begin(attempt),
+            (Node::Aggregator, Msg::Begin(assignment)) => {
+                self.tell_aggregator(quorum::Input::Begin(assignment))
+            }
             (Node::Aggregator, Msg::HandOff(order)) => {
                 let keeper = order.handoff.keeper;
                 self.send(Node::Aggregator, Node::Keeper(keeper), Msg::Perform(order));

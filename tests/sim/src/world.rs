@@ -9,7 +9,7 @@ use std::{
 use argus_domain::{
     B256, Bytes,
     act::{AttemptOutcome, HandoffOrder, PerformEvent},
-    attempt::{Answer, Assignment, Attempt, SecondRound, SignedClaim},
+    attempt::{Answer, Assignment, SecondRound, SignedClaim},
     ids::{AttemptNo, JobId, KeeperId, TaskId},
     time::Timestamp,
 };
@@ -42,7 +42,7 @@ pub enum Msg {
     Touched(TaskId),
     Ended(TaskId, AttemptNo, AttemptOutcome),
     Performed(PerformEvent),
-    Begin(Arc<Attempt>),
+    Begin(Arc<Assignment>),
     HandOff(Box<HandoffOrder>),
     Assign(Arc<Assignment>),
     Second(Arc<SecondRound>),

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use argus_domain::{
     act::HandoffOrder,
-    attempt::Attempt,
+    attempt::{Assignment, Attempt},
     ids::{AttemptNo, KeeperId, TaskId},
     job::{Job, Mode},
     status::TaskState,
@@ -130,7 +130,12 @@ impl Flight {
         self.sent_at = Some(now);
         let attempt = Arc::new(attempt);
         self.record(Fact::Attempted(Arc::clone(&attempt)), out);
-        out.push(Effect::Begin(attempt));
+        out.push(self.assignment(attempt));
+    }
+
+    fn assignment(&self, attempt: Arc<Attempt>) -> Effect {
+        let (job, task) = (Arc::clone(&self.job), Arc::clone(&self.task));
+        Effect::Begin(Arc::new(Assignment { job, task, attempt }))
     }
 
     /// Why it must not be acted on, where that is so.
@@ -199,7 +204,7 @@ impl Flight {
         let due = self.sent_at.is_none_or(|at| now >= at + config.remind || now < at);
         let Some(last) = self.state.attempts.last() else { return Stand::Until(None) };
         if due {
-            out.push(Effect::Begin(Arc::clone(last)));
+            out.push(self.assignment(Arc::clone(last)));
             self.sent_at = Some(now);
         }
         let remind = self.sent_at.unwrap_or(now) + config.remind;

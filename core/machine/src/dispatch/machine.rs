@@ -168,6 +168,20 @@ impl Dispatcher {
         self.advance(now, task, out);
     }
 
+    /// Takes back what the store does not hold after all: facts that were to follow one that it did not take.
+    fn take_back(&mut self, id: TaskId, dropped: &[Fact]) {
+        if let Some(flight) = self.flights.get_mut(&id) {
+            dropped.iter().for_each(|fact| flight.remove(fact));
+        }
+    }
+
+    fn recorded_as(&mut self, now: Timestamp, id: TaskId, fact: Fact, out: &mut Vec<Effect>) {
+        if let Some(flight) = self.flights.get_mut(&id) {
+            flight.replace(fact);
+            self.advance(now, id, out);
+        }
+    }
+
     fn refused(&mut self, now: Timestamp, id: TaskId, fact: &Fact, out: &mut Vec<Effect>) {
         let Some(flight) = self.flights.get_mut(&id) else { return };
         match fact {
@@ -305,13 +319,14 @@ impl Machine for Dispatcher {
             Input::Ended { task, attempt, outcome } => self.ended(now, task, attempt, outcome, out),
             Input::Performed(event) => self.performed(now, event, out),
             Input::Touched { record, gone } => self.touch(now, record.task.id, record.facts, gone, out),
-            Input::RecordedAs { task, fact } => {
-                if let Some(flight) = self.flights.get_mut(&task) {
-                    flight.replace(*fact);
-                    self.advance(now, task, out);
-                }
+            Input::RecordedAs { task, fact, dropped } => {
+                self.take_back(task, &dropped);
+                self.recorded_as(now, task, *fact, out);
             }
-            Input::Refused { task, fact } => self.refused(now, task, &fact, out),
+            Input::Refused { task, fact, dropped } => {
+                self.take_back(task, &dropped);
+                self.refused(now, task, &fact, out);
+            }
         }
         self.begin_ready(now, out);
     }

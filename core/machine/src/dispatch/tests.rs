@@ -116,7 +116,7 @@ impl Story {
                     self.facts.push(fact);
                     format!("record {key}")
                 }
-                Effect::Begin(attempt) => format!("begin {}", attempt.no.0),
+                Effect::Begin(assignment) => format!("begin {}", assignment.attempt.no.0),
                 Effect::HandOff(order) => format!("hand off {}", order.handoff.number),
                 Effect::Announce { .. } => "announce".to_owned(),
                 Effect::Full(_) => "full".to_owned(),
@@ -230,9 +230,27 @@ fn a_refused_agreement_is_a_withdrawal() {
     s.ended(1, agreed);
     let at = s.facts.iter().position(|f| matches!(f, Fact::Settled(_))).expect("a verdict");
     let fact = Box::new(s.facts[at].clone());
-    let said = s.hear(Input::Refused { task: fact.task(), fact });
-    assert_eq!(said.first().map(String::as_str), Some("record settled"));
+    let dropped = s.facts[at + 1..].to_vec();
+    let said = s.hear(Input::Refused { task: fact.task(), fact, dropped });
+    assert_eq!(said, ["record settled", "announce", "record announced", "forget"]);
     assert!(
         matches!(s.facts.iter().rfind(|f| matches!(f, Fact::Settled(_))), Some(Fact::Settled(x)) if matches!(x.verdict, Verdict::Withdrawn(_)))
     );
+}
+
+#[test]
+fn a_verdict_that_was_there_before_is_announced_and_nothing_of_ours_is_believed() {
+    let mut s = Story::new();
+    s.submit(None);
+    s.ready();
+    let agreed = s.agreed();
+    s.ended(1, agreed);
+    let at = s.facts.iter().position(|f| matches!(f, Fact::Settled(_))).expect("a verdict");
+    let dropped = s.facts[at + 1..].to_vec();
+    assert_eq!(dropped.len(), 2, "its handoff and its announcement");
+    let task = dropped[0].task();
+    let verdict = Verdict::Failed("by another life of ours".to_owned());
+    let fact = Box::new(Fact::Settled(argus_domain::task::Settlement { task, at: s.now, verdict }));
+    let said = s.hear(Input::RecordedAs { task, fact, dropped });
+    assert_eq!(said, ["announce", "record announced", "forget"]);
 }

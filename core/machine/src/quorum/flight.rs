@@ -62,9 +62,9 @@ struct Second {
 const REASON_MAX: usize = 200;
 
 impl Flight {
-    pub fn new(assignment: Assignment) -> Self {
+    pub fn new(assignment: Arc<Assignment>) -> Self {
         Self {
-            assignment: Arc::new(assignment),
+            assignment,
             asked: BTreeSet::new(),
             observations: BTreeMap::new(),
             transcripts: BTreeMap::new(),

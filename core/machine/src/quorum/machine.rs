@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use argus_domain::{
     act::AttemptOutcome,
-    attempt::Assignment,
     ids::{AttemptNo, KeeperId, TaskId},
     time::Timestamp,
 };
@@ -101,8 +100,8 @@ impl Machine for Aggregator {
 
     fn handle(&mut self, now: Timestamp, input: Input, out: &mut Vec<Effect>) {
         match input {
-            Input::Begin { attempt, job, task } => {
-                let key = (attempt.task, attempt.no);
+            Input::Begin(assignment) => {
+                let key = (assignment.attempt.task, assignment.attempt.no);
                 if let Some(flight) = self.flights.get_mut(&key) {
                     match flight.outcome.clone() {
                         Some(outcome) => out.push(Effect::Ended { task: key.0, attempt: key.1, outcome }),
@@ -115,7 +114,7 @@ impl Machine for Aggregator {
                     out.push(Effect::Ended { task: key.0, attempt: key.1, outcome });
                     return;
                 }
-                let mut flight = Flight::new(Assignment { job, task, attempt });
+                let mut flight = Flight::new(assignment);
                 for keeper in &self.away {
                     flight.gone(*keeper);
                 }

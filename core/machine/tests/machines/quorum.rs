@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use argus_domain::{
     Address, B256, Bytes, U256, Value,
     act::AttemptOutcome,
-    attempt::{Answer, Attempt, Observation, Output, Priority, SignedClaim, TraceId},
+    attempt::{Answer, Assignment, Attempt, Observation, Output, Priority, SignedClaim, TraceId},
     call::{Call, ExecutorDomain, Signature},
     ids::{AttemptNo, KeeperId, Occurrence, Round, TaskId, TaskNumber},
     job::{Agreement, Args, Job, Mode},
@@ -110,8 +110,9 @@ impl Story {
     }
 
     fn begin(&mut self) -> Vec<String> {
-        let attempt = self.attempt.clone();
-        self.hear(Input::Begin { attempt: attempt.into(), job: self.job.clone(), task: self.task.clone() })
+        let attempt = self.attempt.clone().into();
+        let assignment = Assignment { job: self.job.clone(), task: self.task.clone(), attempt };
+        self.hear(Input::Begin(assignment.into()))
     }
 
     fn claim(&self, n: u8, round: u8, value: u64) -> SignedClaim {
