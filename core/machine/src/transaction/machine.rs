@@ -13,6 +13,8 @@ use argus_domain::{
 use super::{Config, Effect, Input, SendOutcome, Work, fees, slot::Slot};
 use crate::{Machine, Wake};
 
+mod tend;
+
 /// Refusals by nodes after which a task whose bytes never left is declined.
 const REFUSALS_MAX: u16 = 3;
 
@@ -63,7 +65,7 @@ impl Account {
         (self.slots.len(), self.queue.len())
     }
 
-    fn recover(&mut self, intents: Vec<Intent>, highest_nonce: Option<u64>) {
+    fn recover(&mut self, now: Timestamp, intents: Vec<Intent>, highest_nonce: Option<u64>) {
         self.recovered = true;
         self.floor = self.floor.max(highest_nonce.map_or(0, |n| n + 1));
         for intent in intents {
@@ -73,6 +75,7 @@ impl Account {
                 self.slots.entry(nonce).or_insert_with(|| Slot::new(intent.task, nonce, intent.valid_until));
             // It may have left before the crash.
             slot.left = true;
+            slot.recovered_at = Some(now);
             slot.next_number = slot.next_number.max(intent.number + 1);
             self.of_task.insert(intent.task, nonce);
             slot.intents.push(intent);
@@ -302,54 +305,6 @@ impl Account {
         }
         self.queue = waiting;
     }
-
-    /// Sends again, offers more, cancels: whatever has come due.
-    fn tend(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
-        let Some(view) = self.view.filter(|_| self.recovered) else { return };
-        let config = &self.config;
-        let top = self.slots.last_key_value().map(|(n, _)| *n);
-        let waiting = !self.queue.is_empty();
-        for slot in self.slots.values_mut().filter(|s| s.used_at.is_none() && s.signing.is_none()) {
-            let cancelled = slot.is_cancelled(config);
-            if slot.is_over(now) && !cancelled {
-                slot.sent_at = Some(slot.valid_until.max(now));
-                // A stale call is only worth a cancellation where it could still be mined unguarded, or where
-                // its nonce is in the way.
-                let in_the_way = waiting || top != Some(slot.nonce);
-                if (in_the_way || !slot.is_guarded(config))
-                    && let Some(draft) = slot.cancel(config, view.price)
-                {
-                    Self::sign(slot, draft, out);
-                }
-                continue;
-            }
-            let Some(intent) = slot.latest() else { continue };
-            let (made_at, bytes) = (intent.at, intent.signed.clone());
-            if (now >= made_at + config.stuck || now < made_at)
-                && let Some(draft) = slot.raised(config, view.price)
-            {
-                Self::sign(slot, draft, out);
-            } else if slot.sent_at.is_none_or(|at| now >= at + config.resend || now < at) {
-                slot.sent_at = Some(now);
-                out.push(Effect::Send(bytes));
-            }
-        }
-    }
-
-    fn wake_of(&self, slot: &Slot) -> Option<Wake> {
-        if slot.used_at.is_some() || slot.signing.is_some() {
-            return None;
-        }
-        let resend = slot.sent_at.map_or(Timestamp(0), |at| at + self.config.resend);
-        if slot.is_cancelled(&self.config) {
-            return Some(Wake { at: resend, why: "a cancellation is not mined" });
-        }
-        if slot.stopped {
-            return None;
-        }
-        // Once it is over, the next look at the chain is soon enough.
-        (resend < slot.valid_until).then_some(Wake { at: resend, why: "a transaction is not mined" })
-    }
 }
 
 fn broadcast(config: &Config, task: TaskId, transaction: B256) -> Effect {
@@ -366,7 +321,7 @@ impl Machine for Account {
 
     fn handle(&mut self, now: Timestamp, input: Input, out: &mut Vec<Effect>) {
         match input {
-            Input::Recovered { intents, highest_nonce } => self.recover(intents, highest_nonce),
+            Input::Recovered { intents, highest_nonce } => self.recover(now, intents, highest_nonce),
             Input::Perform { work, known } => {
                 self.perform(*work, &known, out);
                 self.start(now, out);

@@ -25,6 +25,9 @@ pub(super) struct Slot {
     pub nonce: u64,
     /// Known again after a crash as soon as the task is handed over again.
     pub work: Option<Work>,
+    /// When this life found it in the journal, which does not say what the call may cost: that comes with the next
+    /// handoff, if one comes.
+    pub recovered_at: Option<Timestamp>,
     pub valid_until: Timestamp,
     /// Those of this nonce, oldest first.
     pub intents: Vec<Intent>,
@@ -51,6 +54,7 @@ impl Slot {
             task,
             nonce,
             work: None,
+            recovered_at: None,
             valid_until,
             intents: Vec::new(),
             next_number: 1,
@@ -82,6 +86,31 @@ impl Slot {
     /// Whether its call must not be sent (again).
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.stopped || now >= self.valid_until
+    }
+
+    /// Whether it has not been mined for so long that its offer needs a second thought.
+    pub fn is_stuck(&self, now: Timestamp, config: &Config) -> bool {
+        self.latest().is_some_and(|i| now >= i.at + config.stuck || now < i.at)
+    }
+
+    /// Whether its call would be mined at the present price, as it is or with a better offer, once every nonce below
+    /// its own is used.
+    pub fn is_payable(&self, now: Timestamp, config: &Config, price: GasPrice) -> bool {
+        let suffices = |draft: &TxDraft| draft.max_fee_per_gas > price.base_fee;
+        let newest = self.signing.as_ref().or_else(|| self.latest().map(|i| &i.draft));
+        let is_call = !self.is_over(now) && !self.is_cancelled(config);
+        is_call && (newest.is_some_and(suffices) || self.raised(config, price).is_some_and(|d| suffices(&d)))
+    }
+
+    /// Whether no block takes its call at the present price, and nobody here may offer more for it: its cap is reached,
+    /// or it is not known since a crash and the task was not handed over again in a while.
+    pub fn is_priced_out(&self, now: Timestamp, config: &Config, price: GasPrice) -> bool {
+        let waited = self.recovered_at.is_none_or(|at| now >= at + config.stuck || now < at);
+        waited
+            && self.is_stuck(now, config)
+            && !self.is_cancelled(config)
+            && !self.is_payable(now, config, price)
+            && self.raised(config, price).is_none()
     }
 
     /// Whether the chain itself refuses the call when it is late or made twice.

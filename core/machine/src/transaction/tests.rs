@@ -54,21 +54,37 @@ impl Story {
     }
 
     fn chain(&mut self, head: u64, nonce: u64) -> Vec<String> {
-        let price = GasPrice { base_fee: 100, priority_fee: 8 };
+        self.chain_at(head, nonce, 100)
+    }
+
+    fn chain_at(&mut self, head: u64, nonce: u64, base_fee: u128) -> Vec<String> {
+        let price = GasPrice { base_fee, priority_fee: 8 };
         self.hear(Input::Chain { head, nonce, price })
     }
 
     fn perform(&mut self, n: u8, until_secs: u64) -> Vec<String> {
+        self.perform_up_to(n, until_secs, 300)
+    }
+
+    fn perform_up_to(&mut self, n: u8, until_secs: u64, max_fee_per_gas: u128) -> Vec<String> {
         let work = Work {
             task: task(n),
             to: Address::repeat_byte(2),
             value: U256::ZERO,
             data: Bytes::from(vec![n]),
             gas_limit: 100_000,
-            max_fee_per_gas: 300,
+            max_fee_per_gas,
             valid_until: Timestamp::from_secs(until_secs),
         };
         self.hear(Input::Perform { work: Box::new(work), known: Vec::new() })
+    }
+
+    /// The next life, which has the journal and nothing else.
+    fn after_a_crash(&self, secs: u64) -> Self {
+        let mut again = Self { now: Timestamp::from_secs(secs), kept: self.kept.clone(), ..Self::new() };
+        let highest_nonce = self.kept.iter().map(|i| i.draft.nonce).max();
+        again.hear(Input::Recovered { intents: self.kept.clone(), highest_nonce });
+        again
     }
 
     /// Signs at once, keeps what is recorded, and says the rest in words.
@@ -175,10 +191,45 @@ fn the_journal_alone_is_enough_to_go_on() {
     let mut s = Story::new();
     s.chain(1, 7);
     s.perform(1, 60);
-    let mut again = Story::new();
-    let kept = s.kept.clone();
-    again.kept.clone_from(&kept);
-    again.hear(Input::Recovered { intents: kept, highest_nonce: Some(7) });
+    let mut again = s.after_a_crash(1);
     assert_eq!(again.chain(2, 7), ["send"], "the same bytes");
     assert_eq!(again.perform(2, 60)[0], "sign call 8 at 208");
+}
+
+#[test]
+fn a_call_that_outlived_a_crash_without_its_cap_does_not_block_the_others() {
+    let mut s = Story::new();
+    s.chain(1, 7);
+    assert_eq!(s.perform(1, 600)[0], "sign call 7 at 208");
+    // Another keeper acts on the first task: it is not handed over again, so that nobody says what it may cost.
+    let mut again = s.after_a_crash(20);
+    assert_eq!(again.chain_at(2, 7, 250), ["send"]);
+    again.tick(60);
+    assert_eq!(again.kept.len(), 1, "nothing waits for its nonce: the price may fall");
+    let mut again = s.after_a_crash(20);
+    again.chain_at(2, 7, 250);
+    assert_eq!(again.perform(2, 600)[0], "sign call 8 at 300");
+    assert_eq!(again.tick(29), ["send", "send"], "it may yet be handed over again");
+    assert_eq!(again.tick(30)[..3], ["sign cancel 7 at 509", "keep 2", "send"]);
+    let mut handed_over = s.after_a_crash(20);
+    handed_over.chain_at(2, 7, 250);
+    handed_over.perform(2, 600);
+    handed_over.perform(1, 600);
+    assert_eq!(handed_over.tick(30)[..3], ["sign call 7 at 300", "keep 2", "send"], "its cap is known again");
+}
+
+#[test]
+fn a_call_whose_cap_is_below_the_price_is_cancelled_for_those_that_can_pay() {
+    let mut s = Story::new();
+    s.chain(1, 0);
+    s.perform(1, 600);
+    s.perform(2, 600);
+    s.chain_at(2, 0, 350);
+    assert_eq!(s.tick(10)[..3], ["sign call 0 at 300", "keep 2", "send"]);
+    s.tick(40);
+    assert_eq!(s.kept.len(), 4, "both wait for the same price");
+    assert_eq!(s.perform_up_to(3, 600, 1_000)[0], "sign call 2 at 708");
+    let said = s.tick(43);
+    assert_eq!(said[..3], ["sign cancel 0 at 711", "keep 3", "send"]);
+    assert_eq!(said[3..6], ["sign cancel 1 at 711", "keep 3", "send"]);
 }

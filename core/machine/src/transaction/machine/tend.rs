@@ -1,0 +1,82 @@
+//! What becomes of nonces in use as time passes: sent again, paid better, given up.
+
+use argus_domain::time::Timestamp;
+
+use super::{Account, View};
+use crate::{
+    Wake,
+    transaction::{Config, Effect, fees, slot::Slot},
+};
+
+impl Account {
+    /// Sends again, offers more, cancels: whatever has come due.
+    pub(super) fn tend(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(view) = self.view.filter(|_| self.recovered) else { return };
+        let config = &self.config;
+        let top = self.slots.last_key_value().map(|(n, _)| *n);
+        let waiting = !self.queue.is_empty();
+        let waited_for = self.waited_for(now, view);
+        for slot in self.slots.values_mut().filter(|s| s.used_at.is_none() && s.signing.is_none()) {
+            if slot.is_over(now) && !slot.is_cancelled(config) {
+                slot.sent_at = Some(slot.valid_until.max(now));
+                // A stale call is only worth a cancellation where it could still be mined unguarded, or where
+                // its nonce is in the way.
+                let in_the_way = waiting || top != Some(slot.nonce);
+                if in_the_way || !slot.is_guarded(config) {
+                    Self::give_up(slot, config, view, out);
+                }
+            } else if slot.nonce < waited_for && slot.is_priced_out(now, config, view.price) {
+                // Its task may be handed over again once the cancellation is deep enough.
+                Self::give_up(slot, config, view, out);
+            } else {
+                Self::insist(slot, config, (now, view), out);
+            }
+        }
+    }
+
+    /// Below this nonce, one that cannot be mined keeps from the chain what could be: a call above it that is paid
+    /// well enough, or one that waits for room.
+    fn waited_for(&self, now: Timestamp, view: View) -> u64 {
+        let fits = |cap| fees::first(view.price, cap).is_some();
+        if self.queue.iter().any(|(work, _)| fits(work.max_fee_per_gas)) {
+            return u64::MAX;
+        }
+        let payable = |slot: &&Slot| slot.used_at.is_none() && slot.is_payable(now, &self.config, view.price);
+        self.slots.values().rev().find(payable).map_or(0, |slot| slot.nonce)
+    }
+
+    /// Cancels, where a cancellation can be paid.
+    fn give_up(slot: &mut Slot, config: &Config, view: View, out: &mut Vec<Effect>) {
+        if let Some(draft) = slot.cancel(config, view.price) {
+            Self::sign(slot, draft, out);
+        }
+    }
+
+    /// Offers more once it is stuck, and sends the same bytes again until then.
+    fn insist(slot: &mut Slot, config: &Config, (now, view): (Timestamp, View), out: &mut Vec<Effect>) {
+        let Some(bytes) = slot.latest().map(|i| i.signed.clone()) else { return };
+        if slot.is_stuck(now, config)
+            && let Some(draft) = slot.raised(config, view.price)
+        {
+            Self::sign(slot, draft, out);
+        } else if slot.sent_at.is_none_or(|at| now >= at + config.resend || now < at) {
+            slot.sent_at = Some(now);
+            out.push(Effect::Send(bytes));
+        }
+    }
+
+    pub(super) fn wake_of(&self, slot: &Slot) -> Option<Wake> {
+        if slot.used_at.is_some() || slot.signing.is_some() {
+            return None;
+        }
+        let resend = slot.sent_at.map_or(Timestamp(0), |at| at + self.config.resend);
+        if slot.is_cancelled(&self.config) {
+            return Some(Wake { at: resend, why: "a cancellation is not mined" });
+        }
+        if slot.stopped {
+            return None;
+        }
+        // Once it is over, the next look at the chain is soon enough.
+        (resend < slot.valid_until).then_some(Wake { at: resend, why: "a transaction is not mined" })
+    }
+}
