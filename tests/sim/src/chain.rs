@@ -62,6 +62,8 @@ pub struct Chain {
     pub base_fee: u128,
     /// Logs for the next block.
     pub pending_logs: Vec<Log>,
+    /// Transactions whose logs a reorg moved.
+    pub moved_logs: BTreeSet<B256>,
     threshold: usize,
     forks: u64,
 }
@@ -81,6 +83,7 @@ impl Chain {
             pool: BTreeMap::new(),
             base_fee: 100,
             pending_logs: Vec::new(),
+            moved_logs: BTreeSet::new(),
             threshold,
             forks: 0,
         }
@@ -205,6 +208,7 @@ impl Chain {
                     self.pool.insert((tx.from, tx.draft.nonce), tx);
                 }
             }
+            self.moved_logs.extend(block.logs.iter().map(|l| l.transaction));
             self.pending_logs.extend(block.logs.into_iter().filter(|_| !rng.permille(300)));
         }
         for _ in 0..=depth {

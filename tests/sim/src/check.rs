@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use argus_domain::{
+    chain::Log,
     ids::{Occurrence, TaskId},
-    job::{Agreement, Misfire, Mode, Trigger},
+    job::{Agreement, JobRecord, Misfire, Mode, Trigger},
     status::TaskState,
     task::{Fact, TaskRecord, Verdict},
 };
-use argus_machine::invariant;
+use argus_machine::{invariant, schedule::search_from};
 
 use crate::{
+    chain::FINAL,
     scenario::{self, Kind, Nature, QUIET_MS, START},
     world::World,
 };
@@ -128,6 +130,18 @@ impl World {
         !is_median || !is_calm || is_void || state.agreed().is_some()
     }
 
+    /// The logs of blocks that an event job's cursor has passed. Not those that a reorg put there when the job may
+    /// have ended: by the platform's clock, which may be fast, nothing of it was due any more, and an ended job does
+    /// not search again.
+    fn logs_owed(&self, record: &JobRecord) -> impl Iterator<Item = &Log> {
+        let seen_to = Self::event_block(record).unwrap_or(0);
+        let settled_to = if record.cursor.finished { search_from(record, FINAL) } else { u64::MAX };
+        let blocks = self.chain.blocks.iter().filter(move |b| b.number <= seen_to);
+        blocks.flat_map(|b| &b.logs).filter(move |log| {
+            log.block_number < settled_to || !self.chain.moved_logs.contains(&log.transaction)
+        })
+    }
+
     /// Each due instant, log and crossing that was acknowledged has its task.
     fn check_occurrences(&mut self) {
         let mut missing = Vec::new();
@@ -145,8 +159,7 @@ impl World {
                     missing.extend(due.into_iter().map(|at| (job.id, Occurrence::Time(at))));
                 }
                 Trigger::Event(_) => {
-                    let seen_to = Self::event_block(record).unwrap_or(0);
-                    let logs = self.chain.blocks.iter().filter(|b| b.number <= seen_to).flat_map(|b| &b.logs);
+                    let logs = self.logs_owed(record);
                     missing.extend(logs.map(|l| {
                         (job.id, Occurrence::Event(l.chain, l.transaction, l.index_in_transaction))
                     }));
