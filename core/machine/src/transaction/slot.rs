@@ -96,15 +96,16 @@ impl Slot {
     /// Whether its call would be mined at the present price, as it is or with a better offer, once every nonce below
     /// its own is used.
     pub fn is_payable(&self, now: Timestamp, config: &Config, price: GasPrice) -> bool {
-        let suffices = |draft: &TxDraft| draft.max_fee_per_gas > price.base_fee;
         let newest = self.signing.as_ref().or_else(|| self.latest().map(|i| &i.draft));
         let is_call = !self.is_over(now) && !self.is_cancelled(config);
-        is_call && (newest.is_some_and(suffices) || self.raised(config, price).is_some_and(|d| suffices(&d)))
+        is_call
+            && (newest.is_some_and(|d| suffices(d, price))
+                || self.raised(config, price).is_some_and(|d| suffices(&d, price)))
     }
 
     /// Whether no block takes its call at the present price, and nobody here may offer more for it: its cap is reached,
     /// or it is not known since a crash and the task was not handed over again in a while.
-    pub fn is_priced_out(&self, now: Timestamp, config: &Config, price: GasPrice) -> bool {
+    fn is_priced_out(&self, now: Timestamp, config: &Config, price: GasPrice) -> bool {
         let waited = self.recovered_at.is_none_or(|at| now >= at + config.stuck || now < at);
         waited
             && self.is_stuck(now, config)
@@ -161,8 +162,20 @@ impl Slot {
             max_priority_fee_per_gas: fees.tip,
         })
     }
+
+    /// The cancellation by which a priced-out call makes way for others; `None`: it is not priced out, or what a
+    /// cancellation may cost is below the present price as well.
+    pub fn way_out(&self, now: Timestamp, config: &Config, price: GasPrice) -> Option<TxDraft> {
+        let draft = self.is_priced_out(now, config, price).then(|| self.cancel(config, price))?;
+        draft.filter(|d| suffices(d, price))
+    }
 }
 
 fn offer(draft: &TxDraft) -> Fees {
     Fees { max: draft.max_fee_per_gas, tip: draft.max_priority_fee_per_gas }
+}
+
+/// Whether a block at this price takes it.
+fn suffices(draft: &TxDraft, price: GasPrice) -> bool {
+    draft.max_fee_per_gas > price.base_fee
 }

@@ -233,3 +233,16 @@ fn a_call_whose_cap_is_below_the_price_is_cancelled_for_those_that_can_pay() {
     assert_eq!(said[..3], ["sign cancel 0 at 711", "keep 3", "send"]);
     assert_eq!(said[3..6], ["sign cancel 1 at 711", "keep 3", "send"]);
 }
+
+#[test]
+fn a_priced_out_call_is_sent_again_where_no_cancellation_can_be_paid() {
+    let mut s = Story::new();
+    s.chain(1, 0);
+    s.perform(1, 600);
+    s.chain_at(2, 0, 20_000);
+    s.tick(10);
+    s.perform_up_to(2, 600, 50_000);
+    assert_eq!(s.tick(40), ["send", "sign call 1 at 45009", "keep 2", "send"]);
+    let wake = s.account.next_wake().expect("a wake");
+    assert!(wake.at > s.now, "{wake:?}");
+}

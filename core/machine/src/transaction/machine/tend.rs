@@ -22,12 +22,16 @@ impl Account {
                 // A stale call is only worth a cancellation where it could still be mined unguarded, or where
                 // its nonce is in the way.
                 let in_the_way = waiting || top != Some(slot.nonce);
-                if in_the_way || !slot.is_guarded(config) {
-                    Self::give_up(slot, config, view, out);
+                if (in_the_way || !slot.is_guarded(config))
+                    && let Some(draft) = slot.cancel(config, view.price)
+                {
+                    Self::sign(slot, draft, out);
                 }
-            } else if slot.nonce < waited_for && slot.is_priced_out(now, config, view.price) {
+            } else if slot.nonce < waited_for
+                && let Some(draft) = slot.way_out(now, config, view.price)
+            {
                 // Its task may be handed over again once the cancellation is deep enough.
-                Self::give_up(slot, config, view, out);
+                Self::sign(slot, draft, out);
             } else {
                 Self::insist(slot, config, (now, view), out);
             }
@@ -43,13 +47,6 @@ impl Account {
         }
         let payable = |slot: &&Slot| slot.used_at.is_none() && slot.is_payable(now, &self.config, view.price);
         self.slots.values().rev().find(payable).map_or(0, |slot| slot.nonce)
-    }
-
-    /// Cancels, where a cancellation can be paid.
-    fn give_up(slot: &mut Slot, config: &Config, view: View, out: &mut Vec<Effect>) {
-        if let Some(draft) = slot.cancel(config, view.price) {
-            Self::sign(slot, draft, out);
-        }
     }
 
     /// Offers more once it is stuck, and sends the same bytes again until then.
