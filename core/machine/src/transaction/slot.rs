@@ -93,6 +93,15 @@ impl Slot {
         self.latest().is_some_and(|i| now >= i.at + config.stuck || now < i.at)
     }
 
+    /// Whether its newest offer is less than what gas costs now.
+    pub fn falls_short(&self, price: GasPrice) -> bool {
+        self.latest().is_some_and(|i| {
+            let tip = i.draft.max_priority_fee_per_gas;
+            tip < price.priority_fee
+                || i.draft.max_fee_per_gas < price.base_fee.saturating_add(price.priority_fee)
+        })
+    }
+
     /// Whether its call would be mined at the present price, as it is or with a better offer, once every nonce below
     /// its own is used.
     pub fn is_payable(&self, now: Timestamp, config: &Config, price: GasPrice) -> bool {

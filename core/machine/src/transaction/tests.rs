@@ -242,7 +242,24 @@ fn a_priced_out_call_is_sent_again_where_no_cancellation_can_be_paid() {
     s.chain_at(2, 0, 20_000);
     s.tick(10);
     s.perform_up_to(2, 600, 50_000);
-    assert_eq!(s.tick(40), ["send", "sign call 1 at 45009", "keep 2", "send"]);
+    assert_eq!(s.tick(40), ["send", "send"]);
     let wake = s.account.next_wake().expect("a wake");
     assert!(wake.at > s.now, "{wake:?}");
+}
+
+#[test]
+fn an_offer_that_is_good_enough_waits_for_the_nonces_below_it() {
+    let mut s = Story::new();
+    s.chain(1, 0);
+    s.perform(1, 600);
+    s.perform(2, 600);
+    assert_eq!(s.tick(10), ["sign call 0 at 234", "keep 2", "send", "send"]);
+    let dearer = s.chain_at(2, 0, 205);
+    assert_eq!(dearer[..2], ["sign call 1 at 300", "keep 2"], "the price has risen above it");
+    let mut s = Story::new();
+    s.chain(1, 0);
+    s.perform(1, 600);
+    s.perform(2, 600);
+    s.tick(10);
+    assert_eq!(s.chain(2, 1)[2..4], ["sign call 1 at 234", "keep 2"], "it is next");
 }

@@ -16,6 +16,7 @@ impl Account {
         let top = self.slots.last_key_value().map(|(n, _)| *n);
         let waiting = !self.queue.is_empty();
         let waited_for = self.waited_for(now, view);
+        let lowest = self.slots.values().find(|s| s.used_at.is_none()).map(|s| s.nonce);
         for slot in self.slots.values_mut().filter(|s| s.used_at.is_none() && s.signing.is_none()) {
             if slot.is_over(now) && !slot.is_cancelled(config) {
                 slot.sent_at = Some(slot.valid_until.max(now));
@@ -33,7 +34,8 @@ impl Account {
                 // Its task may be handed over again once the cancellation is deep enough.
                 Self::sign(slot, draft, out);
             } else {
-                Self::insist(slot, config, (now, view), out);
+                let is_next = lowest == Some(slot.nonce);
+                Self::insist(slot, config, (now, view, is_next), out);
             }
         }
     }
@@ -49,10 +51,17 @@ impl Account {
         self.slots.values().rev().find(payable).map_or(0, |slot| slot.nonce)
     }
 
-    /// Offers more once it is stuck, and sends the same bytes again until then.
-    fn insist(slot: &mut Slot, config: &Config, (now, view): (Timestamp, View), out: &mut Vec<Effect>) {
+    /// Offers more once it is stuck, and sends the same bytes again until then. An offer that pays the present price
+    /// and is not the account's next waits for the nonces below it: more would not get it mined, and would be paid.
+    fn insist(
+        slot: &mut Slot,
+        config: &Config,
+        (now, view, is_next): (Timestamp, View, bool),
+        out: &mut Vec<Effect>,
+    ) {
         let Some(bytes) = slot.latest().map(|i| i.signed.clone()) else { return };
         if slot.is_stuck(now, config)
+            && (is_next || slot.falls_short(view.price))
             && let Some(draft) = slot.raised(config, view.price)
         {
             Self::sign(slot, draft, out);
