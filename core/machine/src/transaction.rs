@@ -35,7 +35,9 @@ pub struct Config {
     pub executor: Option<Address>,
     /// Between two sendings of the same bytes.
     pub resend: Duration,
-    /// Without being mined for this long a transaction is replaced, where its cap allows.
+    /// Without being mined for this long a transaction is replaced where its cap allows and more would help: it is the
+    /// account's next, or its offer is below the price. A call that may not pay the price is cancelled after as long,
+    /// where others wait for its nonce.
     pub stuck: Duration,
     /// Blocks on top of a used nonce before it is forgotten: a reorg may hand it back.
     pub confirmations: u64,
