@@ -250,7 +250,7 @@ fn a_verdict_that_was_there_before_is_announced_and_nothing_of_ours_is_believed(
     assert_eq!(dropped.len(), 2, "its handoff and its announcement");
     let task = dropped[0].task();
     let verdict = Verdict::Failed("by another life of ours".to_owned());
-    let fact = Box::new(Fact::Settled(argus_domain::task::Settlement { task, at: s.now, verdict }));
+    let fact = Box::new(Fact::Settled(Settlement { task, at: s.now, verdict }));
     let said = s.hear(Input::RecordedAs { task, fact, dropped });
     assert_eq!(said, ["announce", "record announced", "forget"]);
 }

@@ -1,6 +1,6 @@
 //! The account: nonces in use, and work that waits for one.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use argus_domain::{
     B256,
@@ -37,6 +37,10 @@ pub struct Account {
     behind_since: Option<u64>,
     slots: BTreeMap<u64, Slot>,
     of_task: BTreeMap<TaskId, u64>,
+    /// The nonce of every transaction of a slot.
+    of_hash: BTreeMap<B256, u64>,
+    /// When slots need to be looked after, by nonce.
+    wakes: BTreeSet<(Wake, u64)>,
     /// Their nonce was used up without a call, for good, and they may still be handed over again: the number of the
     /// next intent, and until when.
     retired: BTreeMap<TaskId, (u16, Timestamp)>,
@@ -55,6 +59,8 @@ impl Account {
             behind_since: None,
             slots: BTreeMap::new(),
             of_task: BTreeMap::new(),
+            of_hash: BTreeMap::new(),
+            wakes: BTreeSet::new(),
             retired: BTreeMap::new(),
             queue: VecDeque::new(),
         }
@@ -78,9 +84,21 @@ impl Account {
             slot.recovered_at = Some(now);
             slot.next_number = slot.next_number.max(intent.number + 1);
             self.of_task.insert(intent.task, nonce);
+            self.of_hash.insert(intent.signed.hash, nonce);
             slot.intents.push(intent);
             slot.intents.sort_by_key(|i| i.number);
         }
+    }
+
+    fn remove(&mut self, nonce: u64) -> Option<Slot> {
+        let slot = self.slots.remove(&nonce)?;
+        for intent in &slot.intents {
+            self.of_hash.remove(&intent.signed.hash);
+        }
+        if let Some(wake) = slot.wake {
+            self.wakes.remove(&(wake, nonce));
+        }
+        Some(slot)
     }
 
     fn perform(&mut self, work: Work, known: &[Intent], out: &mut Vec<Effect>) {
@@ -138,10 +156,9 @@ impl Account {
     }
 
     fn receipt(&mut self, now: Timestamp, transaction: B256, block: Option<u64>, out: &mut Vec<Effect>) {
-        let Some(view) = self.view else { return };
-        let holds = |s: &&mut Slot| s.intents.iter().any(|i| i.signed.hash == transaction);
-        let Some(slot) = self.slots.values_mut().find(holds) else { return };
         let confirmations = self.config.confirmations;
+        let Some(view) = self.view else { return };
+        let Some(slot) = self.of_hash.get(&transaction).and_then(|n| self.slots.get_mut(n)) else { return };
         // By the receipt's own block, not by when the nonce was first seen to be used: a reorg that nobody here
         // noticed may have moved it up.
         let mined = match block {
@@ -160,7 +177,7 @@ impl Account {
             return;
         }
         let nonce = slot.nonce;
-        let Some(slot) = self.slots.remove(&nonce) else { return };
+        let Some(slot) = self.remove(nonce) else { return };
         if self.of_task.get(&slot.task) != Some(&nonce) {
             return;
         }
@@ -197,7 +214,7 @@ impl Account {
                 // cancellation.
                 let top = self.slots.last_key_value().is_some_and(|(n, _)| *n == nonce);
                 if top {
-                    self.slots.remove(&nonce);
+                    self.remove(nonce);
                     self.of_task.remove(&task);
                     self.floor = self.floor.min(nonce);
                 }
@@ -210,14 +227,14 @@ impl Account {
         slot.sent_at = Some(now);
         slot.failures = 0;
         slot.intents.push(intent.clone());
+        self.of_hash.insert(intent.signed.hash, slot.nonce);
         let bytes = intent.signed.clone();
         out.push(Effect::Record(Box::new(intent)));
         out.push(Effect::Send(bytes));
     }
 
     fn sent(&mut self, now: Timestamp, transaction: B256, outcome: SendOutcome, out: &mut Vec<Effect>) {
-        let holds = |s: &&mut Slot| s.intents.iter().any(|i| i.signed.hash == transaction);
-        let Some(slot) = self.slots.values_mut().find(holds) else { return };
+        let Some(slot) = self.of_hash.get(&transaction).and_then(|n| self.slots.get_mut(n)) else { return };
         let task = slot.task;
         let refused = match outcome {
             SendOutcome::Taken => {
@@ -253,6 +270,14 @@ impl Account {
         {
             slot.stopped = true;
             out.push(decline(&self.config, task, &reason));
+        }
+    }
+
+    fn sign_failed(&mut self, task: TaskId, number: u16, reason: &str, out: &mut Vec<Effect>) {
+        let Some(slot) = self.of_task.get(&task).and_then(|n| self.slots.get_mut(n)) else { return };
+        if slot.next_number == number && slot.signing.take().is_some() && slot.intents.is_empty() {
+            slot.stopped = true;
+            out.push(decline(&self.config, task, reason));
         }
     }
 
@@ -302,6 +327,7 @@ impl Account {
             self.floor = nonce + 1;
             self.of_task.insert(slot.task, nonce);
             self.slots.insert(nonce, slot);
+            self.keep_wake(nonce);
         }
         self.queue = waiting;
     }
@@ -315,11 +341,19 @@ fn decline(config: &Config, task: TaskId, reason: &str) -> Effect {
     Effect::Report(PerformEvent::Declined { task, keeper: config.keeper, reason: reason.to_owned() })
 }
 
+/// Which slots an input can change, besides those that it opens.
+enum Touched {
+    None,
+    One(u64),
+    All,
+}
+
 impl Machine for Account {
     type Input = Input;
     type Effect = Effect;
 
     fn handle(&mut self, now: Timestamp, input: Input, out: &mut Vec<Effect>) {
+        let touched = self.touched(&input);
         match input {
             Input::Recovered { intents, highest_nonce } => self.recover(now, intents, highest_nonce),
             Input::Perform { work, known } => {
@@ -333,11 +367,7 @@ impl Machine for Account {
             }
             Input::Signed { task, number, signed } => self.signed(now, task, number, signed, out),
             Input::SignFailed { task, number, reason } => {
-                let Some(slot) = self.of_task.get(&task).and_then(|n| self.slots.get_mut(n)) else { return };
-                if slot.next_number == number && slot.signing.take().is_some() && slot.intents.is_empty() {
-                    slot.stopped = true;
-                    out.push(decline(&self.config, task, &reason));
-                }
+                self.sign_failed(task, number, &reason, out);
             }
             Input::Sent { transaction, outcome } => self.sent(now, transaction, outcome, out),
             Input::Receipt { transaction, block } => {
@@ -345,15 +375,23 @@ impl Machine for Account {
                 self.start(now, out);
             }
         }
+        match touched {
+            Touched::One(nonce) => self.keep_wake(nonce),
+            Touched::All => self.keep_wakes(),
+            Touched::None => {}
+        }
     }
 
     fn tick(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         self.start(now, out);
         self.tend(now, out);
+        self.keep_wakes();
     }
 
     fn next_wake(&self) -> Option<Wake> {
         self.view?;
-        self.slots.values().filter_map(|slot| self.wake_of(slot)).min()
+        let first = self.wakes.first().map(|(wake, _)| *wake);
+        debug_assert_eq!(first, self.slots.values().filter_map(|slot| self.wake_of(slot)).min());
+        first
     }
 }

@@ -14,6 +14,7 @@ use super::{
     Config, Work,
     fees::{self, Fees},
 };
+use crate::Wake;
 
 /// Gas of a transfer, which a cancellation is.
 const TRANSFER_GAS: u64 = 21_000;
@@ -46,6 +47,8 @@ pub(super) struct Slot {
     pub used_at: Option<u64>,
     /// Transactions without a receipt at the last look.
     pub absent: BTreeSet<B256>,
+    /// When it is looked after next, as the account has noted it.
+    pub wake: Option<Wake>,
 }
 
 impl Slot {
@@ -66,6 +69,7 @@ impl Slot {
             reported: BTreeSet::new(),
             used_at: None,
             absent: BTreeSet::new(),
+            wake: None,
         }
     }
 

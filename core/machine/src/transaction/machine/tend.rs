@@ -2,10 +2,10 @@
 
 use argus_domain::time::Timestamp;
 
-use super::{Account, View};
+use super::{Account, Touched, View};
 use crate::{
     Wake,
-    transaction::{Config, Effect, fees, slot::Slot},
+    transaction::{Config, Effect, Input, fees, slot::Slot},
 };
 
 impl Account {
@@ -68,6 +68,38 @@ impl Account {
         } else if slot.sent_at.is_none_or(|at| now >= at + config.resend || now < at) {
             slot.sent_at = Some(now);
             out.push(Effect::Send(bytes));
+        }
+    }
+
+    /// Which slots an input can change.
+    pub(super) fn touched(&self, input: &Input) -> Touched {
+        let nonce = match input {
+            Input::Recovered { .. } | Input::Chain { .. } => return Touched::All,
+            Input::Perform { work, .. } => self.of_task.get(&work.task),
+            Input::Signed { task, .. } | Input::SignFailed { task, .. } => self.of_task.get(task),
+            Input::Sent { transaction, .. } | Input::Receipt { transaction, .. } => {
+                self.of_hash.get(transaction)
+            }
+        };
+        nonce.copied().map_or(Touched::None, Touched::One)
+    }
+
+    pub(super) fn keep_wakes(&mut self) {
+        let nonces: Vec<u64> = self.slots.keys().copied().collect();
+        nonces.into_iter().for_each(|nonce| self.keep_wake(nonce));
+    }
+
+    /// Notes when a slot has to be looked after next.
+    pub(super) fn keep_wake(&mut self, nonce: u64) {
+        let Some(slot) = self.slots.get(&nonce) else { return };
+        let (old, new) = (slot.wake, self.wake_of(slot));
+        if old == new {
+            return;
+        }
+        old.map(|wake| self.wakes.remove(&(wake, nonce)));
+        self.wakes.extend(new.map(|wake| (wake, nonce)));
+        if let Some(slot) = self.slots.get_mut(&nonce) {
+            slot.wake = new;
         }
     }
 
