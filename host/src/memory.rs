@@ -1,8 +1,9 @@
 //! Guest memory: every pointer checked, every reply placed through the guest's own allocator.
 
+use argus_domain::limits::Limits;
 use wasmtime::{AsContext, AsContextMut, Caller, Memory};
 
-use crate::{calls::Op, error::Stop, state::Run};
+use crate::{calls::Op, error::Stop, state::Run, text};
 
 /// The guest's memory.
 ///
@@ -11,6 +12,12 @@ use crate::{calls::Op, error::Stop, state::Run};
 pub(crate) fn of(caller: &Caller<'_, Run>) -> Result<Memory, Stop> {
     let early = || Stop::Trap("a start section cannot make host calls".to_owned());
     caller.data().memory.ok_or_else(early)
+}
+
+/// What a guest is told that wanted more memory than it may have.
+pub(crate) fn used_up(limits: &Limits) -> Stop {
+    let remedy = "keep less at a time, or raise the job's memory limit";
+    Stop::limit("memory", text::bytes(limits.memory_bytes), remedy)
 }
 
 fn outside(ptr: u32, len: u32) -> Stop {
@@ -62,6 +69,10 @@ pub(crate) async fn place(caller: &mut Caller<'_, Run>, parts: &[&[u8]]) -> wasm
     let no_alloc = || Stop::Trap("the module exports no abi_alloc(len) -> ptr".to_owned());
     let alloc = caller.data().alloc.clone().ok_or_else(no_alloc)?;
     let ptr = alloc.call_async(caller.as_context_mut(), len).await?;
+    // Zero is what an allocator answers that was refused more memory; where none was, it is an address like others.
+    if ptr == 0 && caller.data().meter.is_memory_refused() {
+        return Err(used_up(&caller.data().limits).into());
+    }
     let memory = of(caller)?;
     let mut room = slice_mut(memory.data_mut(caller.as_context_mut()), ptr, len)?;
     for part in parts {

@@ -17,6 +17,8 @@ pub(crate) struct Meter {
     fuel_max: u64,
     memory: u64,
     memory_peak: u64,
+    /// Whether the memory limit ever refused a growth: then a guest that says it is out of memory is.
+    memory_refused: bool,
     table_elements: u64,
     /// Fuel that growth tries cost; wasmtime gives no way to charge it at once.
     owed: u64,
@@ -30,6 +32,7 @@ impl Meter {
             fuel_max: limits.fuel_max,
             memory: 0,
             memory_peak: 0,
+            memory_refused: false,
             table_elements: 0,
             owed: 0,
         }
@@ -38,6 +41,11 @@ impl Meter {
     /// Largest linear memory so far, bytes.
     pub fn memory_peak(&self) -> u64 {
         self.memory_peak
+    }
+
+    /// Whether the memory limit refused a growth.
+    pub fn is_memory_refused(&self) -> bool {
+        self.memory_refused
     }
 
     /// A try to grow past a limit: it costs fuel, and with all of the run's fuel owed it ends the run.
@@ -57,6 +65,7 @@ impl ResourceLimiter for Meter {
         let (current, desired) = (current as u64, desired as u64);
         let total = self.memory.saturating_sub(current).saturating_add(desired);
         if total > self.memory_max {
+            self.memory_refused = true;
             return self.failed_growth();
         }
         self.memory = total;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use argus_domain::{
     limits::Limits,
     module::{EngineId, Shape},
-    run::{FailureKind, RunEnd, RunInput, RunReport},
+    run::{FailureKind, RunEnd, RunFailure, RunInput, RunReport},
 };
 use argus_ports::RunnerError;
 use serde_json::json;
@@ -210,8 +210,19 @@ fn by_itself(ended: Ended, run: &Run, limits: &Limits) -> RunEnd {
         Ended::Quietly => outcome::printed(&run.output.result, limits, NOTHING),
         Ended::Returned(value) => outcome::printed(&value, limits, NOTHING),
         Ended::Replied(value) => outcome::replied(&value, limits),
+        Ended::Threw(message) if run.meter.is_memory_refused() && wants_memory(&message) => {
+            RunEnd::Failed(out_of_memory(limits, &message))
+        }
         Ended::Threw(message) => RunEnd::Failed(failure(FailureKind::Script, message)),
     }
+}
+
+/// What the JavaScript engine throws when there is no room for an error either.
+const NO_ROOM: &str = "Uncaught null";
+
+/// Whether this is what the JavaScript engine throws when it gets no more memory.
+fn wants_memory(message: &str) -> bool {
+    message.contains("out of memory") || message == NO_ROOM
 }
 
 /// What a script is told that neither printed nor returned anything.
@@ -237,6 +248,10 @@ fn stopped(error: &wasmtime::Error, run: &Run, limits: &Limits, log: &str) -> Re
             "the native stack is exhausted, at a depth that differs between machines: recurse less deeply"
                 .to_owned(),
         ),
+        // What compiled languages do with an allocation that failed.
+        Some(trap @ Trap::UnreachableCodeReached) if run.meter.is_memory_refused() => {
+            Ok(RunEnd::Failed(out_of_memory(limits, &format!("the module broke off: {trap}"))))
+        }
         Some(trap) => failed(FailureKind::Script, format!("the module broke off: {trap}")),
         // The limiter said no before any code ran.
         None if run.memory.is_none() => failed(
@@ -251,11 +266,18 @@ fn stopped(error: &wasmtime::Error, run: &Run, limits: &Limits, log: &str) -> Re
     }
 }
 
-fn out_of_fuel(limits: &Limits) -> argus_domain::run::RunFailure {
+fn out_of_fuel(limits: &Limits) -> RunFailure {
     let message = format!(
         "the fuel limit of {} is used up: compute less (look for an endless loop), or raise the job's fuel limit",
         limits.fuel_max
     );
+    failure(FailureKind::Limit, message)
+}
+
+/// The limit's sentence, and under it what the guest said when it was refused more.
+fn out_of_memory(limits: &Limits, said: &str) -> RunFailure {
+    let sentence = memory::used_up(limits);
+    let message = if said == NO_ROOM { sentence.to_string() } else { format!("{sentence}\n{said}") };
     failure(FailureKind::Limit, message)
 }
 

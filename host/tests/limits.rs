@@ -78,6 +78,33 @@ async fn each_limit_ends_the_run_with_limit_value_and_remedy() {
             &["JSON depth limit of 64"],
         ),
         (
+            "memory, large pieces",
+            "const a = []; while (true) a.push(new ArrayBuffer(1 << 20))".to_owned(),
+            small,
+            &["the memory limit of 64 MB is used up", "raise the job's memory limit"],
+        ),
+        (
+            "memory, small pieces",
+            "let list = null; while (true) list = { list, text: 'x' }".to_owned(),
+            Limits { memory_bytes: 8 << 20, fuel_max: 2_000_000_000, ..small },
+            &["the memory limit of 8 MB is used up"],
+        ),
+        (
+            "memory, answers",
+            "const a = []; while (true) { try { while (true) a.push(new ArrayBuffer(100000)) } catch {}
+                a.push(await (await fetch('https://a.example/big/900000')).text()) }"
+                .to_owned(),
+            Limits { memory_bytes: 8 << 20, fuel_max: 2_000_000_000, ..small },
+            &["the memory limit of 8 MB is used up"],
+        ),
+        (
+            "memory, told onwards",
+            "try { new ArrayBuffer(1 << 30) } catch (e) { throw new Error('no room', { cause: e }) }"
+                .to_owned(),
+            small,
+            &["the memory limit of 64 MB is used up", "no room"],
+        ),
+        (
             "memory minimum",
             "console.log('[1]')".to_owned(),
             Limits { memory_bytes: 1 << 20, ..small },
@@ -112,6 +139,16 @@ async fn limits_that_a_script_can_live_with() {
     assert!(report.log.len() <= 64 * 1024 + 16);
     let report = b.js("try { 'x'.repeat(5e8) } catch (e) { console.log(JSON.stringify([e.message])) }").await;
     assert_eq!(value(&report), r#"["out of memory"]"#);
+}
+
+/// Only a script that failed for want of memory is told so.
+#[tokio::test]
+async fn a_failure_of_another_kind_does_not_blame_the_memory() {
+    let b = bench();
+    let after = "try { new ArrayBuffer(1 << 30) } catch {} throw new Error('no price today')";
+    expect_failure(&b.js(after).await, FailureKind::Script, &["Error: no price today"]);
+    let only_words = "throw new Error('the shop is out of memory cards')";
+    expect_failure(&b.js(only_words).await, FailureKind::Script, &["out of memory cards"]);
 }
 
 #[tokio::test]

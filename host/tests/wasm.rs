@@ -171,6 +171,16 @@ async fn growth_past_a_limit_fails_as_the_guest_sees_it_and_costs_fuel() {
         (func (export "run") (param i32 i32) (result i64)
           (if (result i64) (i32.eq (table.grow $t (ref.null func) (i32.const 10000)) (i32.const -1)) (then i64.const 4) (else unreachable))))"#;
     assert_eq!(value(&b.wat(table).await), "[-1]");
+    let gives_up = reactor(
+        "",
+        "",
+        "(if (i32.eq (memory.grow (i32.const 2000)) (i32.const -1)) (then unreachable)) i64.const 0",
+    );
+    expect_failure(
+        &b.wat(&gives_up).await,
+        FailureKind::Limit,
+        &["the memory limit of 64 MB is used up", "raise the job's memory limit", "unreachable"],
+    );
     let limits = Limits { memory_bytes: 256 << 20, ..Limits::DEFAULT };
     let report = b.run_with(grow.as_bytes(), Language::Wasm, limits).await.expect("admitted");
     expect_failure(&report, FailureKind::Script, &["unreachable"]);
