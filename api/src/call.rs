@@ -7,13 +7,15 @@ use axum::http::request::Parts;
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::{Edge, errors::ApiError, json};
+use crate::{Edge, errors::ApiError, json, routes::Route};
 
 /// A request with what policy found: handlers see no key that may not call them, and no subject that the key may
 /// not act for.
 pub struct Call {
     /// The edge's ports and settings.
     pub edge: Arc<Edge>,
+    /// The route that it came by.
+    pub route: &'static Route,
     /// The caller's key; `None` on routes that need none.
     pub key: Option<ApiKey>,
     /// Parameters of the path, decoded.
@@ -80,9 +82,11 @@ impl Call {
         self.params.get(name).map_or("", String::as_str)
     }
 
-    /// The query's pairs.
+    /// The query's pairs, those alone that the route's table names: what it hides from clients does not work either.
     pub fn query(&self) -> BTreeMap<String, String> {
-        json::query(self.parts.uri.query().unwrap_or_default())
+        let mut pairs = json::query(self.parts.uri.query().unwrap_or_default());
+        pairs.retain(|name, _| self.route.query.iter().any(|known| known.name == name));
+        pairs
     }
 
     /// The body as JSON.

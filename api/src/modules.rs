@@ -78,8 +78,9 @@ fn shown(record: &ModuleRecord) -> Value {
     })
 }
 
-/// `GET /api/modules/{cid}`: scripts are public under their CID; who published them is not shown.
+/// `GET /api/modules/{cid}?source=true`: scripts are public under their CID; who published them is not shown.
 pub async fn show(call: Call) -> Result<Response, ApiError> {
+    let with_source = asks_source(&call)?;
     let cid = call.edge.ports.content.parse(call.param("cid")).map_err(|_| ApiError::absent())?;
     let mut records: Vec<ModuleRecord> =
         call.edge.ports.modules.by_cid(&cid).await?.into_iter().map(|(record, _)| record).collect();
@@ -91,8 +92,33 @@ pub async fn show(call: Call) -> Result<Response, ApiError> {
         let languages: Vec<_> = records.iter().map(|r| r.module.language.to_string()).collect();
         map.insert("languages".to_owned(), json!(languages));
         map.insert("engine".to_owned(), json!(call.edge.ports.runner.engine().0));
+        if with_source {
+            let bytes = fetch(&call.edge, call.param("cid")).await?;
+            let (_, bytes) =
+                bytes.map_err(|(_, message)| ApiError::unavailable("CONTENT_UNAVAILABLE", message))?;
+            let (name, text) = as_published(&bytes);
+            map.insert(name.to_owned(), text.into());
+        }
     }
     Ok(json::ok(&answer))
+}
+
+fn asks_source(call: &Call) -> Result<bool, ApiError> {
+    let Some(text) = call.query().remove("source") else { return Ok(false) };
+    json::flag(&Value::String(text)).ok_or_else(|| {
+        let mut faults = Faults::default();
+        faults.add("source", "TYPE", "source is true or false");
+        faults.into_error()
+    })
+}
+
+/// Bytes under the name by which publishing takes them: texts as they are, WebAssembly and whatever is no text in
+/// base64.
+fn as_published(bytes: &[u8]) -> (&'static str, String) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !bytes.starts_with(b"\0asm") => ("source", text.to_owned()),
+        Ok(_) | Err(_) => ("wasm_base64", STANDARD.encode(bytes)),
+    }
 }
 
 /// `POST /api/modules/{cid}/run {"arguments"?, "language"?, "due"?, "allow_hosts"?, "limits"?}`
@@ -229,4 +255,23 @@ fn validation(judged: Result<script::Judged, script::ScriptRefused>) -> Map<Stri
         }
     }
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_given_as_publishing_takes_them() {
+        for (bytes, expect) in [
+            (&b"print [1]"[..], ("source", "print [1]")),
+            (b"(module)", ("source", "(module)")),
+            // An empty module is valid UTF-8, and no text.
+            (b"\0asm\x01\0\0\0", ("wasm_base64", "AGFzbQEAAAA=")),
+            (b"\xff", ("wasm_base64", "/w==")),
+        ] {
+            let (name, text) = as_published(bytes);
+            assert_eq!((name, text.as_str()), expect, "{bytes:?}");
+        }
+    }
 }

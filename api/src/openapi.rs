@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::routes::{Access, Body, ROUTES, Route, Subject};
+use crate::routes::{Access, Body, Query, QueryKind, ROUTES, Route, Subject};
 
 /// The description of every route.
 pub fn document() -> Value {
@@ -65,12 +65,17 @@ fn operation(route: &Route) -> Value {
             add(422);
         }
     }
+    let may_refuse = |query: &Query| query.is_required || query.kind == QueryKind::Flag;
+    if route.query.iter().any(may_refuse) {
+        add(422);
+    }
     if route.access != Access::Open {
         add(429);
     }
     let mut operation = json!({"summary": route.summary, "responses": responses});
     if let Some(map) = operation.as_object_mut() {
-        let parameters = parameters(route.path);
+        let mut parameters = parameters(route.path);
+        parameters.extend(route.query.iter().map(query_parameter));
         if !parameters.is_empty() {
             map.insert("parameters".to_owned(), json!(parameters));
         }
@@ -92,4 +97,19 @@ fn parameters(path: &str) -> Vec<Value> {
         .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
         .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
         .collect()
+}
+
+fn query_parameter(query: &Query) -> Value {
+    let kind = match query.kind {
+        QueryKind::Text => "string",
+        QueryKind::Whole => "integer",
+        QueryKind::Flag => "boolean",
+    };
+    json!({
+        "name": query.name,
+        "in": "query",
+        "required": query.is_required,
+        "description": query.summary,
+        "schema": {"type": kind},
+    })
 }

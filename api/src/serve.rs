@@ -139,7 +139,7 @@ async fn answer(
     };
     let now = edge.ports.clock.now();
     let limit = edge.config.answer_timeout;
-    let call = Call { edge, key, params, subject, parts, body, now };
+    let call = Call { edge, route, key, params, subject, parts, body, now };
     match tokio::time::timeout(limit, (route.handler)(call)).await {
         Ok(result) => result,
         Err(_) => Err(ApiError::new(

@@ -29,6 +29,31 @@ async fn a_script_is_published_shown_and_run() {
 }
 
 #[tokio::test]
+async fn a_published_script_gives_its_source_to_who_asks_for_it() {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let world = World::new().await;
+    // The runner here takes whatever begins with its word; this is no text.
+    let wasm = STANDARD.encode(b"print \xff");
+    for (body, name, text) in [
+        (json!({"source": "print [\"ä\"]", "language": "ts"}), "source", "print [\"ä\"]"),
+        (json!({"wasm_base64": wasm}), "wasm_base64", wasm.as_str()),
+    ] {
+        let made = world.call("user", "POST", "/api/modules", &body.to_string()).await;
+        assert_eq!(made.status.as_u16(), 200, "{}", made.text);
+        let path = format!("/api/modules/{}", made.json()["cid"].as_str().unwrap());
+        let shown = world.get("other", &format!("{path}?source=true")).await.json();
+        assert_eq!((&shown[name], &shown["cid"]), (&json!(text), &made.json()["cid"]), "{shown}");
+        for quiet in [path.clone(), format!("{path}?source=false"), format!("{path}?sauce=true")] {
+            let shown = world.get("other", &quiet).await.json();
+            assert!(shown.get("source").is_none() && shown.get("wasm_base64").is_none(), "{quiet}: {shown}");
+        }
+        let unclear = world.get("other", &format!("{path}?source=maybe")).await;
+        assert_eq!((unclear.status.as_u16(), unclear.code().as_str()), (422, "VALIDATION_FAILED"));
+        assert_eq!(world.get("", &format!("{path}?source=true")).await.status.as_u16(), 401);
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_script_is_refused_with_reasons() {
     let world = World::new().await;
     for (body, code) in [
