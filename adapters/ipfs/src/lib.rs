@@ -25,6 +25,24 @@ const FRAME_BYTES: u64 = 64 * 1024;
 /// One request to one gateway.
 const GATEWAY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The canonical form of a CID's text.
+///
+/// # Errors
+/// [`ContentError::BadCid`] where it is none that we can check.
+pub fn parse(text: &str) -> Result<Cid, ContentError> {
+    Name::parse(text).map(|name| name.cid())
+}
+
+/// Whether these bytes, which somebody gave for a CID, are what it names. Only one raw block is, which is what we
+/// publish: of a file in several blocks there is more to check than its content.
+///
+/// # Errors
+/// [`ContentError::Mismatch`] where they are not, [`ContentError::BadCid`] where the CID is none of ours.
+pub fn check(cid: &Cid, bytes: &[u8]) -> Result<(), ContentError> {
+    let name = Name::parse(&cid.0)?;
+    if name.is_raw() && name.names(bytes) { Ok(()) } else { Err(ContentError::Mismatch(cid.clone())) }
+}
+
 /// The content store.
 #[derive(Clone)]
 pub struct IpfsContent {
@@ -107,7 +125,7 @@ impl ContentStore for IpfsContent {
     }
 
     fn parse(&self, text: &str) -> Result<Cid, ContentError> {
-        Name::parse(text).map(|name| name.cid())
+        parse(text)
     }
 }
 

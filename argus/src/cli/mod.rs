@@ -5,6 +5,7 @@ pub mod job;
 pub mod keygen;
 pub mod migrate;
 pub mod module;
+mod published;
 pub mod replay;
 pub mod show;
 pub mod task;

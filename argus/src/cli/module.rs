@@ -17,7 +17,7 @@ use bytes::Bytes;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::show;
+use super::{published, show};
 use crate::{backends, client::Server, context};
 
 /// The module commands.
@@ -64,7 +64,7 @@ pub enum ModuleCommand {
 /// Arguments of `argus module run`.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// Script or module, or the CID of a published one
+    /// Script or module, or the CID of a published one, also as ipfs://CID
     #[arg(value_name = "FILE|CID")]
     pub what: String,
     /// The context that the script is told, as JSON; without it a fixed one is used
@@ -159,15 +159,20 @@ async fn inspect(file: &Path, language: Option<&str>, as_json: bool) -> anyhow::
     }
 }
 
+/// What is to be run: a file of that name, or else what a platform has under that CID.
+async fn find(args: &RunArgs) -> anyhow::Result<(Bytes, Language)> {
+    let (path, told) = (Path::new(&args.what), args.language.as_deref());
+    if path.exists() {
+        return read(path, told);
+    }
+    match published::cid_of(&args.what) {
+        Some(cid) => published::fetch(&cid, told, &args.server).await,
+        None => bail!("{} is neither a file nor a CID", args.what),
+    }
+}
+
 async fn run_once(args: RunArgs, as_json: bool) -> anyhow::Result<u8> {
-    let path = PathBuf::from(&args.what);
-    let (source, language) = if path.exists() {
-        read(&path, args.language.as_deref())?
-    } else if args.what.starts_with("baf") || args.what.starts_with("Qm") {
-        fetch(&args.what, &args.server).await?
-    } else {
-        bail!("{} is neither a file nor a CID", args.what);
-    };
+    let (source, language) = find(&args).await?;
     let limits = Limits::effective(&Limits {
         fuel_max: args.max_fuel.unwrap_or(Limits::DEFAULT.fuel_max),
         memory_bytes: args
@@ -269,17 +274,6 @@ fn cut(text: &str, max: usize) -> String {
     } else {
         text.chars().take(max - 1).chain(['…']).collect()
     }
-}
-
-async fn fetch(cid: &str, server: &Server) -> anyhow::Result<(Bytes, Language)> {
-    let reply = server.get(&format!("/modules/{cid}")).await?;
-    let language: Language = reply["language"].as_str().unwrap_or_default().parse()?;
-    let bytes = match (reply["source"].as_str(), reply["wasm_base64"].as_str()) {
-        (Some(text), _) => text.as_bytes().to_vec(),
-        (None, Some(text)) => base64::engine::general_purpose::STANDARD.decode(text)?,
-        (None, None) => bail!("the platform does not give the bytes of {cid}"),
-    };
-    Ok((bytes.into(), language))
 }
 
 async fn publish(file: &Path, language: Option<&str>, server: &Server, as_json: bool) -> anyhow::Result<u8> {
