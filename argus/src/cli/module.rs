@@ -74,13 +74,13 @@ pub struct RunArgs {
     #[arg(long = "allow-host", value_name = "HOST[:PORT]")]
     pub allow_hosts: Vec<String>,
     /// Fuel, one unit per simple instruction
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = |text: &str| whole(text, "units", Limits::CEILING.fuel_max))]
     pub max_fuel: Option<u64>,
     /// Memory, MB
-    #[arg(long, value_name = "MB")]
+    #[arg(long, value_name = "MB", value_parser = |text: &str| whole(text, "MB", Limits::CEILING.memory_bytes / MB))]
     pub max_memory: Option<u64>,
     /// Wall time, seconds, waits included
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = |text: &str| whole(text, "seconds", Limits::CEILING.wall_ms / 1000))]
     pub max_wall: Option<u64>,
     /// The language, where the file's name does not tell
     #[arg(long, value_name = "LANG")]
@@ -94,6 +94,27 @@ pub struct RunArgs {
     /// Where a CID is looked for
     #[command(flatten)]
     pub server: Server,
+}
+
+const MB: u64 = 1024 * 1024;
+
+/// A limit as it is given: refused here, because a run with another one than was asked for would mislead.
+fn whole(text: &str, unit: &str, most: u64) -> Result<u64, String> {
+    let given = text.parse().ok().filter(|n| (1..=most).contains(n));
+    given.ok_or_else(|| {
+        format!("give a whole number of {unit} from 1 to {most}, the most that any job may have")
+    })
+}
+
+impl RunArgs {
+    fn limits(&self) -> Limits {
+        Limits {
+            fuel_max: self.max_fuel.unwrap_or(Limits::DEFAULT.fuel_max),
+            memory_bytes: self.max_memory.map_or(Limits::DEFAULT.memory_bytes, |mb| mb * MB),
+            wall_ms: self.max_wall.map_or(Limits::DEFAULT.wall_ms, |s| s * 1000),
+            ..Limits::DEFAULT
+        }
+    }
 }
 
 /// Carries out a module command; gives the exit code.
@@ -173,14 +194,7 @@ async fn find(args: &RunArgs) -> anyhow::Result<(Bytes, Language)> {
 
 async fn run_once(args: RunArgs, as_json: bool) -> anyhow::Result<u8> {
     let (source, language) = find(&args).await?;
-    let limits = Limits::effective(&Limits {
-        fuel_max: args.max_fuel.unwrap_or(Limits::DEFAULT.fuel_max),
-        memory_bytes: args
-            .max_memory
-            .map_or(Limits::DEFAULT.memory_bytes, |mb| mb.saturating_mul(1024 * 1024)),
-        wall_ms: args.max_wall.map_or(Limits::DEFAULT.wall_ms, |s| s.saturating_mul(1000)),
-        ..Limits::DEFAULT
-    });
+    let limits = args.limits();
     let given = match &args.input {
         None => None,
         Some(file) => {
@@ -291,4 +305,44 @@ async fn publish(file: &Path, language: Option<&str>, server: &Server, as_json: 
         show::line(format!("published  ipfs://{}", show::field(&reply, "cid")));
     }
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    /// The limits that a command line asks for, or what is said of it.
+    fn limits(args: &[&str]) -> Result<Limits, String> {
+        let line = ["argus", "module", "run", "a.ts"].iter().chain(args);
+        match Cli::try_parse_from(line).map_err(|e| e.to_string())?.command {
+            Command::Module(ModuleCommand::Run(run)) => Ok(run.limits()),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    #[test]
+    fn limits_are_those_that_are_asked_for() {
+        let asked = limits(&["--max-wall", "60", "--max-memory", "256", "--max-fuel", "10000000000"]);
+        let c = Limits::CEILING;
+        let expect = Limits { fuel_max: c.fuel_max, memory_bytes: c.memory_bytes, wall_ms: c.wall_ms, ..c };
+        assert_eq!(asked, Ok(expect));
+        assert_eq!(limits(&[]), Ok(Limits::DEFAULT));
+    }
+
+    #[test]
+    fn a_limit_out_of_its_range_is_refused_with_the_range() {
+        for (option, range) in [
+            ("--max-wall", "seconds from 1 to 60"),
+            ("--max-memory", "MB from 1 to 256"),
+            ("--max-fuel", "units from 1 to 10000000000"),
+        ] {
+            for value in ["0", "99999999999", "-1", "1.5", "many"] {
+                let said = limits(&[&format!("{option}={value}")]).expect_err(value);
+                assert!(said.contains(option) && said.contains(range), "{option} {value}: {said}");
+            }
+        }
+    }
 }
