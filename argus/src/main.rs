@@ -75,7 +75,8 @@ fn start_log(filter: Option<&str>, command: &Command) {
         | Command::Migrate(_)
         | Command::Replay(_) => "warn",
     };
-    let filter = tracing_subscriber::EnvFilter::try_new(filter.unwrap_or(quiet))
+    let filter = filter.filter(|text| !text.is_empty()).unwrap_or(quiet);
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(quiet));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
 }

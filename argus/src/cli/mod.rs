@@ -3,6 +3,7 @@
 pub mod api_key;
 pub mod job;
 pub mod keygen;
+pub mod log;
 pub mod migrate;
 pub mod module;
 mod published;
@@ -26,7 +27,7 @@ pub struct Cli {
     #[arg(long, global = true)]
     pub json: bool,
     /// How much the program says of its work on stderr: error, warn, info, debug, or a filter like argus_keeper=debug
-    #[arg(long, global = true, env = "ARGUS_LOG", value_name = "FILTER")]
+    #[arg(long, global = true, env = "ARGUS_LOG", value_name = "FILTER", value_parser = log::parse)]
     pub log: Option<String>,
     /// What to do
     #[command(subcommand)]
