@@ -1,5 +1,8 @@
 //! Configuration: parsed once, whole, before anything binds. All mistakes are told together.
 
+mod chains;
+mod reader;
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -10,6 +13,8 @@ use std::{
 use argus_domain::{Address, U256, chain::Contracts, ids::ChainId};
 use argus_ports::Failpoint;
 use toml::{Table, Value};
+
+use reader::Reader;
 
 /// Every setting with its default, as text with comments.
 pub const DEFAULTS: &str = include_str!("../defaults.toml");
@@ -125,8 +130,15 @@ pub struct Chain {
 #[error("the configuration has {} mistake{}:\n{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, .0.iter().map(|f| format!("  - {f}")).collect::<Vec<_>>().join("\n"))]
 pub struct Mistakes(pub Vec<String>);
 
-/// The merged settings as one TOML text, for `--dump-config`.
+/// The merged settings, for `--dump-config`.
 pub fn merged(file: Option<&str>, overrides: &[String]) -> Result<Table, Mistakes> {
+    let (table, faults) = laid(file, overrides);
+    if faults.is_empty() { Ok(table) } else { Err(Mistakes(faults)) }
+}
+
+/// The defaults under the file under the overrides, and what could not be laid there: it does not keep the rest from
+/// being read.
+fn laid(file: Option<&str>, overrides: &[String]) -> (Table, Vec<String>) {
     let mut faults = Vec::new();
     let mut table: Table = DEFAULTS.parse().unwrap_or_default();
     if Failpoint::POSSIBLE {
@@ -137,7 +149,7 @@ pub fn merged(file: Option<&str>, overrides: &[String]) -> Result<Table, Mistake
     if let Some(text) = file {
         match text.parse::<Table>() {
             Ok(changes) => merge(&mut table, changes, "", &mut faults),
-            Err(error) => faults.push(format!("the file is no TOML: {}", error.message())),
+            Err(error) => faults.push(format!("the file is no TOML: {}", place(text, &error))),
         }
     }
     for text in overrides {
@@ -146,7 +158,14 @@ pub fn merged(file: Option<&str>, overrides: &[String]) -> Result<Table, Mistake
             Err(error) => faults.push(format!("--set {text:?} is no TOML assignment: {}", error.message())),
         }
     }
-    if faults.is_empty() { Ok(table) } else { Err(Mistakes(faults)) }
+    (table, faults)
+}
+
+/// What TOML says of a text, with the line where it stumbled.
+fn place(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map(|before| format!(" (line {})", before.matches('\n').count() + 1));
+    format!("{}{}", error.message(), line.unwrap_or_default())
 }
 
 fn merge(into: &mut Table, changes: Table, path: &str, faults: &mut Vec<String>) {
@@ -154,25 +173,30 @@ fn merge(into: &mut Table, changes: Table, path: &str, faults: &mut Vec<String>)
         let name = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         match (into.get_mut(&key), value) {
             (Some(Value::Table(inner)), Value::Table(changes)) => merge(inner, changes, &name, faults),
-            (Some(Value::Table(_)), _) => faults.push(format!("{name} is a section, not a value")),
+            (Some(Value::Table(_)), _) => {
+                faults.push(format!("{name} is a section: write [{name}] and its settings under it"))
+            }
             (Some(old), new) => *old = new,
             (None, new) if name == "chains" => {
                 into.insert(key, new);
             }
-            (None, _) => faults.push(format!("{name} is no setting; `argus run --dump-config` lists all")),
+            (None, _) => faults.push(format!(
+                "{name} is no setting: correct its name or remove it; `argus run --dump-config` lists all"
+            )),
         }
     }
 }
 
 impl Config {
-    /// Reads merged settings; every mistake at once.
-    pub fn read(table: &Table) -> Result<Self, Mistakes> {
-        let mut r = Reader { root: table, faults: Vec::new() };
+    /// Reads settings; every mistake at once, after those that were found already.
+    fn read(table: &Table, faults: Vec<String>) -> Result<Self, Mistakes> {
+        let mut r = Reader { root: table, faults };
         let data_dir = PathBuf::from(r.text("data_dir"));
+        let (keepers, threshold) = policy(&mut r);
         let config = Self {
             store_path: r.path(&data_dir, "store.path"),
             content_dir: r.path(&data_dir, "content.dir"),
-            gateways: r.texts("content.gateways"),
+            gateways: r.urls("content.gateways", &["http", "https"]),
             platform_key: r.path(&data_dir, "platform.key_file"),
             api: Api {
                 listen: r.parsed("api.listen", "an address with a port, like 127.0.0.1:9002"),
@@ -180,13 +204,13 @@ impl Config {
                 cors_origins: r.texts("api.cors_origins"),
                 http_scripts: r.flag("api.http_scripts"),
             },
-            keepers: r.number("policy.keepers", 1, 32) as u8,
-            threshold: r.number("policy.threshold", 1, 32) as u8,
+            keepers: keepers as u8,
+            threshold: threshold as u8,
             links: Links {
                 listen: r.optional("links.listen", "an address with a port, or empty"),
-                scheduler: r.optional("links.scheduler", "a URL, or empty"),
-                dispatcher: r.optional("links.dispatcher", "a URL, or empty"),
-                aggregator: r.optional("links.aggregator", "a URL, or empty"),
+                scheduler: r.optional_url("links.scheduler"),
+                dispatcher: r.optional_url("links.dispatcher"),
+                aggregator: r.optional_url("links.aggregator"),
                 token_file: r.path(&data_dir, "links.token_file"),
                 keeper_token_file: r.path(&data_dir, "links.keeper_token_file"),
             },
@@ -206,15 +230,9 @@ impl Config {
                 attempt_ms: r.number("timing.attempt_ms", 100, 600_000),
                 patience_ms: r.number("timing.patience_ms", 100, 600_000),
             },
-            chains: r.chains(),
+            chains: chains::read(&mut r),
             failpoint: r.failpoint(),
         };
-        if config.threshold > config.keepers {
-            r.faults.push(format!(
-                "policy.threshold is {}, but only policy.keepers = {} run a task",
-                config.threshold, config.keepers
-            ));
-        }
         if r.faults.is_empty() { Ok(config) } else { Err(Mistakes(r.faults)) }
     }
 
@@ -227,214 +245,22 @@ impl Config {
                     .map_err(|error| Mistakes(vec![format!("{}: {error}", path.display())]))?,
             ),
         };
-        Self::read(&merged(text.as_deref(), overrides)?)
+        let (table, faults) = laid(text.as_deref(), overrides);
+        Self::read(&table, faults)
     }
 }
 
-/// Reads values by dotted name and collects what is wrong with them.
-struct Reader<'a> {
-    root: &'a Table,
-    faults: Vec<String>,
-}
-
-impl Reader<'_> {
-    fn value(&self, name: &str) -> Option<&Value> {
-        let mut parts = name.split('.');
-        let mut value = self.root.get(parts.next()?)?;
-        for part in parts {
-            value = value.as_table()?.get(part)?;
-        }
-        Some(value)
+/// How many keepers run a task, and how many of them must agree. Only numbers that are sound are compared.
+fn policy(r: &mut Reader<'_>) -> (u64, u64) {
+    let before = r.faults.len();
+    let (keepers, threshold) = (r.number("policy.keepers", 1, 32), r.number("policy.threshold", 1, 32));
+    if r.faults.len() == before && threshold > keepers {
+        r.faults.push(format!(
+            "policy.threshold is {threshold}, but only policy.keepers = {keepers} run a task: lower the one, or raise \
+            the other"
+        ));
     }
-
-    fn fault(&mut self, name: &str, wanted: &str) {
-        let found = self.value(name).map_or_else(|| "nothing".to_owned(), ToString::to_string);
-        self.faults.push(format!("{name} must be {wanted}, not {found}"));
-    }
-
-    fn text(&mut self, name: &str) -> String {
-        match self.value(name).and_then(Value::as_str) {
-            Some(text) => text.to_owned(),
-            None => {
-                self.fault(name, "text in quotes");
-                String::new()
-            }
-        }
-    }
-
-    fn path(&mut self, base: &Path, name: &str) -> PathBuf {
-        base.join(self.text(name))
-    }
-
-    fn texts(&mut self, name: &str) -> Vec<String> {
-        let list = self.value(name).and_then(Value::as_array);
-        match list.map(|l| l.iter().map(|v| v.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()) {
-            Some(Some(texts)) => texts,
-            _ => {
-                self.fault(name, "a list of texts in quotes");
-                Vec::new()
-            }
-        }
-    }
-
-    fn flag(&mut self, name: &str) -> bool {
-        let flag = self.value(name).and_then(Value::as_bool);
-        if flag.is_none() {
-            self.fault(name, "true or false");
-        }
-        flag.unwrap_or_default()
-    }
-
-    fn number(&mut self, name: &str, min: u64, max: u64) -> u64 {
-        let n = self.value(name).and_then(Value::as_integer).and_then(|n| u64::try_from(n).ok());
-        match n.filter(|n| (min..=max).contains(n)) {
-            Some(n) => n,
-            None => {
-                self.fault(name, &format!("a whole number from {min} to {max}"));
-                min
-            }
-        }
-    }
-
-    fn parsed<T: std::str::FromStr + Fallback>(&mut self, name: &str, wanted: &str) -> T {
-        match self.value(name).and_then(Value::as_str).and_then(|t| t.parse().ok()) {
-            Some(value) => value,
-            None => {
-                self.fault(name, wanted);
-                T::fallback()
-            }
-        }
-    }
-
-    fn optional<T: std::str::FromStr>(&mut self, name: &str, wanted: &str) -> Option<T> {
-        match self.value(name).and_then(Value::as_str) {
-            Some("") => None,
-            Some(text) => {
-                let value = text.parse().ok();
-                if value.is_none() {
-                    self.fault(name, wanted);
-                }
-                value
-            }
-            None => {
-                self.fault(name, wanted);
-                None
-            }
-        }
-    }
-
-    fn one_of(&mut self, name: &str, choices: &[&str]) -> usize {
-        let found = self.value(name).and_then(Value::as_str);
-        match found.and_then(|t| choices.iter().position(|c| *c == t)) {
-            Some(position) => position,
-            None => {
-                self.fault(name, &format!("one of {choices:?}"));
-                0
-            }
-        }
-    }
-
-    fn failpoint(&mut self) -> Failpoint {
-        match self.value("debug.failpoint").and_then(Value::as_str).unwrap_or_default() {
-            "" => Failpoint::NONE,
-            name => Failpoint::named(name).unwrap_or_else(|| {
-                self.fault("debug.failpoint", "the name of a step");
-                Failpoint::NONE
-            }),
-        }
-    }
-
-    fn chains(&mut self) -> BTreeMap<ChainId, Chain> {
-        let mut chains = BTreeMap::new();
-        let Some(value) = self.root.get("chains") else { return chains };
-        let Some(list) = value.as_array() else {
-            self.faults.push("chains must be written as [[chains]] sections".to_owned());
-            return chains;
-        };
-        for (i, entry) in list.iter().enumerate() {
-            let name = format!("chains[{i}]");
-            let Some(table) = entry.as_table() else {
-                self.faults.push(format!("{name} must be a [[chains]] section"));
-                continue;
-            };
-            let mut inner = Reader { root: table, faults: Vec::new() };
-            let (id, chain) = read_chain(&mut inner);
-            self.faults.extend(inner.faults.into_iter().map(|f| format!("{name}.{f}")));
-            if chains.insert(id, chain).is_some() {
-                self.faults.push(format!("{name}.id: chain {id} is there twice"));
-            }
-        }
-        chains
-    }
-}
-
-fn read_chain(r: &mut Reader<'_>) -> (ChainId, Chain) {
-    const KNOWN: [&str; 9] = [
-        "id",
-        "rpc",
-        "confirmations",
-        "settle_secs",
-        "explorer",
-        "executor",
-        "keeper_registry",
-        "job_registry",
-        "gas_registry",
-    ];
-    for key in r.root.keys().filter(|k| !KNOWN.contains(&k.as_str())) {
-        r.faults.push(format!("{key} is no setting of a chain: {KNOWN:?}"));
-    }
-    let id = ChainId(r.number("id", 1, u64::from(u32::MAX)));
-    let rpc = r.texts("rpc");
-    if rpc.is_empty() {
-        r.faults.push("rpc must name at least one node".to_owned());
-    }
-    let confirmations =
-        if r.root.contains_key("confirmations") { r.number("confirmations", 0, 10_000) } else { 3 };
-    let settle = if r.root.contains_key("settle_secs") { r.number("settle_secs", 0, 3600) } else { 0 };
-    let settle = Duration::from_secs(settle);
-    let explorer = if r.root.contains_key("explorer") { Some(r.text("explorer")) } else { None };
-    let names = ["executor", "keeper_registry", "job_registry", "gas_registry"];
-    let given = names.iter().filter(|n| r.root.contains_key(**n)).count();
-    let contracts = match given {
-        0 => None,
-        4 => {
-            let mut address = |name| r.parsed::<Address>(name, "an address in quotes");
-            Some(Contracts {
-                executor: address("executor"),
-                keeper_registry: address("keeper_registry"),
-                job_registry: address("job_registry"),
-                gas_registry: address("gas_registry"),
-            })
-        }
-        _ => {
-            r.faults.push(format!("{names:?}: give all four, or none"));
-            None
-        }
-    };
-    (id, Chain { rpc, confirmations, settle, explorer, contracts })
-}
-
-/// What stands in for a value that was refused; it is never used, because the refusal ends the reading.
-trait Fallback {
-    fn fallback() -> Self;
-}
-
-impl Fallback for SocketAddr {
-    fn fallback() -> Self {
-        Self::from(([127, 0, 0, 1], 0))
-    }
-}
-
-impl Fallback for Address {
-    fn fallback() -> Self {
-        Self::ZERO
-    }
-}
-
-impl Fallback for u128 {
-    fn fallback() -> Self {
-        0
-    }
+    (keepers, threshold)
 }
 
 /// Most wei that a task may cost where a job says nothing: 0.05 of the chain's coin.
@@ -452,38 +278,115 @@ mod tests {
         assert!(config.links.listen.is_none());
     }
 
+    /// Everything that is wrong with a file.
+    fn mistakes(text: &str) -> Vec<String> {
+        let (table, faults) = laid(Some(text), &[]);
+        Config::read(&table, faults).expect_err("mistakes").0
+    }
+
+    #[track_caller]
+    fn expect(mistakes: &[String], starts: &[&str]) {
+        for start in starts {
+            assert!(mistakes.iter().any(|m| m.starts_with(start)), "{start} in {mistakes:#?}");
+        }
+        assert_eq!(mistakes.len(), starts.len(), "{mistakes:#?}");
+    }
+
     #[test]
     fn all_mistakes_come_at_once() {
         let text = r#"
             surprise = 1
+            links = 5
             [api]
             listen = "nowhere"
             job_registry = "maybe"
+            colour = "red"
             [timing]
             attempt_ms = -1
             [policy]
             threshold = 9
+            [content]
+            gateways = ["ftp://files"]
             [[chains]]
             id = 0
             rpc = []
             executor = "0x00"
         "#;
-        // What is no setting at all is told before values are looked at.
-        let faults = Config::read(&merged(Some(&text.replace("surprise = 1", "")), &[]).expect("merged"))
-            .expect_err("faults")
-            .0;
-        for part in [
-            "api.listen",
-            "api.job_registry",
-            "timing.attempt_ms",
-            "policy.threshold",
-            "chains[0].id",
-            "chains[0].rpc",
-            "all four",
-        ] {
-            assert!(faults.iter().any(|f| f.contains(part)), "{part} in {faults:#?}");
-        }
-        assert!(merged(Some(text), &[]).expect_err("unknown").0[0].contains("surprise"));
+        let found = mistakes(text);
+        expect(
+            &found,
+            &[
+                "surprise is no setting: correct its name or remove it",
+                "links is a section: write [links]",
+                "api.colour is no setting",
+                "api.listen must be an address with a port",
+                "api.job_registry must be one of",
+                "timing.attempt_ms must be a whole number from 100",
+                "policy.threshold is 9, but only policy.keepers = 3",
+                "content.gateways must be a list of http or https URLs",
+                "chains[0].id must be a whole number from 1",
+                "chains[0].rpc must be a list of one or more URLs",
+                "chains[0].executor must be an address",
+                "chains[0].keeper_registry is missing: give all four",
+                "chains[0].job_registry is missing: give all four",
+                "chains[0].gas_registry is missing: give all four",
+            ],
+        );
+    }
+
+    #[test]
+    fn no_mistake_of_a_chain_hides_another_or_makes_one_up() {
+        let text = r#"
+            [policy]
+            keepers = 99
+            [links]
+            aggregator = "platform:9000"
+            [[chains]]
+            name = "main"
+            rpc = ["https://a.example", "node.example:8545"]
+            confirmations = "three"
+            settle_secs = 9000
+            explorer = 5
+            executor = 7
+            gas_registry = "0x1"
+            [[chains]]
+            id = "one"
+            rpc = "https://a.example"
+            [[chains]]
+            id = 1
+            rpc = ["wss://a.example"]
+            [[chains]]
+            id = 1
+            rpc = ["https://b.example"]
+        "#;
+        expect(
+            &mistakes(text),
+            &[
+                "policy.keepers must be a whole number from 1 to 32",
+                "links.aggregator must be a URL like http://host:9000",
+                "chains[0].name is no setting: correct its name or remove it; a chain has id, rpc,",
+                "chains[0].id must be a whole number from 1 to 4294967295, not nothing",
+                "chains[0].rpc must be a list of http, https, ws or wss URLs",
+                "chains[0].confirmations must be a whole number",
+                "chains[0].settle_secs must be a whole number from 0 to 3600",
+                "chains[0].explorer must be text in quotes",
+                "chains[0].executor must be an address in quotes",
+                "chains[0].gas_registry must be an address in quotes",
+                "chains[0].keeper_registry is missing",
+                "chains[0].job_registry is missing",
+                "chains[1].id must be a whole number",
+                "chains[1].rpc must be a list of one or more URLs",
+                "chains[3].id: chain 1 is there twice",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_says_where_and_does_not_hide_the_overrides() {
+        let (table, faults) = laid(Some("[api]\nlisten = \n"), &["policy.keepers = 0".to_owned()]);
+        let found = Config::read(&table, faults).expect_err("mistakes").0;
+        expect(&found, &["the file is no TOML: ", "policy.keepers must be"]);
+        assert!(found[0].ends_with("(line 2)"), "{found:?}");
     }
 
     #[test]

@@ -1,0 +1,191 @@
+//! Values by their names, and what is wrong with them.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use argus_domain::Address;
+use argus_ports::Failpoint;
+use reqwest::Url;
+use toml::{Table, Value};
+
+/// Reads values by dotted name and collects what is wrong with them.
+pub(super) struct Reader<'a> {
+    pub root: &'a Table,
+    pub faults: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn value(&self, name: &str) -> Option<&Value> {
+        let mut parts = name.split('.');
+        let mut value = self.root.get(parts.next()?)?;
+        for part in parts {
+            value = value.as_table()?.get(part)?;
+        }
+        Some(value)
+    }
+
+    /// Notes what a setting must be, and what it is.
+    pub fn fault(&mut self, name: &str, wanted: &str) {
+        let found = self.value(name).map_or_else(|| "nothing".to_owned(), ToString::to_string);
+        self.faults.push(format!("{name} must be {wanted}, not {found}"));
+    }
+
+    /// Text.
+    pub fn text(&mut self, name: &str) -> String {
+        match self.value(name).and_then(Value::as_str) {
+            Some(text) => text.to_owned(),
+            None => {
+                self.fault(name, "text in quotes");
+                String::new()
+            }
+        }
+    }
+
+    /// A path, which starts in a folder.
+    pub fn path(&mut self, base: &Path, name: &str) -> PathBuf {
+        base.join(self.text(name))
+    }
+
+    /// A list of texts.
+    pub fn texts(&mut self, name: &str) -> Vec<String> {
+        let list = self.value(name).and_then(Value::as_array);
+        match list.map(|l| l.iter().map(|v| v.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()) {
+            Some(Some(texts)) => texts,
+            _ => {
+                self.fault(name, "a list of texts in quotes");
+                Vec::new()
+            }
+        }
+    }
+
+    /// A list of URLs with hosts and one of these schemes.
+    pub fn urls(&mut self, name: &str, schemes: &[&str]) -> Vec<String> {
+        let before = self.faults.len();
+        let texts = self.texts(name);
+        if self.faults.len() == before && !texts.iter().all(|text| is_url(text, schemes)) {
+            self.fault(name, &format!("a list of {} URLs", alternatives(schemes)));
+        }
+        texts
+    }
+
+    /// The URL of another process, or nothing.
+    pub fn optional_url(&mut self, name: &str) -> Option<String> {
+        let wanted = "a URL like http://host:9000, or empty";
+        let url = self.optional::<String>(name, wanted)?;
+        if !is_url(&url, &["http", "https"]) {
+            self.fault(name, wanted);
+        }
+        Some(url)
+    }
+
+    /// True or false.
+    pub fn flag(&mut self, name: &str) -> bool {
+        let flag = self.value(name).and_then(Value::as_bool);
+        if flag.is_none() {
+            self.fault(name, "true or false");
+        }
+        flag.unwrap_or_default()
+    }
+
+    /// A whole number in a range.
+    pub fn number(&mut self, name: &str, min: u64, max: u64) -> u64 {
+        let n = self.value(name).and_then(Value::as_integer).and_then(|n| u64::try_from(n).ok());
+        match n.filter(|n| (min..=max).contains(n)) {
+            Some(n) => n,
+            None => {
+                self.fault(name, &format!("a whole number from {min} to {max}"));
+                min
+            }
+        }
+    }
+
+    /// Text that means something.
+    pub fn parsed<T: std::str::FromStr + Fallback>(&mut self, name: &str, wanted: &str) -> T {
+        match self.value(name).and_then(Value::as_str).and_then(|t| t.parse().ok()) {
+            Some(value) => value,
+            None => {
+                self.fault(name, wanted);
+                T::fallback()
+            }
+        }
+    }
+
+    /// Text that means something, or nothing.
+    pub fn optional<T: std::str::FromStr>(&mut self, name: &str, wanted: &str) -> Option<T> {
+        match self.value(name).and_then(Value::as_str) {
+            Some("") => None,
+            Some(text) => {
+                let value = text.parse().ok();
+                if value.is_none() {
+                    self.fault(name, wanted);
+                }
+                value
+            }
+            None => {
+                self.fault(name, wanted);
+                None
+            }
+        }
+    }
+
+    /// The position of a word among those that may stand there.
+    pub fn one_of(&mut self, name: &str, choices: &[&str]) -> usize {
+        let found = self.value(name).and_then(Value::as_str);
+        match found.and_then(|t| choices.iter().position(|c| *c == t)) {
+            Some(position) => position,
+            None => {
+                self.fault(name, &format!("one of {choices:?}"));
+                0
+            }
+        }
+    }
+
+    /// Where a test has this process die.
+    pub fn failpoint(&mut self) -> Failpoint {
+        match self.value("debug.failpoint").and_then(Value::as_str).unwrap_or_default() {
+            "" => Failpoint::NONE,
+            name => Failpoint::named(name).unwrap_or_else(|| {
+                self.fault("debug.failpoint", "the name of a step");
+                Failpoint::NONE
+            }),
+        }
+    }
+}
+
+fn is_url(text: &str, schemes: &[&str]) -> bool {
+    Url::parse(text).is_ok_and(|url| schemes.contains(&url.scheme()) && url.host_str().is_some())
+}
+
+/// "a, b or c"
+fn alternatives(words: &[&str]) -> String {
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        Some((last, _)) => (*last).to_owned(),
+        None => String::new(),
+    }
+}
+
+/// What stands in for a value that was refused; it is never used, because the refusal ends the reading.
+pub(super) trait Fallback {
+    fn fallback() -> Self;
+}
+
+impl Fallback for SocketAddr {
+    fn fallback() -> Self {
+        Self::from(([127, 0, 0, 1], 0))
+    }
+}
+
+impl Fallback for Address {
+    fn fallback() -> Self {
+        Self::ZERO
+    }
+}
+
+impl Fallback for u128 {
+    fn fallback() -> Self {
+        0
+    }
+}
