@@ -25,7 +25,7 @@ use argus_ports::{
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-use crate::config;
+use crate::{cli::keygen::read_secret, config};
 
 /// A link whose other end comes later.
 pub struct Late<T: ?Sized>(OnceLock<Arc<T>>);
@@ -153,8 +153,5 @@ pub async fn serve(
 }
 
 fn token(path: &Path) -> anyhow::Result<SecretString> {
-    let text = std::fs::read_to_string(path).with_context(|| {
-        format!("cannot read the token {} (any random text of 16 characters or more)", path.display())
-    })?;
-    Ok(SecretString::from(text.trim().to_owned()))
+    read_secret(path, "the token").context("a link needs its token, any random text of 16 characters or more")
 }

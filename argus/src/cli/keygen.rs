@@ -1,12 +1,13 @@
 //! `argus keeper keygen`
 
 use std::{
-    io::Write,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs::File,
+    io::{Read, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use argus_evm::LocalSigner;
 use argus_ports::Signer;
 use clap::{Args, Subcommand};
@@ -81,11 +82,60 @@ pub fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// Reads a key file.
 pub fn read_key(path: &Path) -> anyhow::Result<LocalSigner> {
-    let text = SecretString::from(
-        std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the key file {}", path.display()))?
-            .trim()
-            .to_owned(),
-    );
+    let text = read_secret(path, "the key file")?;
     LocalSigner::from_hex(&text).with_context(|| format!("{} holds no key", path.display()))
+}
+
+/// Reads a secret. One that other users of the machine can get at is refused: it may be known already, and who does
+/// not learn of it here learns of it from the thief.
+pub fn read_secret(path: &Path, what: &str) -> anyhow::Result<SecretString> {
+    let context = || format!("cannot read {what} {}", path.display());
+    let mut file = File::open(path).with_context(context)?;
+    let mode = file.metadata().with_context(context)?.mode() & 0o777;
+    if mode & OTHERS != 0 {
+        let name = path.display();
+        bail!(
+            "{what} {name} is open to other users of this machine (mode {mode:o}): `chmod 600 {name}` closes it; if \
+            they may have read it, make a new one"
+        );
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).with_context(context)?;
+    Ok(SecretString::from(text.trim().to_owned()))
+}
+
+/// The bits of a file's mode that give it to its group and to everybody.
+const OTHERS: u32 = 0o077;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_that_others_can_read_is_refused_with_the_remedy() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("links.token");
+        write_secret(&path, "0123456789abcdef").expect("written");
+        let read = |mode| {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("changed");
+            read_secret(&path, "the token").map_err(|e| e.to_string())
+        };
+        for mode in [0o600, 0o400] {
+            assert_eq!(read(mode).expect("it is closed").expose_secret(), "0123456789abcdef", "{mode:o}");
+        }
+        for mode in [0o640, 0o604, 0o644, 0o660] {
+            let said = read(mode).expect_err("it is open");
+            let remedy = format!("`chmod 600 {}`", path.display());
+            assert!(said.contains(&remedy) && said.contains("the token"), "{mode:o}: {said}");
+        }
+        let key = folder.path().join("keeper.key");
+        create_key(&key).expect("made");
+        assert!(read_key(&key).is_ok());
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).expect("changed");
+        assert!(read_key(&key).is_err_and(|e| e.to_string().contains("chmod 600")));
+    }
 }

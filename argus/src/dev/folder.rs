@@ -10,13 +10,14 @@ use std::{
 use anyhow::{Context, bail};
 use argus_domain::{Address, access::Role, chain::Contracts, ids::ChainId};
 use argus_evm::LocalSigner;
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::accounts;
 use crate::{
     backends,
-    cli::keygen::{random_text, write_secret},
+    cli::keygen::{random_text, read_secret, write_secret},
     config::{self, Config},
 };
 
@@ -102,7 +103,7 @@ impl Folder {
     pub async fn api_keys(&self, config: &Config) -> anyhow::Result<ApiKeys> {
         let path = self.path("keys/api.json");
         let keys = if path.exists() {
-            serde_json::from_str(&std::fs::read_to_string(&path)?)
+            serde_json::from_str(read_secret(&path, "the API keys")?.expose_secret())
                 .context("keys/api.json is damaged; delete it")?
         } else {
             let make = || random_text().map(|t| format!("TGRX-{t}"));
