@@ -2,6 +2,7 @@
 //! `argus dev` as a process of its own and speaks REST, WebSocket and JSON-RPC with it.
 
 mod chain;
+mod next;
 mod platform;
 mod report;
 mod source;
@@ -166,15 +167,9 @@ async fn story(
         rows.len(),
         watcher.frames
     ));
-    show::line(NEXT);
+    show::line(next::steps(&std::env::current_exe()?));
     Ok(())
 }
-
-const NEXT: &str = "What to try next:\n  \
-    argus dev                          leave it running; it prints keys and a curl line\n  \
-    argus module run my-script.ts      run a script of yours in the sandbox\n  \
-    argus module publish my-script.ts  and give it a CID\n  \
-    argus job create job.json          make a job of it (README.md has bodies to start from)";
 
 /// The body of POST /api/jobs, as any client writes it.
 fn job(

@@ -120,6 +120,12 @@ fn say(what: &str, text: &str) {
     show::progress(format!("  {what:<10} {text}"));
 }
 
+/// Whose jobs the keys of a development platform list.
+#[cfg(test)]
+pub fn first_user() -> argus_domain::Address {
+    accounts::users().next().map(|account| account.address).unwrap_or_default()
+}
+
 /// Makes or reads a key of a development folder.
 fn key(path: &std::path::Path) -> anyhow::Result<argus_evm::LocalSigner> {
     if path.exists() { keygen::read_key(path) } else { keygen::create_key(path) }
