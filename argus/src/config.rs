@@ -365,7 +365,7 @@ mod tests {
                 "policy.keepers must be a whole number from 1 to 32",
                 "links.aggregator must be a URL like http://host:9000",
                 "chains[0].name is no setting: correct its name or remove it; a chain has id, rpc,",
-                "chains[0].id must be a whole number from 1 to 4294967295, not nothing",
+                "chains[0].id is missing: give a whole number from 1 to 4294967295",
                 "chains[0].rpc must be a list of http, https, ws or wss URLs",
                 "chains[0].confirmations must be a whole number",
                 "chains[0].settle_secs must be a whole number from 0 to 3600",

@@ -89,11 +89,7 @@ fn contracts(r: &mut Reader<'_>) -> Option<Contracts> {
         r.faults.push(format!("{name} is missing: give all four of {all}, or none of them"));
     }
     let mut address = |name: &str| {
-        if given.iter().any(|given| *given == name) {
-            r.parsed::<Address>(name, "an address in quotes")
-        } else {
-            Address::ZERO
-        }
+        if given.contains(&name) { r.parsed::<Address>(name, "an address in quotes") } else { Address::ZERO }
     };
     Some(Contracts {
         executor: address("executor"),

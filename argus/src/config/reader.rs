@@ -28,8 +28,11 @@ impl Reader<'_> {
 
     /// Notes what a setting must be, and what it is.
     pub fn fault(&mut self, name: &str, wanted: &str) {
-        let found = self.value(name).map_or_else(|| "nothing".to_owned(), ToString::to_string);
-        self.faults.push(format!("{name} must be {wanted}, not {found}"));
+        let fault = match self.value(name) {
+            None => format!("{name} is missing: give {wanted}"),
+            Some(found) => format!("{name} must be {wanted}, not {found}"),
+        };
+        self.faults.push(fault);
     }
 
     /// Text.
