@@ -59,6 +59,10 @@ fn module_run_says_by_its_exit_code_how_a_script_ended() {
         let limited = run(&["gives.ts", "--max-fuel", "1000"]).await;
         assert_eq!((limited.code, report(&limited.json())), (1, (false, false)), "{limited:?}");
         assert!(limited.json()["error"].as_str().is_some_and(|e| e.contains("fuel")), "{limited:?}");
+        // One that no run may have is refused with its range, and nothing runs.
+        let refused = run(&["gives.ts", "--max-wall", "0"]).await;
+        assert!(refused.code == 2 && refused.out.is_empty(), "{refused:?}");
+        assert!(refused.err.contains("seconds from 1 to 60"), "{refused:?}");
         replays(place).await;
     });
 }
@@ -88,6 +92,7 @@ fn keys_and_tables_are_made_once() {
         let again = argus(place, &[], &["keeper", "keygen", "--json", "--out", "k.key"]).await;
         assert!(again.code == 1 && again.err.contains("never overwritten"), "{again:?}");
         assert_eq!(std::fs::read_to_string(place.join("k.key")).expect("the key file"), secret);
+        opened_key(place).await;
 
         let set = ["--set", "data_dir = \"data\""];
         for _ in 0..2 {
@@ -99,6 +104,23 @@ fn keys_and_tables_are_made_once() {
         let verify = argus(place, &[], &[&["migrate", "verify", "--json"], &set[..]].concat()).await;
         assert_eq!(verify.code, 0, "{verify:?}");
     });
+}
+
+/// A key that others can read starts no keeper.
+async fn opened_key(place: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::copy(place.join("k.key"), place.join("t.token")).expect("a token that is closed");
+    std::fs::set_permissions(place.join("k.key"), std::fs::Permissions::from_mode(0o644)).expect("changed");
+    let settings = [
+        "data_dir = \".\"",
+        "keeper.key_files = [\"k.key\"]",
+        "keeper.platform = \"0x000000000000000000000000000000000000000a\"",
+        "links.aggregator = \"http://127.0.0.1:9\"",
+        "links.keeper_token_file = \"t.token\"",
+    ];
+    let args: Vec<&str> = ["keeper"].into_iter().chain(settings.iter().flat_map(|s| ["--set", s])).collect();
+    let refused = argus(place, &[], &args).await;
+    assert!(refused.code == 1 && refused.err.contains("k.key` closes it"), "{refused:?}");
 }
 
 #[test]
@@ -114,6 +136,14 @@ async fn from_the_shell(topology: Topology) {
     std::fs::write(place.join("gives.ts"), GIVES).expect("written");
     let published = shell(&["module", "publish", "--json", "gives.ts"]).await;
     let cid = published["cid"].as_str().expect("a CID").to_owned();
+    // What is published runs by its name where its file is not.
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    for name in [cid.clone(), format!("ipfs://{cid}")] {
+        let environment =
+            [("ARGUS_API_URL", platform.said("/api")), ("ARGUS_API_KEY", platform.said("/keys/user"))];
+        let ran = argus(elsewhere.path(), &environment, &["module", "run", "--json", &name]).await;
+        assert_eq!((ran.code, &ran.json()["arguments"]), (0, &serde_json::json!(["key", "12"])), "{ran:?}");
+    }
 
     let mut job = jobs::scripted(&platform, &format!("ipfs://{cid}"), 1, 1);
     job.as_object_mut().expect("an object").remove("job_id");
