@@ -1,7 +1,7 @@
 //! The platform: started, stopped and looked at.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,7 +16,7 @@ use argus_domain::{
 use argus_machine::{backoff::Backoff, dispatch};
 use argus_memory::{MemoryArchive, MemoryBus, MemoryContent, MemoryJournal, MemoryStore, SystemClock};
 use argus_ports::{ChainReader, ChainWriter, Clock, KeeperStore, TaskStore};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinSet};
 
 use crate::{
     chain::{CHAIN, EXECUTOR, TestChain},
@@ -50,6 +50,8 @@ pub struct World {
     pub keepers: BTreeMap<u8, (argus_keeper::Handle, AbortHandle)>,
     services: BTreeMap<&'static str, AbortHandle>,
     tasks: JoinSet<()>,
+    /// Told to stop.
+    stopped: HashSet<Id>,
 }
 
 impl Default for World {
@@ -66,6 +68,7 @@ impl Default for World {
             keepers: BTreeMap::new(),
             services: BTreeMap::new(),
             tasks: JoinSet::new(),
+            stopped: HashSet::new(),
         }
     }
 }
@@ -188,7 +191,7 @@ impl World {
             ..argus_keeper::Config::new(argus_ports::Signer::address(&PLATFORM))
         };
         if let Some((_, old)) = self.keepers.remove(&key) {
-            old.abort();
+            self.abort(&old);
         }
         let (handle, future) = argus_keeper::new(config, ports);
         let task = self.tasks.spawn(async move { future.await.expect("a keeper") });
@@ -198,12 +201,39 @@ impl World {
     /// Ends a service as abruptly as its process would.
     pub fn stop(&mut self, service: &'static str) {
         if let Some(task) = self.services.remove(service) {
-            task.abort();
+            self.abort(&task);
         }
         match service {
             "dispatcher" => self.dispatcher.set(None),
             "aggregator" => self.aggregator.set(None),
             other => panic!("no service {other}"),
+        }
+    }
+
+    /// Asks a keeper to end.
+    pub fn stop_keeper(&mut self, key: u8) {
+        let (handle, task) = &self.keepers[&key];
+        self.stopped.insert(task.id());
+        handle.stop();
+    }
+
+    fn abort(&mut self, task: &AbortHandle) {
+        self.stopped.insert(task.id());
+        task.abort();
+    }
+
+    /// Looks whether all services are still there. One that was told to stop may have come to its own end before it
+    /// was cut off: its inbox closes at the same moment.
+    ///
+    /// # Panics
+    /// Where one has failed, or has ended and was not told to.
+    fn look_after_services(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            let (id, failed) = match ended {
+                Ok((id, ())) => (id, false),
+                Err(error) => (error.id(), error.is_panic()),
+            };
+            assert!(!failed && self.stopped.remove(&id), "a service has ended");
         }
     }
 
@@ -230,9 +260,7 @@ impl World {
             if is(&state) {
                 return state;
             }
-            while let Some(ended) = self.tasks.try_join_next() {
-                assert!(ended.is_err_and(|e| e.is_cancelled()), "a service has ended");
-            }
+            self.look_after_services();
             assert!(Instant::now() < give_up, "not {what} within {within:?}: {state:#?}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

@@ -131,7 +131,7 @@ async fn when_the_performer_is_silent_the_next_one_acts() {
     let first = agreed.handoff.expect("handed off").keeper;
     if world.chain.executions(ids[0]).is_empty() {
         world.chain.mute(first.0);
-        world.keepers[&first.0.0[0]].0.stop();
+        world.stop_keeper(first.0.0[0]);
     }
     let executed = async {
         while world.chain.executions(ids[0]).is_empty() {
