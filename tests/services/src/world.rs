@@ -1,8 +1,7 @@
 //! The platform: started, stopped and looked at.
 
 use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
+    collections::{BTreeMap, BTreeSet, HashSet},
     time::{Duration, Instant},
 };
 
@@ -13,24 +12,45 @@ use argus_domain::{
     status::TaskState,
     time::Timestamp,
 };
-use argus_machine::{backoff::Backoff, dispatch};
 use argus_memory::{MemoryArchive, MemoryBus, MemoryContent, MemoryJournal, MemoryStore, SystemClock};
-use argus_ports::{ChainReader, ChainWriter, Clock, KeeperStore, TaskStore};
+use argus_ports::{Clock, KeeperStore, TaskStore};
 use tokio::task::{AbortHandle, Id, JoinSet};
 
 use crate::{
-    chain::{CHAIN, EXECUTOR, TestChain},
+    chain::{CHAIN, TestChain},
     links::Switch,
     runner::TestRunner,
     signer::TestSigner,
+    store::Stores,
+    witness::Witness,
 };
 
 /// The platform's key.
 pub const PLATFORM: TestSigner = TestSigner(0xaa);
 
+/// Within this all keepers are live, or they will never be.
+const LIVE_WITHIN: Duration = Duration::from_secs(10);
+
+/// What is not the same in every test.
+#[derive(Clone)]
+pub struct Settings {
+    /// How stores behave.
+    pub stores: Stores,
+    /// A performer may be silent for so long.
+    pub patience: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { stores: Stores::default(), patience: Duration::from_secs(2) }
+    }
+}
+
 /// Everything of one platform.
 pub struct World {
-    /// Jobs, tasks, keepers.
+    /// Sees that nothing leaves too early.
+    pub witness: Witness,
+    /// Jobs, tasks, keepers: as a test looks at them, at once and unseen.
     pub store: MemoryStore,
     /// Who is told what.
     pub bus: MemoryBus,
@@ -48,15 +68,25 @@ pub struct World {
     pub aggregator: Switch<argus_aggregator::Handle>,
     /// Running keepers.
     pub keepers: BTreeMap<u8, (argus_keeper::Handle, AbortHandle)>,
-    services: BTreeMap<&'static str, AbortHandle>,
-    tasks: JoinSet<()>,
+    pub(crate) services: BTreeMap<&'static str, AbortHandle>,
+    pub(crate) tasks: JoinSet<()>,
+    pub(crate) stores: Stores,
     /// Told to stop.
     stopped: HashSet<Id>,
 }
 
-impl Default for World {
-    fn default() -> Self {
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.witness.assert_unbroken();
+        }
+    }
+}
+
+impl World {
+    fn new(stores: Stores) -> Self {
         Self {
+            witness: Witness::default(),
             store: MemoryStore::new(),
             bus: MemoryBus::new(),
             content: MemoryContent::new(),
@@ -68,40 +98,46 @@ impl Default for World {
             keepers: BTreeMap::new(),
             services: BTreeMap::new(),
             tasks: JoinSet::new(),
+            stores,
             stopped: HashSet::new(),
         }
     }
-}
 
-/// Now, by the system's clock.
-pub fn now() -> Timestamp {
-    SystemClock.now()
-}
-
-impl World {
     /// Dispatcher and aggregator, and these keepers with what scripts print at each.
     pub async fn start(keepers: &[(u8, TestRunner)]) -> Self {
-        let mut world = Self::default();
+        Self::start_with(Settings::default(), keepers).await
+    }
+
+    /// The same with other settings.
+    pub async fn start_with(settings: Settings, keepers: &[(u8, TestRunner)]) -> Self {
+        let mut world = Self::new(settings.stores);
         // A chain has blocks.
         for n in 0..3u8 {
             world.chain.emit(argus_domain::B256::repeat_byte(n + 1), Vec::new());
         }
         world.start_aggregator();
-        world.start_dispatcher(Duration::from_secs(2));
+        world.start_dispatcher(settings.patience);
         for (key, runner) in keepers {
             world.register(*key).await;
             world.start_keeper(*key, runner.clone());
         }
-        for (handle, _) in world.keepers.values() {
-            tokio::time::timeout(Duration::from_secs(5), handle.connected()).await.expect("connected");
-        }
+        tokio::time::timeout(LIVE_WITHIN, world.all_live()).await.expect("all keepers are live");
         world
+    }
+
+    /// Waits until the dispatcher was told of all keepers. One that is connected is not yet live for it, and a task
+    /// that it takes in before is given to fewer.
+    async fn all_live(&self) {
+        let all: BTreeSet<_> = self.keepers.keys().map(|key| keeper(*key)).collect();
+        while self.witness.live() != all {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Puts a keeper into the keeper set.
     pub async fn register(&self, key: u8) {
         let row = KeeperRecord {
-            keeper: KeeperId(Address::repeat_byte(key)),
+            keeper: keeper(key),
             name: format!("keeper {key}"),
             stake: 1_000,
             chains: [CHAIN].into(),
@@ -109,93 +145,6 @@ impl World {
             registered_at: now(),
         };
         KeeperStore::put(&self.store, vec![row]).await.expect("registered");
-    }
-
-    /// Starts the aggregator, or another one in its place.
-    pub fn start_aggregator(&mut self) {
-        let ports = argus_aggregator::Ports {
-            clock: Arc::new(SystemClock),
-            signer: Arc::new(PLATFORM),
-            tasks: Arc::new(self.store.clone()),
-            keepers: Arc::new(self.store.clone()),
-            archive: Arc::new(self.archive.clone()),
-            outcomes: Arc::new(self.dispatcher.clone()),
-        };
-        let config = argus_aggregator::Config {
-            executors: [(CHAIN, EXECUTOR)].into(),
-            ..argus_aggregator::Config::default()
-        };
-        self.stop("aggregator");
-        let (handle, future) = argus_aggregator::new(config, ports);
-        self.aggregator.set(Some(handle));
-        let task = self.tasks.spawn(async move { future.await.expect("the aggregator") });
-        self.services.insert("aggregator", task);
-    }
-
-    /// Starts the dispatcher, or another one in its place. A performer may be silent for `patience`.
-    pub fn start_dispatcher(&mut self, patience: Duration) {
-        let ports = argus_dispatcher::Ports {
-            clock: Arc::new(SystemClock),
-            tasks: Arc::new(self.store.clone()),
-            jobs: Arc::new(self.store.clone()),
-            bus: Arc::new(self.bus.clone()),
-            aggregate: Arc::new(self.aggregator.clone()),
-            readers: [(CHAIN, Arc::new(self.chain.clone()) as Arc<dyn ChainReader>)].into(),
-        };
-        let machine = dispatch::Config {
-            agree: Duration::from_secs(3),
-            patience,
-            landing: patience,
-            remind: Duration::from_secs(1),
-            backoff: Backoff::new(Duration::from_millis(50), Duration::from_millis(200)),
-            ..dispatch::Config::default()
-        };
-        let config = argus_dispatcher::Config {
-            machine,
-            rescan: Duration::from_millis(500),
-            head: Duration::from_millis(200),
-            keepers: Duration::from_millis(200),
-            ..argus_dispatcher::Config::default()
-        };
-        self.stop("dispatcher");
-        let (handle, future) = argus_dispatcher::new(config, ports);
-        self.dispatcher.set(Some(handle));
-        let task = self.tasks.spawn(async move { future.await.expect("the dispatcher") });
-        self.services.insert("dispatcher", task);
-    }
-
-    /// Starts a keeper, or the same one again with the journal that it had.
-    pub fn start_keeper(&mut self, key: u8, runner: TestRunner) {
-        let signer = TestSigner(key);
-        let chain = Arc::new(self.chain.clone());
-        let ports = argus_keeper::Ports {
-            clock: Arc::new(SystemClock),
-            link: Arc::new(self.aggregator.clone()),
-            signer: Arc::new(signer),
-            journal: Arc::new(self.journals.entry(key).or_default().clone()),
-            content: Arc::new(self.content.clone()),
-            runner: Arc::new(runner),
-            readers: [(CHAIN, chain.clone() as Arc<dyn ChainReader>)].into(),
-            writers: [(CHAIN, chain as Arc<dyn ChainWriter>)].into(),
-        };
-        let config = argus_keeper::Config {
-            executors: [(CHAIN, EXECUTOR)].into(),
-            capacity: 64,
-            reconnect: (Duration::from_millis(20), Duration::from_millis(200)),
-            fees: argus_keeper::Fees {
-                look: Duration::from_millis(50),
-                resend_after: Duration::from_millis(300),
-                confirmations: 1,
-                ..argus_keeper::Fees::default()
-            },
-            ..argus_keeper::Config::new(argus_ports::Signer::address(&PLATFORM))
-        };
-        if let Some((_, old)) = self.keepers.remove(&key) {
-            self.abort(&old);
-        }
-        let (handle, future) = argus_keeper::new(config, ports);
-        let task = self.tasks.spawn(async move { future.await.expect("a keeper") });
-        self.keepers.insert(key, (handle, task));
     }
 
     /// Ends a service as abruptly as its process would.
@@ -217,7 +166,7 @@ impl World {
         handle.stop();
     }
 
-    fn abort(&mut self, task: &AbortHandle) {
+    pub(crate) fn abort(&mut self, task: &AbortHandle) {
         self.stopped.insert(task.id());
         task.abort();
     }
@@ -246,7 +195,7 @@ impl World {
     /// Waits until a task is as asked.
     ///
     /// # Panics
-    /// After `within`, or when a service has ended.
+    /// After `within`, when a service has ended, or when something left too early.
     pub async fn until(
         &mut self,
         task: TaskId,
@@ -261,10 +210,21 @@ impl World {
                 return state;
             }
             self.look_after_services();
+            self.witness.assert_unbroken();
             assert!(Instant::now() < give_up, "not {what} within {within:?}: {state:#?}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
+}
+
+/// Now, by the system's clock.
+pub fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+/// The keeper with this key.
+pub fn keeper(key: u8) -> KeeperId {
+    KeeperId(Address::repeat_byte(key))
 }
 
 /// A number as calldata's last word.

@@ -1,0 +1,121 @@
+//! How the services of a world are wired: real services over witnessed stores and links.
+
+use std::{sync::Arc, time::Duration};
+
+use argus_machine::{backoff::Backoff, dispatch};
+use argus_memory::SystemClock;
+use argus_ports::{ChainReader, ChainWriter};
+
+use crate::{
+    chain::{CHAIN, EXECUTOR},
+    links::{Heard, Spoken},
+    runner::TestRunner,
+    signer::TestSigner,
+    store::{WitnessedJournal, WitnessedTasks},
+    witness::Writer,
+    world::{PLATFORM, World, keeper},
+};
+
+impl World {
+    /// Starts the aggregator, or another one in its place.
+    pub fn start_aggregator(&mut self) {
+        let ports = argus_aggregator::Ports {
+            clock: Arc::new(SystemClock),
+            signer: Arc::new(PLATFORM),
+            tasks: self.tasks_of(Writer::Aggregator),
+            keepers: Arc::new(self.store.clone()),
+            archive: Arc::new(self.archive.clone()),
+            outcomes: self.heard(self.dispatcher.clone()),
+        };
+        let config = argus_aggregator::Config {
+            executors: [(CHAIN, EXECUTOR)].into(),
+            ..argus_aggregator::Config::default()
+        };
+        self.stop("aggregator");
+        let (handle, future) = argus_aggregator::new(config, ports);
+        self.aggregator.set(Some(handle));
+        let task = self.tasks.spawn(async move { future.await.expect("the aggregator") });
+        self.services.insert("aggregator", task);
+    }
+
+    /// Starts the dispatcher, or another one in its place. A performer may be silent for `patience`.
+    pub fn start_dispatcher(&mut self, patience: Duration) {
+        let ports = argus_dispatcher::Ports {
+            clock: Arc::new(SystemClock),
+            tasks: self.tasks_of(Writer::Dispatcher),
+            jobs: Arc::new(self.store.clone()),
+            bus: self.heard(self.bus.clone()),
+            aggregate: self.heard(self.aggregator.clone()),
+            readers: [(CHAIN, Arc::new(self.chain.clone()) as Arc<dyn ChainReader>)].into(),
+        };
+        let machine = dispatch::Config {
+            agree: Duration::from_secs(3),
+            patience,
+            landing: patience,
+            remind: Duration::from_secs(1),
+            backoff: Backoff::new(Duration::from_millis(50), Duration::from_millis(200)),
+            ..dispatch::Config::default()
+        };
+        let config = argus_dispatcher::Config {
+            machine,
+            rescan: Duration::from_millis(500),
+            head: Duration::from_millis(200),
+            keepers: Duration::from_millis(200),
+            ..argus_dispatcher::Config::default()
+        };
+        self.stop("dispatcher");
+        let (handle, future) = argus_dispatcher::new(config, ports);
+        self.dispatcher.set(Some(handle));
+        let task = self.tasks.spawn(async move { future.await.expect("the dispatcher") });
+        self.services.insert("dispatcher", task);
+    }
+
+    /// Starts a keeper, or the same one again with the journal that it had.
+    pub fn start_keeper(&mut self, key: u8, runner: TestRunner) {
+        let signer = TestSigner(key);
+        let journal = Arc::new(self.journals.entry(key).or_default().clone());
+        let journal = WitnessedJournal::new(journal, self.witness.clone(), keeper(key), &self.stores);
+        let writer = self.spoken(key, self.chain.clone());
+        let ports = argus_keeper::Ports {
+            clock: Arc::new(SystemClock),
+            link: self.spoken(key, self.aggregator.clone()),
+            signer: Arc::new(signer),
+            journal: Arc::new(journal),
+            content: Arc::new(self.content.clone()),
+            runner: Arc::new(runner),
+            readers: [(CHAIN, Arc::new(self.chain.clone()) as Arc<dyn ChainReader>)].into(),
+            writers: [(CHAIN, writer as Arc<dyn ChainWriter>)].into(),
+        };
+        let config = argus_keeper::Config {
+            executors: [(CHAIN, EXECUTOR)].into(),
+            capacity: 64,
+            reconnect: (Duration::from_millis(20), Duration::from_millis(200)),
+            fees: argus_keeper::Fees {
+                look: Duration::from_millis(50),
+                resend_after: Duration::from_millis(300),
+                confirmations: 1,
+                ..argus_keeper::Fees::default()
+            },
+            ..argus_keeper::Config::new(argus_ports::Signer::address(&PLATFORM))
+        };
+        if let Some((_, old)) = self.keepers.remove(&key) {
+            self.abort(&old);
+        }
+        let (handle, future) = argus_keeper::new(config, ports);
+        let task = self.tasks.spawn(async move { future.await.expect("a keeper") });
+        self.keepers.insert(key, (handle, task));
+    }
+
+    fn tasks_of(&self, writer: Writer) -> Arc<WitnessedTasks> {
+        let store = Arc::new(self.store.clone());
+        Arc::new(WitnessedTasks::new(store, self.witness.clone(), writer, &self.stores))
+    }
+
+    fn heard<L>(&self, link: L) -> Arc<Heard<L>> {
+        Arc::new(Heard { link, witness: self.witness.clone() })
+    }
+
+    fn spoken<L>(&self, key: u8, link: L) -> Arc<Spoken<L>> {
+        Arc::new(Spoken { link, witness: self.witness.clone(), keeper: keeper(key) })
+    }
+}
