@@ -1,0 +1,173 @@
+//! Over stores that are slow, fail or were written to by somebody else: nothing leaves before what it rests on is
+//! durable, whichever way services wait for it. Every message is held to that by the world's witness.
+
+use std::{sync::Arc, time::Duration};
+
+use argus_domain::{
+    ids::TaskId,
+    job::{Job, Mode},
+    keccak256,
+    status::TaskState,
+    task::{AgreedHow, Fact, Settlement, Verdict},
+    time::Timestamp,
+};
+use argus_ports::{ChangeKind, ContentStore, Dispatch, EventBus, Room, TaskStore};
+use argus_services_tests::{
+    jobs::{job, open, with_script},
+    runner::TestRunner,
+    store::{Rival, Stores},
+    witness::Writer,
+    world::{Settings, World, now},
+};
+use serde_json::json;
+
+const WITHIN: Duration = Duration::from_secs(60);
+
+/// The slowest call to a store here.
+const SLOWEST_MS: u64 = 25;
+
+/// Tasks of each job.
+const TASKS: u32 = 24;
+
+/// Whose calls must have overtaken each other for the tests to show what they claim. Who waits for one call before it
+/// makes the next has no place here.
+fn overtakes(writer: Writer) -> bool {
+    match writer {
+        Writer::Claims(_) => true,
+        Writer::Dispatcher | Writer::Aggregator | Writer::Intents(_) => false,
+    }
+}
+
+fn minute_ago() -> Timestamp {
+    Timestamp(now().0 - 60_000)
+}
+
+/// Three keepers that are told something else each.
+async fn world(stores: Stores) -> World {
+    let keepers = [(1, 100), (2, 103), (3, 101)].map(|(key, n)| (key, TestRunner::printing(json!([n]))));
+    // Nobody loses patience: whatever happens twice is a fault then.
+    World::start_with(Settings { stores, patience: Duration::from_secs(60) }, &keepers).await
+}
+
+/// A job in mode `Solo`, one with a call that is equal everywhere, and one whose keepers have to meet in the middle.
+async fn jobs(world: &World) -> [(Job, AgreedHow); 3] {
+    let source = ContentStore::put(&world.content, bytes::Bytes::from_static(b"script")).await.expect("put");
+    let mut solo = job(1, minute_ago());
+    solo.policy.mode = Mode::Solo;
+    let equal = job(2, minute_ago());
+    let live = with_script(job(3, minute_ago()), source);
+    [(solo, AgreedHow::Solo), (equal, AgreedHow::Equal), (live, AgreedHow::Median)]
+}
+
+/// Opens and submits tasks of all jobs, those of different jobs side by side.
+async fn submit(world: &World, jobs: &[(Job, AgreedHow)]) -> Vec<(TaskId, AgreedHow)> {
+    let mut by_job = Vec::new();
+    for (job, how) in jobs {
+        let ids = open(&world.store, job, TASKS, now()).await;
+        by_job.push(ids.into_iter().map(|id| (id, *how)).collect::<Vec<_>>());
+    }
+    let tasks: Vec<_> =
+        (0..TASKS as usize).flat_map(|n| by_job.iter().map(move |tasks| tasks[n])).collect();
+    for few in tasks.chunks(5) {
+        let ids: Vec<_> = few.iter().map(|(id, _)| *id).collect();
+        world.dispatcher.get().expect("on").submit(&ids).await.expect("taken");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    tasks
+}
+
+fn told_and_left(state: &TaskState) -> bool {
+    state.announced && !state.broadcasts.is_empty()
+}
+
+/// Waits until all tasks were announced and have left; each once, and called once.
+async fn all_called_once(world: &mut World, tasks: &[(TaskId, AgreedHow)]) {
+    for (id, how) in tasks {
+        let state = world.until(*id, WITHIN, "announced and broadcast", told_and_left).await;
+        assert_eq!(state.agreed().expect("agreed").how, *how, "{id}");
+    }
+    let of_solo = tasks.iter().filter(|(_, how)| *how == AgreedHow::Solo).count();
+    for (id, how) in tasks {
+        let state = world.state(*id).await;
+        assert_eq!(state.broadcasts.len(), 1, "{id}");
+        let calldata = &state.agreed().expect("agreed").call.calldata;
+        let (called, times) = match how {
+            // No executor is asked, and the target counts equal calls together.
+            AgreedHow::Solo => (TaskId(keccak256(calldata)), of_solo),
+            AgreedHow::Equal | AgreedHow::Median | AgreedHow::Tolerance | AgreedHow::Performer => (*id, 1),
+        };
+        assert_eq!(world.chain.executions(called).len(), times, "{id}");
+    }
+    assert_eq!(world.chain.refused(), 0);
+}
+
+/// Verdicts as those who watch heard of them.
+async fn heard(world: &World, job: &Job) -> Vec<(TaskId, Timestamp)> {
+    let changes = world.bus.since(Room::Job(job.id), 0, 10_000).await.expect("kept");
+    let settled = changes.into_iter().filter(|(_, change)| change.kind == ChangeKind::Settled);
+    settled.map(|(_, change)| (change.task, change.at)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_that_overtake_each_other_leave_nothing_early_and_nothing_twice() {
+    for seed in [1, 2] {
+        let mut world = world(Stores::slow(seed, SLOWEST_MS)).await;
+        let jobs = jobs(&world).await;
+        let tasks = submit(&world, &jobs).await;
+        all_called_once(&mut world, &tasks).await;
+        for (job, _) in &jobs {
+            assert_eq!(heard(&world, job).await.len(), TASKS as usize);
+        }
+        let (overtaken, at_once) = (world.witness.overtaken(overtakes), world.witness.at_once(overtakes));
+        assert!(overtaken > 0 && at_once > 1, "{overtaken} calls overtook others, {at_once} at once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_now_and_then_is_not_there_changes_nothing() {
+    let mut stores = Stores::slow(3, 5);
+    stores.tasks.failing = 25;
+    stores.intents.failing = 25;
+    let mut world = world(stores).await;
+    let jobs = jobs(&world).await;
+    let tasks = submit(&world, &jobs).await;
+    all_called_once(&mut world, &tasks).await;
+}
+
+/// Of a verdict of agreement: somebody else was first for two of three tasks.
+fn rival_verdict(task: TaskId) -> Option<Verdict> {
+    match task.0.0[0] % 3 {
+        0 => Some(Verdict::Withdrawn("by somebody else".to_owned())),
+        1 => Some(Verdict::Failed("for somebody else".to_owned())),
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_verdict_that_stands_is_announced_and_no_other_is_acted_on() {
+    let before = minute_ago();
+    let rival: Rival = Arc::new(move |fact| {
+        let Fact::Settled(ours) = fact else { return None };
+        let settle = |verdict| Fact::Settled(Settlement { task: ours.task, at: before, verdict });
+        rival_verdict(ours.task).map(settle)
+    });
+    let mut world = world(Stores { rival: Some(rival), ..Stores::slow(4, SLOWEST_MS) }).await;
+    let jobs = jobs(&world).await;
+    let tasks = submit(&world, &jobs).await;
+    let (theirs, ours): (Vec<_>, Vec<_>) = tasks.iter().partition(|(id, _)| rival_verdict(*id).is_some());
+    assert!(theirs.len() > 10 && ours.len() > 10, "{} and {}", theirs.len(), ours.len());
+    all_called_once(&mut world, &ours).await;
+    for (id, _) in &theirs {
+        let state = world.until(*id, WITHIN, "announced", |s| s.announced).await;
+        assert_eq!(state.verdict, rival_verdict(*id).map(|verdict| (verdict, before)), "{id}");
+        let facts = world.store.tasks(&[*id]).await.expect("read").remove(0).facts;
+        assert!(!facts.iter().any(|f| matches!(f, Fact::HandedOff(_) | Fact::Broadcast(_))), "{facts:?}");
+        assert!(world.chain.executions(*id).is_empty());
+    }
+    for (job, _) in &jobs {
+        let heard = heard(&world, job).await;
+        assert_eq!(heard.len(), TASKS as usize, "one verdict of each");
+        let right = heard.iter().all(|(task, at)| (*at == before) == rival_verdict(*task).is_some());
+        assert!(right, "{heard:?}");
+    }
+}
