@@ -33,9 +33,12 @@ use argus_ports::{
 use argus_services_tests::{
     chain::{CHAIN, EXECUTOR, TestChain},
     jobs::{job, with_script},
+    links::Spoken,
     runner::{ENGINE, TestRunner},
     signer::TestSigner,
-    world::{PLATFORM, now},
+    store::{Stores, WitnessedJournal},
+    witness::Witness,
+    world::{PLATFORM, keeper, now},
 };
 use async_trait::async_trait;
 use serde_json::json;
@@ -63,14 +66,27 @@ impl KeeperLink for Link {
     }
 }
 
+/// A journal takes so long at most: what does not wait for it is seen to.
+const JOURNAL_MS: u64 = 10;
+
 #[derive(Default)]
 struct Bench {
     chain: TestChain,
     journal: MemoryJournal,
     content: MemoryContent,
+    witness: Witness,
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.witness.assert_unbroken();
+        }
+    }
 }
 
 struct Running {
+    witness: Witness,
     stream: PlatformEnd,
     _tasks: JoinSet<()>,
 }
@@ -87,16 +103,19 @@ impl Bench {
     /// Starts the keeper; dropping what is returned ends it as abruptly as its process would.
     async fn start(&self, runner: TestRunner) -> Running {
         let (sender, mut sessions) = mpsc::channel(4);
-        let chain = Arc::new(self.chain.clone());
+        let (witness, stores) = (self.witness.clone(), Stores::slow(7, JOURNAL_MS));
+        let journal =
+            WitnessedJournal::new(Arc::new(self.journal.clone()), witness.clone(), keeper(KEEPER), &stores);
+        let writer = Spoken { link: self.chain.clone(), witness: witness.clone(), keeper: keeper(KEEPER) };
         let ports = argus_keeper::Ports {
             clock: Arc::new(SystemClock),
             link: Arc::new(Link(sender)),
             signer: Arc::new(TestSigner(KEEPER)),
-            journal: Arc::new(self.journal.clone()),
+            journal: Arc::new(journal),
             content: Arc::new(self.content.clone()),
             runner: Arc::new(runner),
-            readers: [(CHAIN, chain.clone() as Arc<dyn ChainReader>)].into(),
-            writers: [(CHAIN, chain as Arc<dyn ChainWriter>)].into(),
+            readers: [(CHAIN, Arc::new(self.chain.clone()) as Arc<dyn ChainReader>)].into(),
+            writers: [(CHAIN, Arc::new(writer) as Arc<dyn ChainWriter>)].into(),
         };
         let config = argus_keeper::Config {
             executors: [(CHAIN, EXECUTOR)].into(),
@@ -116,7 +135,7 @@ impl Bench {
             timeout(Duration::from_secs(5), sessions.recv()).await.expect("dialled").expect("a stream");
         // The link lives on: a keeper whose stream ends would dial again.
         tasks.spawn(async move { while sessions.recv().await.is_some() {} });
-        Running { stream, _tasks: tasks }
+        Running { witness, stream, _tasks: tasks }
     }
 
     async fn assignment(&self) -> Assignment {
@@ -165,7 +184,11 @@ impl Running {
             loop {
                 match self.stream.receive().await.expect("the stream is up") {
                     FromKeeper::Heartbeat { .. } => {}
-                    answer => return answer,
+                    answer => {
+                        self.witness.says(keeper(KEEPER), &answer);
+                        self.witness.assert_unbroken();
+                        return answer;
+                    }
                 }
             }
         };
