@@ -26,6 +26,9 @@ const WITHIN: Duration = Duration::from_secs(60);
 /// The slowest call to a store here.
 const SLOWEST_MS: u64 = 25;
 
+/// Nobody loses patience: whatever happens twice is a fault then.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Tasks of each job.
 const TASKS: u32 = 24;
 
@@ -42,11 +45,14 @@ fn minute_ago() -> Timestamp {
     Timestamp(now().0 - 60_000)
 }
 
-/// Three keepers that are told something else each.
+/// What a keeper's scripts print: each is told something else.
+fn runner(key: u8) -> TestRunner {
+    TestRunner::printing(json!([100 + u32::from(key)]))
+}
+
 async fn world(stores: Stores) -> World {
-    let keepers = [(1, 100), (2, 103), (3, 101)].map(|(key, n)| (key, TestRunner::printing(json!([n]))));
-    // Nobody loses patience: whatever happens twice is a fault then.
-    World::start_with(Settings { stores, patience: Duration::from_secs(60) }, &keepers).await
+    let keepers = [1, 2, 3].map(|key| (key, runner(key)));
+    World::start_with(Settings { stores, patience: PATIENCE }, &keepers).await
 }
 
 /// A job in mode `Solo`, one with a call that is equal everywhere, and one whose keepers have to meet in the middle.
@@ -66,8 +72,7 @@ async fn submit(world: &World, jobs: &[(Job, AgreedHow)]) -> Vec<(TaskId, Agreed
         let ids = open(&world.store, job, TASKS, now()).await;
         by_job.push(ids.into_iter().map(|id| (id, *how)).collect::<Vec<_>>());
     }
-    let tasks: Vec<_> =
-        (0..TASKS as usize).flat_map(|n| by_job.iter().map(move |tasks| tasks[n])).collect();
+    let tasks: Vec<_> = (0..TASKS as usize).flat_map(|n| by_job.iter().map(move |tasks| tasks[n])).collect();
     for few in tasks.chunks(5) {
         let ids: Vec<_> = few.iter().map(|(id, _)| *id).collect();
         world.dispatcher.get().expect("on").submit(&ids).await.expect("taken");
@@ -82,9 +87,8 @@ fn told_and_left(state: &TaskState) -> bool {
 
 /// Waits until all tasks were announced and have left; each once, and called once.
 async fn all_called_once(world: &mut World, tasks: &[(TaskId, AgreedHow)]) {
-    for (id, how) in tasks {
-        let state = world.until(*id, WITHIN, "announced and broadcast", told_and_left).await;
-        assert_eq!(state.agreed().expect("agreed").how, *how, "{id}");
+    for (id, _) in tasks {
+        world.until(*id, WITHIN, "announced and broadcast", told_and_left).await;
     }
     let of_solo = tasks.iter().filter(|(_, how)| *how == AgreedHow::Solo).count();
     for (id, how) in tasks {
@@ -101,6 +105,12 @@ async fn all_called_once(world: &mut World, tasks: &[(TaskId, AgreedHow)]) {
     assert_eq!(world.chain.refused(), 0);
 }
 
+async fn all_agreed_as_meant(world: &World, tasks: &[(TaskId, AgreedHow)]) {
+    for (id, how) in tasks {
+        assert_eq!(world.state(*id).await.agreed().expect("agreed").how, *how, "{id}");
+    }
+}
+
 /// Verdicts as those who watch heard of them.
 async fn heard(world: &World, job: &Job) -> Vec<(TaskId, Timestamp)> {
     let changes = world.bus.since(Room::Job(job.id), 0, 10_000).await.expect("kept");
@@ -115,6 +125,7 @@ async fn tasks_that_overtake_each_other_leave_nothing_early_and_nothing_twice() 
         let jobs = jobs(&world).await;
         let tasks = submit(&world, &jobs).await;
         all_called_once(&mut world, &tasks).await;
+        all_agreed_as_meant(&world, &tasks).await;
         for (job, _) in &jobs {
             assert_eq!(heard(&world, job).await.len(), TASKS as usize);
         }
@@ -132,6 +143,27 @@ async fn a_store_that_now_and_then_is_not_there_changes_nothing() {
     let jobs = jobs(&world).await;
     let tasks = submit(&world, &jobs).await;
     all_called_once(&mut world, &tasks).await;
+    all_agreed_as_meant(&world, &tasks).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn restarts_while_facts_are_on_their_way_lose_and_repeat_nothing() {
+    let mut world = world(Stores::slow(5, SLOWEST_MS)).await;
+    let jobs = jobs(&world).await;
+    let tasks = submit(&world, &jobs).await;
+    for round in 0..9u8 {
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        let key = 1 + round / 3;
+        match round % 3 {
+            0 => world.start_dispatcher(PATIENCE),
+            1 => world.start_aggregator(),
+            _ => world.start_keeper(key, runner(key)),
+        }
+    }
+    all_called_once(&mut world, &tasks).await;
+    for (job, _) in &jobs {
+        assert_eq!(heard(&world, job).await.len(), TASKS as usize);
+    }
 }
 
 /// Of a verdict of agreement: somebody else was first for two of three tasks.
