@@ -58,7 +58,8 @@ impl Witness {
                 | ChangeKind::Lapsed => true,
             };
             if !holds {
-                let how = format!("{:?} of task {task} was announced before it was durable", change.kind);
+                let how =
+                    format!("{:?} of task {task} was announced and is not what is durable", change.kind);
                 seen.breaks(RECORD_BEFORE_ACT, &how);
             }
         }
@@ -121,7 +122,7 @@ impl Witness {
     }
 
     /// keeper -> aggregator.
-    pub(crate) fn says(&self, keeper: KeeperId, message: &FromKeeper) {
+    pub fn says(&self, keeper: KeeperId, message: &FromKeeper) {
         match message {
             FromKeeper::Answer(answer) => self.answers(keeper, answer),
             FromKeeper::Signed(claim) => self.signs(keeper, claim),

@@ -121,7 +121,7 @@ impl Witness {
     }
 
     /// The store has answered: what stands is durable.
-    pub(crate) fn recorded(&self, facts: &[Fact], answers: &[Recorded]) {
+    pub fn recorded(&self, facts: &[Fact], answers: &[Recorded]) {
         let mut seen = self.seen();
         for (fact, answer) in facts.iter().zip(answers) {
             match answer {
