@@ -1,5 +1,7 @@
 //! Jobs and tasks as the scheduler would open them.
 
+use std::sync::Arc;
+
 use argus_domain::{
     Address, U256, Value,
     ids::{JobId, Occurrence, Serial, TaskId, TaskNumber},
@@ -10,10 +12,9 @@ use argus_domain::{
     task::{Task, TriggerFact},
     time::Timestamp,
 };
-use argus_memory::MemoryStore;
-use argus_ports::{CreateOutcome, JobStore, OpenOutcome, TaskStore};
+use argus_ports::{CreateOutcome, JobStore, OpenOutcome};
 
-use crate::chain::CHAIN;
+use crate::{chain::CHAIN, store::Store};
 
 /// A job that is due every second since `accepted_at`, two of three keepers agreeing.
 pub fn job(id: u64, accepted_at: Timestamp) -> Job {
@@ -73,8 +74,9 @@ fn cursor(job: &Job, revision: u64) -> Cursor {
 }
 
 /// Stores a job and opens its first `count` tasks. Its first instants have to lie in the past.
-pub async fn open(store: &MemoryStore, job: &Job, count: u32, now: Timestamp) -> Vec<TaskId> {
-    let created = JobStore::create(store, vec![(job.clone(), cursor(job, 0))]).await.expect("created");
+pub async fn open(store: &Arc<dyn Store>, job: &Job, count: u32, now: Timestamp) -> Vec<TaskId> {
+    let created =
+        JobStore::create(store.as_ref(), vec![(job.clone(), cursor(job, 0))]).await.expect("created");
     let (CreateOutcome::Created(serials) | CreateOutcome::Same(serials)) = created else {
         panic!("the id is taken: {created:?}");
     };

@@ -16,12 +16,18 @@ use argus_domain::{
     task::{Fact, Task, TaskRecord},
 };
 use argus_ports::{
-    Intent, Journal, Kept, KeptClaim, OpenOutcome, Recorded, StoreError, TaskQuery, TaskStore,
+    Intent, JobStore, Journal, KeeperStore, Kept, KeptClaim, OpenOutcome, Recorded, StoreError, TaskQuery,
+    TaskStore,
 };
 use async_trait::async_trait;
 use tokio::time::sleep;
 
 use crate::witness::{Witness, Writer};
+
+/// What a platform keeps: jobs, tasks and keepers.
+pub trait Store: JobStore + TaskStore + KeeperStore {}
+
+impl<S: JobStore + TaskStore + KeeperStore> Store for S {}
 
 /// How a store answers. By default at once, and always.
 #[derive(Debug, Clone, Copy, Default)]

@@ -23,7 +23,7 @@ impl World {
             clock: Arc::new(SystemClock),
             signer: Arc::new(PLATFORM),
             tasks: self.tasks_of(Writer::Aggregator),
-            keepers: Arc::new(self.store.clone()),
+            keepers: self.store.clone(),
             archive: Arc::new(self.archive.clone()),
             outcomes: self.heard(self.dispatcher.clone()),
         };
@@ -43,7 +43,7 @@ impl World {
         let ports = argus_dispatcher::Ports {
             clock: Arc::new(SystemClock),
             tasks: self.tasks_of(Writer::Dispatcher),
-            jobs: Arc::new(self.store.clone()),
+            jobs: self.store.clone(),
             bus: self.heard(self.bus.clone()),
             aggregate: self.heard(self.aggregator.clone()),
             readers: [(CHAIN, Arc::new(self.chain.clone()) as Arc<dyn ChainReader>)].into(),
@@ -107,8 +107,7 @@ impl World {
     }
 
     fn tasks_of(&self, writer: Writer) -> Arc<WitnessedTasks> {
-        let store = Arc::new(self.store.clone());
-        Arc::new(WitnessedTasks::new(store, self.witness.clone(), writer, &self.stores))
+        Arc::new(WitnessedTasks::new(self.store.clone(), self.witness.clone(), writer, &self.stores))
     }
 
     fn heard<L>(&self, link: L) -> Arc<Heard<L>> {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,7 +14,7 @@ use argus_domain::{
     time::Timestamp,
 };
 use argus_memory::{MemoryArchive, MemoryBus, MemoryContent, MemoryJournal, MemoryStore, SystemClock};
-use argus_ports::{Clock, KeeperStore, TaskStore};
+use argus_ports::{Clock, KeeperStore};
 use tokio::task::{AbortHandle, Id, JoinSet};
 
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     links::Switch,
     runner::TestRunner,
     signer::TestSigner,
-    store::Stores,
+    store::{Store, Stores},
     witness::Witness,
 };
 
@@ -34,6 +35,8 @@ const LIVE_WITHIN: Duration = Duration::from_secs(10);
 /// What is not the same in every test.
 #[derive(Clone)]
 pub struct Settings {
+    /// Where jobs, tasks and keepers are.
+    pub store: Arc<dyn Store>,
     /// How stores behave.
     pub stores: Stores,
     /// A performer may be silent for so long.
@@ -42,7 +45,8 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { stores: Stores::default(), patience: Duration::from_secs(2) }
+        let store = Arc::new(MemoryStore::new());
+        Self { store, stores: Stores::default(), patience: Duration::from_secs(2) }
     }
 }
 
@@ -51,7 +55,7 @@ pub struct World {
     /// Sees that nothing leaves too early.
     pub witness: Witness,
     /// Jobs, tasks, keepers: as a test looks at them, at once and unseen.
-    pub store: MemoryStore,
+    pub store: Arc<dyn Store>,
     /// Who is told what.
     pub bus: MemoryBus,
     /// Scripts.
@@ -84,10 +88,10 @@ impl Drop for World {
 }
 
 impl World {
-    fn new(stores: Stores) -> Self {
+    fn new(store: Arc<dyn Store>, stores: Stores) -> Self {
         Self {
             witness: Witness::default(),
-            store: MemoryStore::new(),
+            store,
             bus: MemoryBus::new(),
             content: MemoryContent::new(),
             archive: MemoryArchive::new(),
@@ -110,7 +114,7 @@ impl World {
 
     /// The same with other settings.
     pub async fn start_with(settings: Settings, keepers: &[(u8, TestRunner)]) -> Self {
-        let mut world = Self::new(settings.stores);
+        let mut world = Self::new(settings.store, settings.stores);
         // A chain has blocks.
         for n in 0..3u8 {
             world.chain.emit(argus_domain::B256::repeat_byte(n + 1), Vec::new());
@@ -144,7 +148,7 @@ impl World {
             faults: 0,
             registered_at: now(),
         };
-        KeeperStore::put(&self.store, vec![row]).await.expect("registered");
+        KeeperStore::put(self.store.as_ref(), vec![row]).await.expect("registered");
     }
 
     /// Ends a service as abruptly as its process would.

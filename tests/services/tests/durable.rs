@@ -11,14 +11,16 @@ use argus_domain::{
     task::{AgreedHow, Fact, Settlement, Verdict},
     time::Timestamp,
 };
-use argus_ports::{ChangeKind, ContentStore, Dispatch, EventBus, Room, TaskStore};
+use argus_memory::MemoryStore;
+use argus_ports::{ChangeKind, ContentStore, Dispatch, EventBus, Room};
 use argus_services_tests::{
     jobs::{job, open, with_script},
     runner::TestRunner,
-    store::{Rival, Stores},
+    store::{Rival, Store, Stores},
     witness::Writer,
     world::{Settings, World, now},
 };
+use argus_sqlite::{Options, SqliteStore};
 use serde_json::json;
 
 const WITHIN: Duration = Duration::from_secs(60);
@@ -32,10 +34,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Tasks of each job.
 const TASKS: u32 = 24;
 
+type Kind = fn(Writer) -> bool;
+
 /// Whose calls must have overtaken each other for these tests to show what they claim. Dispatcher, aggregator or
 /// performer belong here once they make a call before the one before it is answered.
-const OVERTAKING: [(&str, fn(Writer) -> bool); 1] =
-    [("runs of a keeper", |writer| matches!(writer, Writer::Claims(_)))];
+const OVERTAKING: [(&str, Kind); 1] = [("runs of a keeper", |writer| matches!(writer, Writer::Claims(_)))];
 
 fn minute_ago() -> Timestamp {
     Timestamp(now().0 - 60_000)
@@ -47,8 +50,12 @@ fn runner(key: u8) -> TestRunner {
 }
 
 async fn world(stores: Stores) -> World {
+    world_over(Arc::new(MemoryStore::new()), stores).await
+}
+
+async fn world_over(store: Arc<dyn Store>, stores: Stores) -> World {
     let keepers = [1, 2, 3].map(|key| (key, runner(key)));
-    World::start_with(Settings { stores, patience: PATIENCE }, &keepers).await
+    World::start_with(Settings { store, stores, patience: PATIENCE }, &keepers).await
 }
 
 /// A job in mode `Solo`, one with a call that is equal everywhere, and one whose keepers have to meet in the middle.
@@ -114,25 +121,35 @@ async fn heard(world: &World, job: &Job) -> Vec<(TaskId, Timestamp)> {
     settled.map(|(_, change)| (change.task, change.at)).collect()
 }
 
+/// Tasks of all jobs over this store: each agreed as it should be, called once, told once.
+async fn overtake(store: Arc<dyn Store>, seed: u64) {
+    let mut world = world_over(store, Stores::slow(seed, SLOWEST_MS)).await;
+    let jobs = jobs(&world).await;
+    let tasks = submit(&world, &jobs).await;
+    all_called_once(&mut world, &tasks).await;
+    all_agreed_as_meant(&world, &tasks).await;
+    for (job, _) in &jobs {
+        assert_eq!(heard(&world, job).await.len(), TASKS as usize);
+    }
+    for (who, of) in OVERTAKING {
+        let (overtaken, at_once) = (world.witness.overtaken(of), world.witness.at_once(of));
+        assert!(overtaken > 0 && at_once > 1, "{who}: {overtaken} calls overtook others, {at_once} at once");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tasks_that_overtake_each_other_leave_nothing_early_and_nothing_twice() {
     for seed in [1, 2] {
-        let mut world = world(Stores::slow(seed, SLOWEST_MS)).await;
-        let jobs = jobs(&world).await;
-        let tasks = submit(&world, &jobs).await;
-        all_called_once(&mut world, &tasks).await;
-        all_agreed_as_meant(&world, &tasks).await;
-        for (job, _) in &jobs {
-            assert_eq!(heard(&world, job).await.len(), TASKS as usize);
-        }
-        for (who, of) in OVERTAKING {
-            let (overtaken, at_once) = (world.witness.overtaken(of), world.witness.at_once(of));
-            assert!(
-                overtaken > 0 && at_once > 1,
-                "{who}: {overtaken} calls overtook others, {at_once} at once"
-            );
-        }
+        overtake(Arc::new(MemoryStore::new()), seed).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_it_is_over_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = Options { migrate: true, ..Options::default() };
+    let store = SqliteStore::open(&folder.path().join("platform.db"), &options).expect("the store opens");
+    overtake(Arc::new(store), 6).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,35 +1,38 @@
 //! What the dispatcher does while its store fails, and for jobs that are gone.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use argus_domain::{job::JobChange, status::TaskState, task::Verdict, time::Timestamp};
-use argus_ports::{Dispatch, JobStore, StoreError};
+use argus_memory::MemoryStore;
+use argus_ports::{Dispatch, StoreError};
 use argus_services_tests::{
     jobs::{job, open},
     runner::TestRunner,
-    world::{World, now},
+    world::{Settings, World, now},
 };
 use serde_json::json;
 
 const WITHIN: Duration = Duration::from_secs(20);
 
-async fn world() -> World {
+async fn world(store: &MemoryStore) -> World {
     let keepers: Vec<_> = (1..=3).map(|key| (key, TestRunner::printing(json!([5])))).collect();
-    World::start(&keepers).await
+    let settings = Settings { store: Arc::new(store.clone()), ..Settings::default() };
+    World::start_with(settings, &keepers).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_leaves_while_the_store_refuses_and_nothing_is_lost() {
-    let mut world = world().await;
+    let store = MemoryStore::new();
+    let mut world = world(&store).await;
     let ids = open(&world.store, &job(1, Timestamp(now().0 - 60_000)), 10, now()).await;
-    world.store.refuse_writes(Some(StoreError::ReadOnly("disk full".to_owned())));
+    store.refuse_writes(Some(StoreError::ReadOnly("disk full".to_owned())));
     world.dispatcher.get().expect("on").submit(&ids).await.expect("taken");
     tokio::time::sleep(Duration::from_millis(700)).await;
     for id in &ids {
         assert!(world.state(*id).await.attempts.is_empty());
         assert!(world.chain.executions(*id).is_empty());
     }
-    world.store.refuse_writes(None);
+    store.refuse_writes(None);
     for id in &ids {
         world.until(*id, WITHIN, "broadcast", |s| !s.broadcasts.is_empty()).await;
         assert_eq!(world.chain.executions(*id).len(), 1);
@@ -38,7 +41,8 @@ async fn nothing_leaves_while_the_store_refuses_and_nothing_is_lost() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tasks_of_a_deleted_job_are_withdrawn() {
-    let mut world = world().await;
+    let store = MemoryStore::new();
+    let mut world = world(&store).await;
     let job = job(1, Timestamp(now().0 - 60_000));
     world.stop("dispatcher");
     let ids = open(&world.store, &job, 3, now()).await;
