@@ -18,7 +18,7 @@ use crate::{
 
 impl World {
     /// Starts the aggregator, or another one in its place.
-    pub fn start_aggregator(&mut self) {
+    pub async fn start_aggregator(&mut self) {
         let ports = argus_aggregator::Ports {
             clock: Arc::new(SystemClock),
             signer: Arc::new(PLATFORM),
@@ -31,7 +31,7 @@ impl World {
             executors: [(CHAIN, EXECUTOR)].into(),
             ..argus_aggregator::Config::default()
         };
-        self.stop("aggregator");
+        self.stop("aggregator").await;
         let (handle, future) = argus_aggregator::new(config, ports);
         self.aggregator.set(Some(handle));
         let task = self.tasks.spawn(async move { future.await.expect("the aggregator") });
@@ -39,7 +39,7 @@ impl World {
     }
 
     /// Starts the dispatcher, or another one in its place. A performer may be silent for `patience`.
-    pub fn start_dispatcher(&mut self, patience: Duration) {
+    pub async fn start_dispatcher(&mut self, patience: Duration) {
         let ports = argus_dispatcher::Ports {
             clock: Arc::new(SystemClock),
             tasks: self.tasks_of(Writer::Dispatcher),
@@ -63,7 +63,7 @@ impl World {
             keepers: Duration::from_millis(200),
             ..argus_dispatcher::Config::default()
         };
-        self.stop("dispatcher");
+        self.stop("dispatcher").await;
         let (handle, future) = argus_dispatcher::new(config, ports);
         self.dispatcher.set(Some(handle));
         let task = self.tasks.spawn(async move { future.await.expect("the dispatcher") });
@@ -71,7 +71,7 @@ impl World {
     }
 
     /// Starts a keeper, or the same one again with the journal that it had.
-    pub fn start_keeper(&mut self, key: u8, runner: TestRunner) {
+    pub async fn start_keeper(&mut self, key: u8, runner: TestRunner) {
         let signer = TestSigner(key);
         let journal = Arc::new(self.journals.entry(key).or_default().clone());
         let journal = WitnessedJournal::new(journal, self.witness.clone(), keeper(key), &self.stores);
@@ -99,7 +99,7 @@ impl World {
             ..argus_keeper::Config::new(argus_ports::Signer::address(&PLATFORM))
         };
         if let Some((_, old)) = self.keepers.remove(&key) {
-            self.abort(&old);
+            self.end(&old).await;
         }
         let (handle, future) = argus_keeper::new(config, ports);
         let task = self.tasks.spawn(async move { future.await.expect("a keeper") });

@@ -119,11 +119,11 @@ impl World {
         for n in 0..3u8 {
             world.chain.emit(argus_domain::B256::repeat_byte(n + 1), Vec::new());
         }
-        world.start_aggregator();
-        world.start_dispatcher(settings.patience);
+        world.start_aggregator().await;
+        world.start_dispatcher(settings.patience).await;
         for (key, runner) in keepers {
             world.register(*key).await;
-            world.start_keeper(*key, runner.clone());
+            world.start_keeper(*key, runner.clone()).await;
         }
         tokio::time::timeout(LIVE_WITHIN, world.all_live()).await.expect("all keepers are live");
         world
@@ -152,9 +152,9 @@ impl World {
     }
 
     /// Ends a service as abruptly as its process would.
-    pub fn stop(&mut self, service: &'static str) {
+    pub async fn stop(&mut self, service: &'static str) {
         if let Some(task) = self.services.remove(service) {
-            self.abort(&task);
+            self.end(&task).await;
         }
         match service {
             "dispatcher" => self.dispatcher.set(None),
@@ -170,9 +170,14 @@ impl World {
         handle.stop();
     }
 
-    pub(crate) fn abort(&mut self, task: &AbortHandle) {
+    /// Returns once it is dead: what is cut off while it runs goes on to where it next waits, and would meet the one in
+    /// its place.
+    pub(crate) async fn end(&mut self, task: &AbortHandle) {
         self.stopped.insert(task.id());
         task.abort();
+        while !task.is_finished() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Looks whether all services are still there. One that was told to stop may have come to its own end before it

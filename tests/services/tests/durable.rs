@@ -173,9 +173,9 @@ async fn restarts_while_facts_are_on_their_way_lose_and_repeat_nothing() {
         tokio::time::sleep(Duration::from_millis(40)).await;
         let key = 1 + round / 3;
         match round % 3 {
-            0 => world.start_dispatcher(PATIENCE),
-            1 => world.start_aggregator(),
-            _ => world.start_keeper(key, runner(key)),
+            0 => world.start_dispatcher(PATIENCE).await,
+            1 => world.start_aggregator().await,
+            _ => world.start_keeper(key, runner(key)).await,
         }
     }
     all_called_once(&mut world, &tasks).await;

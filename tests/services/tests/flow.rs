@@ -151,9 +151,9 @@ async fn restarts_in_the_middle_lose_and_repeat_nothing() {
     for round in 0..6u8 {
         tokio::time::sleep(Duration::from_millis(40)).await;
         match round % 3 {
-            0 => world.start_dispatcher(Duration::from_secs(2)),
-            1 => world.start_aggregator(),
-            _ => world.start_keeper(1 + round / 3, honest()),
+            0 => world.start_dispatcher(Duration::from_secs(2)).await,
+            1 => world.start_aggregator().await,
+            _ => world.start_keeper(1 + round / 3, honest()).await,
         }
     }
     for id in &ids {
