@@ -108,7 +108,8 @@ impl SqliteStore {
         let readers = (0..options.readers.max(1)).map(|_| connect_to_read(path, options));
         let readers = Readers::start(readers.collect::<Result<_, _>>()?)?;
         let watch = Watch::start(connect_to_read(path, options)?, connect_to_read(path, options)?, options)?;
-        let group = Group { rows_max: options.group_rows, time_max: options.group_time };
+        let Options { group_rows: rows_max, group_time: time_max, .. } = *options;
+        let group = Group { rows_max, time_max, gather: Duration::ZERO };
         let writer = Writer::start(writer, group)?;
         Ok(Self(Arc::new(Inner { writer, readers, watch, versions: Mutex::default() })))
     }

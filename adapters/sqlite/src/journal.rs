@@ -16,6 +16,10 @@ use crate::{
     writer::{Group, Writer},
 };
 
+/// How long claims gather under load. A keeper's runs end one by one, and each waits for its own claim: without this
+/// nearly every claim would have a commit of its own.
+const GATHER: Duration = Duration::from_millis(3);
+
 /// Claims and intents of one key. Clones share the connection; the last one to go lets go of the file.
 #[derive(Clone)]
 pub struct SqliteJournal(Arc<Writer>);
@@ -38,7 +42,8 @@ impl SqliteJournal {
             }
             other => other,
         })?;
-        let group = Group { rows_max: options.group_rows, time_max: options.group_time };
+        let Options { group_rows: rows_max, group_time: time_max, .. } = options;
+        let group = Group { rows_max, time_max, gather: GATHER };
         Ok(Self(Arc::new(Writer::start(db, group)?)))
     }
 }

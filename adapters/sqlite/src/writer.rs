@@ -20,7 +20,12 @@ const QUEUE: usize = 2048;
 pub(crate) struct Group {
     pub rows_max: usize,
     pub time_max: Duration,
+    /// How long the writer lets operations gather after a group of several: whoever writes alone never waits.
+    pub gather: Duration,
 }
+
+/// A group of so many operations says that more are coming.
+const SEVERAL: usize = 4;
 
 pub(crate) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Operation>>>,
@@ -67,8 +72,12 @@ impl Writer {
     pub(crate) fn start(db: Connection, group: Group) -> std::io::Result<Self> {
         let (queue, mut waiting) = mpsc::channel::<Box<dyn Operation>>(QUEUE);
         let thread = std::thread::Builder::new().name("argus-sqlite-write".to_owned()).spawn(move || {
+            let mut last = 0;
             while let Some(first) = waiting.blocking_recv() {
-                write_group(&db, first, &mut waiting, group);
+                if last >= SEVERAL && !group.gather.is_zero() {
+                    std::thread::sleep(group.gather);
+                }
+                last = write_group(&db, first, &mut waiting, group);
             }
         })?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
@@ -110,13 +119,13 @@ impl Drop for Writer {
 }
 
 /// Carries out what waits, in one transaction. Operations rarely fail, so they have no savepoints: a group in which one
-/// fails is undone, and its operations are done again each in a transaction of its own.
+/// fails is undone, and its operations are done again each in a transaction of its own. Gives how many there were.
 fn write_group(
     db: &Connection,
     first: Box<dyn Operation>,
     waiting: &mut mpsc::Receiver<Box<dyn Operation>>,
     group: Group,
-) {
+) -> usize {
     let began = Instant::now();
     let mut operations = vec![first];
     let committed = transaction(db, || {
@@ -133,13 +142,15 @@ fn write_group(
         }
         Ok(())
     });
+    let count = operations.len();
     match committed {
         Ok(()) => operations.into_iter().for_each(|operation| operation.answer(Ok(()))),
-        Err(error) if operations.len() == 1 => {
+        Err(error) if count == 1 => {
             operations.into_iter().for_each(|operation| operation.answer(Err(error.clone())));
         }
         Err(_) => operations.into_iter().for_each(|operation| alone(db, operation)),
     }
+    count
 }
 
 fn alone(db: &Connection, mut operation: Box<dyn Operation>) {
