@@ -10,6 +10,7 @@ mod courier;
 mod credits;
 mod gate;
 mod inbox;
+mod open;
 mod ports;
 mod recorder;
 mod roster;

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
-    time::Duration,
 };
 
 use argus_domain::{attempt::Assignment, ids::KeeperId, keeper::KeeperHello, time::Timestamp};
@@ -15,9 +14,7 @@ use tokio::{
 
 use crate::{
     credits::{Added, Credits, Key},
-    inbox::Message,
-    ports::Ports,
-    session::{self, Stream},
+    session::{self, Serving, Stream},
 };
 
 /// Messages that wait for one keeper's stream besides its credits: handoffs and second rounds. The dispatcher decides
@@ -42,19 +39,11 @@ pub struct Roster {
 
 impl Roster {
     /// Takes a session in, in the place of the keeper's former one if there is one.
-    pub fn admit(
-        &mut self,
-        hello: &KeeperHello,
-        stream: Stream,
-        ports: Ports,
-        send_timeout: Duration,
-        inbox: mpsc::Sender<Message>,
-    ) {
+    pub fn admit(&mut self, hello: &KeeperHello, stream: Stream, serving: Serving) {
         let keeper = hello.keeper;
         let capacity = hello.capacity.min(CAPACITY_MAX);
         let (outbox, messages) = mpsc::channel(capacity as usize + STREAM_EXTRA);
-        let serving = session::serve(ports, keeper, stream, send_timeout, messages, inbox);
-        let task = self.sessions.spawn(serving);
+        let task = self.sessions.spawn(session::serve(serving, stream, messages));
         self.by_task.insert(task.id(), keeper);
         let credits = Credits::new(capacity);
         if let Some(old) = self.keepers.insert(keeper, Connected { outbox, task, credits }) {

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use argus_domain::{
-    attempt::{Assignment, JobDigests, SecondRound, SignedAssignment},
-    ids::KeeperId,
+    attempt::{Answer, Assignment, JobDigests, SecondRound, SignedAssignment},
+    ids::{KeeperId, Round},
     keeper::{KeeperHello, KeeperRecord, LiveKeeper},
 };
 use argus_machine::{
@@ -23,12 +23,13 @@ use crate::{
     AggregatorError,
     config::Config,
     courier::{self, Errand},
-    credits::{Added, Key},
+    credits::Added,
     inbox::Message,
+    open::Open,
     ports::Ports,
     recorder::Recorder,
     roster::Roster,
-    session::{Said, Stream},
+    session::{self, Said, Serving, Stream},
 };
 
 /// Messages taken in at once.
@@ -44,8 +45,7 @@ struct Service {
     live: watch::Sender<Vec<LiveKeeper>>,
     changed: Arc<Notify>,
     roster: Roster,
-    /// Attempts that have not ended, as far as they are known, with what is signed for them.
-    open: HashMap<Key, Arc<Assignment>>,
+    open: Open,
     digests: JobDigests,
     recorder: Recorder,
     errands: mpsc::Sender<Errand>,
@@ -86,7 +86,7 @@ pub(crate) async fn run(
         live,
         changed,
         roster: Roster::default(),
-        open: HashMap::new(),
+        open: Open::default(),
         digests: JobDigests::default(),
         recorder: Recorder::new(&config, ports.tasks.clone()),
         errands,
@@ -144,8 +144,7 @@ impl Service {
     }
 
     fn begin(&mut self, assignment: Arc<Assignment>, out: &mut Vec<Effect>) {
-        let attempt = &assignment.attempt;
-        self.open.entry((attempt.task, attempt.no)).or_insert_with(|| assignment.clone());
+        self.open.open(&assignment);
         self.machine.handle(self.ports.clock.now(), Input::Begin(assignment), out);
     }
 
@@ -159,8 +158,14 @@ impl Service {
     fn admit(&mut self, hello: KeeperHello, row: Box<KeeperRecord>, stream: Stream, out: &mut Vec<Effect>) {
         let keeper = hello.keeper;
         tracing::info!(%keeper, capacity = hello.capacity, version = hello.version, "a keeper is in");
-        let (ports, inbox) = (self.ports.clone(), self.inbox.clone());
-        self.roster.admit(&hello, stream, ports, self.config.send_timeout, inbox);
+        let serving = Serving {
+            ports: self.ports.clone(),
+            open: self.open.clone(),
+            keeper,
+            send_timeout: self.config.send_timeout,
+            inbox: self.inbox.clone(),
+        };
+        self.roster.admit(&hello, stream, serving);
         self.hear_liveness(liveness::Input::Hello { hello, row });
         self.machine.handle(self.ports.clock.now(), Input::Back(keeper), out);
     }
@@ -176,6 +181,10 @@ impl Service {
             Said::Answer(answer) => {
                 self.roster.release(keeper, (answer.observation.task, answer.observation.attempt));
                 Input::Answer(answer)
+            }
+            Said::Late(answer) => {
+                self.roster.release(keeper, (answer.observation.task, answer.observation.attempt));
+                self.late(keeper, answer)
             }
             Said::Signed(claim) => Input::Signed(*claim),
             Said::Declined { task, attempt, reason } => {
@@ -193,10 +202,21 @@ impl Service {
         self.machine.handle(now, input, out);
     }
 
+    /// An answer whose claim was not checked, because its attempt was over. Where that attempt has been begun anew
+    /// meanwhile it counts after all, and is checked now.
+    fn late(&self, keeper: KeeperId, answer: Box<Answer>) -> Input {
+        let (task, attempt) = (answer.observation.task, answer.observation.attempt);
+        let claim = answer.claim.as_ref().filter(|_| self.open.has(&(task, attempt)));
+        match claim.and_then(|claim| session::claim_fault(&self.ports, keeper, claim, Round(1))) {
+            None => Input::Answer(answer),
+            Some(reason) => Input::Declined { task, attempt, keeper, reason: reason.to_owned() },
+        }
+    }
+
     /// Who is registered, and what they weigh. A keeper that has left the set is cut off.
     async fn refresh(&mut self, out: &mut Vec<Effect>) {
         let now = self.ports.clock.now();
-        self.open.retain(|_, assignment| assignment.attempt.deadline > now);
+        self.open.close_late(now);
         let rows = match timeout(self.config.refresh, self.ports.keepers.all()).await {
             Ok(Ok(rows)) => rows,
             Ok(Err(error)) => return tracing::warn!(%error, "the keeper set cannot be read"),
@@ -254,11 +274,11 @@ impl Service {
             Effect::Record(_) => {}
             Effect::Assign { keeper, assignment } => self.assign(keeper, assignment, out),
             Effect::Second { keeper, round } => {
-                let Some(assignment) = self.open.get(&(round.task, round.attempt)).cloned() else { return };
+                let Some(assignment) = self.open.get(&(round.task, round.attempt)) else { return };
                 self.outgoing.push(Outgoing { keeper, assignment, second: Some(round) });
             }
             Effect::Ended { task, attempt, outcome } => {
-                self.open.remove(&(task, attempt));
+                self.open.close(&(task, attempt));
                 self.tell(Errand::Ended { task, attempt, outcome });
             }
             Effect::Misbehaved { keeper, task, attempt, what } => {
@@ -285,7 +305,7 @@ impl Service {
     /// Takes up what has waited and has a credit now.
     fn send_waiting(&mut self) {
         let open = &self.open;
-        let ready = self.roster.ready(self.ports.clock.now(), |key| open.contains_key(key));
+        let ready = self.roster.ready(self.ports.clock.now(), |key| open.has(key));
         let work =
             ready.into_iter().map(|(keeper, assignment)| Outgoing { keeper, assignment, second: None });
         self.outgoing.extend(work);

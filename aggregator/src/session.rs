@@ -8,10 +8,18 @@ use argus_domain::{
 };
 use argus_ports::{FromKeeper, KeeperSession, LinkError, PerformEvent, ToKeeper};
 use bytes::Bytes;
-use futures::{StreamExt, stream::FuturesOrdered};
+use futures::{
+    StreamExt,
+    stream::{FuturesOrdered, FuturesUnordered},
+};
 use tokio::{sync::mpsc, time::timeout};
 
-use crate::{inbox::Message, ports::Ports};
+use crate::{
+    credits::Key,
+    inbox::Message,
+    open::{Open, Place},
+    ports::Ports,
+};
 
 /// The stream itself.
 pub type Stream = Box<dyn KeeperSession<ToKeeper, FromKeeper>>;
@@ -19,6 +27,12 @@ pub type Stream = Box<dyn KeeperSession<ToKeeper, FromKeeper>>;
 /// Messages of one keeper that are checked and archived at once: hides the archive's latency, and bounds what one
 /// keeper can have us hold.
 const CHECKED_AT_ONCE: usize = 32;
+
+/// Answers of one keeper that wait whether they are needed: as many as come in that time at some thousands a second.
+const SPARES_AT_ONCE: usize = 256;
+
+/// How long an answer waits that comes after enough others. Where these agree it need not be checked.
+const SPARE_WAIT: Duration = Duration::from_millis(10);
 
 /// Tries at archiving one blob, and the wait between them. A blob that is lost costs a replay, never a task.
 const ARCHIVE_TRIES: u32 = 4;
@@ -29,6 +43,8 @@ const ARCHIVE_WAIT: Duration = Duration::from_millis(100);
 pub enum Said {
     /// Its answer, signatures good, transcript archived.
     Answer(Box<Answer>),
+    /// Its answer to an attempt that is over: good, but for its claim, which was not checked. Nothing is archived.
+    Late(Box<Answer>),
     /// Its claim for round 2, signature good.
     Signed(Box<SignedClaim>),
     /// It takes no part, or what it sent does not hold.
@@ -41,31 +57,50 @@ pub enum Said {
     Beat { load: u32 },
 }
 
+/// What a session needs besides its stream.
+pub struct Serving {
+    /// Ports of the aggregator.
+    pub ports: Ports,
+    /// Attempts that answers can count for.
+    pub open: Open,
+    /// Whose session it is.
+    pub keeper: KeeperId,
+    /// Deadline of one message to the keeper.
+    pub send_timeout: Duration,
+    /// Where what it said goes.
+    pub inbox: mpsc::Sender<Message>,
+}
+
 /// Serves a stream until it ends: sends what comes through `outbox`, passes on what holds to the aggregator.
-pub async fn serve(
-    ports: Ports,
-    keeper: KeeperId,
-    stream: Stream,
-    send_timeout: Duration,
-    mut outbox: mpsc::Receiver<ToKeeper>,
-    inbox: mpsc::Sender<Message>,
-) {
+pub async fn serve(serving: Serving, stream: Stream, mut outbox: mpsc::Receiver<ToKeeper>) {
+    let Serving { keeper, send_timeout, ref inbox, .. } = serving;
     let reading = async {
         let mut checks = FuturesOrdered::new();
+        let mut spares = FuturesUnordered::new();
         let mut is_open = true;
-        while is_open || !checks.is_empty() {
-            tokio::select! {
-                message = stream.receive(), if is_open && checks.len() < CHECKED_AT_ONCE => match message {
-                    Some(message) => checks.push_back(check(&ports, keeper, message)),
-                    None => is_open = false,
-                },
-                Some(said) = checks.next() => {
-                    let Some(said) = said else { continue };
-                    // Waits while the aggregator is busy; closed only while it is being dropped.
-                    if inbox.send(Message::Said { keeper, said }).await.is_err() {
-                        return;
+        while is_open || !checks.is_empty() || !spares.is_empty() {
+            let has_room = checks.len() < CHECKED_AT_ONCE && spares.len() < SPARES_AT_ONCE;
+            let said = tokio::select! {
+                message = stream.receive(), if is_open && has_room => {
+                    match message {
+                        Some(message) => checks.push_back(check(&serving, message)),
+                        None => is_open = false,
                     }
+                    continue;
                 }
+                Some(checked) = checks.next() => match checked {
+                    Checked::Said(said) => said,
+                    Checked::Spare(answer) => {
+                        spares.push(spare(&serving, answer));
+                        continue;
+                    }
+                    Checked::Nothing => continue,
+                },
+                Some(said) = spares.next() => said,
+            };
+            // Waits while the aggregator is busy; closed only while it is being dropped.
+            if inbox.send(Message::Said { keeper, said }).await.is_err() {
+                return;
             }
         }
     };
@@ -86,37 +121,79 @@ pub async fn serve(
     tracing::info!(%keeper, why, "a keeper's session has ended");
 }
 
-async fn check(ports: &Ports, keeper: KeeperId, message: FromKeeper) -> Option<Said> {
-    match message {
-        FromKeeper::Answer(answer) => Some(match fault(ports, keeper, &answer) {
-            None => {
-                archive(ports, &answer).await;
-                Said::Answer(answer)
-            }
-            Some(reason) => {
-                let (task, attempt) = (answer.observation.task, answer.observation.attempt);
-                refused(keeper, task, attempt, reason)
-            }
-        }),
-        FromKeeper::Signed(claim) => Some(match claim_fault(ports, keeper, &claim, Round(2)) {
+/// What a message came to.
+enum Checked {
+    Said(Said),
+    /// An answer that may not be needed, and was not checked.
+    Spare(Box<Answer>),
+    Nothing,
+}
+
+async fn check(serving: &Serving, message: FromKeeper) -> Checked {
+    let Serving { ref ports, ref open, keeper, .. } = *serving;
+    let said = match message {
+        FromKeeper::Answer(answer) => match open.answered(&key(&answer)) {
+            Place::Over => late(serving, answer),
+            Place::Needed => needed(serving, answer).await,
+            Place::Spare => return Checked::Spare(answer),
+        },
+        FromKeeper::Signed(claim) => match claim_fault(ports, keeper, &claim, Round(2)) {
             None => Said::Signed(claim),
             Some(reason) => refused(keeper, claim.task, claim.attempt, reason),
-        }),
-        FromKeeper::Declined { task, attempt, reason } => Some(Said::Declined { task, attempt, reason }),
+        },
+        FromKeeper::Declined { task, attempt, reason } => Said::Declined { task, attempt, reason },
         FromKeeper::Refuted { task, attempt, keeper: accused, reason } => {
-            Some(Said::Refuted { task, attempt, accused, reason })
+            Said::Refuted { task, attempt, accused, reason }
         }
         FromKeeper::Performed(event) => {
             let (PerformEvent::Broadcast { keeper: named, .. }
             | PerformEvent::Declined { keeper: named, .. }) = &event;
             if *named != keeper {
                 tracing::warn!(%keeper, %named, "a keeper speaks for another: ignored");
-                return None;
+                return Checked::Nothing;
             }
-            Some(Said::Performed(event))
+            Said::Performed(event)
         }
-        FromKeeper::Heartbeat { load } => Some(Said::Beat { load }),
+        FromKeeper::Heartbeat { load } => Said::Beat { load },
+    };
+    Checked::Said(said)
+}
+
+fn key(answer: &Answer) -> Key {
+    (answer.observation.task, answer.observation.attempt)
+}
+
+/// An answer that counts if it holds.
+async fn needed(serving: &Serving, answer: Box<Answer>) -> Said {
+    let Serving { ref ports, keeper, .. } = *serving;
+    let claim = answer.claim.as_ref();
+    let fault = fault(ports, keeper, &answer)
+        .or_else(|| claim.and_then(|claim| claim_fault(ports, keeper, claim, Round(1))));
+    if let Some(reason) = fault {
+        return declined(keeper, &answer, reason);
     }
+    archive(ports, &answer).await;
+    Said::Answer(answer)
+}
+
+/// An answer to an attempt that is over. Its claim, whose signature is the dearest to check, is not looked at.
+fn late(serving: &Serving, answer: Box<Answer>) -> Said {
+    let Serving { ref ports, keeper, .. } = *serving;
+    match fault(ports, keeper, &answer) {
+        None => Said::Late(answer),
+        Some(reason) => declined(keeper, &answer, reason),
+    }
+}
+
+/// Waits a moment, after which the answers that came before have decided their attempt if they can.
+async fn spare(serving: &Serving, answer: Box<Answer>) -> Said {
+    tokio::time::sleep(SPARE_WAIT).await;
+    if serving.open.has(&key(&answer)) { needed(serving, answer).await } else { late(serving, answer) }
+}
+
+fn declined(keeper: KeeperId, answer: &Answer, reason: &str) -> Said {
+    let (task, attempt) = key(answer);
+    refused(keeper, task, attempt, reason)
 }
 
 fn refused(keeper: KeeperId, task: TaskId, attempt: AttemptNo, reason: &str) -> Said {
@@ -124,7 +201,7 @@ fn refused(keeper: KeeperId, task: TaskId, attempt: AttemptNo, reason: &str) -> 
     Said::Declined { task, attempt, reason: reason.to_owned() }
 }
 
-/// What is wrong with an answer, as far as it can be said from the answer alone.
+/// What is wrong with an answer beside its claim's signature, as far as it can be said from the answer alone.
 fn fault(ports: &Ports, keeper: KeeperId, answer: &Answer) -> Option<&'static str> {
     let observation = &answer.observation;
     if observation.keeper != keeper {
@@ -137,13 +214,17 @@ fn fault(ports: &Ports, keeper: KeeperId, answer: &Answer) -> Option<&'static st
         return Some("the transcript is not the one that the observation commits to");
     }
     let claim = answer.claim.as_ref()?;
-    if (claim.task, claim.attempt) != (observation.task, observation.attempt) {
-        return Some("the claim is for another attempt than the observation");
-    }
-    claim_fault(ports, keeper, claim, Round(1))
+    ((claim.task, claim.attempt) != key(answer))
+        .then_some("the claim is for another attempt than the observation")
 }
 
-fn claim_fault(ports: &Ports, keeper: KeeperId, claim: &SignedClaim, round: Round) -> Option<&'static str> {
+/// What is wrong with a claim.
+pub fn claim_fault(
+    ports: &Ports,
+    keeper: KeeperId,
+    claim: &SignedClaim,
+    round: Round,
+) -> Option<&'static str> {
     if claim.keeper != keeper {
         return Some("the claim names another keeper");
     }

@@ -24,6 +24,8 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // What is allocated here lives for moments: clearing huge pages for it costs more than they save.
+    let _unsupported = rustix::thread::disable_transparent_huge_pages(true);
     start_log(cli.log.as_deref(), &cli.command);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("argus").build()
     {

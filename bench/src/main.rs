@@ -67,6 +67,8 @@ struct Args {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    // As `argus` does.
+    rustix::thread::disable_transparent_huge_pages(true)?;
     if let Some(filter) = &args.log {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     }

@@ -23,9 +23,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use tokio::{sync::mpsc, time::timeout};
 
-use crate::samples::{
-    NOW, agreed, attempt, claim, handoff, job, keeper, new_job, next_task, observation, signature,
-};
+use crate::samples::{NOW, agreed, assignment, claim, job, keeper, observation, order, signature};
 
 /// What a service was told.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,26 +130,6 @@ fn live() -> Vec<LiveKeeper> {
 
 fn task() -> TaskId {
     TaskId(B256::repeat_byte(1))
-}
-
-fn order() -> HandoffOrder {
-    let (job, cursor) = new_job(1);
-    let record = argus_domain::job::JobRecord {
-        job,
-        cursor,
-        paused_at: None,
-        deleted_at: None,
-        updated_at: NOW,
-        last_opened_at: None,
-    };
-    let (task, _) = next_task(&record);
-    HandoffOrder { handoff: handoff(task.id, 1), job: record.job.into(), task: task.into(), agreed: agreed() }
-}
-
-fn assignment(no: u16) -> Arc<Assignment> {
-    let HandoffOrder { job, task, .. } = order();
-    let attempt = attempt(task.id, no);
-    Arc::new(Assignment { job, task, attempt })
 }
 
 /// The ends of all conversations between services, as a caller has them.

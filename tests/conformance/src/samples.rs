@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use argus_domain::{
     Address, B256, Bytes, U256,
-    attempt::{Attempt, Observation, Output, Priority, SignedClaim, TraceId},
+    act::HandoffOrder,
+    attempt::{Assignment, Attempt, Observation, Output, Priority, SignedClaim, TraceId},
     call::{Call, Signature},
     chain::{Pin, SignedTx, TxDraft},
     ids::{AttemptNo, ChainId, JobId, KeeperId, Occurrence, Round, Serial, TaskId, TaskNumber},
@@ -269,4 +270,20 @@ pub fn intent(task: TaskId, number: u16, chain: u64, nonce: u64) -> Intent {
         valid_until: at(60_000),
         at: NOW,
     }
+}
+
+/// A call that was agreed, handed to its first performer.
+pub fn order() -> HandoffOrder {
+    let (job, cursor) = new_job(1);
+    let record =
+        JobRecord { job, cursor, paused_at: None, deleted_at: None, updated_at: NOW, last_opened_at: None };
+    let (task, _) = next_task(&record);
+    HandoffOrder { handoff: handoff(task.id, 1), job: record.job.into(), task: task.into(), agreed: agreed() }
+}
+
+/// The n-th attempt at that call's task, as keepers get it.
+pub fn assignment(no: u16) -> Arc<Assignment> {
+    let HandoffOrder { job, task, .. } = order();
+    let attempt = attempt(task.id, no);
+    Arc::new(Assignment { job, task, attempt })
 }

@@ -283,6 +283,12 @@ impl Flight {
         None
     }
 
+    /// Lets go of what nothing follows from any more once the attempt has ended: transcripts are large.
+    pub fn let_go(&mut self) {
+        self.transcripts.clear();
+        self.seconds.clear();
+    }
+
     /// Takes in a claim of the second round.
     pub fn signed(&mut self, claim: SignedClaim, out: &mut Vec<Effect>) -> Option<Misbehaviour> {
         if !self.concerns(claim.keeper) || claim.round != Round(2) {

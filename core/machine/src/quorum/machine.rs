@@ -48,6 +48,7 @@ impl Aggregator {
         flight.decide(now, &self.config, out);
         let wake = match flight.outcome {
             Some(_) => {
+                flight.let_go();
                 let until = flight.attempt().deadline + self.config.keep;
                 self.ended.insert((until, key));
                 Wake { at: until, why: "an ended attempt" }
