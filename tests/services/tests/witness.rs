@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use argus_domain::{
     Bytes,
     act::{AttemptOutcome, HandoffOrder},
+    attempt::Assignment,
     chain::SignedTx,
     job::Job,
     keccak256,
@@ -103,7 +104,8 @@ async fn say(life: &Life, witness: &Witness, said: Said) {
     let heard = match said {
         Said::Begin => {
             let attempt = life.find(|f| if let Fact::Attempted(a) = f { Some(a.clone()) } else { None });
-            nowhere.begin(attempt).await.is_ok()
+            let (job, task) = (order.job, order.task);
+            nowhere.begin(Arc::new(Assignment { job, task, attempt })).await.is_ok()
         }
         Said::HandOff => nowhere.hand_off(order).await.is_ok(),
         Said::Agreed => {
