@@ -4,7 +4,7 @@
 //! signs once, and whoever checks several of them recovers once: equal roots have equal signatures. A seal over a
 //! single digest has an empty path, and its signature is over the digest itself.
 
-use alloy_primitives::{B256, Keccak256};
+use alloy_primitives::B256;
 use serde::{Deserialize, Serialize};
 
 use crate::call::Signature;
@@ -54,13 +54,13 @@ pub fn tree(digests: &[B256]) -> Option<(B256, Vec<Vec<B256>>)> {
     Some((row[0], paths))
 }
 
-/// Order does not matter, so a path needs no sides. The tag keeps an inner node from passing for a digest of a value.
+/// BLAKE3 of a tag and both. Order does not matter, so a path needs no sides. The tag keeps an inner node from passing for a digest of a value.
 fn join(a: B256, b: B256) -> B256 {
-    let mut hasher = Keccak256::new();
+    let mut hasher = blake3::Hasher::new();
     hasher.update(b"argus/seal/1\0");
-    hasher.update(a.min(b));
-    hasher.update(a.max(b));
-    hasher.finalize()
+    hasher.update(a.min(b).as_slice());
+    hasher.update(a.max(b).as_slice());
+    B256::new(hasher.finalize().into())
 }
 
 #[cfg(test)]
