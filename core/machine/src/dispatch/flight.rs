@@ -263,7 +263,8 @@ impl Flight {
         let round_over = usize::from(handoff.number) % agreed.performers.len().max(1) == 0;
         let declined = self.declined >= handoff.number && !round_over && sent.is_none();
         let set_back = handoff.at > now + config.remind;
-        if now >= silent_at || declined || set_back {
+        let gone = sent.is_none() && self.is_gone(handoff, now, config, live);
+        if now >= silent_at || declined || set_back || gone {
             return self.hand_off(now, config, live, out);
         }
         if sent.is_some() || self.declined >= handoff.number {
@@ -276,6 +277,14 @@ impl Flight {
         }
         let remind = self.sent_at.unwrap_or(now) + config.remind;
         Some(Wake { at: remind.min(silent_at).min(valid_until), why: "a performer is silent" })
+    }
+
+    /// Whether a performer has left while another one is here. One that comes straight back has its chance; in mode
+    /// `Solo` nobody else may act.
+    fn is_gone(&self, handoff: &Handoff, now: Timestamp, config: &Config, live: &[KeeperId]) -> bool {
+        let may_move = matches!(self.job.policy.mode, Mode::Quorum { .. });
+        let others = self.state.agreed().is_some_and(|a| a.performers.iter().any(|p| live.contains(p)));
+        may_move && others && !live.contains(&handoff.keeper) && now >= handoff.at + config.remind
     }
 
     fn hand_off(

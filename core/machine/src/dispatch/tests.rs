@@ -254,3 +254,35 @@ fn a_verdict_that_was_there_before_is_announced_and_nothing_of_ours_is_believed(
     let said = s.hear(Input::RecordedAs { task, fact, dropped });
     assert_eq!(said, ["announce", "record announced", "forget"]);
 }
+
+/// A task that was handed to its first performer: the story, and who that is.
+fn handed_off() -> (Story, KeeperId) {
+    let mut s = Story::new();
+    s.submit(None);
+    s.ready();
+    let agreed = s.agreed();
+    s.ended(1, agreed);
+    let performer =
+        s.facts.iter().find_map(|f| if let Fact::HandedOff(h) = f { Some(h.keeper) } else { None });
+    (s, performer.expect("a handoff"))
+}
+
+#[test]
+fn a_performer_that_has_left_is_not_waited_for() {
+    let others = |than: KeeperId| (1..=3).filter(|n| keeper(*n) != than).map(live).collect::<Vec<_>>();
+
+    let (mut s, performer) = handed_off();
+    assert!(s.hear(Input::Keepers(others(performer))).is_empty(), "it may come straight back");
+    assert_eq!(s.tick(6), ["record handed-off/2", "hand off 2"]);
+
+    let (mut s, _) = handed_off();
+    s.hear(Input::Keepers(Vec::new()));
+    assert_eq!(s.tick(6), ["hand off 1"], "nobody else is here");
+
+    let (mut s, performer) = handed_off();
+    let task = record(Vec::new()).task.id;
+    let transaction = B256::repeat_byte(7);
+    s.hear(Input::Performed(PerformEvent::Broadcast { task, keeper: performer, transaction }));
+    s.hear(Input::Keepers(others(performer)));
+    assert!(s.tick(6).is_empty(), "its transaction is on its way");
+}
