@@ -197,10 +197,11 @@ pub(crate) struct Carried {
 
 #[derive(Debug)]
 enum End {
-    /// All of it was done, but that those who watch may not have been told.
+    /// All of it was done; an announcement perhaps not.
     Done {
         /// The machine has let go of the task.
         is_over: bool,
+        /// Those who watch were told what they had to be told.
         is_announced: bool,
     },
     /// The store did not take the fact, and nothing left.
@@ -236,9 +237,9 @@ async fn wave(config: &Config, ports: &Ports, parts: Vec<Part>) -> Result<Vec<Ca
         carried.push(Carried { task, end });
     }
     let (published, ()) = tokio::join!(publish(config, ports, changes), send(config, ports, sends));
-    for part in &mut carried {
+    for part in carried.iter_mut().filter(|_| published) {
         if let End::Done { is_announced, .. } = &mut part.end {
-            *is_announced = published;
+            *is_announced = true;
         }
     }
     Ok(carried)
@@ -296,6 +297,7 @@ fn reached(config: &Config, fact: &Fact) {
 /// Sorts what leaves: to those who watch, and to the aggregator.
 fn leave(effects: Vec<Effect>, changes: &mut Vec<Change>, sends: &mut Vec<Effect>) -> End {
     let is_over = effects.iter().any(is_last);
+    let is_announced = !effects.iter().any(|effect| matches!(effect, Effect::Announce { .. }));
     for effect in effects {
         match effect {
             Effect::Begin(_) | Effect::HandOff(_) => sends.push(effect),
@@ -307,7 +309,7 @@ fn leave(effects: Vec<Effect>, changes: &mut Vec<Change>, sends: &mut Vec<Effect
             Effect::Record(_) | Effect::Full(_) | Effect::Forget(_) => {}
         }
     }
-    End::Done { is_over, is_announced: true }
+    End::Done { is_over, is_announced }
 }
 
 /// Tells those who watch; false where the bus does not take it.
