@@ -14,8 +14,8 @@ use argus_machine::{
 };
 use argus_ports::{ChainError, ChainReader, ChainWriter, FromKeeper, Step, StoreError, chain::At};
 use futures::{
-    FutureExt, StreamExt,
-    future::{BoxFuture, try_join_all},
+    FutureExt, StreamExt, TryFutureExt,
+    future::{BoxFuture, try_join, try_join_all},
     stream::FuturesUnordered,
 };
 use tokio::{
@@ -238,9 +238,9 @@ impl Performer {
         let keeper = self.keeper.clone();
         self.writing = Some(Box::pin(async move {
             let journal = &keeper.ports.journal;
-            record(&keeper, intents).await?;
             // Until an end is noted, a restart only looks once more.
-            try_join_all(ended.into_iter().map(|task| persist(move || journal.end(task)))).await?;
+            let ends = try_join_all(ended.into_iter().map(|task| persist(move || journal.end(task))));
+            try_join(record(&keeper, intents), ends.map_err(KeeperError::from)).await?;
             Ok(leaving)
         }));
     }
