@@ -221,14 +221,20 @@ fn a_deleted_job_and_a_task_without_keepers_end() {
     assert_eq!(s.tick(602), ["record settled", "announce", "record announced", "forget"]);
 }
 
-#[test]
-fn a_refused_agreement_is_a_withdrawal() {
+/// A task that was agreed on: the story, and where its verdict is among its facts.
+fn settled() -> (Story, usize) {
     let mut s = Story::new();
     s.submit(None);
     s.ready();
     let agreed = s.agreed();
     s.ended(1, agreed);
     let at = s.facts.iter().position(|f| matches!(f, Fact::Settled(_))).expect("a verdict");
+    (s, at)
+}
+
+#[test]
+fn a_refused_agreement_is_a_withdrawal() {
+    let (mut s, at) = settled();
     let fact = Box::new(s.facts[at].clone());
     let dropped = s.facts[at + 1..].to_vec();
     let said = s.hear(Input::Refused { task: fact.task(), fact, dropped });
@@ -240,12 +246,7 @@ fn a_refused_agreement_is_a_withdrawal() {
 
 #[test]
 fn a_verdict_that_was_there_before_is_announced_and_nothing_of_ours_is_believed() {
-    let mut s = Story::new();
-    s.submit(None);
-    s.ready();
-    let agreed = s.agreed();
-    s.ended(1, agreed);
-    let at = s.facts.iter().position(|f| matches!(f, Fact::Settled(_))).expect("a verdict");
+    let (mut s, at) = settled();
     let dropped = s.facts[at + 1..].to_vec();
     assert_eq!(dropped.len(), 2, "its handoff and its announcement");
     let task = dropped[0].task();
@@ -257,11 +258,7 @@ fn a_verdict_that_was_there_before_is_announced_and_nothing_of_ours_is_believed(
 
 /// A task that was handed to its first performer: the story, and who that is.
 fn handed_off() -> (Story, KeeperId) {
-    let mut s = Story::new();
-    s.submit(None);
-    s.ready();
-    let agreed = s.agreed();
-    s.ended(1, agreed);
+    let (s, _) = settled();
     let performer =
         s.facts.iter().find_map(|f| if let Fact::HandedOff(h) = f { Some(h.keeper) } else { None });
     (s, performer.expect("a handoff"))
