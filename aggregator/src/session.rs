@@ -8,10 +8,7 @@ use argus_domain::{
 };
 use argus_ports::{FromKeeper, KeeperSession, LinkError, PerformEvent, ToKeeper};
 use bytes::Bytes;
-use futures::{
-    StreamExt,
-    stream::{FuturesOrdered, FuturesUnordered},
-};
+use futures::{StreamExt, stream::FuturesOrdered};
 use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
@@ -76,7 +73,8 @@ pub async fn serve(serving: Serving, stream: Stream, mut outbox: mpsc::Receiver<
     let Serving { keeper, send_timeout, ref inbox, .. } = serving;
     let reading = async {
         let mut checks = FuturesOrdered::new();
-        let mut spares = FuturesUnordered::new();
+        // In order: of two answers to one attempt the first counts.
+        let mut spares = FuturesOrdered::new();
         let mut is_open = true;
         while is_open || !checks.is_empty() || !spares.is_empty() {
             let has_room = checks.len() < CHECKED_AT_ONCE && spares.len() < SPARES_AT_ONCE;
@@ -91,7 +89,7 @@ pub async fn serve(serving: Serving, stream: Stream, mut outbox: mpsc::Receiver<
                 Some(checked) = checks.next() => match checked {
                     Checked::Said(said) => said,
                     Checked::Spare(answer) => {
-                        spares.push(spare(&serving, answer));
+                        spares.push_back(spare(&serving, answer));
                         continue;
                     }
                     Checked::Nothing => continue,
@@ -260,3 +258,6 @@ async fn put(ports: &Ports, name: argus_domain::B256, bytes: Bytes) {
         tokio::time::sleep(ARCHIVE_WAIT * attempt).await;
     }
 }
+
+#[cfg(test)]
+mod tests;
