@@ -5,7 +5,9 @@
 #
 # Needs cargo with rustup, apt-get and dpkg. Of Debian's packages clang-19,
 # lld-19, libclang-rt-19-dev-wasm32 and rustc-web with their libraries, which
-# are unpacked into $WORK/root and not installed.
+# are unpacked into $WORK/root and not installed. Other versions of them may
+# make other bytes, so these very ones are asked for; where they are not to be
+# had it ends with 75, and nothing was compared.
 #   WORK=dir   where to build (default: a folder in the cache)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -15,12 +17,31 @@ for arg in "$@"; do case $arg in --write) write=yes ;; js | ts) only=$arg ;; *) 
 mkdir -p "$WORK/debs" "$WORK/root" "$WORK/build"
 root=$WORK/root/usr
 
+# The compilers that made what is committed.
+clang=1:19.1.7-3~deb12u1 rust=1.96.0+dfsg1-1~deb12u2 llvm=1:22.1.8-1~deb12u1
+packages=()
+for name in clang-19 libllvm19 lld-19 libclang1-19 libclang-cpp19 libclang-common-19-dev libclang-rt-19-dev-wasm32; do packages+=("$name=$clang"); done
+for name in rustc-web libstd-rust-web-1.96 libstd-rust-web-dev rust-web-src rust-web-llvm; do packages+=("$name=$rust"); done
+for name in libllvm22 lld-22; do packages+=("$name=$llvm"); done
+
 toolchain() {
-    [ -e "$WORK/root/.complete" ] && return
-    (cd "$WORK/debs" && apt-get download clang-19 libllvm19 lld-19 libclang1-19 libclang-cpp19 libclang-common-19-dev libclang-rt-19-dev-wasm32 \
-        rustc-web libstd-rust-web-1.96 libstd-rust-web-dev rust-web-src rust-web-llvm libllvm22 lld-22)
+    local mark=$WORK/root/.complete wanted=${packages[*]}
+    [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ] && return
+    for tool in apt-get dpkg rustup cargo; do command -v "$tool" >/dev/null || unavailable "$tool is not here"; done
+    rm -rf "$WORK/debs" "$WORK/root" && mkdir -p "$WORK/debs" "$WORK/root"
+    download || { refresh && download; } || unavailable "apt-get does not have ${packages[*]}"
     for deb in "$WORK"/debs/*.deb; do dpkg -x "$deb" "$WORK/root"; done
-    touch "$WORK/root/.complete"
+    echo "$wanted" > "$mark"
+}
+
+download() { (cd "$WORK/debs" && apt-get download -qq "${packages[@]}" 2>/dev/null); }
+
+# The lists of a new machine are empty.
+refresh() { if [ "$EUID" = 0 ]; then apt-get update -qq; else sudo -n apt-get update -qq; fi }
+
+unavailable() {
+    echo "the compilers of the prebuilt engine are not to be had: $1" >&2
+    exit 75
 }
 
 quickjs() { # prints the folder of the unpacked rquickjs-sys crate
