@@ -1,6 +1,9 @@
 //! The loop: takes messages in by the batch, asks the machines, carries out what they want.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use argus_domain::{
     attempt::{Answer, Assignment, JobDigests, SecondRound, SignedAssignment},
@@ -123,6 +126,7 @@ pub(crate) async fn run(
                 let mut changes = Vec::new();
                 service.liveness.tick(clock.now(), &mut changes);
                 service.note(&changes);
+                service.cut_silent(&mut out);
             }
         }
         service.carry_out(out);
@@ -173,6 +177,18 @@ impl Service {
     fn gone(&mut self, keeper: KeeperId, out: &mut Vec<Effect>) {
         self.hear_liveness(liveness::Input::Gone(keeper));
         self.machine.handle(self.ports.clock.now(), Input::Gone(keeper), out);
+    }
+
+    /// Ends the sessions of those who were silent for too long, so that they dial in anew: nobody who has a session
+    /// is left out of what is asked for good.
+    fn cut_silent(&mut self, out: &mut Vec<Effect>) {
+        let live: HashSet<_> = self.liveness.live().into_iter().map(|k| k.hello.keeper).collect();
+        let silent: Vec<_> = self.roster.connected().filter(|keeper| !live.contains(keeper)).collect();
+        for keeper in silent {
+            tracing::warn!(%keeper, "a keeper was silent for too long: its session ends");
+            self.roster.remove(keeper);
+            self.machine.handle(self.ports.clock.now(), Input::Gone(keeper), out);
+        }
     }
 
     fn said(&mut self, keeper: KeeperId, said: Said, out: &mut Vec<Effect>) {

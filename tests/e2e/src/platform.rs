@@ -365,6 +365,11 @@ impl Platform {
         self.process.kill().await;
     }
 
+    /// Stops the whole group for a while, as a machine that sleeps does.
+    pub async fn pause(&self, pause: Duration) {
+        self.process.pause(pause).await;
+    }
+
     /// What its chain saved last; `None`: nothing yet.
     pub fn saved_chain(&self) -> Option<String> {
         std::fs::read_to_string(self.start.data.join("chain/state.json")).ok()

@@ -127,6 +127,13 @@ impl Process {
         assert_eq!(status.signal(), Some(9), "{status}");
     }
 
+    /// Stops the whole group for a while, as a machine that sleeps does.
+    pub async fn pause(&self, pause: Duration) {
+        kill_process_group(self.pid(), Signal::STOP).expect("stopped");
+        tokio::time::sleep(pause).await;
+        kill_process_group(self.pid(), Signal::CONT).expect("continued");
+    }
+
     /// Ends it as Ctrl-C would.
     pub async fn interrupt(&mut self) -> ExitStatus {
         kill_process(self.pid(), Signal::INT).expect("signalled");

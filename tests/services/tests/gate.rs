@@ -59,6 +59,30 @@ async fn only_registered_keepers_with_a_fresh_nonce_are_let_in() {
 }
 
 #[tokio::test]
+async fn a_keeper_that_was_silent_may_come_back() {
+    let world = World::start(&[]).await;
+    world.register(1).await;
+    let gate = world.aggregator.get().expect("on");
+    let dial = async || {
+        let (ours, theirs) = session::<FromKeeper, ToKeeper>(4, Duration::from_secs(1));
+        let nonce = gate.nonce().await.expect("a nonce");
+        gate.admit(signed(hello(1), nonce, 1), Box::new(theirs)).await.expect("admitted");
+        ours
+    };
+    let silent = dial().await;
+    let ended = tokio::time::timeout(Duration::from_secs(20), silent.receive()).await;
+    assert!(matches!(ended, Ok(None)), "its session ends, which is how it learns that it has to dial");
+    assert!(gate.live().await.expect("on").is_empty());
+    let _again = dial().await;
+    let back = async {
+        while gate.live().await.expect("on").len() != 1 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), back).await.expect("it is live again");
+}
+
+#[tokio::test]
 async fn a_second_session_replaces_the_first_and_a_closed_one_is_gone() {
     let world = World::start(&[]).await;
     world.register(1).await;

@@ -94,6 +94,26 @@ fn dies_at_any_moment_again_and_again() {
 }
 
 #[test]
+fn sleeps_for_a_while_and_goes_on() {
+    everywhere(sleeps);
+}
+
+/// Longer than a keeper may be silent: all of them are taken for gone when it wakes, and have to come back.
+async fn sleeps(topology: Topology) {
+    const OCCURRENCES: u64 = 12;
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = Start::on(folder.path(), topology).run().await;
+    let job = platform.create(&jobs::interval(&platform, "steady", 3, 1, OCCURRENCES)).await;
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let slept = now();
+    platform.pause(Duration::from_secs(7)).await;
+    let down = [stretch(slept, now())];
+    let interval = Interval { job, key: "steady".to_owned(), value: 3, every: 1, occurrences: OCCURRENCES };
+    interval.judge(&platform, &down, 40).await;
+    platform.stop().await;
+}
+
+#[test]
 fn the_chain_dies_with_it_and_comes_back_older() {
     everywhere(dies_with_its_chain);
 }
