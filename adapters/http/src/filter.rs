@@ -73,7 +73,7 @@ fn by_address(address: IpAddr, port: u16, reach: &Reach, url: Url) -> Result<All
         format!("{address} is not on the list of hosts: {}", reach.allow.join(", "))
     } else {
         format!(
-            "{address} is not a public address; name {} in the list of hosts to allow it",
+            "{address} is not a public address: only the operator's own list of hosts can allow {}",
             show(address, port)
         )
     }))
