@@ -250,14 +250,20 @@ impl Config {
     }
 }
 
-/// How many keepers run a task, and how many of them must agree. Only numbers that are sound are compared.
+/// How many keepers run a task, and how many of them must agree: what a job that names neither gets, and so what it
+/// could name. Only numbers that are sound are compared.
 fn policy(r: &mut Reader<'_>) -> (u64, u64) {
     let before = r.faults.len();
-    let (keepers, threshold) = (r.number("policy.keepers", 1, 32), r.number("policy.threshold", 1, 32));
+    let (keepers, threshold) = (r.number("policy.keepers", 1, 15), r.number("policy.threshold", 1, 15));
     if r.faults.len() == before && threshold > keepers {
         r.faults.push(format!(
             "policy.threshold is {threshold}, but only policy.keepers = {keepers} run a task: lower the one, or raise \
             the other"
+        ));
+    } else if r.faults.len() == before && threshold <= keepers / 2 {
+        r.faults.push(format!(
+            "policy.threshold is {threshold} of policy.keepers = {keepers}: more than half have to agree, {} at least",
+            keepers / 2 + 1
         ));
     }
     (keepers, threshold)
@@ -362,7 +368,7 @@ mod tests {
         expect(
             &mistakes(text),
             &[
-                "policy.keepers must be a whole number from 1 to 32",
+                "policy.keepers must be a whole number from 1 to 15",
                 "links.aggregator must be a URL like http://host:9000",
                 "chains[0].name is no setting: correct its name or remove it; a chain has id, rpc,",
                 "chains[0].id is missing: give a whole number from 1 to 4294967295",
@@ -392,8 +398,8 @@ mod tests {
     #[test]
     fn overrides_come_last() {
         let config =
-            Config::load(None, &["api.listen = \"127.0.0.1:0\"".to_owned(), "policy.keepers = 5".to_owned()])
+            Config::load(None, &["api.listen = \"127.0.0.1:0\"".to_owned(), "policy.keepers = 2".to_owned()])
                 .expect("config");
-        assert_eq!((config.api.listen.port(), config.keepers), (0, 5));
+        assert_eq!((config.api.listen.port(), config.keepers), (0, 2));
     }
 }
