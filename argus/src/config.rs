@@ -208,9 +208,9 @@ impl Config {
             threshold: threshold as u8,
             links: Links {
                 listen: r.optional("links.listen", "an address with a port, or empty"),
-                scheduler: r.optional_url("links.scheduler"),
-                dispatcher: r.optional_url("links.dispatcher"),
-                aggregator: r.optional_url("links.aggregator"),
+                scheduler: r.link_url("links.scheduler"),
+                dispatcher: r.link_url("links.dispatcher"),
+                aggregator: r.link_url("links.aggregator"),
                 token_file: r.path(&data_dir, "links.token_file"),
                 keeper_token_file: r.path(&data_dir, "links.keeper_token_file"),
             },

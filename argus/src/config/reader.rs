@@ -74,10 +74,10 @@ impl Reader<'_> {
     }
 
     /// The URL of another process, or nothing.
-    pub fn optional_url(&mut self, name: &str) -> Option<String> {
-        let wanted = "a URL like http://host:9000, or empty";
+    pub fn link_url(&mut self, name: &str) -> Option<String> {
+        let wanted = "a URL like http://host:9000 (between machines through a tunnel: links are not encrypted), or empty";
         let url = self.optional::<String>(name, wanted)?;
-        if !is_url(&url, &["http", "https"]) {
+        if !is_url(&url, &["http"]) {
             self.fault(name, wanted);
         }
         Some(url)
