@@ -17,6 +17,7 @@ use std::{io::IsTerminal, process::ExitCode};
 use clap::Parser;
 use cli::{Cli, Command, show};
 use mimalloc::MiMalloc;
+use rustix::fs::Mode;
 
 /// A task's values are allocated on one thread and freed on another, which this allocator is made for.
 #[global_allocator]
@@ -26,6 +27,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     // What is allocated here lives for moments: clearing huge pages for it costs more than they save.
     let _unsupported = rustix::thread::disable_transparent_huge_pages(true);
+    // Jobs, transcripts and keys are nobody else's to read.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     start_log(cli.log.as_deref(), &cli.command);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("argus").build()
     {

@@ -1,6 +1,6 @@
 //! The command line, as a shell sees it: exit codes, and the fields of `--json`.
 
-use std::path::Path;
+use std::{os::unix::fs::PermissionsExt, path::Path};
 
 use argus_e2e::{Platform, Start, Topology, command::argus, jobs, platform::Key, story};
 use reqwest::Method;
@@ -101,6 +101,10 @@ fn keys_and_tables_are_made_once() {
             let rows = up.json()["migrations"].as_array().cloned().expect("a list");
             assert!(!rows.is_empty() && rows.iter().all(|row| row["applied_at"].is_string()), "{up:?}");
         }
+        for made in ["data", "data/argus.db"] {
+            let mode = std::fs::metadata(place.join(made)).expect("made").permissions().mode();
+            assert_eq!(mode & 0o077, 0, "others can read {made}");
+        }
         let verify = argus(place, &[], &[&["migrate", "verify", "--json"], &set[..]].concat()).await;
         assert_eq!(verify.code, 0, "{verify:?}");
     });
@@ -108,7 +112,6 @@ fn keys_and_tables_are_made_once() {
 
 /// A key that others can read starts no keeper.
 async fn opened_key(place: &Path) {
-    use std::os::unix::fs::PermissionsExt;
     std::fs::copy(place.join("k.key"), place.join("t.token")).expect("a token that is closed");
     std::fs::set_permissions(place.join("k.key"), std::fs::Permissions::from_mode(0o644)).expect("changed");
     let settings = [
