@@ -6,8 +6,8 @@ use std::{
 };
 
 use argus_domain::{
-    attempt::{Answer, Assignment, JobDigests, SecondRound, SignedAssignment},
-    ids::{KeeperId, Round},
+    attempt::{Assignment, JobDigests, SecondRound, SignedAssignment},
+    ids::KeeperId,
     keeper::{KeeperHello, KeeperRecord, LiveKeeper},
 };
 use argus_machine::{
@@ -32,7 +32,7 @@ use crate::{
     ports::Ports,
     recorder::Recorder,
     roster::Roster,
-    session::{self, Said, Serving, Stream},
+    session::{Said, Serving, Stream},
 };
 
 /// Messages taken in at once.
@@ -199,8 +199,13 @@ impl Service {
                 Input::Answer(answer)
             }
             Said::Late(answer) => {
-                self.roster.release(keeper, (answer.observation.task, answer.observation.attempt));
-                self.late(keeper, answer)
+                let key = (answer.observation.task, answer.observation.attempt);
+                // Begun anew meanwhile: it was neither checked nor archived, and its keeper is asked for it again.
+                if self.open.has(&key) {
+                    return;
+                }
+                self.roster.release(keeper, key);
+                Input::Answer(answer)
             }
             Said::Signed(claim) => Input::Signed(*claim),
             Said::Declined { task, attempt, reason } => {
@@ -216,17 +221,6 @@ impl Service {
             }
         };
         self.machine.handle(now, input, out);
-    }
-
-    /// An answer whose claim was not checked, because its attempt was over. Where that attempt has been begun anew
-    /// meanwhile it counts after all, and is checked now.
-    fn late(&self, keeper: KeeperId, answer: Box<Answer>) -> Input {
-        let (task, attempt) = (answer.observation.task, answer.observation.attempt);
-        let claim = answer.claim.as_ref().filter(|_| self.open.has(&(task, attempt)));
-        match claim.and_then(|claim| session::claim_fault(&self.ports, keeper, claim, Round(1))) {
-            None => Input::Answer(answer),
-            Some(reason) => Input::Declined { task, attempt, keeper, reason: reason.to_owned() },
-        }
     }
 
     /// Who is registered, and what they weigh. A keeper that has left the set is cut off.

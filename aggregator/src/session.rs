@@ -217,12 +217,7 @@ fn fault(ports: &Ports, keeper: KeeperId, answer: &Answer) -> Option<&'static st
 }
 
 /// What is wrong with a claim.
-pub fn claim_fault(
-    ports: &Ports,
-    keeper: KeeperId,
-    claim: &SignedClaim,
-    round: Round,
-) -> Option<&'static str> {
+fn claim_fault(ports: &Ports, keeper: KeeperId, claim: &SignedClaim, round: Round) -> Option<&'static str> {
     if claim.keeper != keeper {
         return Some("the claim names another keeper");
     }
