@@ -4,7 +4,6 @@ mod backends;
 mod cli;
 mod client;
 mod config;
-mod context;
 mod demo;
 mod dev;
 mod environment;

@@ -37,6 +37,6 @@ mod text;
 
 pub use bundle::{Bundle, BundleError, Difference};
 pub use config::HostConfig;
-pub use context::default_input;
+pub use context::{ContextError, default_input, parse_context};
 pub use error::HostError;
 pub use host::Host;

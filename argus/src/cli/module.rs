@@ -11,6 +11,7 @@ use argus_domain::{
     module::{Admitted, Language},
     run::{RunEnd, RunReport},
 };
+use argus_host::parse_context;
 use argus_ports::RunnerError;
 use base64::Engine as _;
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{published, show};
-use crate::{backends, client::Server, context};
+use crate::{backends, client::Server};
 
 /// The module commands.
 #[derive(Debug, Subcommand)]
@@ -207,7 +208,7 @@ async fn run_once(args: RunArgs, as_json: bool) -> anyhow::Result<u8> {
         }
     };
     let runner = backends::local_runner(&[], &args.chains).await?;
-    let input = Arc::new(context::parse(given.as_ref(), args.allow_hosts.clone())?);
+    let input = Arc::new(parse_context(given.as_ref(), args.allow_hosts.clone())?);
     match runner.run(source.clone(), language, Arc::clone(&input), limits).await {
         Ok(report) => {
             if let Some(file) = &args.record {

@@ -25,11 +25,12 @@ pub fn steps(program: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use argus_domain::{abi::Function, limits::Limits, module::Language, run::RunEnd};
+    use argus_host::parse_context;
     use clap::Parser;
     use serde_json::Value;
 
     use super::*;
-    use crate::{backends, cli::Cli, context, dev};
+    use crate::{backends, cli::Cli, dev};
 
     const README: &str = include_str!("../../../README.md");
 
@@ -58,7 +59,7 @@ mod tests {
             Function::parse(job["target_function"].as_str().unwrap_or_default()).expect("a function");
 
         let runner = backends::local_runner(&[], &[]).await.expect("a runner");
-        let input = context::parse(None, Vec::new()).expect("the usual context").into();
+        let input = parse_context(None, Vec::new()).expect("the usual context").into();
         let ran =
             runner.run(SCRIPT.into(), Language::TypeScript, input, Limits::DEFAULT).await.expect("it runs");
         let RunEnd::Value(Value::Array(arguments)) = ran.end else { panic!("{:?}", ran.end) };

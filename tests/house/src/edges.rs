@@ -45,6 +45,7 @@ const OBSERVERS: &[&str] = &[
     "argus-e2e",
     "argus-bench",
     "argus-contracts-tests",
+    "argus-guests-tests",
     "argus-services-tests",
     "argus-house-tests",
 ];

@@ -13,6 +13,10 @@ use serde_json::{Value, json};
 
 use crate::evm;
 
+mod read;
+
+pub use read::{ContextError, parse_context};
+
 /// Due instant of a run that is given no input, 2025-01-01T00:00:00Z: fixed, so that its fuel is the same for
 /// everybody who meets the same answers.
 const DEFAULT_DUE: Timestamp = Timestamp(1_735_689_600_000);

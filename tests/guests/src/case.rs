@@ -1,0 +1,172 @@
+//! One case: a folder with a script and its `case.json`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use argus_domain::{Address, Bytes, U256, ids::ChainId, limits::Limits, module::Language};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// `case.json`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// What such a script is for, in a sentence.
+    pub about: String,
+    /// The context that it is told; what is left out has its default.
+    #[serde(default)]
+    pub context: Option<Value>,
+    /// Hosts that it may reach; empty: any.
+    #[serde(default)]
+    pub allow_hosts: Vec<String>,
+    /// Fuel that its job allows; without it the default.
+    #[serde(default)]
+    pub fuel: Option<u64>,
+    /// What the world answers over HTTP.
+    #[serde(default)]
+    pub http: Vec<Exchange>,
+    /// What each chain answers at the block that `context.pinned` names.
+    #[serde(default)]
+    pub chains: Vec<Chain>,
+    /// What it must come to.
+    pub expect: Expect,
+    /// Part of what it must have logged.
+    #[serde(default)]
+    pub log: Option<String>,
+}
+
+/// A recorded answer. Of those that fit a request, the first that was not given yet is given; the last of them
+/// again and again.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// GET where it is left out.
+    #[serde(default = "get")]
+    pub method: String,
+    /// The URL, exactly.
+    pub url: String,
+    /// The request's body, where only that one is meant: text as it is, anything else compared as JSON.
+    #[serde(default)]
+    pub sent: Option<Value>,
+    /// 200 where it is left out.
+    #[serde(default = "ok")]
+    pub status: u16,
+    /// Headers of the answer, names in lower case.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    /// Body of the answer: text as it is, anything else as JSON.
+    #[serde(default)]
+    pub body: Value,
+    /// Instead of an answer: `timeout`, or a transport error's text.
+    #[serde(default)]
+    pub fails: Option<String>,
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+fn ok() -> u16 {
+    200
+}
+
+/// A chain's recorded answers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chain {
+    /// Its id.
+    pub id: ChainId,
+    /// Answers to `eth_call`.
+    #[serde(default)]
+    pub calls: Vec<Call>,
+    /// Balances in wei, decimal.
+    #[serde(default)]
+    pub balances: Vec<(Address, U256)>,
+}
+
+/// One answer to `eth_call`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// Called contract.
+    pub to: Address,
+    /// Calldata.
+    pub data: Bytes,
+    /// What it returns.
+    #[serde(default)]
+    pub returns: Bytes,
+    /// Or the data that it reverts with.
+    #[serde(default)]
+    pub reverts: Option<Bytes>,
+}
+
+/// How a case must end.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expect {
+    /// With these arguments (or, for a script that chooses the call, this object), exactly.
+    Arguments(Value),
+    /// With a skip whose reason contains this.
+    Skipped(String),
+    /// With a failure whose message contains this.
+    Error(String),
+}
+
+/// A case with what runs in it.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// `language/name`.
+    pub name: String,
+    /// The case.
+    pub case: Case,
+    /// What was published.
+    pub source: bytes::Bytes,
+    /// In which language.
+    pub language: Language,
+}
+
+impl Found {
+    /// The job's limits.
+    pub fn limits(&self) -> Limits {
+        Limits { fuel_max: self.case.fuel.unwrap_or(Limits::DEFAULT.fuel_max), ..Limits::DEFAULT }
+    }
+}
+
+/// All cases of a language, by name. What runs is `script.<ending>`, or `module.wasm` where the language is
+/// compiled by its author.
+///
+/// # Panics
+/// Where a folder is no case: a corpus with a hole in it must not pass.
+pub fn find(language: &str) -> Vec<Found> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("real").join(language);
+    let mut folders: Vec<PathBuf> = entries(&root).into_iter().filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders.iter().map(|folder| one(language, folder)).collect()
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let listed = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    listed.map(|entry| entry.expect("an entry").path()).collect()
+}
+
+fn one(language: &str, folder: &Path) -> Found {
+    let called = folder.file_name().unwrap_or_default().to_string_lossy();
+    let name = format!("{language}/{called}");
+    let text =
+        fs::read_to_string(folder.join("case.json")).unwrap_or_else(|e| panic!("{name}/case.json: {e}"));
+    let case = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{name}/case.json: {e}"));
+    let runs = |path: &PathBuf| {
+        path.file_stem().is_some_and(|stem| stem == "script") || path.ends_with("module.wasm")
+    };
+    let script = entries(folder).into_iter().find(runs);
+    let script = script.unwrap_or_else(|| panic!("{name} holds neither script.* nor module.wasm"));
+    let language = match script.extension().and_then(|e| e.to_str()).unwrap_or_default() {
+        "mts" | "cts" => Language::TypeScript,
+        "mjs" | "cjs" => Language::JavaScript,
+        other => other.parse().unwrap_or_else(|e| panic!("{name}: {e}")),
+    };
+    let source = fs::read(&script).unwrap_or_else(|e| panic!("{}: {e}", script.display())).into();
+    Found { name, case, source, language }
+}

@@ -1,0 +1,63 @@
+//! Scripts as people write them: each comes to what its case says, and so does its replay, bit for bit.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use argus_domain::run::{RunEnd, RunReport};
+use argus_guests_tests::{Expect, Found, find, host};
+use argus_host::parse_context;
+use argus_ports::ModuleRunner;
+
+/// What is wrong with a case; nothing, if all is as it should be.
+async fn faults(found: &Found) -> Vec<String> {
+    let case = &found.case;
+    let (host, world) = host(case);
+    let input = match parse_context(case.context.as_ref(), case.allow_hosts.clone()) {
+        Ok(input) => Arc::new(input),
+        Err(error) => return vec![format!("context: {error}")],
+    };
+    let (source, limits) = (found.source.clone(), found.limits());
+    let report = match host.run(source.clone(), found.language, input.clone(), limits).await {
+        Ok(report) => report,
+        Err(error) => return vec![error.to_string()],
+    };
+    let mut faults: Vec<String> = world.unknown().into_iter().map(|r| format!("not recorded: {r}")).collect();
+    faults.extend(ended(&case.expect, &report));
+    if let Some(part) = case.log.as_ref().filter(|part| !report.log.contains(part.as_str())) {
+        faults.push(format!("{part:?} is not in the log:\n{}", report.log));
+    }
+    let transcript = Arc::new(report.transcript.clone());
+    match host.replay(source, found.language, input, limits, transcript).await {
+        Ok(again) if again == report => {}
+        Ok(again) => faults.push(format!("the replay gave {again:?}, the run {report:?}")),
+        Err(error) => faults.push(format!("the replay: {error}")),
+    }
+    faults
+}
+
+fn ended(expect: &Expect, report: &RunReport) -> Option<String> {
+    let is_met = match (expect, &report.end) {
+        (Expect::Arguments(expected), RunEnd::Value(value)) => expected == value,
+        (Expect::Skipped(part), RunEnd::Skipped(reason)) => reason.contains(part),
+        (Expect::Error(part), RunEnd::Failed(failure)) => failure.message.contains(part),
+        _ => false,
+    };
+    (!is_met).then(|| format!("{expect:?} was expected, not {:?}\nlog: {}", report.end, report.log))
+}
+
+/// Runs the corpus of a language, which has this many scripts at least.
+async fn all(language: &str, least: usize) {
+    let cases = find(language);
+    assert!(cases.len() >= least, "{language} has {} scripts of {least}", cases.len());
+    let mut report = String::new();
+    for found in &cases {
+        for fault in faults(found).await {
+            let _infallible = write!(report, "\n{}: {fault}", found.name);
+        }
+    }
+    assert!(report.is_empty(), "{report}");
+}
+
+#[tokio::test]
+async fn typescript() {
+    all("ts", 1).await;
+}
