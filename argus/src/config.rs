@@ -28,6 +28,8 @@ pub struct Config {
     pub content_dir: PathBuf,
     /// Gateways.
     pub gateways: Vec<String>,
+    /// The RPC of the IPFS node where published scripts are pinned.
+    pub ipfs_node: Option<String>,
     /// Platform key.
     pub platform_key: PathBuf,
     /// REST and WebSocket.
@@ -197,6 +199,10 @@ impl Config {
             store_path: r.path(&data_dir, "store.path"),
             content_dir: r.path(&data_dir, "content.dir"),
             gateways: r.urls("content.gateways", &["http", "https"]),
+            ipfs_node: r.http_url(
+                "content.node",
+                "the URL of the RPC of an IPFS node, like http://127.0.0.1:5001, or empty",
+            ),
             platform_key: r.path(&data_dir, "platform.key_file"),
             api: Api {
                 listen: r.parsed("api.listen", "an address with a port, like 127.0.0.1:9002"),
@@ -313,6 +319,7 @@ mod tests {
             threshold = 9
             [content]
             gateways = ["ftp://files"]
+            node = "/ip4/127.0.0.1/tcp/5001"
             [[chains]]
             id = 0
             rpc = []
@@ -330,6 +337,7 @@ mod tests {
                 "timing.attempt_ms must be a whole number from 100",
                 "policy.threshold is 9, but only policy.keepers = 3",
                 "content.gateways must be a list of http or https URLs",
+                "content.node must be the URL of the RPC of an IPFS node",
                 "chains[0].id must be a whole number from 1",
                 "chains[0].rpc must be a list of one or more URLs",
                 "chains[0].executor must be an address",

@@ -4,83 +4,43 @@
 use std::{sync::Arc, time::Duration};
 
 use argus_ports::{ContentError, Egress, EgressError, EgressRequest, Method, Reach};
-use bytes::Bytes;
 use url::Url;
 
-use crate::name::Name;
+use crate::{name::Name, sources::Answer};
 
 /// Public gateways redirect to a host per CID, once or twice.
 const REDIRECTS_MAX: usize = 3;
+/// One request.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Gateways in the order in which they are asked.
-pub(crate) struct Gateways {
+/// One gateway.
+pub(crate) struct Gateway {
     egress: Arc<dyn Egress>,
-    bases: Vec<Url>,
+    base: Url,
     reach: Reach,
-    timeout: Duration,
 }
 
-/// What one gateway came to.
-enum Answer {
-    Block(Bytes),
-    Other,
-    Absent,
-    TooLarge,
-    Fault(String),
-}
-
-impl Gateways {
-    /// By their base URLs. `timeout` is for one request.
+impl Gateway {
+    /// By its base URL.
     ///
     /// # Errors
-    /// [`ContentError::Unavailable`] with the first URL that is none.
-    pub(crate) fn new(
-        egress: Arc<dyn Egress>,
-        bases: &[String],
-        reach: Reach,
-        timeout: Duration,
-    ) -> Result<Self, ContentError> {
-        let base = |text: &String| {
-            let bad = |why: String| ContentError::Unavailable(format!("{text:?} is no gateway: {why}"));
-            let url = Url::parse(text).map_err(|e| bad(e.to_string()))?;
-            if url.cannot_be_a_base() { Err(bad("give an http or https URL".to_owned())) } else { Ok(url) }
-        };
-        let bases = bases.iter().map(base).collect::<Result<_, _>>()?;
-        Ok(Self { egress, bases, reach, timeout })
-    }
-
-    pub(crate) fn is_none(&self) -> bool {
-        self.bases.is_empty()
-    }
-
-    /// A block of at most `max` bytes from the first gateway that has the right one.
-    pub(crate) async fn fetch(&self, name: &Name, max: u64) -> Result<Bytes, ContentError> {
-        let (mut lied, mut large, mut faults) = (false, false, Vec::new());
-        for base in &self.bases {
-            match self.ask(base, name, max).await {
-                Answer::Block(bytes) => return Ok(bytes),
-                Answer::Absent => {}
-                Answer::TooLarge => large = true,
-                Answer::Other => {
-                    tracing::warn!(gateway = %base, cid = %name.cid(), "the gateway sent other bytes");
-                    lied = true;
-                }
-                Answer::Fault(fault) => faults.push(fault),
-            }
+    /// [`ContentError::Unavailable`] where that is none.
+    pub(crate) fn new(egress: Arc<dyn Egress>, base: &str, reach: Reach) -> Result<Self, ContentError> {
+        let bad = |why: &str| ContentError::Unavailable(format!("{base:?} is no gateway: {why}"));
+        let url = Url::parse(base).map_err(|e| bad(&e.to_string()))?;
+        if url.cannot_be_a_base() {
+            return Err(bad("give an http or https URL"));
         }
-        // What says most about the content comes first.
-        if large {
-            Err(ContentError::TooLarge { max })
-        } else if lied {
-            Err(ContentError::Mismatch(name.cid()))
-        } else if faults.is_empty() {
-            Err(ContentError::Absent(name.cid()))
-        } else {
-            Err(ContentError::Unavailable(faults.join("; ")))
-        }
+        Ok(Self { egress, base: url, reach })
     }
 
-    async fn ask(&self, base: &Url, name: &Name, max: u64) -> Answer {
+    pub(crate) fn url(&self) -> &str {
+        self.base.as_str()
+    }
+
+    /// A block as the gateway gives it; the caller checks it.
+    pub(crate) async fn block(&self, name: &Name, max: u64) -> Answer {
+        let base = &self.base;
         let mut url = base.clone();
         let path = format!("{}/ipfs/{}", base.path().trim_end_matches('/'), name.cid());
         url.set_path(&path);
@@ -91,7 +51,7 @@ impl Gateways {
                 url: url.to_string(),
                 headers: vec![("accept".to_owned(), "application/vnd.ipld.raw".to_owned())],
                 body: None,
-                timeout: self.timeout,
+                timeout: TIMEOUT,
                 max_body: max,
                 reach: self.reach.clone(),
             };
@@ -101,9 +61,7 @@ impl Gateways {
                 Err(e) => return Answer::Fault(format!("{base}: {e}")),
             };
             match response.status {
-                200 if response.body.len() as u64 > max => return Answer::TooLarge,
-                200 if name.names(&response.body) => return Answer::Block(response.body),
-                200 => return Answer::Other,
+                200 => return Answer::Block(response.body),
                 301 | 302 | 303 | 307 | 308 => {
                     let to = response.headers.iter().find(|(header, _)| header == "location");
                     match to.and_then(|(_, to)| url.join(to).ok()) {

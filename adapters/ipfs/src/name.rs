@@ -26,6 +26,11 @@ impl Name {
         Self { digest: Sha256::digest(bytes).into(), codec: RAW }
     }
 
+    /// Of a dag-pb block.
+    pub(crate) fn of_node(block: &[u8]) -> Self {
+        Self { digest: Sha256::digest(block).into(), codec: DAG_PB }
+    }
+
     pub(crate) fn parse(text: &str) -> Result<Self, ContentError> {
         let bad = || ContentError::BadCid(text.chars().take(100).collect());
         if text.len() > TEXT_MAX || text.contains('/') {
@@ -57,10 +62,17 @@ impl Name {
 
     /// The canonical text: base32 in lower case.
     pub(crate) fn cid(&self) -> Cid {
-        // A digest of 32 bytes always fits into the 64 of a multihash, and base32 writes every CIDv1.
-        let text = Multihash::<64>::wrap(SHA2_256, &self.digest)
-            .ok()
-            .and_then(|hash| RawCid::new_v1(self.codec, hash).to_string_of_base(Base::Base32Lower).ok());
-        Cid(text.unwrap_or_default())
+        // Base32 writes every CIDv1.
+        Cid(self.raw().and_then(|cid| cid.to_string_of_base(Base::Base32Lower).ok()).unwrap_or_default())
+    }
+
+    /// Its binary form.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        self.raw().map(|cid| cid.to_bytes()).unwrap_or_default()
+    }
+
+    /// A digest of 32 bytes always fits into the 64 of a multihash.
+    fn raw(&self) -> Option<RawCid> {
+        Multihash::<64>::wrap(SHA2_256, &self.digest).ok().map(|hash| RawCid::new_v1(self.codec, hash))
     }
 }

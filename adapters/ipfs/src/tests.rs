@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{collections::BTreeMap, path::Path, sync::Mutex};
 
 use argus_ports::{Egress, EgressError, EgressRequest, EgressResponse, Reach};
 use prost::Message;
@@ -14,12 +14,26 @@ const HELLO_V0: &str = "QmZULkCELmmk5XNfCgTnCyFgAVxBRBXyDHGGMVoLFLiXEN";
 struct Web {
     pages: BTreeMap<String, (u16, String, Bytes)>,
     asked: Mutex<Vec<String>>,
+    /// URLs that keep the caller waiting for ever.
+    silent: Vec<String>,
+    /// Requests, from the first on, that find nobody.
+    down: usize,
 }
 
 #[async_trait]
 impl Egress for Web {
     async fn fetch(&self, request: EgressRequest) -> Result<EgressResponse, EgressError> {
-        self.asked.lock().unwrap().push(request.url.clone());
+        let nth = {
+            let mut asked = self.asked.lock().unwrap();
+            asked.push(request.url.clone());
+            asked.len()
+        };
+        if self.silent.contains(&request.url) {
+            std::future::pending::<()>().await;
+        }
+        if nth <= self.down {
+            return Err(EgressError::Transport("connection refused".to_owned()));
+        }
         let Some((status, location, body)) = self.pages.get(&request.url) else {
             return Err(EgressError::Timeout(request.timeout));
         };
@@ -43,7 +57,7 @@ fn file(data: &[u8], parts: &[&Name]) -> Bytes {
         blocksizes: vec![],
     };
     let bytes = |name: &Name| cid::Cid::try_from(name.cid().0.as_str()).unwrap().to_bytes();
-    let links = parts.iter().map(|name| PbLink { hash: bytes(name), name: String::new(), tsize: 0 });
+    let links = parts.iter().map(|name| PbLink { hash: bytes(name), name: None, tsize: None });
     PbNode { data: Some(fs.encode_to_vec()), links: links.collect() }.encode_to_vec().into()
 }
 
@@ -55,10 +69,15 @@ fn named(block: &[u8], like: &str) -> Name {
     Name::from_bytes(&cid).unwrap()
 }
 
+fn open(root: &Path, gateways: Vec<String>, web: Arc<Web>) -> IpfsContent {
+    let places = Places { root: root.to_owned(), gateways, ..Places::default() };
+    let egress: Arc<dyn Egress> = web;
+    IpfsContent::open(&places, &egress).unwrap()
+}
+
 async fn store(blocks: &[(&Name, Bytes)]) -> (tempfile::TempDir, IpfsContent) {
     let dir = tempfile::tempdir().unwrap();
-    let store =
-        IpfsContent::open(&dir.path().join("blocks"), vec![], Arc::new(Web::default()), vec![]).unwrap();
+    let store = open(&dir.path().join("blocks"), vec![], Arc::new(Web::default()));
     for (name, block) in blocks {
         store.directory.write(name, block.clone()).await.unwrap();
     }
@@ -140,10 +159,10 @@ async fn ask(pages: &[(&str, u16, &str, &'static [u8])]) -> Result<Bytes, Conten
         let url = url.replace("CID", &cid.0);
         (url, (*status, to.replace("CID", &cid.0), Bytes::from_static(body)))
     });
-    let web = Arc::new(Web { pages: pages.collect(), asked: Mutex::default() });
+    let web = Arc::new(Web { pages: pages.collect(), ..Web::default() });
     let bases = vec!["http://a.example".to_owned(), "http://b.example/base/".to_owned()];
     let dir = tempfile::tempdir().unwrap();
-    let store = IpfsContent::open(dir.path(), bases, web.clone(), vec![]).unwrap();
+    let store = open(dir.path(), bases, web.clone());
     let first = store.get(&cid, 10).await;
     if first.is_ok() {
         let asked = web.asked.lock().unwrap().len();
@@ -176,4 +195,57 @@ async fn gateways_as_a_table() {
     assert_eq!(ask(&[(A, 404, "", b""), (B, 410, "", b"")]).await, Err(ContentError::Absent(cid)));
     assert_eq!(ask(&[(A, 200, "", b"much too large")]).await, Err(ContentError::TooLarge { max: 10 }));
     assert!(matches!(ask(&[]).await, Err(ContentError::Unavailable(_))), "nobody answers");
+}
+
+/// Two gateways, both with the right block.
+async fn race(silent: Vec<String>, down: usize) -> (Result<Bytes, ContentError>, usize) {
+    let cid = Name::of_raw(b"right").cid();
+    let bases = ["http://a.example".to_owned(), "http://b.example".to_owned()];
+    let page = |base: &String| {
+        (format!("{base}/ipfs/{cid}?format=raw"), (200, String::new(), Bytes::from_static(b"right")))
+    };
+    let silent = silent.iter().map(|base| page(base).0).collect();
+    let web = Arc::new(Web { pages: bases.iter().map(page).collect(), silent, down, ..Web::default() });
+    let dir = tempfile::tempdir().unwrap();
+    let found = open(dir.path(), bases.to_vec(), web.clone()).get(&cid, 10).await;
+    let asked = web.asked.lock().unwrap().len();
+    (found, asked)
+}
+
+#[tokio::test]
+async fn the_next_gateway_is_asked_while_the_first_is_silent() {
+    let right = Ok(Bytes::from_static(b"right"));
+    assert_eq!(race(vec![], 0).await, (right.clone(), 1), "the first answers: the second is left alone");
+    assert_eq!(race(vec!["http://a.example".to_owned()], 0).await, (right, 2));
+}
+
+#[tokio::test]
+async fn everybody_is_asked_again_while_nobody_can_be_reached_but_not_for_ever() {
+    assert_eq!(race(vec![], 5).await, (Ok(Bytes::from_static(b"right")), 6));
+    let (found, asked) = race(vec![], usize::MAX).await;
+    assert!(matches!(found, Err(ContentError::Unavailable(_))), "{found:?}");
+    assert_eq!(asked, 6);
+}
+
+#[tokio::test]
+async fn a_path_leads_through_folders() {
+    let leaf = Bytes::from_static(b"right");
+    let folder = |entry: &str, to: &Name| {
+        let link = PbLink { hash: to.to_bytes(), name: Some(entry.to_owned()), tsize: None };
+        Bytes::from(PbNode { data: Some(vec![8, 1]), links: vec![link] }.encode_to_vec())
+    };
+    let inner = folder("a.ts", &Name::of_raw(&leaf));
+    let outer = folder("in", &Name::of_node(&inner));
+    let names = [Name::of_raw(&leaf), Name::of_node(&inner), Name::of_node(&outer)];
+    let blocks = [(&names[0], leaf), (&names[1], inner), (&names[2], outer)];
+    let (_dir, store) = store(&blocks).await;
+    let root = names[2].cid();
+    assert_eq!(store.resolve(&format!("{root}/in/a.ts")).await, Ok(names[0].cid()));
+    assert_eq!(store.resolve(&root.0).await, Ok(root.clone()));
+    for path in ["/out", "/in/b.ts", "/in/a.ts/b"] {
+        let found = store.resolve(&format!("{root}{path}")).await;
+        assert!(matches!(found, Err(ContentError::Absent(_))), "{path}: {found:?}");
+    }
+    let long = "/in".repeat(50);
+    assert!(store.resolve(&format!("{root}{long}")).await.is_err());
 }

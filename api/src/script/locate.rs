@@ -33,19 +33,11 @@ enum Place {
 }
 
 fn place(text: &str) -> Result<Place, Fault> {
-    let named = |cid: &str, rest: &str| {
-        if rest.trim_matches('/').is_empty() {
-            Ok(Place::Content(cid.to_owned()))
-        } else {
-            let message = format!("{rest:.80} leads into a folder; give the CID of the script itself");
-            Err(("SCRIPT_URL", message))
-        }
-    };
+    let named = |path: &str| Ok(Place::Content(path.trim_matches('/').to_owned()));
     if let Some(rest) = text.strip_prefix("ipfs://") {
         let rest = rest.strip_prefix("ipfs/").unwrap_or(rest);
         let rest = rest.split(['?', '#']).next().unwrap_or_default();
-        let (cid, tail) = rest.split_once('/').unwrap_or((rest, ""));
-        return named(cid, tail);
+        return named(rest);
     }
     let Ok(url) = Url::parse(text) else {
         if (1..128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
@@ -60,13 +52,12 @@ fn place(text: &str) -> Result<Place, Fault> {
         return Err(("SCRIPT_URL", format!("a script's URL is ipfs or https, not {}", url.scheme())));
     }
     if let Some((_, after)) = url.path().split_once("/ipfs/") {
-        let (cid, tail) = after.split_once('/').unwrap_or((after, ""));
-        return named(cid, tail);
+        return named(after);
     }
     // A gateway that puts the CID into its host name.
     let mut labels = url.host_str().unwrap_or_default().split('.');
     if let (Some(cid), Some("ipfs")) = (labels.next(), labels.next()) {
-        return named(cid, url.path());
+        return named(&format!("{cid}{}", url.path()));
     }
     Ok(Place::Web(url.to_string()))
 }
@@ -103,7 +94,7 @@ pub fn language_of(text: &str, bytes: &[u8]) -> Result<Language, Fault> {
 pub async fn locate(edge: &Edge, url: &str, language: &str) -> Result<Result<Source, Fault>, ApiError> {
     let found = match place(url.trim()) {
         Err(fault) => return Ok(Err(fault)),
-        Ok(Place::Content(cid)) => fetch(edge, &cid).await,
+        Ok(Place::Content(path)) => fetch(edge, &path).await,
         Ok(Place::Web(url)) => from_web(edge, &url).await,
     };
     let (cid, bytes) = match found? {
@@ -130,17 +121,19 @@ pub async fn locate(edge: &Edge, url: &str, language: &str) -> Result<Result<Sou
     Ok(Ok(Source { module: ModuleRef { source: cid, language }, bytes }))
 }
 
-/// Bytes by CID.
-pub async fn fetch(edge: &Edge, cid: &str) -> Result<Result<(Cid, Bytes), Fault>, ApiError> {
-    let outcome = match edge.ports.content.parse(cid) {
-        Ok(cid) => {
-            let limit = edge.config.scripts.fetch_timeout;
-            match tokio::time::timeout(limit, edge.ports.content.get(&cid, WASI_COMMAND_BYTES_MAX)).await {
-                Ok(found) => found.map(|bytes| (cid, bytes)),
-                Err(_) => Err(ContentError::Absent(cid)),
-            }
-        }
-        Err(e) => Err(e),
+/// Bytes by CID, or by a path in a folder.
+pub async fn fetch(edge: &Edge, path: &str) -> Result<Result<(Cid, Bytes), Fault>, ApiError> {
+    let content = &edge.ports.content;
+    let found = async {
+        let cid = content.resolve(path).await?;
+        let bytes = content.get(&cid, WASI_COMMAND_BYTES_MAX).await?;
+        Ok((cid, bytes))
+    };
+    let outcome = match tokio::time::timeout(edge.config.scripts.fetch_timeout, found).await {
+        Ok(outcome) => outcome,
+        Err(_) => content
+            .parse(path.split('/').next().unwrap_or_default())
+            .and_then(|cid| Err(ContentError::Absent(cid))),
     };
     match outcome {
         Ok(found) => Ok(Ok(found)),
@@ -234,6 +227,9 @@ mod tests {
             (format!("ipfs://ipfs/{cid}"), content(cid)),
             (format!("https://gw.example/ipfs/{cid}/"), content(cid)),
             (format!("https://gw.example/ipfs/{cid}?filename=a.ts"), content(cid)),
+            (format!("ipfs://{cid}/dir/a.ts"), content(&format!("{cid}/dir/a.ts"))),
+            (format!("https://gw.example/ipfs/{cid}/a.ts"), content(&format!("{cid}/a.ts"))),
+            (format!("https://{cid}.ipfs.dweb.link/a.ts"), content(&format!("{cid}/a.ts"))),
             (format!("http://127.0.0.1:8080/ipfs/{cid}"), content(cid)),
             (format!("https://{cid}.ipfs.dweb.link/"), content(cid)),
             (cid.to_owned(), content(cid)),
@@ -241,7 +237,7 @@ mod tests {
         ] {
             assert_eq!(place(&url), expect, "{url}");
         }
-        for url in ["", "ftp://host/a", "file:///etc/passwd", "not a url", "ipfs://bafy/dir/a.ts"] {
+        for url in ["", "ftp://host/a", "file:///etc/passwd", "not a url"] {
             assert_eq!(place(url).map_err(|fault| fault.0), Err("SCRIPT_URL"), "{url}");
         }
     }

@@ -75,7 +75,14 @@ impl Reader<'_> {
 
     /// The URL of another process, or nothing.
     pub fn link_url(&mut self, name: &str) -> Option<String> {
-        let wanted = "a URL like http://host:9000 (between machines through a tunnel: links are not encrypted), or empty";
+        self.http_url(
+            name,
+            "a URL like http://host:9000 (between machines through a tunnel: links are not encrypted), or empty",
+        )
+    }
+
+    /// An http URL, or nothing.
+    pub fn http_url(&mut self, name: &str, wanted: &str) -> Option<String> {
         let url = self.optional::<String>(name, wanted)?;
         if !is_url(&url, &["http"]) {
             self.fault(name, wanted);

@@ -30,10 +30,12 @@ pub enum ContentError {
 /// Public content under its CID. Every byte is hashed again, whatever its source.
 #[async_trait]
 pub trait ContentStore: Send + Sync {
-    /// Keeps bytes durably and names them (CIDv1, raw, sha2-256). Idempotent.
+    /// Keeps bytes durably and names them: CIDv1 with sha2-256, up to 256 KiB as one raw block. Idempotent.
     async fn put(&self, bytes: Bytes) -> Result<Cid, ContentError>;
     /// The bytes, `max` at most. Idempotent.
     async fn get(&self, cid: &Cid, max: u64) -> Result<Bytes, ContentError>;
+    /// The CID of what a path names: a CID, or `CID/folder/file`. Idempotent.
+    async fn resolve(&self, path: &str) -> Result<Cid, ContentError>;
     /// The canonical form of a CID's text.
     fn parse(&self, text: &str) -> Result<Cid, ContentError>;
 }

@@ -9,6 +9,7 @@ pub mod blobs;
 pub mod bus;
 pub mod jobs;
 pub mod journal;
+pub mod kubo;
 pub mod links;
 pub mod people;
 pub mod samples;
