@@ -150,7 +150,7 @@ async fn sources_that_do_not_compile_are_refused_with_a_position() {
         (Language::JavaScript, "let = ;", "script.js:1"),
         (Language::JavaScript, "import x from 'left-pad'; x()", "Cannot find module 'left-pad'"),
         (Language::TypeScript, "let x: number = ;", "script.ts:1:17: "),
-        (Language::JavaScript, "const a = 1;\n  let = ;", "at script.js:2:7"),
+        (Language::JavaScript, "const a = 1;\n  let = ;", "at script.js:2:9"),
         (Language::JavaScript, "export const a = 1;\nlet b = (;", "at script.js:2:10"),
         (Language::Go, "package main", "argus module build"),
         (Language::Python, "print(1)", "Python"),
@@ -173,7 +173,7 @@ async fn failures_show_where_the_author_wrote_it() {
     let report = b.ts(typescript).await;
     let (kind, message) = common::failed(&report);
     assert_eq!(kind, FailureKind::Script);
-    let expected = "TypeError: cannot read property 'a' of null\n    at inner (script.ts:9:39)\n    at open (script.ts:15:27)\n    at main (script.ts:20:23)";
+    let expected = "TypeError: cannot read property 'a' of null\n    at inner (script.ts:9:36)\n    at open (script.ts:15:33)\n    at main (script.ts:20:23)";
     assert_eq!(message, expected);
     for (name, source, expected) in [
         (
@@ -299,7 +299,7 @@ async fn the_web_surface_is_there() {
         (
             "node-fetch",
             "const fetch = require('node-fetch'); const r = await fetch('https://a.example/json', { timeout: 100 }); return [Buffer.isBuffer(await r.clone().buffer()), (await r.clone().text()).length, (await r.json()).items, fetch.default === require('node-fetch').default]",
-            "[true,41,[1,2,3],true]",
+            "[true,39,[1,2,3],true]",
         ),
         (
             "subtle",
