@@ -3,7 +3,7 @@
 # says whether they are what is committed. With --write the results replace
 # the committed files and their sha256.
 #
-# Needs cargo with rustup, apt-get and dpkg. Of Debian's packages clang-19,
+# Needs cargo with rustup, patch, apt-get and dpkg. Of Debian's packages clang-19,
 # lld-19, libclang-rt-19-dev-wasm32 and rustc-web with their libraries, which
 # are unpacked into $WORK/root and not installed. Other versions of them may
 # make other bytes, so these very ones are asked for; where they are not to be
@@ -27,7 +27,7 @@ for name in libllvm22 lld-22; do packages+=("$name=$llvm"); done
 toolchain() {
     local mark=$WORK/root/.complete wanted=${packages[*]}
     [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ] && return
-    for tool in apt-get dpkg rustup cargo; do command -v "$tool" >/dev/null || unavailable "$tool is not here"; done
+    for tool in apt-get dpkg rustup cargo patch; do command -v "$tool" >/dev/null || unavailable "$tool is not here"; done
     rm -rf "$WORK/debs" "$WORK/root" && mkdir -p "$WORK/debs" "$WORK/root"
     download || { refresh && download; } || unavailable "apt-get does not have ${packages[*]}"
     for deb in "$WORK"/debs/*.deb; do dpkg -x "$deb" "$WORK/root"; done
@@ -57,14 +57,18 @@ build_js() {
     crate=$(quickjs)
     local resource=$root/lib/llvm-19/lib/clang/19
     { echo '(function (N) { "use strict";'; cat "$src"/prelude/*.js; echo '})'; } > "$out/prelude.js"
+    # The engine itself, with our few changes to what it says of positions.
+    mkdir -p "$out/quickjs"
+    cp "$crate"/quickjs/*.[ch] "$out/quickjs"
+    patch --quiet --directory="$out/quickjs" --strip=1 < "$src/quickjs.patch"
     # The crate's operating system shim, with its clock import renamed to ours.
     sed 's/import_module("env"), import_name("__rquickjs_host_now_us")/import_module("host"), import_name("js_now")/' "$crate/wasm-shim/shim.c" > "$out/os.c"
     LD_LIBRARY_PATH=$root/lib/x86_64-linux-gnu:$root/lib/llvm-19/lib "$root/lib/llvm-19/bin/clang" \
         --target=wasm32-unknown-unknown -std=gnu23 -O2 -DNDEBUG -D_GNU_SOURCE -DEMSCRIPTEN=1 -DFE_DOWNWARD=0 -DFE_UPWARD=0 \
-        -nostdinc -isystem "$resource/include" -isystem "$crate/vendor/wasi-libc/include" -I"$crate/quickjs" -I"$src" --embed-dir="$out" \
-        -Wno-empty-body -ffile-prefix-map="$crate=quickjs" -ffile-prefix-map="$src=shim" \
+        -nostdinc -isystem "$resource/include" -isystem "$crate/vendor/wasi-libc/include" -I"$out/quickjs" -I"$src" --embed-dir="$out" \
+        -Wno-empty-body -ffile-prefix-map="$out/quickjs=quickjs" -ffile-prefix-map="$src=shim" \
         -nostdlib -fuse-ld="$root/bin/wasm-ld-19" \
-        "$src/engine.c" "$src/natives.c" "$src/hash.c" "$out/os.c" "$crate/quickjs/quickjs.c" "$crate/quickjs/libregexp.c" "$crate/quickjs/libunicode.c" "$crate/quickjs/dtoa.c" \
+        "$src/engine.c" "$src/natives.c" "$src/hash.c" "$out/os.c" "$out"/quickjs/{quickjs,libregexp,libunicode,dtoa}.c \
         "$crate/vendor/wasi-libc/lib/libc.a" "$resource/lib/wasi/libclang_rt.builtins-wasm32.a" \
         -Wl,--no-entry -Wl,--strip-all -Wl,--stack-first -Wl,-z,stack-size=262144 -o "$out/engine.wasm"
     (cd "$here/snapshot" && CARGO_TARGET_DIR=$WORK/snapshot-target cargo run --quiet --release --locked -- "$out/engine.wasm" "$out/js-engine.wasm" engine_init)

@@ -129,18 +129,18 @@ impl Compiler {
         let source = script::source_text(source)?;
         let place = self.tools.acquire().await.map_err(HostError::internal)?;
         let stripped;
-        let javascript = if language == Language::TypeScript {
+        let (entry, text) = if language == Language::TypeScript {
             let pre = self.tool(&self.ts_strip, &prebuilt::TS_STRIP).await?;
             let tool = Tool { pre, entry: "run", doing: "stripping the types" };
-            let bytes = script::apply(&tool, language, source).await?;
-            stripped = String::from_utf8(bytes).map_err(HostError::internal)?;
-            stripped.as_str()
+            // JavaScript and where in the source its parts come from: for the engine, which writes it into bytecode.
+            stripped = script::apply(&tool, language, source.as_bytes()).await?;
+            ("compile_stripped", stripped.as_slice())
         } else {
-            source
+            ("compile", source.as_bytes())
         };
         let pre = self.tool(&self.js_compiler, &prebuilt::JS_ENGINE).await?;
-        let tool = Tool { pre, entry: "compile", doing: "compiling the script" };
-        let bytecode = script::apply(&tool, language, javascript).await?;
+        let tool = Tool { pre, entry, doing: "compiling the script" };
+        let bytecode = script::apply(&tool, language, text).await?;
         drop(place);
         let wasm = script::module(&bytecode);
         if wasm.len() as u64 > MODULE_BYTES_MAX {

@@ -63,7 +63,7 @@ pub(crate) fn source_text(source: &[u8]) -> Result<&str, NoScript> {
 }
 
 /// Runs a tool over a text in a fresh instance; its reply without the tag where the tag was 0.
-pub(crate) async fn apply(tool: &Tool<'_>, language: Language, input: &str) -> Result<Vec<u8>, NoScript> {
+pub(crate) async fn apply(tool: &Tool<'_>, language: Language, input: &[u8]) -> Result<Vec<u8>, NoScript> {
     let engine = tool.pre.module().engine();
     let limits = Limits { memory_bytes: COMPILE_MEMORY_BYTES, fuel_max: COMPILE_FUEL, ..Limits::DEFAULT };
     let mut store = Store::new(engine, Meter::new(&limits));
@@ -102,7 +102,7 @@ async fn call(
     store: &mut Store<Compiling>,
     instance: &Instance,
     entry: &str,
-    input: &str,
+    input: &[u8],
 ) -> wasmtime::Result<Vec<u8>> {
     let memory =
         instance.get_memory(&mut *store, "memory").ok_or_else(|| wasmtime::Error::msg("no memory"))?;
@@ -111,7 +111,7 @@ async fn call(
     // A NUL follows the text: QuickJS reads one character past it.
     let len = u32::try_from(input.len())?;
     let ptr = alloc.call_async(&mut *store, len + 1).await?;
-    memory.write(&mut *store, ptr as usize, input.as_bytes())?;
+    memory.write(&mut *store, ptr as usize, input)?;
     memory.write(&mut *store, ptr as usize + input.len(), &[0])?;
     let packed = run.call_async(&mut *store, (ptr, len)).await?;
     let (at, n) = ((packed >> 32) as usize, (packed & 0xffff_ffff) as usize);

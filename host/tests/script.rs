@@ -119,7 +119,7 @@ async fn ends_that_are_no_result_say_why() {
         ("function never resolves", "export default () => new Promise(() => {})", &["nothing can resolve"]),
         ("exit code", "console.error('no luck'); process.exit(3)", &["exit code 3", "no luck"]),
         ("exitCode", "console.log('[1]'); process.exitCode = 4", &["exit code 4"]),
-        ("unknown module", "require('ethers')", &["Cannot find module 'ethers'"]),
+        ("unknown module", "require('left-pad')", &["Cannot find module 'left-pad'", "bundle what it needs"]),
     ] {
         let report = b.js(source).await;
         let (kind, message) = common::failed(&report);
@@ -148,8 +148,10 @@ async fn sources_that_do_not_compile_are_refused_with_a_position() {
     let b = bench();
     for (language, source, part) in [
         (Language::JavaScript, "let = ;", "script.js:1"),
-        (Language::JavaScript, "import x from 'ethers'; x()", "Cannot find module 'ethers'"),
-        (Language::TypeScript, "let x: number = ;", "1:17"),
+        (Language::JavaScript, "import x from 'left-pad'; x()", "Cannot find module 'left-pad'"),
+        (Language::TypeScript, "let x: number = ;", "script.ts:1:17: "),
+        (Language::JavaScript, "const a = 1;\n  let = ;", "at script.js:2:9"),
+        (Language::JavaScript, "export const a = 1;\nlet b = (;", "at script.js:2:10"),
         (Language::Go, "package main", "argus module build"),
         (Language::Python, "print(1)", "Python"),
     ] {
@@ -161,6 +163,42 @@ async fn sources_that_do_not_compile_are_refused_with_a_position() {
             other => panic!("{source}: {other:?}"),
         }
     }
+}
+
+/// The types are gone before the engine sees the script, and so are lines; positions are the author's nevertheless.
+#[tokio::test]
+async fn failures_show_where_the_author_wrote_it() {
+    let b = bench();
+    let typescript = "interface Gone {\n  a: number;\n}\n\nenum Kind { One = 1, Two }\ntype Also = Gone;\n\nfunction inner(x: Gone | null): number {\n  const é: string = 'ü'; const y = x!.a;\n  return y;\n}\n\nclass Box<T> {\n  constructor(private readonly v: T) {}\n  open(): number { return inner(this.v as never); }\n}\n\nasync function main(): Promise<void> {\n  await Promise.resolve();\n  new Box<null>(null).open();\n}\nmain();\nexport {};\n";
+    let report = b.ts(typescript).await;
+    let (kind, message) = common::failed(&report);
+    assert_eq!(kind, FailureKind::Script);
+    let expected = "TypeError: cannot read property 'a' of null\n    at inner (script.ts:9:36)\n    at open (script.ts:15:33)\n    at main (script.ts:20:23)";
+    assert_eq!(message, expected);
+    for (name, source, expected) in [
+        (
+            "the line that CommonJS is wrapped on",
+            "throw new Error('x')",
+            "Error: x\n    at <anonymous> (script.js:1:7)",
+        ),
+        (
+            "a frame of the prelude",
+            "[1].forEach(function each() {\n  new URL('nowhere');\n})",
+            "TypeError: Invalid URL: nowhere\n    at each (script.js:2:11)\n    at forEach (native)\n    at <anonymous> (script.js:1:5)",
+        ),
+        (
+            "a cause",
+            "try { null.x } catch (e) {\n throw new Error('outer', { cause: e }) }",
+            "Error: outer\n    at <anonymous> (script.js:2:8)\ncaused by: TypeError: cannot read property 'x' of null\n    at <anonymous> (script.js:1:12)",
+        ),
+    ] {
+        let report = b.js(source).await;
+        assert_eq!(common::failed(&report).1, expected, "{name}");
+    }
+    let logged = b
+        .js("class Mine extends Error { constructor(m) { super(m); this.name = 'Mine'; Error.captureStackTrace(this, Mine) } }\nfunction f() { return new Mine('m') }\nconsole.error(f().stack); console.error(new Error('plain').stack.split('\\n')[0]); console.log('[1]')")
+        .await;
+    assert_eq!(logged.log, "Error: m\n    at f (script.js:2:27)\n    at <anonymous> (script.js:3:16)\nError: plain\n");
 }
 
 #[tokio::test]
@@ -244,6 +282,26 @@ async fn the_web_surface_is_there() {
             r#"["0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470","0xa9059cbb","0xba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"]"#,
         ),
         (
+            "digests",
+            "const hex = async (n) => Buffer.from(await crypto.subtle.digest(n, new TextEncoder().encode('abc'))).toString('hex').slice(0, 16); return [await hex('SHA-1'), await hex({ name: 'SHA-256' }), await hex('SHA-384'), await hex('SHA-512'), require('crypto').createHmac('sha512', 'key').update('x').digest('hex').slice(0, 16)]",
+            r#"["a9993e364706816a","ba7816bf8f01cfea","cb00753f45a35e8b","ddaf35a193617aba","57b78c19aba1f91d"]"#,
+        ),
+        (
+            "response",
+            "const r = new Response('{\"a\":1}', { status: 201, headers: { 'X-A': 'b' } }), c = r.clone(); return [await r.json(), r.bodyUsed, (await c.arrayBuffer()).byteLength, [...c.headers], Response.json([2]).headers.get('content-type')]",
+            r#"[{"a":1},true,7,[["content-type","text/plain;charset=UTF-8"],["x-a","b"]],"application/json"]"#,
+        ),
+        (
+            "headers",
+            "const h = new Headers([['B', '2'], ['a', '1'], ['b', '3']]); h.append('C', '4'); return [[...h], [...h.keys()], h.get('B'), h.has('x'), Object.fromEntries(h)]",
+            r#"[[["a","1"],["b","2, 3"],["c","4"]],["a","b","c"],"2, 3",false,{"a":"1","b":"2, 3","c":"4"}]"#,
+        ),
+        (
+            "node-fetch",
+            "const fetch = require('node-fetch'); const r = await fetch('https://a.example/json', { timeout: 100 }); return [Buffer.isBuffer(await r.clone().buffer()), (await r.clone().text()).length, (await r.json()).items, fetch.default === require('node-fetch').default]",
+            "[true,39,[1,2,3],true]",
+        ),
+        (
             "subtle",
             "return [Buffer.from(await crypto.subtle.digest('SHA-256', new TextEncoder().encode('abc'))).toString('hex').slice(0, 8), crypto.getRandomValues(new Uint8Array(4)).length, crypto.randomUUID().length]",
             r#"["ba7816bf",4,36]"#,
@@ -287,6 +345,74 @@ async fn the_web_surface_is_there() {
     ] {
         let report = b.js(&format!("export default async () => {{ {source} }}")).await;
         assert_eq!(value(&report), expect, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_surface_lacks_is_named() {
+    let b = bench();
+    for (source, part) in [
+        ("new Intl.NumberFormat('de')", "Intl is not defined"),
+        ("(1).toLocaleString('de-DE')", "the locale de-DE is not available in a script; only en-US is"),
+        ("(1).toLocaleString('en-US', { notation: 'compact' })", "notation: 'compact' is not available"),
+        ("new Date().toLocaleString('en-US', { timeZone: 'Asia/Tokyo' })", "timeZone: 'Asia/Tokyo' is not available"),
+        ("await crypto.subtle.digest('MD5', new Uint8Array())", "MD5 is not available here; use SHA-1"),
+        ("await crypto.subtle.sign('HMAC', {}, new Uint8Array())", "crypto.subtle.sign is not available"),
+        ("(await fetch('https://a.example/json')).body", "streams are not available here; use text()"),
+        ("require('fs').readFileSync('/etc/passwd')", "ENOENT: no such file or directory, open '/etc/passwd'"),
+        ("structuredClone(() => 1)", "could not be cloned"),
+    ] {
+        let report = b.js(&format!("export default async () => {{ {source} }}")).await;
+        expect_failure(&report, FailureKind::Script, &[part]);
+    }
+}
+
+#[tokio::test]
+async fn the_event_loop_takes_its_turns_in_order() {
+    let b = bench();
+    for (name, source, expect) in [
+        (
+            "microtasks, calls, timers",
+            "const o = []; setTimeout(() => o.push('timer'), 0); fetch('https://a.example/json').then(() => o.push('fetch')); queueMicrotask(() => o.push('micro')); Promise.resolve().then(() => o.push('then')); o.push('sync'); setTimeout(() => console.log(JSON.stringify(o)), 50)",
+            r#"["sync","micro","then","fetch","timer"]"#,
+        ),
+        (
+            "the first issued wins a race",
+            "const get = async (ms) => { await (await fetch('https://a.example/slow/' + ms)).text(); return ms }; console.log(JSON.stringify([await Promise.race([get(60), get(1)]), await Promise.any([get(30), get(1)])]))",
+            "[60,30]",
+        ),
+        (
+            "timers by due time, then by age",
+            "const o = []; for (const [n, ms] of [['a', 20], ['b', 10], ['c', 10], ['d', 0]]) setTimeout(() => o.push(n), ms); setTimeout(() => console.log(JSON.stringify(o)), 30)",
+            r#"["d","b","c","a"]"#,
+        ),
+        (
+            "a time-out of a signal is caught",
+            "try { await fetch('https://a.example/slow/3000', { signal: AbortSignal.timeout(30) }) } catch (e) { console.log(JSON.stringify([e.name, e instanceof DOMException])) }",
+            r#"["TimeoutError",true]"#,
+        ),
+        (
+            "a controller's abort is caught",
+            "const c = new AbortController(); setTimeout(() => c.abort(), 0); try { await fetch('https://a.example/slow/30', { signal: c.signal }); console.log('[\"answered\"]') } catch (e) { console.log(JSON.stringify([e.name])) }",
+            r#"["answered"]"#,
+        ),
+        (
+            "calls still open at the end are awaited",
+            "fetch('https://a.example/json').then(r => r.json()).then(j => console.log(JSON.stringify([j.price])))",
+            r#"["1234.567890"]"#,
+        ),
+        (
+            "exit cannot be caught and cancels what is open",
+            "fetch('https://a.example/json').then(() => console.log('[2]')); setTimeout(() => console.log('[3]'), 1); console.log('[1]'); try { process.exit(0) } catch { console.log('[4]') } finally { console.log('[5]') }",
+            "[1]",
+        ),
+        (
+            "arguments of a process",
+            "console.log(JSON.stringify([process.argv.length, require.main === module, typeof __filename]))",
+            r#"[2,true,"string"]"#,
+        ),
+    ] {
+        assert_eq!(value(&b.js(source).await), expect, "{name}");
     }
 }
 

@@ -29,6 +29,10 @@ static const char prelude_source[] = {
     , 0
 };
 
+/* The prelude's file name: its frames are in no stack that is shown. */
+#define INNER_FILE "argus"
+JSAtom argus_inner_file;
+
 static JSRuntime *rt;
 static JSContext *ctx;
 static JSValue hooks;
@@ -130,7 +134,8 @@ EXPORT("engine_init") int engine_init(void) {
     if (!ctx || JS_AddIntrinsicBigInt(ctx) || JS_AddIntrinsicDOMException(ctx)) return -2;
     JSValue n = JS_NewObject(ctx);
     argus_add_natives(ctx, n);
-    JSValue f = JS_Eval(ctx, prelude_source, sizeof prelude_source - 1, "argus", JS_EVAL_TYPE_GLOBAL);
+    argus_inner_file = JS_NewAtom(ctx, INNER_FILE);
+    JSValue f = JS_Eval(ctx, prelude_source, sizeof prelude_source - 1, INNER_FILE, JS_EVAL_TYPE_GLOBAL);
     if (JS_IsException(f)) return -3;
     hooks = JS_Call(ctx, f, JS_UNDEFINED, 1, (JSValueConst *)&n);
     JS_FreeValue(ctx, f);
@@ -150,9 +155,39 @@ static int mentions(const char *s, size_t len, const char *word) {
     return 0;
 }
 
+/* ---- positions ---- */
+
+/* One position of the text that is compiled, and the author's it came from.
+ * Ascending; lines and columns count from 1, columns of the text in bytes. */
+typedef struct { uint32_t line, column, author_line, author_column; } Position;
+static const Position *positions;
+static size_t position_count;
+/* Columns by which line 1 is moved: what stands before a CommonJS script. */
+static int columns_before;
+
+/* What quickjs.patch calls for every position that it writes into bytecode or
+ * shows in a syntax error. Applied when a script is compiled, so that its
+ * stacks are the author's wherever they are read, and a run pays nothing. */
+void argus_position(int *line, int *column) {
+    if (*line < 1) return;
+    if (*line == 1) *column = *column > columns_before ? *column - columns_before : 1;
+    size_t low = 0, high = position_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const Position *p = &positions[middle];
+        if (p->line < (uint32_t)*line || (p->line == (uint32_t)*line && p->column <= (uint32_t)*column)) low = middle + 1;
+        else high = middle;
+    }
+    if (!low) return;
+    *line = positions[low - 1].author_line;
+    *column = positions[low - 1].author_column;
+}
+
+/* ---- compiling ---- */
+
 /* Compiles as CommonJS, and as an ES module where that is a syntax error: the
  * order in which Node decides. The source is followed by a NUL byte. */
-EXPORT("compile") uint64_t compile(char *source, uint32_t len) {
+static uint64_t compile_as(const char *file, char *source, uint32_t len) {
     static const char head[] = "(function (exports, require, module, __filename, __dirname) {", tail[] = "\n})";
     size_t total = sizeof head - 1 + len + sizeof tail - 1;
     char *wrapped = malloc(total + 1);
@@ -165,11 +200,13 @@ EXPORT("compile") uint64_t compile(char *source, uint32_t len) {
         wrapped[sizeof head - 1] = wrapped[sizeof head] = '/';
     }
     uint8_t kind = KIND_COMMONJS;
-    JSValue f = JS_Eval(ctx, wrapped, total, "script.js", JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
+    columns_before = sizeof head - 1;
+    JSValue f = JS_Eval(ctx, wrapped, total, file, JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
     if (JS_IsException(f)) {
         JSValue first = JS_GetException(ctx);
         kind = KIND_MODULE;
-        f = JS_Eval(ctx, source, len, "script.js", JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
+        columns_before = 0;
+        f = JS_Eval(ctx, source, len, file, JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
         if (JS_IsException(f)) {
             int as_module = mentions(source, len, "import") || mentions(source, len, "export") || mentions(source, len, "await");
             if (!as_module) {
@@ -188,6 +225,19 @@ EXPORT("compile") uint64_t compile(char *source, uint32_t len) {
     out[0] = kind;
     memcpy(out + 1, code, n);
     return reply(COMPILED, out, n + 1);
+}
+
+EXPORT("compile") uint64_t compile(char *source, uint32_t len) { return compile_as("script.js", source, len); }
+
+/* The same of what ts-strip gives: u32 length, that many bytes of JavaScript,
+ * a NUL, zeros up to a multiple of four, and the positions. */
+EXPORT("compile_stripped") uint64_t compile_stripped(char *stripped, uint32_t len) {
+    uint32_t source_len;
+    memcpy(&source_len, stripped, 4);
+    size_t at = (4 + (size_t)source_len + 1 + 3) / 4 * 4;
+    positions = (const Position *)(stripped + at);
+    position_count = (len - at) / sizeof(Position);
+    return compile_as("script.ts", stripped + 4, source_len);
 }
 
 /* Microtasks, then outstanding host calls in their order, then the earliest

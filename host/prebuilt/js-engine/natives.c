@@ -205,21 +205,27 @@ static JSValue n_unhex(JSContext *c, JSValueConst t, int argc, JSValueConst *arg
     return v;
 }
 
-static JSValue digest(JSContext *c, JSValueConst *argv, void (*f)(const uint8_t *, size_t, uint8_t *)) {
+static JSValue digest(JSContext *c, JSValueConst *argv, void (*f)(const uint8_t *, size_t, uint8_t *), size_t size) {
     size_t len;
-    uint8_t out[32], *p = JS_GetUint8Array(c, &len, argv[0]);
+    uint8_t out[64], *p = JS_GetUint8Array(c, &len, argv[0]);
     if (!p && len) return JS_EXCEPTION;
     f(p, len, out);
-    return JS_NewUint8ArrayCopy(c, out, sizeof out);
+    return JS_NewUint8ArrayCopy(c, out, size);
 }
-static JSValue n_keccak256(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) { return digest(c, argv, argus_keccak256); }
-static JSValue n_sha256(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) { return digest(c, argv, argus_sha256); }
+#define DIGEST(name, size) \
+    static JSValue n_##name(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) { return digest(c, argv, argus_##name, size); }
+DIGEST(keccak256, 32)
+DIGEST(sha1, 20)
+DIGEST(sha256, 32)
+DIGEST(sha384, 48)
+DIGEST(sha512, 64)
 
 static const struct { const char *name; JSCFunction *f; int argc; } natives[] = {
     { "issue", n_issue, 2 }, { "await", n_await, 1 }, { "write", n_write, 2 }, { "now", n_now, 0 },
     { "advance", n_advance, 1 }, { "exit", n_exit, 1 }, { "randomBytes", n_random_bytes, 1 },
     { "random", n_random, 0 }, { "utf8Encode", n_utf8_encode, 1 }, { "utf8Decode", n_utf8_decode, 2 },
-    { "hex", n_hex, 1 }, { "unhex", n_unhex, 1 }, { "keccak256", n_keccak256, 1 }, { "sha256", n_sha256, 1 },
+    { "hex", n_hex, 1 }, { "unhex", n_unhex, 1 }, { "keccak256", n_keccak256, 1 }, { "sha1", n_sha1, 1 },
+    { "sha256", n_sha256, 1 }, { "sha384", n_sha384, 1 }, { "sha512", n_sha512, 1 },
 };
 
 void argus_add_natives(JSContext *c, JSValueConst object) {

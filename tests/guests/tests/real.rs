@@ -59,5 +59,10 @@ async fn all(language: &str, least: usize) {
 
 #[tokio::test]
 async fn typescript() {
-    all("ts", 1).await;
+    all("ts", 9).await;
+}
+
+#[tokio::test]
+async fn javascript() {
+    all("js", 9).await;
 }

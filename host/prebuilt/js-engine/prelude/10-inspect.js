@@ -17,18 +17,28 @@ function quote(text) {
   return out + mark;
 }
 
-function describe(e) {
-  if (!isError(e)) return "Uncaught " + inspect(e);
-  let text = `${e.name}: ${e.message}`;
-  const stack = typeof e.stack === "string" ? e.stack.trimEnd() : "";
-  if (stack) text += "\n" + stack;
-  if (e.cause !== undefined) text += "\ncaused by: " + describe(e.cause);
-  return text;
-}
+// The engine keeps the frames alone; a stack begins with name and message, as
+// in Node. Written when it is read, so that an error costs nothing more.
+const framesOf = Object.getOwnPropertyDescriptor(Error.prototype, "stack");
+const withHeader = (e, frames) => (String(Error.prototype.toString.call(e)) + "\n" + frames).trimEnd();
+Object.defineProperty(Error.prototype, "stack", {
+  configurable: true, enumerable: false,
+  get() { const frames = framesOf.get.call(this); return typeof frames === "string" ? withHeader(this, frames) : frames; },
+  set(v) { framesOf.set.call(this, v); },
+});
+const captureFrames = Error.captureStackTrace;
+Error.captureStackTrace = function captureStackTrace(target, above = captureStackTrace) {
+  captureFrames(target, above);
+  if (typeof target.stack === "string") Object.defineProperty(target, "stack", { value: withHeader(target, target.stack), writable: true, configurable: true, enumerable: false });
+};
 
 function errorText(e) {
   const stack = typeof e.stack === "string" ? e.stack.trimEnd() : "";
-  return `${e.name}: ${e.message}` + (stack ? "\n" + stack : "");
+  return stack.includes(e.message) && stack.includes(e.name) ? stack : `${e.name}: ${e.message}${stack && "\n" + stack}`;
+}
+function describe(e) {
+  if (!isError(e)) return "Uncaught " + inspect(e);
+  return errorText(e) + (e.cause !== undefined ? "\ncaused by: " + describe(e.cause) : "");
 }
 
 const plainKey = /^[A-Za-z_$][\w$]*$/;

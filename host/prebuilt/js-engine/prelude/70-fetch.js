@@ -68,6 +68,7 @@ class Body {
   async bytes() { return this.#take(); }
   async arrayBuffer() { const b = this.#take(); return b.buffer.slice(b.byteOffset, b.byteOffset + b.byteLength); }
   async text() { const s = N.utf8Decode(this.#take(), false); return s.charCodeAt(0) === 0xfeff ? s.slice(1) : s; }
+  async buffer() { return Buffer.of8(this.#take()); } // node-fetch's
   async json() { return JSON.parse(await this.text()); }
   async blob() { throw new TypeError("blob() is not available here; use arrayBuffer() or bytes()"); }
   async formData() { throw new TypeError("formData() is not available here; use text() and URLSearchParams"); }
@@ -122,8 +123,9 @@ const STATUS_TEXT = { 200: "OK", 201: "Created", 202: "Accepted", 204: "No Conte
   400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 409: "Conflict", 422: "Unprocessable Entity",
   429: "Too Many Requests", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout" };
 
-function fetchError(reason) {
+function fetchError({ kind, message: reason }) {
   const e = new TypeError(`fetch failed: ${reason}`);
+  Object.defineProperty(e, "kind", { value: kind, enumerable: false, configurable: true });
   Object.defineProperty(e, "cause", { value: new Error(reason), enumerable: false, configurable: true });
   return e;
 }
@@ -140,7 +142,7 @@ async function fetch(input, init) {
   const answered = issue("http_fetch", wire, (head, bytes) => {
     if (head.err) {
       if (head.err.kind === "timeout" && bySignal) { signalAbort(signal, timeoutError()); throw signal.reason; }
-      throw fetchError(head.err.message);
+      throw fetchError(head.err);
     }
     const { status, headers, url } = head.ok;
     const r = new Response(null, { headers });

@@ -2,10 +2,12 @@
 // scripts use. Ciphers, signatures and key derivation are not here.
 function dataBytes(v, encoding) { return typeof v === "string" ? encodeAs(v, encoding ?? "utf8") : bytesOf(v); }
 
+// By name without its dashes: the function, and the block size that HMAC needs.
+const HASHES = { sha1: [N.sha1, 64], sha256: [N.sha256, 64], sha384: [N.sha384, 128], sha512: [N.sha512, 128], keccak256: [N.keccak256, 136] };
 function hasher(name) {
-  const f = { sha256: N.sha256, "sha-256": N.sha256, keccak256: N.keccak256 }[String(name?.name ?? name).toLowerCase()];
-  if (!f) throw new DOMException(`${String(name?.name ?? name)} is not available here; use SHA-256 or keccak256`, "NotSupportedError");
-  return f;
+  const text = String(name?.name ?? name), found = HASHES[text.toLowerCase().replace("-", "")];
+  if (!found) throw new DOMException(`${text} is not available here; use SHA-1, SHA-256, SHA-384, SHA-512 or keccak256`, "NotSupportedError");
+  return found;
 }
 
 const crypto = {
@@ -21,7 +23,7 @@ const crypto = {
     b[8] = (b[8] & 0x3f) | 0x80;
     return N.hex(b).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
   },
-  subtle: new Proxy({ digest: async (name, data) => hasher(name)(bytesOf(data)).buffer },
+  subtle: new Proxy({ digest: async (name, data) => hasher(name)[0](bytesOf(data)).buffer },
     { get: (t, k) => t[k] ?? (typeof k === "string" && k !== "then" ? async () => { throw new DOMException(`crypto.subtle.${k} is not available here`, "NotSupportedError"); } : undefined) }),
 };
 
@@ -32,19 +34,19 @@ class Hash {
   digest(encoding) { const out = Buffer.of8(this.#f(Buffer.concat(this.#parts))); return encoding ? out.toString(encoding) : out; }
 }
 
-function hmac(f, key) {
-  const block = f === N.sha256 ? 64 : 136, k = new Uint8Array(block);
+function hmac([f, block], key) {
+  const k = new Uint8Array(block);
   k.set(key.length > block ? f(key) : key);
   return (data) => f(Buffer.concat([k.map((b) => b ^ 0x5c), f(Buffer.concat([k.map((b) => b ^ 0x36), data]))]));
 }
 
 const nodeCrypto = {
-  createHash: (name) => new Hash(hasher(name)),
+  createHash: (name) => new Hash(hasher(name)[0]),
   createHmac: (name, key) => new Hash(hmac(hasher(name), dataBytes(key))),
   randomBytes: (n) => Buffer.of8(N.randomBytes(n)),
   randomInt: (a, b) => (b === undefined ? Math.floor(N.random() * a) : a + Math.floor(N.random() * (b - a))),
   randomUUID: crypto.randomUUID, getRandomValues: crypto.getRandomValues, webcrypto: crypto, subtle: crypto.subtle,
-  getHashes: () => ["sha256"],
+  getHashes: () => Object.keys(HASHES),
   timingSafeEqual: (a, b) => Buffer.compare(bytesOf(a), bytesOf(b)) === 0,
 };
 

@@ -28,8 +28,9 @@ const provided = new Map(Object.entries({
   url: { URL, URLSearchParams, fileURLToPath: String }, timers: { setTimeout, setInterval, setImmediate, clearTimeout, clearInterval: clearTimeout, clearImmediate: clearTimeout },
   "timers/promises": { setTimeout: later, setImmediate: (v) => later(1, v) }, querystring: { stringify: (o) => new URLSearchParams(o).toString(), parse: (s) => Object.fromEntries(new URLSearchParams(s)) },
   perf_hooks: { performance }, events: { EventTarget, Event }, "node-fetch": fetchModule, "cross-fetch": fetchModule, "isomorphic-fetch": fetchModule, undici: fetchModule, argus,
+  axios, ethers: ethersModule, "ethers/lib/utils": ethers.utils,
 }));
-const HINTS = { ethers: "use argus.evm and the script SDK's ABI coder", web3: "use argus.evm and the script SDK's ABI coder", viem: "use argus.evm and the script SDK's ABI coder", axios: "use fetch", http: "use fetch", https: "use fetch", got: "use fetch", dotenv: "secrets come from argus.secret(name)" };
+const HINTS = { web3: "use ethers", viem: "use ethers", "@ethersproject/abi": "use ethers", "axios-retry": "use axios in a loop", http: "use fetch", https: "use fetch", got: "use fetch", dotenv: "secrets come from argus.secret(name)" };
 
 function require(name) {
   const bare = String(name).replace(/^node:/, "");

@@ -1,17 +1,10 @@
 // Globals, and the functions that the engine's C code calls.
-function group(digits) { return digits.replace(/\B(?=(\d{3})+(?!\d))/g, ","); }
-function localeNumber(v, options = {}) {
-  const n = Number(v);
-  if (!Number.isFinite(n)) return Number.isNaN(n) ? "NaN" : n < 0 ? "-∞" : "∞";
-  const least = options.minimumFractionDigits ?? 0, most = Math.max(options.maximumFractionDigits ?? Math.max(3, least), least);
-  let [whole, fraction = ""] = Math.abs(n).toFixed(most).split(".");
-  while (fraction.length > least && fraction.endsWith("0")) fraction = fraction.slice(0, -1);
-  const minus = n < 0 && /[1-9]/.test(whole + fraction) ? "-" : "";
-  return minus + (options.useGrouping === false ? whole : group(whole)) + (fraction && "." + fraction);
-}
 const hidden = (target, name, value) => Object.defineProperty(target, name, { value, writable: true, configurable: true, enumerable: false });
-hidden(Number.prototype, "toLocaleString", function toLocaleString(_, options) { return localeNumber(this, options); });
-hidden(BigInt.prototype, "toLocaleString", function toLocaleString() { return group(String(this)); });
+hidden(Number.prototype, "toLocaleString", function toLocaleString(locale, options) { return localeNumber(Number(this), locale, options); });
+hidden(BigInt.prototype, "toLocaleString", function toLocaleString(locale, options) { return localeNumber(BigInt(this), locale, options); });
+hidden(Date.prototype, "toLocaleString", function toLocaleString(locale, options) { return localeDate(this, locale, options, true, true); });
+hidden(Date.prototype, "toLocaleDateString", function toLocaleDateString(locale, options) { return localeDate(this, locale, options, true, false); });
+hidden(Date.prototype, "toLocaleTimeString", function toLocaleTimeString(locale, options) { return localeDate(this, locale, options, false, true); });
 hidden(Math, "random", () => N.random());
 
 for (const [name, value] of Object.entries({
