@@ -8,7 +8,7 @@ use std::{
 
 use argus_domain::{
     B256,
-    limits::MODULE_BYTES_MAX,
+    limits::{COMPILE_MEMORY_BYTES_MAX, MODULE_BYTES_MAX, WASI_COMMAND_BYTES_MAX},
     module::{Admitted, Language, Refusal, Shape, WasmHash},
 };
 use bytes::Bytes;
@@ -24,7 +24,7 @@ use crate::{
     error::HostError,
     js,
     meter::Meter,
-    native::{Native, NoCode},
+    native::{Bounds, Native, NoCode},
     prebuilt::{self, Prebuilt},
     reactor,
     script::{self, NoScript, Tool},
@@ -34,7 +34,7 @@ use crate::{
 
 /// Longest compilation of the modules that ship with the host: they are known to end, and a busy machine must not
 /// lose them.
-const PREBUILT_TIMEOUT: Duration = Duration::from_secs(600);
+const PREBUILT_BOUNDS: Bounds = Bounds { time: Duration::from_secs(600), memory: COMPILE_MEMORY_BYTES_MAX };
 /// How long a module that could not be compiled is not tried again, so that its job's next runs cost nothing.
 const STOPPED_FOR: Duration = Duration::from_secs(600);
 /// Such modules that are remembered.
@@ -67,7 +67,7 @@ pub(crate) struct Compiler {
     engine: Engine,
     cache: Option<Arc<Cache>>,
     native: Native,
-    compile_timeout: Duration,
+    bounds: Bounds,
     tools: Semaphore,
     ready: Mutex<Kept>,
     /// Per module that is being made ready: who asks for it meanwhile waits for that.
@@ -95,7 +95,7 @@ impl Compiler {
             native: Native::new(engine.clone(), config.compiler.clone()),
             engine,
             cache: cache.map(Arc::new),
-            compile_timeout: config.compile_timeout,
+            bounds: Bounds { time: config.compile_timeout, memory: config.compile_memory_bytes },
             tools: Semaphore::new(TOOLS as usize),
             ready: Mutex::new(Kept {
                 entries: HashMap::new(),
@@ -176,6 +176,14 @@ impl Compiler {
     }
 
     async fn module(&self, source: &Bytes) -> Result<Ready, NoScript> {
+        // Before anything reads it: what is too large for every shape.
+        if source.len() as u64 > WASI_COMMAND_BYTES_MAX {
+            return Err(refused(&format!(
+                "the module has {} bytes, the limit is {}: strip debug information and optimise for size",
+                source.len(),
+                text::bytes(WASI_COMMAND_BYTES_MAX)
+            )));
+        }
         let wasm = if source.starts_with(b"\0asm") { source.to_vec() } else { assemble(source)? };
         let shape = admit::admit(&wasm).map_err(NoScript::Refused)?;
         let (admitted, module) = self.native(wasm, shape).await?;
@@ -222,7 +230,7 @@ impl Compiler {
     }
 
     async fn prebuilt(&self, prebuilt: &'static Prebuilt) -> Result<Module, HostError> {
-        self.machine_code(prebuilt.wasm.to_vec(), prebuilt.sha256(), PREBUILT_TIMEOUT)
+        self.machine_code(prebuilt.wasm.to_vec(), prebuilt.sha256(), PREBUILT_BOUNDS)
             .await
             .map_err(|reason| HostError::Prebuilt { module: prebuilt.name, reason: reason.to_string() })
     }
@@ -231,12 +239,12 @@ impl Compiler {
         let hash: [u8; 32] = Sha256::digest(&wasm).into();
         let admitted =
             Admitted { wasm_hash: WasmHash(B256::from(hash)), module_bytes: wasm.len() as u64, shape };
-        let module = self.machine_code(wasm, &hex::encode(hash), self.compile_timeout).await?;
+        let module = self.machine_code(wasm, &hex::encode(hash), self.bounds).await?;
         Ok((admitted, module))
     }
 
     /// Reading, authenticating and writing block, so they are kept off the threads that serve.
-    async fn machine_code(&self, wasm: Vec<u8>, hash: &str, limit: Duration) -> Result<Module, NoCode> {
+    async fn machine_code(&self, wasm: Vec<u8>, hash: &str, bounds: Bounds) -> Result<Module, NoCode> {
         let lost = |error: tokio::task::JoinError| NoCode::Host(error.to_string());
         if let Some(cache) = self.cache.clone() {
             let (engine, hash) = (self.engine.clone(), hash.to_owned());
@@ -245,7 +253,7 @@ impl Compiler {
                 return Ok(module);
             }
         }
-        let code = self.native.compile(wasm, limit).await?;
+        let code = self.native.compile(wasm, bounds).await?;
         let (engine, cache, hash) = (self.engine.clone(), self.cache.clone(), hash.to_owned());
         let keeping = move || {
             let kept = cache.and_then(|cache| {

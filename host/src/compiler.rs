@@ -5,9 +5,8 @@
 //! it can open no file and no socket, start no process and no thread, and signal nobody. One process compiles one
 //! module, so that no module meets another's code.
 //!
-//! The exchange on the pipes: on stdin the module's length and seconds (little-endian, 8 bytes each) and the module,
-//! on stdout a tag ([`CODE`] or [`MESSAGE`]) and what it says. Stdin stays open for as long as the answer is waited
-//! for.
+//! The exchange on the pipes: on stdin a [`Head`] and the module, on stdout a tag ([`CODE`] or [`MESSAGE`]) and what
+//! it says. Stdin stays open for as long as the answer is waited for.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +16,6 @@ use std::{
     sync::mpsc,
 };
 
-use argus_domain::limits::COMPILE_MEMORY_BYTES_MAX;
 use rustix::process::{Resource, Rlimit, nice, setrlimit};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -34,8 +32,38 @@ pub(crate) const MESSAGE: u8 = 1;
 pub(crate) const CANNOT_START: u8 = 70;
 /// Threads that a compilation may use; its processor time is limited accordingly.
 pub(crate) const THREADS: u64 = 4;
-/// Bytes before the module: its length, and the seconds it may take.
-pub(crate) const HEAD_BYTES: usize = 16;
+
+/// What comes before the module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// Bytes of the module.
+    pub len: u64,
+    /// Seconds that its compilation may take.
+    pub seconds: u64,
+    /// Bytes of memory that it may take.
+    pub memory: u64,
+}
+
+impl Head {
+    /// On the pipe: little-endian.
+    pub fn encode(&self) -> [u8; 24] {
+        let mut bytes = [0; 24];
+        let numbers = [self.len, self.seconds, self.memory];
+        bytes.chunks_exact_mut(8).zip(numbers).for_each(|(to, n)| to.copy_from_slice(&n.to_le_bytes()));
+        bytes
+    }
+
+    fn read(from: &mut impl Read) -> io::Result<Self> {
+        let mut numbers = [0; 3];
+        for number in &mut numbers {
+            let mut bytes = [0; 8];
+            from.read_exact(&mut bytes)?;
+            *number = u64::from_le_bytes(bytes);
+        }
+        let [len, seconds, memory] = numbers;
+        Ok(Self { len, seconds, memory })
+    }
+}
 
 /// Behind everything that serves.
 const NICENESS: i32 = 10;
@@ -66,12 +94,9 @@ fn compile_once() -> Result<(), Box<dyn std::error::Error>> {
             std::process::exit(1);
         }
     })?;
-    let mut head = [0; HEAD_BYTES];
-    io::stdin().read_exact(&mut head)?;
-    let (len, seconds) = head.split_at(8);
-    let (len, seconds) = (u64::from_le_bytes(len.try_into()?), u64::from_le_bytes(seconds.try_into()?));
-    confine(seconds).map_err(|e| format!("the compiler process cannot be confined: {e}"))?;
-    let mut wasm = vec![0; usize::try_from(len)?];
+    let head = Head::read(&mut io::stdin())?;
+    confine(&head).map_err(|e| format!("the compiler process cannot be confined: {e}"))?;
+    let mut wasm = vec![0; usize::try_from(head.len)?];
     io::stdin().read_exact(&mut wasm)?;
     asked.send(())?;
 
@@ -95,11 +120,11 @@ pub(crate) fn machine_code(engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Vec
 }
 
 /// Gives up everything that a compilation does not need.
-fn confine(seconds: u64) -> Result<(), Box<dyn std::error::Error>> {
+fn confine(head: &Head) -> Result<(), Box<dyn std::error::Error>> {
     let occupied = address_space()?;
-    limit(Resource::As, occupied.saturating_add(COMPILE_MEMORY_BYTES_MAX))?;
+    limit(Resource::As, occupied.saturating_add(head.memory))?;
     // Whoever waits ends this process by the clock; this is for a process that nobody waits for any more.
-    limit(Resource::Cpu, seconds.saturating_mul(THREADS))?;
+    limit(Resource::Cpu, head.seconds.saturating_mul(THREADS))?;
     limit(Resource::Core, 0)?;
     limit(Resource::Fsize, 0)?;
     // No privileges that a program file could give, and for all threads only these calls: see `allowed`.

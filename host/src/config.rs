@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use argus_domain::{ids::ChainId, limits::COMPILE_MS_MAX};
+use argus_domain::{ids::ChainId, limits::{COMPILE_MEMORY_BYTES_MAX, COMPILE_MS_MAX}};
 use argus_ports::{ChainReader, Egress};
 
 use crate::native::CompilerProcess;
@@ -23,6 +23,8 @@ pub struct HostConfig {
     pub compiler: Option<CompilerProcess>,
     /// Longest native compilation of one module.
     pub compile_timeout: Duration,
+    /// Most memory of it, beside what the compiler itself occupies.
+    pub compile_memory_bytes: u64,
     /// Hosts that every script may reach besides its job's list: `name`, `name:port`, `address`, `address:port`.
     pub operator_hosts: Vec<String>,
 }
@@ -36,6 +38,7 @@ impl Default for HostConfig {
             ready_modules: 256,
             compiler: None,
             compile_timeout: Duration::from_millis(COMPILE_MS_MAX),
+            compile_memory_bytes: COMPILE_MEMORY_BYTES_MAX,
             operator_hosts: Vec::new(),
         }
     }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use argus_domain::limits::COMPILE_MEMORY_BYTES_MAX;
+use argus_domain::module::Refusal;
 use argus_ports::RunnerError;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -20,7 +20,7 @@ use tokio::{
 use wasmtime::Engine;
 
 use crate::{
-    compiler::{self, CANNOT_START, CODE, MESSAGE, THREADS},
+    compiler::{self, CANNOT_START, CODE, Head, MESSAGE, THREADS},
     text,
     waiting::Waiting,
 };
@@ -70,13 +70,21 @@ impl From<NoCode> for RunnerError {
     fn from(reason: NoCode) -> Self {
         match reason {
             NoCode::Invalid(reason) => {
-                Self::Refused(argus_domain::module::Refusal { reasons: vec![reason] })
+                Self::Refused(Refusal { reasons: vec![reason] })
             }
             NoCode::Stopped(reason) => Self::Uncompiled(reason),
             NoCode::Busy => Self::Busy { what: "places of the compiler's queue", places: WAITING_MAX },
             NoCode::Host(reason) => Self::Host(reason),
         }
     }
+}
+
+/// What one compilation may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub time: Duration,
+    /// Bytes; has no effect in this process.
+    pub memory: u64,
 }
 
 /// Compiles, with what bounds it.
@@ -97,11 +105,11 @@ impl Native {
         }
     }
 
-    /// Machine code of a module, within `limit`.
-    pub async fn compile(&self, wasm: Vec<u8>, limit: Duration) -> Result<Vec<u8>, NoCode> {
+    /// Machine code of a module.
+    pub async fn compile(&self, wasm: Vec<u8>, bounds: Bounds) -> Result<Vec<u8>, NoCode> {
         let turn = {
             let _counted = Waiting::enter(&self.waiting, WAITING_MAX).ok_or(NoCode::Busy)?;
-            match timeout(WAIT_MAX.max(limit), self.turns.clone().acquire_owned()).await {
+            match timeout(WAIT_MAX.max(bounds.time), self.turns.clone().acquire_owned()).await {
                 Ok(Ok(turn)) => turn,
                 Ok(Err(closed)) => return Err(NoCode::Host(closed.to_string())),
                 Err(_) => return Err(NoCode::Busy),
@@ -115,21 +123,21 @@ impl Native {
                 drop(turn);
                 code
             });
-            return match timeout(limit, compiling).await {
+            return match timeout(bounds.time, compiling).await {
                 Ok(Ok(Ok(code))) => Ok(code),
                 Ok(Ok(Err(error))) => Err(invalid(&format!("{error:#}"))),
                 Ok(Err(_)) => Err(broke_off("in a panic")),
-                Err(_) => Err(out_of_time(limit)),
+                Err(_) => Err(out_of_time(bounds.time)),
             };
         };
         let mut child = start(process)?;
-        let answer = timeout(limit, exchange(&mut child, &wasm, limit)).await;
+        let answer = timeout(bounds.time, exchange(&mut child, &wasm, bounds)).await;
         if answer.is_err() {
             // Waits for its end too, so that the next turn does not begin beside it.
             let _gone_already = child.kill().await;
         }
         drop(turn);
-        answer.unwrap_or_else(|_| Err(out_of_time(limit)))
+        answer.unwrap_or_else(|_| Err(out_of_time(bounds.time)))
     }
 }
 
@@ -149,7 +157,7 @@ fn start(process: &CompilerProcess) -> Result<Child, NoCode> {
         })
 }
 
-async fn exchange(child: &mut Child, wasm: &[u8], limit: Duration) -> Result<Vec<u8>, NoCode> {
+async fn exchange(child: &mut Child, wasm: &[u8], bounds: Bounds) -> Result<Vec<u8>, NoCode> {
     let host = |reason: &str| NoCode::Host(format!("the compiler process {reason}"));
     let (Some(mut to), Some(from), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
@@ -157,7 +165,7 @@ async fn exchange(child: &mut Child, wasm: &[u8], limit: Duration) -> Result<Vec
         return Err(host("has no pipes"));
     };
     let len = wasm.len() as u64;
-    let head = [len.to_le_bytes(), limit.as_secs().max(1).to_le_bytes()].concat();
+    let head = Head { len, seconds: bounds.time.as_secs().max(1), memory: bounds.memory }.encode();
     let code_max = len.saturating_mul(CODE_PER_BYTE_MAX).saturating_add(CODE_BYTES_MIN);
     let (mut answer, mut said) = (Vec::new(), Vec::new());
     let mut words = stderr.take(LAST_WORDS_BYTES_MAX);
@@ -180,7 +188,7 @@ async fn exchange(child: &mut Child, wasm: &[u8], limit: Duration) -> Result<Vec
     if !status.success() {
         let said = String::from_utf8_lossy(&said);
         tracing::warn!(%status, said = %text::shown(&said, WORDS_SHOWN), "a compiler process broke off");
-        return Err(ended(status, &said, limit));
+        return Err(ended(status, &said, bounds));
     }
     match answer.first() {
         Some(&CODE) => {
@@ -193,15 +201,15 @@ async fn exchange(child: &mut Child, wasm: &[u8], limit: Duration) -> Result<Vec
 }
 
 /// What the end of a process says that gave no answer.
-fn ended(status: ExitStatus, said: &str, limit: Duration) -> NoCode {
+fn ended(status: ExitStatus, said: &str, bounds: Bounds) -> NoCode {
     if said.contains(NO_MEMORY) {
         return NoCode::Stopped(format!(
             "the compile memory limit of {} is used up: split large functions, or leave out what the script does not need",
-            text::bytes(COMPILE_MEMORY_BYTES_MAX)
+            text::bytes(bounds.memory)
         ));
     }
     match status.signal() {
-        Some(libc::SIGXCPU) => out_of_time(limit),
+        Some(libc::SIGXCPU) => out_of_time(bounds.time),
         Some(signal) => broke_off(&format!("with signal {signal}")),
         None if status.code() == Some(i32::from(CANNOT_START)) => {
             NoCode::Host(format!("the compiler process: {}", text::shown(said, WORDS_SHOWN)))

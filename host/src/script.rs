@@ -80,6 +80,10 @@ pub(crate) async fn apply(tool: &Tool<'_>, language: Language, input: &str) -> R
     let instance = tool.pre.instantiate_async(&mut store).await.map_err(HostError::internal)?;
     let reply = match call(&mut store, &instance, tool.entry, input).await {
         Ok(reply) => reply,
+        // How deep the native stack goes differs between machines.
+        Err(error) if matches!(error.downcast_ref(), Some(Trap::StackOverflow)) => {
+            return Err(NoCode::Stopped(trap_reason(tool.doing, &error)).into());
+        }
         Err(error) => return Err(refused(trap_reason(tool.doing, &error))),
     };
     match reply.split_first() {

@@ -1,7 +1,5 @@
 //! The compiler's own process: what it may take, what it can reach, and what its end costs.
 
-mod common;
-
 use std::{
     fs,
     io::Write,
@@ -11,27 +9,34 @@ use std::{
     time::{Duration, Instant},
 };
 
-use argus_domain::{limits::Limits, module::Language};
+use argus_domain::{limits::Limits, module::Language, run::RunEnd};
+use argus_guests_tests::hostile;
 use argus_host::{CompilerProcess, Host, HostConfig, default_input};
+use argus_http::HttpEgress;
 use argus_ports::{ModuleRunner, RunnerError};
 use bytes::Bytes;
-use common::{Stub, value};
 
-const COMPILER: &str = env!("CARGO_BIN_EXE_argus-compiler");
+const COMPILER: &str = env!("CARGO_BIN_EXE_guest-host");
+const COMPILE: &[&str] = &["compile"];
+/// Enough for any module here, on a busy machine too.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn process(program: &str, arguments: &[&str]) -> CompilerProcess {
     CompilerProcess { program: program.into(), arguments: arguments.iter().map(Into::into).collect() }
 }
 
 fn host(compiler: CompilerProcess, compile_timeout: Duration, cache: Option<&Path>) -> Host {
-    let config = HostConfig {
-        slots: 2,
+    new(HostConfig {
         compiler: Some(compiler),
         compile_timeout,
         cache_dir: cache.map(Path::to_owned),
         ..HostConfig::default()
-    };
-    Host::new(config, Arc::new(Stub::default()), Default::default()).expect("host")
+    })
+}
+
+fn new(config: HostConfig) -> Host {
+    let egress = Arc::new(HttpEgress::new().expect("client"));
+    Host::new(HostConfig { slots: 2, ..config }, egress, Default::default()).expect("host")
 }
 
 /// A reactor that answers `[n]`, from 0 to 9.
@@ -46,27 +51,21 @@ fn answer(n: u8) -> Bytes {
 
 async fn run(host: &Host, source: Bytes) -> Result<String, RunnerError> {
     let report = host.run(source, Language::Wasm, Arc::new(default_input()), Limits::DEFAULT).await?;
-    Ok(value(&report))
-}
-
-/// A reactor with this function beside its entry points.
-fn with_function(body: &str) -> Bytes {
-    format!(
-        r#"(module (memory (export "memory") 1) (func (export "abi_alloc") (param i32) (result i32) i32.const 4096)
-            (func (export "run") (param i32 i32) (result i64) i64.const 0) (func (param i32) {body}))"#
-    )
-    .into()
+    match report.end {
+        RunEnd::Value(value) => Ok(value.to_string()),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]
 async fn what_the_process_compiles_runs_with_and_without_a_cache() {
     let dir = tempfile::tempdir().expect("dir");
     for cache in [None, Some(dir.path().join("cwasm"))] {
-        let host = host(process(COMPILER, &[]), Duration::from_secs(60), cache.as_deref());
+        let host = host(process(COMPILER, COMPILE), PATIENCE, cache.as_deref());
         assert_eq!(run(&host, answer(1)).await, Ok("[1]".to_owned()));
     }
     // The second host finds it on disk: a compiler that does not start is not missed.
-    let known = host(process("/nowhere", &[]), Duration::from_secs(60), Some(&dir.path().join("cwasm")));
+    let known = host(process("/nowhere", &[]), PATIENCE, Some(&dir.path().join("cwasm")));
     assert_eq!(run(&known, answer(1)).await, Ok("[1]".to_owned()));
     match run(&known, answer(2)).await {
         Err(RunnerError::Host(reason)) => assert!(reason.contains("/nowhere does not start"), "{reason}"),
@@ -104,20 +103,34 @@ async fn an_end_of_the_process_costs_one_module_and_is_remembered() {
     assert!(matches!(run(&mute, answer(3)).await, Err(RunnerError::Host(_))));
 }
 
-/// A function whose compilation takes longer than any patience.
 #[tokio::test]
 async fn a_compilation_without_end_is_killed() {
-    let slow = with_function(&"(block (br_table 0 0 0 0 0 0 0 0 (local.get 0)))".repeat(60_000));
-    let host = host(process(COMPILER, &[]), Duration::from_secs(1), None);
-    let started = Instant::now();
-    match run(&host, slow).await {
+    let host = host(process(COMPILER, COMPILE), Duration::from_secs(1), None);
+    match run(&host, hostile::br_tables()).await {
         Err(RunnerError::Uncompiled(reason)) => {
             assert_eq!(reason, "the compile time limit of 1 s is used up: split large functions");
         }
-        other => panic!("{other:?} after {:?}", started.elapsed()),
+        other => panic!("{other:?}"),
     }
     assert_eq!(children(), Vec::<String>::new(), "the process is gone");
     assert_eq!(run(&host, answer(4)).await, Ok("[4]".to_owned()));
+}
+
+#[tokio::test]
+async fn a_compilation_that_wants_more_memory_breaks_off() {
+    let host = new(HostConfig {
+        compiler: Some(process(COMPILER, COMPILE)),
+        compile_timeout: PATIENCE,
+        compile_memory_bytes: 64 << 20,
+        ..HostConfig::default()
+    });
+    match run(&host, hostile::many_functions(60_000)).await {
+        Err(RunnerError::Uncompiled(reason)) => {
+            assert!(reason.starts_with("the compile memory limit of 64 MB is used up: "), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(run(&host, answer(5)).await, Ok("[5]".to_owned()));
 }
 
 /// Compiler processes that this test's process has.
@@ -127,7 +140,7 @@ fn children() -> Vec<String> {
     let stats = stats.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
     stats
         .filter(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.split(' ').nth(1) == Some(&me)))
-        .filter(|stat| stat.contains("(argus-compiler)"))
+        .filter(|stat| stat.contains("(guest-host)"))
         .collect()
 }
 
@@ -135,14 +148,16 @@ fn children() -> Vec<String> {
 #[test]
 fn the_process_has_given_up_what_it_does_not_need() {
     let mut child = Command::new(COMPILER)
+        .args(COMPILE)
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .expect("compiler");
     let mut to = child.stdin.take().expect("stdin");
-    to.write_all(&100u64.to_le_bytes()).expect("length");
-    to.write_all(&7u64.to_le_bytes()).expect("seconds");
+    for number in [100u64, 7, 1 << 30] {
+        to.write_all(&number.to_le_bytes()).expect("the module's length, seconds and bytes of memory");
+    }
     let proc = Path::new("/proc").join(child.id().to_string());
     let read = |name: &str| fs::read_to_string(proc.join(name)).expect(name);
     let confined = || read("status").lines().any(|line| line == "Seccomp:\t2");
