@@ -134,6 +134,7 @@ impl From<RunnerError> for ApiError {
             RunnerError::Refused(refusal) => {
                 Self::unprocessable("SCRIPT_REFUSED", message).with_details(json!(refusal.reasons))
             }
+            RunnerError::Uncompiled(_) => Self::unprocessable("SCRIPT_REFUSED", message),
             RunnerError::Busy { .. } => Self::unavailable("RUNNER_BUSY", message),
             RunnerError::Diverged { .. } | RunnerError::Host(_) => Self::internal(message),
         }

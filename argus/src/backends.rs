@@ -11,7 +11,7 @@ use argus_domain::{
     ids::ChainId,
 };
 use argus_evm::{ChainConfig, EvmChain, LocalSigner};
-use argus_host::{Host, HostConfig};
+use argus_host::{CompilerProcess, Host, HostConfig};
 use argus_http::{HttpEgress, HttpValues};
 use argus_ipfs::{IpfsContent, Places};
 use argus_memory::{MemoryLimiter, SystemClock};
@@ -160,11 +160,17 @@ async fn open_host(
         slots: config.slots,
         cache_dir: Some(config.compiled_dir.clone()),
         operator_hosts: config.egress_allow.clone(),
+        compiler: Some(compiler()),
         ..HostConfig::default()
     };
     let host = Host::new(host, egress, readers)?;
     host.warm_up().await?;
     Ok(host)
+}
+
+/// This very program as the compiler's process, also where its file has been replaced meanwhile.
+fn compiler() -> CompilerProcess {
+    CompilerProcess { program: "/proc/self/exe".into(), arguments: vec!["compile-native".into()] }
 }
 
 /// Compiles the JavaScript engine into the cache, so that several processes which start at once find it there.
@@ -242,8 +248,13 @@ pub async fn local_runner(operator: &[String], chains: &[String]) -> anyhow::Res
         readers.insert(id, Arc::new(evm));
     }
     let cache = environment::cache_folder().map(|cache| cache.join("argus/compiled"));
-    let config =
-        HostConfig { slots: 2, cache_dir: cache, operator_hosts: operator.to_vec(), ..HostConfig::default() };
+    let config = HostConfig {
+        slots: 2,
+        cache_dir: cache,
+        operator_hosts: operator.to_vec(),
+        compiler: Some(compiler()),
+        ..HostConfig::default()
+    };
     Ok(Arc::new(Host::new(config, egress, readers)?))
 }
 

@@ -24,6 +24,9 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Command::CompileNative = cli.command {
+        return argus_host::compiler::serve();
+    }
     // What is allocated here lives for moments: clearing huge pages for it costs more than they save.
     let _unsupported = rustix::thread::disable_transparent_huge_pages(true);
     // Jobs, transcripts and keys are nobody else's to read.
@@ -62,6 +65,7 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::ApiKey(command) => cli::api_key::run(command, json).await?,
         Command::Migrate(args) => cli::migrate::run(&args, json)?,
         Command::Replay(args) => return cli::replay::run(&args, json).await,
+        Command::CompileNative => anyhow::bail!("`main` answers this command before there is a runtime"),
     }
     Ok(0)
 }
@@ -77,7 +81,8 @@ fn start_log(filter: Option<&str>, command: &Command) {
         | Command::Task(_)
         | Command::ApiKey(_)
         | Command::Migrate(_)
-        | Command::Replay(_) => "warn",
+        | Command::Replay(_)
+        | Command::CompileNative => "warn",
     };
     let filter = filter.filter(|text| !text.is_empty()).unwrap_or(quiet);
     let filter = tracing_subscriber::EnvFilter::try_new(filter)

@@ -80,14 +80,13 @@ impl Cache {
             .ok()
     }
 
-    /// Keeps a compiled module. A failure costs only the next start's time and is therefore logged, not returned.
-    pub fn store(&self, module: &Module, wasm_hash: &str) {
+    /// Keeps machine code. A failure costs only the next start's time and is therefore logged, not returned.
+    pub fn store(&self, code: &[u8], wasm_hash: &str) {
         let name = self.name(wasm_hash);
-        let kept = module.serialize().map_err(|e| io::Error::other(e.to_string())).and_then(|code| {
-            let mac = self.mac(&name, &mut code.as_slice())?;
-            self.write(&format!("{name}.mac"), mac.as_bytes())?;
-            self.write(&name, &code)
-        });
+        let kept = self
+            .mac(&name, &mut &*code)
+            .and_then(|mac| self.write(&format!("{name}.mac"), mac.as_bytes()))
+            .and_then(|()| self.write(&name, code));
         if let Err(error) = kept {
             tracing::warn!(file = %name, %error, "a compiled module could not be kept");
         }
@@ -120,6 +119,18 @@ impl Cache {
         file.sync_all()?;
         fs::rename(&temporary, self.dir.join(name))?;
         File::open(&self.dir)?.sync_all()
+    }
+}
+
+/// A module from machine code that has just been compiled, where no cache keeps it.
+///
+/// # Errors
+/// Where it was made for another engine.
+pub(crate) fn from_compiler(engine: &Engine, code: &[u8]) -> wasmtime::Result<Module> {
+    // SAFETY: the bytes come from our own compiler and were never where anybody else can write.
+    #[expect(unsafe_code, reason = "the one way to load a compiled module")]
+    unsafe {
+        Module::deserialize(engine, code)
     }
 }
 
@@ -161,10 +172,11 @@ mod tests {
     #[test]
     fn what_was_stored_is_loaded_and_what_was_touched_is_not() {
         let (_dir, engine, cache) = fixture();
-        let module = Module::new(&engine, wat::parse_str("(module (func (export \"f\")))").expect("wat"))
-            .expect("module");
+        let compiler = engine::build_compiler().expect("compiler");
+        let wasm = wat::parse_str("(module (func (export \"f\")))").expect("wat");
+        let code = compiler.precompile_module(&wasm).expect("code");
         assert!(cache.load(&engine, "aa").is_none());
-        cache.store(&module, "aa");
+        cache.store(&code, "aa");
         assert!(cache.load(&engine, "aa").is_some());
         assert!(cache.load(&engine, "bb").is_none());
 

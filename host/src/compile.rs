@@ -2,13 +2,13 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::{Duration, Instant},
 };
 
 use argus_domain::{
     B256,
-    limits::MODULE_BYTES_MAX,
+    limits::{COMPILE_MEMORY_BYTES_MAX, MODULE_BYTES_MAX, WASI_COMMAND_BYTES_MAX},
     module::{Admitted, Language, Refusal, Shape, WasmHash},
 };
 use bytes::Bytes;
@@ -18,12 +18,13 @@ use wasmtime::{Engine, InstancePre, Linker, Module};
 
 use crate::{
     admit,
-    cache::Cache,
+    cache::{self, Cache},
     command,
     config::HostConfig,
     error::HostError,
     js,
     meter::Meter,
+    native::{Bounds, Native, NoCode},
     prebuilt::{self, Prebuilt},
     reactor,
     script::{self, NoScript, Tool},
@@ -33,9 +34,11 @@ use crate::{
 
 /// Longest compilation of the modules that ship with the host: they are known to end, and a busy machine must not
 /// lose them.
-const PREBUILT_TIMEOUT: Duration = Duration::from_secs(600);
-/// Compilations at a time: they are the largest use of CPU and memory here.
-const COMPILERS: usize = 1;
+const PREBUILT_BOUNDS: Bounds = Bounds { time: Duration::from_secs(600), memory: COMPILE_MEMORY_BYTES_MAX };
+/// How long a module that could not be compiled is not tried again, so that its job's next runs cost nothing.
+const STOPPED_FOR: Duration = Duration::from_secs(600);
+/// Such modules that are remembered.
+const STOPPED_MAX: usize = 1024;
 /// Sources stripped or compiled at a time; each takes a place in the pool besides the runs.
 pub(crate) const TOOLS: u32 = 2;
 
@@ -63,10 +66,12 @@ pub(crate) enum Code {
 pub(crate) struct Compiler {
     engine: Engine,
     cache: Option<Arc<Cache>>,
-    permits: Arc<Semaphore>,
-    compile_timeout: Duration,
+    native: Native,
+    bounds: Bounds,
     tools: Semaphore,
     ready: Mutex<Kept>,
+    /// Per module that is being made ready: who asks for it meanwhile waits for that.
+    turns: Mutex<HashMap<[u8; 32], Weak<tokio::sync::Mutex<()>>>>,
     js_engine: OnceCell<InstancePre<Run>>,
     js_compiler: OnceCell<InstancePre<Meter>>,
     ts_strip: OnceCell<InstancePre<Meter>>,
@@ -78,6 +83,8 @@ struct Kept {
     /// Hashes of large sources whose bytes are held, so that the same bytes are not hashed for every run: 4 MB take
     /// longer than the run itself.
     hashed: HashMap<(usize, usize), (Bytes, [u8; 32])>,
+    /// Modules that could not be compiled, when that was, and why.
+    stopped: HashMap<[u8; 32], (Instant, NoCode)>,
     max: usize,
     clock: u64,
 }
@@ -85,17 +92,19 @@ struct Kept {
 impl Compiler {
     pub fn new(engine: Engine, cache: Option<Cache>, config: &HostConfig) -> Self {
         Self {
+            native: Native::new(engine.clone(), config.compiler.clone()),
             engine,
             cache: cache.map(Arc::new),
-            permits: Arc::new(Semaphore::new(COMPILERS)),
-            compile_timeout: config.compile_timeout,
+            bounds: Bounds { time: config.compile_timeout, memory: config.compile_memory_bytes },
             tools: Semaphore::new(TOOLS as usize),
             ready: Mutex::new(Kept {
                 entries: HashMap::new(),
                 hashed: HashMap::new(),
+                stopped: HashMap::new(),
                 max: config.ready_modules.max(1),
                 clock: 0,
             }),
+            turns: Mutex::new(HashMap::new()),
             js_engine: OnceCell::new(),
             js_compiler: OnceCell::new(),
             ts_strip: OnceCell::new(),
@@ -109,20 +118,31 @@ impl Compiler {
     pub async fn ready(&self, source: &Bytes, language: Language) -> Result<Ready, NoScript> {
         let key = self.key(source, language);
         if let Some(ready) = self.kept(&key) {
-            return Ok(ready);
+            return ready;
         }
-        let ready = match language {
-            Language::TypeScript | Language::JavaScript => self.script(source, language).await?,
-            Language::Wasm => self.module(source).await?,
-            Language::Go => {
-                return Err(refused(
-                    "a keeper does not compile Go: publish what `argus module build` makes, a WASI command",
-                ));
-            }
-            Language::Python => return Err(refused("Python is not run yet: use ts, js or wasm")),
-        };
-        self.keep(key, ready.clone());
-        Ok(ready)
+        let turn = self.turn(key);
+        let _alone = turn.lock().await;
+        if let Some(ready) = self.kept(&key) {
+            return ready;
+        }
+        let made = self.make(source, language).await;
+        match &made {
+            Ok(ready) => self.keep(key, ready.clone()),
+            Err(NoScript::Native(reason @ NoCode::Stopped(_))) => self.keep_stopped(key, reason.clone()),
+            Err(_) => {}
+        }
+        made
+    }
+
+    async fn make(&self, source: &Bytes, language: Language) -> Result<Ready, NoScript> {
+        match language {
+            Language::TypeScript | Language::JavaScript => self.script(source, language).await,
+            Language::Wasm => self.module(source).await,
+            Language::Go => Err(refused(
+                "a keeper does not compile Go: publish what `argus module build` makes, a WASI command",
+            )),
+            Language::Python => Err(refused("Python is not run yet: use ts, js or wasm")),
+        }
     }
 
     async fn script(&self, source: &Bytes, language: Language) -> Result<Ready, NoScript> {
@@ -156,6 +176,14 @@ impl Compiler {
     }
 
     async fn module(&self, source: &Bytes) -> Result<Ready, NoScript> {
+        // Before anything reads it: what is too large for every shape.
+        if source.len() as u64 > WASI_COMMAND_BYTES_MAX {
+            return Err(refused(&format!(
+                "the module has {} bytes, the limit is {}: strip debug information and optimise for size",
+                source.len(),
+                text::bytes(WASI_COMMAND_BYTES_MAX)
+            )));
+        }
         let wasm = if source.starts_with(b"\0asm") { source.to_vec() } else { assemble(source)? };
         let shape = admit::admit(&wasm).map_err(NoScript::Refused)?;
         let (admitted, module) = self.native(wasm, shape).await?;
@@ -202,52 +230,51 @@ impl Compiler {
     }
 
     async fn prebuilt(&self, prebuilt: &'static Prebuilt) -> Result<Module, HostError> {
-        self.machine_code(prebuilt.wasm.to_vec(), prebuilt.sha256(), PREBUILT_TIMEOUT)
+        self.machine_code(prebuilt.wasm.to_vec(), prebuilt.sha256(), PREBUILT_BOUNDS)
             .await
-            .map_err(|reason| HostError::Prebuilt { module: prebuilt.name, reason })
+            .map_err(|reason| HostError::Prebuilt { module: prebuilt.name, reason: reason.to_string() })
     }
 
     async fn native(&self, wasm: Vec<u8>, shape: Shape) -> Result<(Admitted, Module), NoScript> {
         let hash: [u8; 32] = Sha256::digest(&wasm).into();
         let admitted =
             Admitted { wasm_hash: WasmHash(B256::from(hash)), module_bytes: wasm.len() as u64, shape };
-        let module = self
-            .machine_code(wasm, &hex::encode(hash), self.compile_timeout)
-            .await
-            .map_err(|reason| refused(&reason))?;
+        let module = self.machine_code(wasm, &hex::encode(hash), self.bounds).await?;
         Ok((admitted, module))
     }
 
-    /// Reading, authenticating, compiling and writing block, so they are kept off the threads that serve.
-    async fn machine_code(&self, wasm: Vec<u8>, hash: &str, limit: Duration) -> Result<Module, String> {
-        let (engine, cache, hash) = (self.engine.clone(), self.cache.clone(), hash.to_owned());
-        if let Some(cache) = cache.clone() {
-            let (engine, hash) = (engine.clone(), hash.clone());
+    /// Reading, authenticating and writing block, so they are kept off the threads that serve.
+    async fn machine_code(&self, wasm: Vec<u8>, hash: &str, bounds: Bounds) -> Result<Module, NoCode> {
+        let lost = |error: tokio::task::JoinError| NoCode::Host(error.to_string());
+        if let Some(cache) = self.cache.clone() {
+            let (engine, hash) = (self.engine.clone(), hash.to_owned());
             let loading = tokio::task::spawn_blocking(move || cache.load(&engine, &hash));
-            if let Ok(Some(module)) = loading.await {
+            if let Some(module) = loading.await.map_err(lost)? {
                 return Ok(module);
             }
         }
-        let permit = self.permits.clone().acquire_owned().await.map_err(|e| e.to_string())?;
-        let compiling = tokio::task::spawn_blocking(move || {
-            let module = Module::new(&engine, wasm);
-            if let (Ok(module), Some(cache)) = (&module, cache) {
-                cache.store(module, &hash);
-            }
-            drop(permit);
-            module
-        });
-        match tokio::time::timeout(limit, compiling).await {
-            Ok(Ok(Ok(module))) => Ok(module),
-            Ok(Ok(Err(error))) => {
-                Err(format!("the module does not compile: {}", text::shown(&format!("{error:#}"), 500)))
-            }
-            Ok(Err(_)) => Err("the module makes the compiler fail".to_owned()),
-            Err(_) => {
-                let seconds = limit.as_secs();
-                Err(format!("the compile time limit of {seconds} s is used up: split large functions"))
-            }
+        let code = self.native.compile(wasm, bounds).await?;
+        let (engine, cache, hash) = (self.engine.clone(), self.cache.clone(), hash.to_owned());
+        let keeping = move || {
+            let kept = cache.and_then(|cache| {
+                cache.store(&code, &hash);
+                cache.load(&engine, &hash)
+            });
+            kept.map_or_else(|| cache::from_compiler(&engine, &code), Ok)
+        };
+        let module = tokio::task::spawn_blocking(keeping).await.map_err(lost)?;
+        module.map_err(|e| NoCode::Host(format!("the compiler's code does not load: {e:#}")))
+    }
+
+    fn turn(&self, key: [u8; 32]) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = turns.get(&key).and_then(Weak::upgrade) {
+            return turn;
         }
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let turn = Arc::default();
+        turns.insert(key, Arc::downgrade(&turn));
+        turn
     }
 
     fn key(&self, source: &Bytes, language: Language) -> [u8; 32] {
@@ -275,13 +302,28 @@ impl Compiler {
         hash
     }
 
-    fn kept(&self, key: &[u8; 32]) -> Option<Ready> {
+    fn kept(&self, key: &[u8; 32]) -> Option<Result<Ready, NoScript>> {
         let mut kept = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         kept.clock += 1;
         let now = kept.clock;
-        let (used, ready) = kept.entries.get_mut(key)?;
-        *used = now;
-        Some(ready.clone())
+        if let Some((used, ready)) = kept.entries.get_mut(key) {
+            *used = now;
+            return Some(Ok(ready.clone()));
+        }
+        let (since, reason) = kept.stopped.get(key)?;
+        if since.elapsed() > STOPPED_FOR {
+            kept.stopped.remove(key);
+            return None;
+        }
+        Some(Err(reason.clone().into()))
+    }
+
+    fn keep_stopped(&self, key: [u8; 32], reason: NoCode) {
+        let mut kept = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.stopped.len() >= STOPPED_MAX {
+            kept.stopped.clear();
+        }
+        kept.stopped.insert(key, (Instant::now(), reason));
     }
 
     fn keep(&self, key: [u8; 32], ready: Ready) {

@@ -2,8 +2,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use argus_domain::ids::ChainId;
+use argus_domain::{ids::ChainId, limits::{COMPILE_MEMORY_BYTES_MAX, COMPILE_MS_MAX}};
 use argus_ports::{ChainReader, Egress};
+
+use crate::native::CompilerProcess;
 
 /// Settings of a host.
 #[derive(Debug, Clone)]
@@ -16,9 +18,13 @@ pub struct HostConfig {
     pub cache_dir: Option<PathBuf>,
     /// Compiled modules that stay ready in memory.
     pub ready_modules: usize,
-    /// Longest native compilation of one module. It cannot be interrupted: past this the answer is an error, while
-    /// its thread goes on, and what it makes is kept for the next request.
+    /// How the compiler's own process is started. `None`: modules are compiled in this process, where a compilation
+    /// has no limit of memory and cannot be interrupted; for programs that run nobody else's modules.
+    pub compiler: Option<CompilerProcess>,
+    /// Longest native compilation of one module.
     pub compile_timeout: Duration,
+    /// Most memory of it, beside what the compiler itself occupies.
+    pub compile_memory_bytes: u64,
     /// Hosts that every script may reach besides its job's list: `name`, `name:port`, `address`, `address:port`.
     pub operator_hosts: Vec<String>,
 }
@@ -30,7 +36,9 @@ impl Default for HostConfig {
             waiting: 1024,
             cache_dir: None,
             ready_modules: 256,
-            compile_timeout: Duration::from_secs(20),
+            compiler: None,
+            compile_timeout: Duration::from_millis(COMPILE_MS_MAX),
+            compile_memory_bytes: COMPILE_MEMORY_BYTES_MAX,
             operator_hosts: Vec::new(),
         }
     }

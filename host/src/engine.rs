@@ -56,8 +56,8 @@ fn costs() -> OperatorCost {
     costs
 }
 
-/// Builds the engine with room for `slots` runs at a time.
-pub(crate) fn build(slots: u32) -> Result<Engine, HostError> {
+/// Everything that code and results depend on.
+fn config() -> Config {
     let mut config = Config::new();
     let wanted = features();
     for (feature, on) in [
@@ -88,7 +88,12 @@ pub(crate) fn build(slots: u32) -> Result<Engine, HostError> {
         .async_stack_size(WASM_STACK_BYTES + HOST_STACK_BYTES)
         .wasm_backtrace_max_frames(None)
         .generate_address_map(false);
+    config
+}
 
+/// Builds the engine with room for `slots` runs at a time.
+pub(crate) fn build(slots: u32) -> Result<Engine, HostError> {
+    let mut config = config();
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(slots.saturating_mul(INSTANCES_PER_RUN))
         .total_memories(slots)
@@ -101,6 +106,13 @@ pub(crate) fn build(slots: u32) -> Result<Engine, HostError> {
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
         .pagemap_scan(Enabled::Auto);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    Engine::new(&config).map_err(HostError::engine)
+}
+
+/// Builds an engine that only compiles, for the same code, and reserves no memory for runs.
+pub(crate) fn build_compiler() -> Result<Engine, HostError> {
+    let mut config = config();
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
     Engine::new(&config).map_err(HostError::engine)
 }
 

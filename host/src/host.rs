@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::AtomicU32,
     },
 };
 
@@ -29,6 +29,7 @@ use crate::{
     run::{self, Job},
     script::NoScript,
     tape::Tape,
+    waiting::Waiting,
 };
 
 /// Compiles, runs and replays scripts; opens no socket, reads no clock that a script can see.
@@ -80,7 +81,7 @@ impl Host {
             return Ok(permit);
         }
         let _counted = Waiting::enter(&self.waiting, self.config.waiting)
-            .ok_or(RunnerError::Busy { slots: self.config.slots })?;
+            .ok_or(RunnerError::Busy { what: "run slots", places: self.config.slots })?;
         self.slots.acquire().await.map_err(|e| RunnerError::Host(e.to_string()))
     }
 
@@ -97,25 +98,6 @@ impl Host {
         let limits = Limits::effective(&limits);
         let job = Job { engine: self.id, world: self.world.clone(), ready, input, limits, tape };
         Box::pin(run::run(&self.engine, job)).await
-    }
-}
-
-/// One run in the queue for a slot.
-struct Waiting<'a>(&'a AtomicU32);
-
-impl<'a> Waiting<'a> {
-    fn enter(count: &'a AtomicU32, max: u32) -> Option<Self> {
-        if count.fetch_add(1, Ordering::Relaxed) >= max {
-            count.fetch_sub(1, Ordering::Relaxed);
-            return None;
-        }
-        Some(Self(count))
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -155,6 +137,7 @@ impl From<NoScript> for RunnerError {
     fn from(reason: NoScript) -> Self {
         match reason {
             NoScript::Refused(refusal) => Self::Refused(refusal),
+            NoScript::Native(reason) => reason.into(),
             NoScript::Host(error) => error.into(),
         }
     }

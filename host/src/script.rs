@@ -11,7 +11,7 @@ use wasm_encoder::{
 };
 use wasmtime::{Instance, InstancePre, Store, Trap};
 
-use crate::{error::HostError, meter::Meter, prebuilt, text};
+use crate::{error::HostError, meter::Meter, native::NoCode, prebuilt, text};
 
 /// Fuel for stripping or compiling one source: 1 MB of ordinary code takes a fifth of it.
 const COMPILE_FUEL: u64 = 4_000_000_000;
@@ -23,7 +23,14 @@ const YIELD_FUEL: u64 = 10_000_000;
 /// Why no module came out.
 pub(crate) enum NoScript {
     Refused(Refusal),
+    Native(NoCode),
     Host(HostError),
+}
+
+impl From<NoCode> for NoScript {
+    fn from(reason: NoCode) -> Self {
+        Self::Native(reason)
+    }
 }
 
 impl From<HostError> for NoScript {
@@ -73,6 +80,10 @@ pub(crate) async fn apply(tool: &Tool<'_>, language: Language, input: &[u8]) -> 
     let instance = tool.pre.instantiate_async(&mut store).await.map_err(HostError::internal)?;
     let reply = match call(&mut store, &instance, tool.entry, input).await {
         Ok(reply) => reply,
+        // How deep the native stack goes differs between machines.
+        Err(error) if matches!(error.downcast_ref(), Some(Trap::StackOverflow)) => {
+            return Err(NoCode::Stopped(trap_reason(tool.doing, &error)).into());
+        }
         Err(error) => return Err(refused(trap_reason(tool.doing, &error))),
     };
     match reply.split_first() {

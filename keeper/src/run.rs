@@ -103,7 +103,9 @@ pub async fn execute(
         Err(RunnerError::Refused(refusal)) => {
             return Ok(Outcome { input, report: None, output: Output::Fail(refusal.to_string()) });
         }
-        Err(error @ RunnerError::Busy { .. }) => return Err(Decline::Inconclusive(error.to_string())),
+        Err(error @ (RunnerError::Uncompiled(_) | RunnerError::Busy { .. })) => {
+            return Err(Decline::Inconclusive(error.to_string()));
+        }
         Err(error @ RunnerError::Diverged { .. }) => return Err(Decline::Diverged(error.to_string())),
         Err(error @ RunnerError::Host(_)) => return Err(Decline::Inconclusive(error.to_string())),
     };

@@ -141,14 +141,18 @@ pub async fn dry_run(
     }
     let admitted = match edge.ports.runner.admit(source.bytes.clone(), source.module.language).await {
         Ok(admitted) => admitted,
-        Err(RunnerError::Refused(refusal)) => return Ok(Err(ScriptRefused::new(refusal.to_string()))),
+        Err(e @ (RunnerError::Refused(_) | RunnerError::Uncompiled(_))) => {
+            return Ok(Err(ScriptRefused::new(e.to_string())));
+        }
         Err(e) => return Err(e.into()),
     };
     let input = Arc::new(run_input(edge, trigger, given, allow_hosts).await);
     let run = edge.ports.runner.run(source.bytes.clone(), source.module.language, input, limits);
     let report = match run.await {
         Ok(report) => report,
-        Err(RunnerError::Refused(refusal)) => return Ok(Err(ScriptRefused::new(refusal.to_string()))),
+        Err(e @ (RunnerError::Refused(_) | RunnerError::Uncompiled(_))) => {
+            return Ok(Err(ScriptRefused::new(e.to_string())));
+        }
         Err(e) => return Err(e.into()),
     };
     let record = ModuleRecord {

@@ -70,6 +70,9 @@ pub enum Command {
     Migrate(migrate::Migrate),
     /// Run a recorded run again, offline, and compare it bit for bit
     Replay(replay::Replay),
+    /// Be the compiler's process: see `backends`, which starts it
+    #[command(hide = true)]
+    CompileNative,
 }
 
 /// Arguments of `argus dev`.

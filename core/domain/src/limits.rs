@@ -88,5 +88,9 @@ pub const SOURCE_BYTES_MAX: u64 = MB;
 pub const MODULE_BYTES_MAX: u64 = 4 * MB;
 /// Largest WASI preview 1 command.
 pub const WASI_COMMAND_BYTES_MAX: u64 = 16 * MB;
+/// Longest native compilation of one module, milliseconds.
+pub const COMPILE_MS_MAX: u64 = 20_000;
+/// Most memory of it, beside what the compiler itself occupies.
+pub const COMPILE_MEMORY_BYTES_MAX: u64 = 1024 * MB;
 /// Longest error text that is kept from a script.
 pub const ERROR_TEXT_BYTES_MAX: usize = 4 * KB as usize;

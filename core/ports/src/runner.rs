@@ -16,11 +16,16 @@ pub enum RunnerError {
     /// The bytes are no module or script of ours.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// All slots are taken.
-    #[error("all {slots} run slots are taken; try again")]
+    /// Native compilation did not come to an end within its limits, here: says nothing about another machine.
+    #[error("{0}")]
+    Uncompiled(String),
+    /// All places are taken.
+    #[error("all {places} {what} are taken; try again")]
     Busy {
+        /// Which.
+        what: &'static str,
         /// How many there are.
-        slots: u32,
+        places: u32,
     },
     /// A replay met another call than the transcript holds.
     #[error("call {sequence} differs: recorded {recorded}, now {now}")]

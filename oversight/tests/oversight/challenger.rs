@@ -246,7 +246,7 @@ async fn a_replay_that_disagrees_is_recorded_and_counted_once() {
         ("another engine", || Err(diverged()), |o| o.engine = EngineId(B256::ZERO), None),
         ("no transcript", || Err(diverged()), |o| o.transcript_root = B256::ZERO, None),
         ("inconclusive", || Ok(report(FUEL, inconclusive())), as_it_was, None),
-        ("a sandbox that fails", || Err(RunnerError::Busy { slots: 1 }), as_it_was, None),
+        ("a sandbox that fails", || Err(RunnerError::Busy { what: "run slots", places: 1 }), as_it_was, None),
     ];
     for (what, says, signed, finding) in cases {
         let w = world(says).await;

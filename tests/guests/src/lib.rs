@@ -5,7 +5,13 @@
 //! shape. Nothing here reaches a network: [`Recorded`] answers instead, and a request that was not recorded fails
 //! the case by name.
 
+//!
+//! `hostile/` is the other side: what nobody should write, and how each of it must end ([`hostile`]).
+
 mod case;
+pub mod fuzz;
+pub mod hostile;
+pub mod mutants;
 mod world;
 
 pub use case::{Call, Case, Chain, Exchange, Expect, Found, find};

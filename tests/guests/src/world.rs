@@ -138,6 +138,11 @@ fn cache_dir() -> PathBuf {
 /// # Panics
 /// Where the host cannot be made.
 pub fn host(case: &Case) -> (Host, Arc<Recorded>) {
+    host_with(HostConfig { slots: 2, cache_dir: Some(cache_dir()), ..HostConfig::default() }, case)
+}
+
+/// The same with other settings.
+pub(crate) fn host_with(config: HostConfig, case: &Case) -> (Host, Arc<Recorded>) {
     let world = Arc::new(Recorded {
         http: Mutex::new(case.http.iter().map(|exchange| (exchange.clone(), false)).collect()),
         unknown: Mutex::default(),
@@ -147,6 +152,5 @@ pub fn host(case: &Case) -> (Host, Arc<Recorded>) {
         .iter()
         .map(|chain| (chain.id, Arc::new(RecordedChain(chain.clone())) as Arc<dyn ChainReader>))
         .collect();
-    let config = HostConfig { slots: 2, cache_dir: Some(cache_dir()), ..HostConfig::default() };
     (Host::new(config, world.clone(), chains).expect("a host"), world)
 }

@@ -1,0 +1,16 @@
+;; NaNs with payloads and signs. Every machine has to see the same bits: quiet, positive, no payload.
+(module
+  (memory (export "memory") 1)
+  (data (i32.const 0) "[1]")
+  (func $same (param f64)
+    (if (i64.ne (i64.reinterpret_f64 (local.get 0)) (i64.const 0x7ff8000000000000)) (then (unreachable))))
+  (func (export "abi_alloc") (param i32) (result i32) (i32.const 4096))
+  (func (export "run") (param i32 i32) (result i64)
+    (call $same (f64.div (f64.const 0) (f64.const 0)))
+    (call $same (f64.add (f64.const nan:0x4000000000001) (f64.const 1)))
+    (call $same (f64.mul (f64.const -nan:0xfffff) (f64.const 3)))
+    (call $same (f64.sqrt (f64.const -1)))
+    (call $same (f64.sub (f64.const inf) (f64.const inf)))
+    (call $same (f64.min (f64.const -nan) (f64.const 0)))
+    (call $same (f64.promote_f32 (f32.demote_f64 (f64.const -nan:0x8000000000001))))
+    (i64.const 3)))

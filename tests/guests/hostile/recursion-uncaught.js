@@ -1,0 +1,3 @@
+// Recurses without end: the author sees a RangeError.
+function deeper() { deeper(); }
+deeper();

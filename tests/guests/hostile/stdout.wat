@@ -1,0 +1,7 @@
+;; A command that writes 64 KB to stdout for ever. Ends by the output limit.
+(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (data (i32.const 0) "\00\00\00\00\00\00\01\00")
+  (func (export "_start")
+    (loop $again (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))) (br $again))))

@@ -1,0 +1,346 @@
+//! Modules and scripts that must be contained, and how each of them must end.
+//!
+//! What a person wrote lies in `hostile/`, with a first line that says what it does; what only a program would write
+//! is made here. Nothing is built: `.wat` and scripts are what is published.
+
+use std::fmt::Write as _;
+
+use argus_domain::{
+    limits::Limits,
+    module::Language,
+    run::{FailureKind, RunEnd},
+};
+use argus_ports::RunnerError;
+use bytes::Bytes;
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub struct Hostile {
+    /// What the table calls it.
+    pub name: &'static str,
+    /// What is published.
+    pub source: Bytes,
+    /// In which language.
+    pub language: Language,
+    /// Its job's limits.
+    pub limits: Limits,
+    /// A path of the test's own server that it is told to ask.
+    pub asks: Option<&'static str>,
+    /// What stops it.
+    pub stopped_by: &'static str,
+    /// How it must end.
+    pub must: Must,
+}
+
+/// How something hostile must end.
+#[derive(Debug, Clone, Copy)]
+pub enum Must {
+    /// Its run fails in this way, with these words in the sentence for its author.
+    Fail(FailureKind, &'static [&'static str]),
+    /// It is refused before it runs, with these words.
+    BeRefused(&'static [&'static str]),
+    /// Its compilation is stopped, with these words.
+    BeStopped(&'static [&'static str]),
+    /// It runs through and gives this, everywhere.
+    Give(&'static str),
+}
+
+impl Must {
+    /// What its author reads; an error where it ended otherwise.
+    ///
+    /// # Errors
+    /// With what happened instead.
+    pub fn check(&self, outcome: &Result<RunEnd, RunnerError>) -> Result<String, String> {
+        let (said, words): (String, &[&str]) = match (self, outcome) {
+            (Self::Fail(kind, words), Ok(RunEnd::Failed(failure))) if failure.kind == *kind => {
+                (failure.message.clone(), words)
+            }
+            (Self::BeRefused(words), Err(RunnerError::Refused(refusal))) => (refusal.to_string(), words),
+            (Self::BeStopped(words), Err(RunnerError::Uncompiled(reason))) => (reason.clone(), words),
+            (Self::Give(expected), Ok(RunEnd::Value(value))) if value.to_string() == *expected => {
+                (value.to_string(), &[])
+            }
+            _ => return Err(format!("{self:?} was expected, not {outcome:?}")),
+        };
+        match words.iter().find(|word| !said.contains(**word)) {
+            Some(word) => Err(format!("{word:?} is not in {said:?}")),
+            None => Ok(said),
+        }
+    }
+}
+
+const FUEL: Must = Must::Fail(FailureKind::Limit, &["the fuel limit of 200000000 is used up: compute less"]);
+
+/// All of them.
+pub fn all() -> Vec<Hostile> {
+    let mut all = by_run();
+    all.extend(by_admission());
+    all.extend(by_network());
+    all
+}
+
+fn wat(name: &'static str, source: impl Into<Bytes>, stopped_by: &'static str, must: Must) -> Hostile {
+    let limits = Limits::DEFAULT;
+    Hostile { name, source: source.into(), language: Language::Wasm, limits, asks: None, stopped_by, must }
+}
+
+fn js(name: &'static str, source: impl Into<Bytes>, stopped_by: &'static str, must: Must) -> Hostile {
+    Hostile { language: Language::JavaScript, ..wat(name, source, stopped_by, must) }
+}
+
+fn by_run() -> Vec<Hostile> {
+    use FailureKind::{Inconclusive, Limit, Script};
+    let file = |text: &'static str| text;
+    vec![
+        wat("infinite loop", file(include_str!("../hostile/infinite-loop.wat")), "fuel", FUEL),
+        wat("start section", file(include_str!("../hostile/start-section.wat")), "fuel", FUEL),
+        wat(
+            "host-call loop",
+            file(include_str!("../hostile/host-calls.wat")),
+            "host calls",
+            Must::Fail(Limit, &["the host call limit of 32 is used up: make fewer calls"]),
+        ),
+        js(
+            "10^6 host calls, caught",
+            file(include_str!("../hostile/million-calls.js")),
+            "host calls",
+            Must::Fail(Limit, &["the host call limit of 32 is used up"]),
+        ),
+        wat("clock poll", file(include_str!("../hostile/clock.wat")), "fuel", FUEL),
+        wat("memory.grow bomb", file(include_str!("../hostile/grow.wat")), "fuel, memory", FUEL),
+        wat("table.grow bomb", file(include_str!("../hostile/table-grow.wat")), "fuel, tables", FUEL),
+        wat(
+            "deep recursion, wasm",
+            file(include_str!("../hostile/recursion.wat")),
+            "native stack",
+            Must::Fail(Inconclusive, &["the native stack is exhausted", "recurse less deeply"]),
+        ),
+        js(
+            "deep recursion, caught",
+            file(include_str!("../hostile/recursion-caught.js")),
+            "JS stack",
+            Must::Give(r#"["RangeError"]"#),
+        ),
+        js(
+            "deep recursion, uncaught",
+            file(include_str!("../hostile/recursion-uncaught.js")),
+            "JS stack",
+            Must::Fail(Script, &["RangeError"]),
+        ),
+        wat(
+            "endless stdout",
+            file(include_str!("../hostile/stdout.wat")),
+            "output",
+            Must::Fail(Limit, &["the output limit of 128 KB is used up: print only the result"]),
+        ),
+        wat("endless log, command", file(include_str!("../hostile/log.wat")), "fuel, log", FUEL),
+        js("endless log, script", file(include_str!("../hostile/log.js")), "fuel, log", FUEL),
+        wat(
+            "32 MB returned",
+            file(include_str!("../hostile/returned.wat")),
+            "output",
+            Must::Fail(Limit, &["the output limit of 128 KB is used up: return less"]),
+        ),
+        wat(
+            "1 GB returned, not there",
+            file(include_str!("../hostile/returned-outside.wat")),
+            "memory bounds",
+            Must::Fail(Script, &["outside the memory"]),
+        ),
+        js(
+            "1 GB list returned",
+            file(include_str!("../hostile/returned-list.js")),
+            "memory or fuel",
+            Must::Fail(Limit, &["limit of", "is used up: "]),
+        ),
+        js("ReDoS", file(include_str!("../hostile/redos.js")), "fuel", FUEL),
+        js(
+            "huge BigInt",
+            file(include_str!("../hostile/bigint.js")),
+            "fuel or memory",
+            Must::Fail(Limit, &["limit of", "is used up: "]),
+        ),
+        js(
+            "100,000 brackets to JSON.parse",
+            file(include_str!("../hostile/json.js")),
+            "JS stack",
+            Must::Fail(Script, &["RangeError"]),
+        ),
+        js(
+            "promise that never settles",
+            file(include_str!("../hostile/never-settles.js")),
+            "nothing outstanding",
+            Must::Fail(Script, &["never"]),
+        ),
+        wat(
+            "floats and NaN payloads",
+            file(include_str!("../hostile/floats.wat")),
+            "canonical NaN",
+            Must::Give("[1]"),
+        ),
+    ]
+}
+
+fn by_admission() -> Vec<Hostile> {
+    const ADMISSION: &str = "admission";
+    let large = |first: &[u8], filler: u8| -> Bytes {
+        let mut bytes = first.to_vec();
+        bytes.resize(100 << 20, filler);
+        bytes.into()
+    };
+    vec![
+        wat(
+            "4 GB declared",
+            include_str!("../hostile/four-gigabytes.wat"),
+            ADMISSION,
+            Must::BeRefused(&["its memory starts at 4294967296 bytes, the limit is 256 MB: lower"]),
+        ),
+        wat(
+            "table of 2^32 declared",
+            include_str!("../hostile/table-declared.wat"),
+            ADMISSION,
+            Must::BeRefused(&["its tables start with 4294967295 elements, the limit is 10000"]),
+        ),
+        wat(
+            "forbidden imports",
+            include_str!("../hostile/imports.wat"),
+            ADMISSION,
+            Must::BeRefused(&["env.system", "wasi_snapshot_preview1.path_open", "host.open_socket"]),
+        ),
+        wat(
+            "false script module",
+            include_str!("../hostile/script-module.wat"),
+            ADMISSION,
+            Must::BeRefused(&["it imports the JavaScript engine: publish the script's source"]),
+        ),
+        wat(
+            "100 MB module",
+            large(b"\0asm\x01\0\0\0", 0),
+            ADMISSION,
+            Must::BeRefused(&["the module has 104857600 bytes, the limit is 16 MB: strip"]),
+        ),
+        wat(
+            "100 MB text",
+            large(b"(module ", b' '),
+            ADMISSION,
+            Must::BeRefused(&["has 104857600 bytes, the limit is"]),
+        ),
+        js(
+            "100 MB script",
+            large(b"console.log(1)", b' '),
+            ADMISSION,
+            Must::BeRefused(&["the source has 104857600 bytes, the limit is 1 MB: bundle less"]),
+        ),
+        wat("malformed", &b"\0asm\x01\0\0\0junk"[..], ADMISSION, Must::BeRefused(&["malformed"])),
+        wat("nested component", nested_component(), ADMISSION, Must::BeRefused(&["component"])),
+        wat("text nested 10^5 deep", nested_text(), ADMISSION, Must::BeRefused(&["malformed"])),
+        js(
+            "script nested 10^5 deep",
+            "[".repeat(100_000),
+            "the compiler's stack",
+            Must::BeRefused(&["JavaScript"]),
+        ),
+        wat(
+            "200,000 functions",
+            many_functions(200_000),
+            ADMISSION,
+            Must::BeRefused(&["it has 200002 functions, the limit is 100000"]),
+        ),
+        wat(
+            "br_table monster",
+            br_tables(),
+            "compile time",
+            Must::BeStopped(&["the compile time limit of", "is used up: split large functions"]),
+        ),
+    ]
+}
+
+fn by_network() -> Vec<Hostile> {
+    use FailureKind::{Inconclusive, Limit, Script};
+    let fetch = |name, path, stopped_by, must| Hostile {
+        asks: Some(path),
+        ..js(name, include_str!("../hostile/fetch.js"), stopped_by, must)
+    };
+    let body = Must::Fail(Limit, &["the HTTP body limit of 1 MB is used up: ask for a smaller answer"]);
+    let mut all = vec![
+        fetch("gzip bomb", "/gzip", "HTTP body", body),
+        fetch("deflate bomb", "/deflate", "HTTP body", body),
+        fetch("endless body", "/endless", "HTTP body", body),
+        fetch(
+            "slow body",
+            "/drip",
+            "the call's time",
+            Must::Fail(Script, &["no answer within 5000 ms"]),
+        ),
+        fetch(
+            "redirect to a private address",
+            "/to-metadata",
+            "egress filter",
+            Must::Fail(Script, &["169.254.169.254", "is not a public address"]),
+        ),
+        fetch(
+            "redirects for ever",
+            "/to-itself",
+            "HTTP calls",
+            Must::Fail(Limit, &["the HTTP call limit of 5 is used up by redirects: name the final URL"]),
+        ),
+        fetch(
+            "answer that never comes",
+            "/never",
+            "wall time",
+            Must::Fail(Inconclusive, &["the wall time limit of 500 ms is used up"]),
+        ),
+    ];
+    if let Some(never) = all.last_mut() {
+        never.limits.wall_ms = 500;
+    }
+    all
+}
+
+/// One function of nested blocks, each with a jump table to all of them: the edges between its blocks are the square
+/// of its size, and the compiler visits them.
+pub fn br_tables() -> Bytes {
+    const DEPTH: usize = 1_500;
+    let targets = (0..DEPTH).fold(String::new(), |mut list, depth| {
+        let _infallible = write!(list, "{depth} ");
+        list
+    });
+    let jump = format!("(br_table {targets}(local.get 0))");
+    let mut body = "(block ".repeat(DEPTH);
+    body.push_str(&jump);
+    for depth in 0..DEPTH {
+        body.push(')');
+        // Text of 4 MB is the limit.
+        if depth % 4 == 0 {
+            let _infallible = write!(body, "(br_if 0 (i32.eqz (local.get 0)))");
+        }
+    }
+    reactor_with(&format!("(func (param i32) {body})"))
+}
+
+/// A module with this many functions besides its entry points.
+pub fn many_functions(n: usize) -> Bytes {
+    reactor_with(&"(func(param i32)(drop(local.get 0)))".repeat(n).replace("(drop(local.get 0))", ""))
+}
+
+fn reactor_with(more: &str) -> Bytes {
+    format!(
+        r#"(module (memory (export "memory") 1)
+            (func (export "abi_alloc") (param i32) (result i32) (i32.const 4096))
+            (func (export "run") (param i32 i32) (result i64) (i64.const 0))
+            {more})"#
+    )
+    .into()
+}
+
+/// Components inside each other.
+fn nested_component() -> Bytes {
+    const DEPTH: usize = 60;
+    let text = format!("{}{}", "(component ".repeat(DEPTH), ")".repeat(DEPTH));
+    wat::parse_str(text).unwrap_or_default().into()
+}
+
+fn nested_text() -> Bytes {
+    const DEPTH: usize = 100_000;
+    format!("(module {}{})", "(func (block ".repeat(DEPTH), "))".repeat(DEPTH)).into()
+}

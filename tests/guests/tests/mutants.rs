@@ -1,0 +1,65 @@
+//! Mutated guests: no crash, no hang, and, as strace sees it, no file and no socket.
+//!
+//! `ARGUS_MUTANTS=100000` and `ARGUS_MUTANTS_SEED=7` ask for more of them, or for others.
+
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    process::{Command, Output},
+};
+
+const GUEST_HOST: &str = env!("CARGO_BIN_EXE_guest-host");
+const STRACE: &str = "/usr/bin/strace";
+const COUNT: u64 = 2_000;
+const SEED: u64 = 1;
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|e| panic!("{name}={text:?}: {e}")))
+}
+
+#[test]
+fn mutants_neither_crash_nor_hang_nor_reach_anything() {
+    let (seed, count) = (setting("ARGUS_MUTANTS_SEED", SEED), setting("ARGUS_MUTANTS", COUNT));
+    println!("{count} mutants with seed {seed}");
+    if !Path::new(STRACE).exists() {
+        assert!(std::env::var_os("CI").is_none(), "{STRACE} is not installed: what mutants touch cannot be seen");
+        eprintln!("WARNING: {STRACE} IS NOT INSTALLED: mutants run, but nobody sees what they touch");
+        let output = Command::new(GUEST_HOST).args(["mutants", &seed.to_string(), &count.to_string()]).output();
+        tally(&output.expect("guest-host starts"));
+        return;
+    }
+    let none = touched(seed, 0);
+    assert!(!none.is_empty(), "strace saw not even the start");
+    let all = touched(seed, count);
+    let more: Vec<&String> = all.difference(&none).collect();
+    assert!(more.is_empty(), "touched by mutants alone:\n{more:#?}");
+}
+
+/// Files and sockets that a host touches which runs this many mutants, as strace shows the calls.
+fn touched(seed: u64, count: u64) -> BTreeSet<String> {
+    let folder = tempfile::tempdir().expect("folder");
+    let log = folder.path().join("calls");
+    let output = Command::new(STRACE)
+        .args(["-f", "--seccomp-bpf", "-qq", "-e", "trace=%file,%network", "-e", "signal=none", "-o"])
+        .arg(&log)
+        .args([GUEST_HOST, "mutants", &seed.to_string(), &count.to_string()])
+        .output()
+        .expect("strace starts");
+    let tally = tally(&output);
+    if count >= COUNT {
+        assert!(tally[0] > count / 100 && tally[2] > 0, "hardly a mutant ran: {tally:?}");
+    }
+    let calls = std::fs::read_to_string(log).expect("strace's log");
+    // Each line: the thread, the call.
+    calls.lines().filter_map(|line| line.split_once(' ')).map(|(_, call)| call.trim().to_owned()).collect()
+}
+
+/// Those that ran, gave a value, were refused.
+fn tally(output: &Output) -> [u64; 3] {
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {said}{complained}", output.status);
+    println!("{}", said.trim());
+    let numbers: Vec<u64> = said.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    numbers.try_into().unwrap_or_else(|_| panic!("no tally: {said:?}"))
+}
