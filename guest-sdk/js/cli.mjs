@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Runs every *.test.json here, or those that are named, through `argus module run` against recorded answers.
 //
-//   { "run": "script.ts", "context": {...}, "http": [...], "evm": [...],
+//   { "run": "script.ts", "context": {...}, "http": [...], "chains": [...],
 //     "expect": { "arguments": [...] } | { "skipped": "part of the reason" } | { "error": "part of the message" } }
 //
 // "context" and both kinds of answers may be left away; README.md says what an answer looks like. ARGUS names the
@@ -40,7 +40,7 @@ function check(file) {
   try {
     const [input, answers] = [join(scratch, "ctx.json"), join(scratch, "answers.json")];
     writeFileSync(input, JSON.stringify(test.context ?? {}));
-    writeFileSync(answers, JSON.stringify({ http: test.http ?? [], evm: test.evm ?? [] }));
+    writeFileSync(answers, JSON.stringify({ http: test.http ?? [], chains: test.chains ?? [] }));
     const script = resolve(dirname(file), test.run);
     const ran = spawnSync(program, ["module", "run", script, "--input", input, "--answers", answers, "--json"], { encoding: "utf8" });
     if (ran.error?.code === "ENOENT") fail(`${program} is not on the path: put it there, or name it in ARGUS`);

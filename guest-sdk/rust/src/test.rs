@@ -14,12 +14,12 @@
 //! What is not recorded is answered with an error that names it. Limits, fuel and the sandbox's own checks are
 //! what `argus module run --answers` shows on the same answers.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Context, Error, HostError, Result, to_hex};
+use crate::{Context, HostError, Result, to_hex};
 
 /// The answers that a script meets.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -28,70 +28,85 @@ pub struct World {
     #[serde(default)]
     http: Vec<Http>,
     #[serde(default)]
-    evm: Vec<Value>,
-    /// What storage holds.
-    #[serde(default)]
-    storage: serde_json::Map<String, Value>,
-    /// What the script logged.
+    chains: Vec<Chain>,
+    #[serde(skip)]
+    storage: BTreeMap<String, Value>,
     #[serde(skip)]
     log: Vec<String>,
-    #[serde(skip)]
-    now_ms: u64,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Http {
     #[serde(default)]
     method: Option<String>,
     url: String,
     #[serde(default)]
-    request_body: Option<Value>,
+    sent: Option<Value>,
     #[serde(default)]
     status: Option<u16>,
     #[serde(default)]
-    headers: serde_json::Map<String, Value>,
+    headers: Vec<(String, String)>,
     #[serde(default)]
     body: Value,
     #[serde(default)]
-    error: Option<String>,
+    fails: Option<String>,
     #[serde(skip)]
     given: bool,
 }
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Chain {
+    id: u64,
+    #[serde(default)]
+    calls: Vec<Call>,
+    #[serde(default)]
+    balances: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Call {
+    to: String,
+    data: String,
+    #[serde(default)]
+    returns: String,
+    #[serde(default)]
+    reverts: Option<String>,
+}
+
+/// The due instant of the default context.
+const NOW_MS: u64 = 1_735_689_600_000;
 
 thread_local! {
     static WORLD: RefCell<World> = RefCell::default();
 }
 
 impl World {
-    /// The answers of a file as `argus module run --answers` reads it: `{"http": [...], "evm": [...]}`.
+    /// The answers of a file as `argus module run --answers` reads it: `{"http": [...], "chains": [...]}`.
     ///
     /// # Panics
     /// Where the text is no such file: a test has nothing else to go on with.
     pub fn recorded(answers: &str) -> Self {
-        serde_json::from_str(answers).expect("answers: {\"http\": [...], \"evm\": [...]}")
+        serde_json::from_str(answers).expect("answers: {\"http\": [...], \"chains\": [...]}")
     }
 
     /// Answers `GET url`. Equal requests get their answers in order, the last one again.
     pub fn http(mut self, url: &str, status: u16, body: &str) -> Self {
         self.http.push(Http {
-            method: None,
             url: url.to_owned(),
-            request_body: None,
             status: Some(status),
-            headers: serde_json::Map::new(),
             body: body.into(),
-            error: None,
-            given: false,
+            ..Http::default()
         });
         self
     }
 
     /// Answers `eth_call`.
-    pub fn evm_call(mut self, chain_id: u64, to: impl ToString, data: &[u8], result: &[u8]) -> Self {
-        let to = to.to_string();
-        self.evm
-            .push(json!({ "chain_id": chain_id, "to": to, "data": to_hex(data), "result": to_hex(result) }));
+    pub fn evm_call(mut self, chain_id: u64, to: impl ToString, data: &[u8], returns: &[u8]) -> Self {
+        let call = Call { to: to.to_string(), data: to_hex(data), returns: to_hex(returns), reverts: None };
+        self.chains.push(Chain { id: chain_id, calls: vec![call], balances: Vec::new() });
         self
     }
 
@@ -110,7 +125,7 @@ impl World {
         script: impl FnOnce(Context) -> Result<A>,
         context: Context,
     ) -> (Result<Value>, Vec<String>) {
-        WORLD.with_borrow_mut(|world| *world = Self { now_ms: 1_735_689_600_000, ..self });
+        WORLD.with_borrow_mut(|world| *world = self);
         let answer = script(context).map(Into::into);
         (answer, WORLD.with_borrow_mut(std::mem::take).log)
     }
@@ -122,7 +137,7 @@ impl World {
         let fits = |answer: &Http| {
             answer.method.as_deref().unwrap_or("GET").eq_ignore_ascii_case(method)
                 && answer.url == url
-                && match &answer.request_body {
+                && match &answer.sent {
                     None => true,
                     Some(Value::String(text)) => text.as_bytes() == body,
                     Some(json) => serde_json::from_slice::<Value>(&body).is_ok_and(|given| given == *json),
@@ -133,43 +148,44 @@ impl World {
         let Some(&next) = next else { return Err(absent(&format!("{method} {url}"))) };
         let answer = &mut self.http[next];
         answer.given = true;
-        if let Some(reason) = &answer.error {
-            return Err(HostError { kind: "transport".to_owned(), message: reason.clone(), data: None });
+        if let Some(reason) = &answer.fails {
+            let kind = if reason == "timeout" { "timeout" } else { "transport" };
+            return Err(HostError { kind: kind.to_owned(), message: reason.clone(), data: None });
         }
         let text = match &answer.body {
             Value::Null => String::new(),
             Value::String(text) => text.clone(),
             json => json.to_string(),
         };
-        let headers: Vec<Value> = answer.headers.iter().map(|(n, v)| json!([n.to_lowercase(), v])).collect();
+        let headers: Vec<Value> = answer.headers.iter().map(|(n, v)| json!([n, v])).collect();
         let status = answer.status.unwrap_or(200);
         Ok(json!({ "status": status, "headers": headers, "body": to_hex(text.as_bytes()), "url": url }))
     }
 
     fn evm(&self, import: &str, request: &Value) -> std::result::Result<Value, HostError> {
-        let same = |answer: &Value, name: &str| {
-            let text = |value: &Value| value[name].to_string().to_lowercase();
-            text(answer) == text(request)
+        let same =
+            |text: &str, name: &str| request[name].as_str().is_some_and(|r| r.eq_ignore_ascii_case(text));
+        let chains = || self.chains.iter().filter(|chain| request["chain_id"] == chain.id);
+        let found = match import {
+            "evm_call" => {
+                let call =
+                    chains().flat_map(|c| &c.calls).find(|c| same(&c.to, "to") && same(&c.data, "data"));
+                call.map(|call| match &call.reverts {
+                    None => Ok(call.returns.clone().into()),
+                    Some(data) => Err(HostError {
+                        kind: "reverted".to_owned(),
+                        message: "the call reverted".to_owned(),
+                        data: Some(data.clone()),
+                    }),
+                })
+            }
+            "evm_balance" => {
+                let balance = chains().flat_map(|c| &c.balances).find(|(of, _)| same(of, "address"));
+                balance.map(|(_, wei)| Ok(wei.clone().into()))
+            }
+            _ => None,
         };
-        let (names, result): (&[&str], _) = match import {
-            "evm_call" => (&["chain_id", "to", "data"], "result"),
-            "evm_balance" => (&["chain_id", "address"], "balance"),
-            "evm_block_number" => (&["chain_id"], "block_number"),
-            _ => (&["chain_id", "address"], "logs"),
-        };
-        let found = self.evm.iter().find(|answer| {
-            names.iter().all(|name| same(answer, name))
-                && (answer.get(result).is_some() || answer.get("reverted").is_some())
-        });
-        match found {
-            Some(answer) if answer.get(result).is_some() => Ok(answer[result].clone()),
-            Some(answer) => Err(HostError {
-                kind: "reverted".to_owned(),
-                message: "the call reverted".to_owned(),
-                data: answer["reverted"].as_str().map(str::to_owned),
-            }),
-            None => Err(absent(&format!("{import} {request}"))),
-        }
+        found.unwrap_or_else(|| Err(absent(&format!("{import} {request}"))))
     }
 }
 
@@ -191,7 +207,7 @@ pub(crate) fn answer(import: &str, request: &Value) -> std::result::Result<Value
                 world.log.push(request["message"].as_str().unwrap_or_default().to_owned());
                 Value::Null
             }
-            "env_now" => world.now_ms.into(),
+            "env_now" => NOW_MS.into(),
             "env_random" => {
                 let len = usize::try_from(request["len"].as_u64().unwrap_or_default()).unwrap_or_default();
                 let bytes: Vec<u8> = (0..len).map(|i| i as u8).collect();
@@ -210,12 +226,4 @@ pub(crate) fn answer(import: &str, request: &Value) -> std::result::Result<Value
             evm => world.evm(evm, request)?,
         })
     })
-}
-
-/// The reason of a script that skipped.
-pub fn skipped(answer: &Result<Value>) -> Option<&str> {
-    match answer {
-        Err(Error::Skip(reason)) => Some(reason),
-        _ => None,
-    }
 }
