@@ -305,20 +305,20 @@ static argus_response argus_send(const argus_buffer *request) {
 }
 
 /* GET. */
-static inline argus_response argus_http_get(const char *url) {
+static inline argus_response argus_http_get(argus_str url) {
     argus_buffer b = {0};
     argus_add_text(&b, "{\"method\":\"GET\",\"url\":");
-    argus_add_quoted(&b, argus_text(url));
+    argus_add_quoted(&b, url);
     argus_add_text(&b, "}");
     return argus_send(&b);
 }
 
 /* POST of a JSON text. */
-static inline argus_response argus_http_post(const char *url, argus_str json) {
+static inline argus_response argus_http_post(argus_str url, argus_str json) {
     static const char hex[] = "0123456789abcdef";
     argus_buffer b = {0};
     argus_add_text(&b, "{\"method\":\"POST\",\"url\":");
-    argus_add_quoted(&b, argus_text(url));
+    argus_add_quoted(&b, url);
     argus_add_text(&b, ",\"headers\":[[\"content-type\",\"application/json\"]],\"body\":\"0x");
     for (size_t i = 0; i < json.len; i++) {
         char pair[2] = {hex[(unsigned char)json.at[i] >> 4], hex[json.at[i] & 15]};
@@ -335,12 +335,12 @@ static inline argus_str argus_answered(argus_str reply) {
 }
 
 /* eth_call at the pinned block: 0x hex; without length, and the reason in the log, where there is no answer. */
-static inline argus_str argus_evm_call(uint64_t chain_id, const char *to, argus_str data) {
+static inline argus_str argus_evm_call(uint64_t chain_id, argus_str to, argus_str data) {
     argus_buffer b = {0};
     argus_add_text(&b, "{\"chain_id\":");
     argus_add_number(&b, chain_id);
     argus_add_text(&b, ",\"to\":");
-    argus_add_quoted(&b, argus_text(to));
+    argus_add_quoted(&b, to);
     argus_add_text(&b, ",\"data\":");
     argus_add_quoted(&b, data);
     argus_add_text(&b, "}");
@@ -348,12 +348,12 @@ static inline argus_str argus_evm_call(uint64_t chain_id, const char *to, argus_
 }
 
 /* Balance in wei, decimal; without length, and the reason in the log, where there is no answer. */
-static inline argus_str argus_evm_balance(uint64_t chain_id, const char *address) {
+static inline argus_str argus_evm_balance(uint64_t chain_id, argus_str address) {
     argus_buffer b = {0};
     argus_add_text(&b, "{\"chain_id\":");
     argus_add_number(&b, chain_id);
     argus_add_text(&b, ",\"address\":");
-    argus_add_quoted(&b, argus_text(address));
+    argus_add_quoted(&b, address);
     argus_add_text(&b, "}");
     return argus_answered(argus_ask(argus_host_evm_balance, &b));
 }
@@ -365,17 +365,27 @@ static inline void argus_add_word(argus_buffer *b, argus_str hex) {
     if (digits) argus_add(b, (argus_str){hex.at + 2, digits});
 }
 
-/* Word `index` of what a contract returned. False: there is none, or it does not fit into 64 bits. */
-static inline bool argus_word(argus_str hex, size_t index, uint64_t *out) {
+/* A word of calldata, without 0x, of a number. */
+static inline void argus_add_number_word(argus_buffer *b, uint64_t n) {
+    static const char hex[] = "0123456789abcdef";
+    for (int shift = 252; shift >= 0; shift -= 4) argus_add(b, (argus_str){shift < 64 ? hex + (n >> shift & 15) : "0", 1});
+}
+
+/* A number in hex digits, without 0x. False: it does not fit into 64 bits. */
+static inline bool argus_hex_number(argus_str digits, uint64_t *out) {
     uint64_t n = 0;
-    if (hex.len < 2 + (index + 1) * 64) return false;
-    for (size_t i = 0; i < 64; i++) {
-        int digit = argus_digit(hex.at[2 + index * 64 + i]);
+    for (size_t i = 0; i < digits.len; i++) {
         if (n >> 60) return false;
-        n = n << 4 | (uint64_t)digit;
+        n = n << 4 | (uint64_t)argus_digit(digits.at[i]);
     }
     *out = n;
-    return true;
+    return digits.len > 0;
+}
+
+/* Word `index` of what a contract returned. False: there is none, or it does not fit into 64 bits. */
+static inline bool argus_word(argus_str hex, size_t index, uint64_t *out) {
+    if (hex.len < 2 + (index + 1) * 64) return false;
+    return argus_hex_number((argus_str){hex.at + 2 + index * 64, 64}, out);
 }
 
 #endif

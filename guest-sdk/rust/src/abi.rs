@@ -88,7 +88,7 @@ impl Token {
     pub fn uint(&self) -> Result<U256> {
         match self {
             Self::Uint(n) => Ok(*n),
-            other => bad(format!("{other:?} is no unsigned integer")),
+            _ => bad("the value is no unsigned integer"),
         }
     }
 
@@ -96,7 +96,7 @@ impl Token {
     pub fn address(&self) -> Result<Address> {
         match self {
             Self::Address(address) => Ok(*address),
-            other => bad(format!("{other:?} is no address")),
+            _ => bad("the value is no address"),
         }
     }
 }
@@ -278,13 +278,13 @@ fn encode_one(kind: &Type, value: &Token) -> Result<Vec<u8>> {
         (Type::String, Token::String(text)) => [&word(text.len())[..], &padded(text.as_bytes())].concat(),
         (Type::Array(item, length), Token::Array(values)) => {
             if length.is_some_and(|length| length != values.len()) {
-                return bad(format!("{} items do not fill {kind:?}", values.len()));
+                return bad(format!("{} items do not fill an array of a fixed length", values.len()));
             }
             let items = encode_list(&vec![(**item).clone(); values.len()], values)?;
             if length.is_some() { items } else { [&word(values.len())[..], &items].concat() }
         }
         (Type::Tuple(types), Token::Tuple(values)) => encode_list(types, values)?,
-        (kind, value) => return bad(format!("{value:?} is no {kind:?}")),
+        _ => return bad("a value is of another kind than its type, or of another length"),
     })
 }
 

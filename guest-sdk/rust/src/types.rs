@@ -1,9 +1,8 @@
 //! Values that scripts are told, give, and compute with.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Why a script gives no arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,14 +34,13 @@ impl<E: std::error::Error> From<E> for Error {
 }
 
 /// Why a host call was not answered.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostError {
     /// `invalid`, `denied`, `timeout`, `transport` or `reverted`. A limit ends the run and is never seen here.
     pub kind: String,
     /// For people.
     pub message: String,
     /// Revert data, as 0x hex.
-    #[serde(default)]
     pub data: Option<String>,
 }
 
@@ -69,20 +67,22 @@ impl std::error::Error for Malformed {}
 /// Reads `{"ok": ...}` or `{"err": ...}`.
 #[cfg(target_arch = "wasm32")]
 pub(crate) fn reply(bytes: &[u8]) -> std::result::Result<Value, HostError> {
-    #[derive(Deserialize)]
-    struct Reply {
-        #[serde(default)]
-        ok: Value,
-        #[serde(default)]
-        err: Option<HostError>,
+    let mut reply: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let error = &reply["err"];
+    if error.is_null() {
+        return Ok(reply["ok"].take());
     }
-    let broken = |error| HostError { kind: "invalid".to_owned(), message: format!("{error}"), data: None };
-    let reply: Reply = serde_json::from_slice(bytes).map_err(broken)?;
-    reply.err.map_or(Ok(reply.ok), Err)
+    let data = error["data"].as_str().map(str::to_owned);
+    Err(HostError { kind: text(error, "kind"), message: text(error, "message"), data })
+}
+
+/// A member that is text; what is absent is empty.
+fn text(value: &Value, name: &str) -> String {
+    value[name].as_str().unwrap_or_default().to_owned()
 }
 
 /// What a script is told.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Context {
     /// The job, a decimal number.
     pub job_id: String,
@@ -95,11 +95,9 @@ pub struct Context {
     /// What set it off.
     pub trigger: Trigger,
     /// The job's static arguments.
-    #[serde(default)]
     pub arguments: Vec<Value>,
     /// Per chain id: `{"number", "hash"}` of the block at which the run reads.
-    #[serde(default)]
-    pub pinned: BTreeMap<String, Value>,
+    pub pinned: Map<String, Value>,
 }
 
 impl Default for Context {
@@ -110,21 +108,38 @@ impl Default for Context {
             task_id: format!("0x{}", "00".repeat(32)),
             due: "2025-01-01T00:00:00.000Z".to_owned(),
             attempt: 1,
-            trigger: Trigger { kind: "time".to_owned(), details: serde_json::Map::new() },
+            trigger: Trigger { kind: "time".to_owned(), details: Map::new() },
             arguments: Vec::new(),
-            pinned: BTreeMap::new(),
+            pinned: Map::new(),
+        }
+    }
+}
+
+impl From<Value> for Context {
+    /// A context as the host writes it; what is absent is empty.
+    fn from(value: Value) -> Self {
+        let object = |value: &Value| value.as_object().cloned().unwrap_or_default();
+        let mut details = object(&value["trigger"]);
+        let kind = details.remove("kind").as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+        Self {
+            job_id: text(&value, "job_id"),
+            task_id: text(&value, "task_id"),
+            due: text(&value, "due"),
+            attempt: value["attempt"].as_u64().and_then(|n| n.try_into().ok()).unwrap_or_default(),
+            trigger: Trigger { kind, details },
+            arguments: value["arguments"].as_array().cloned().unwrap_or_default(),
+            pinned: object(&value["pinned"]),
         }
     }
 }
 
 /// What set a task off.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Trigger {
     /// `time`, `event`, `condition` or `manual`.
     pub kind: String,
     /// The rest: for an event `chain_id`, `block_number`, `tx_hash`, `log`; for a condition `value`.
-    #[serde(flatten)]
-    pub details: serde_json::Map<String, Value>,
+    pub details: Map<String, Value>,
 }
 
 /// The arguments of the call, in order; [`crate::arguments!`] makes them.
@@ -450,6 +465,20 @@ mod tests {
         assert_eq!(n("150").format_units(2), "1.5");
         assert_eq!(n("5").format_units(3), "0.005");
         assert_eq!(n("700").format_units(2), "7");
+    }
+
+    #[test]
+    fn a_context_is_what_the_host_writes() {
+        let context = Context::from(json!({
+            "job_id": "7", "due": "2025-06-01T12:00:00.000Z", "attempt": 2, "arguments": [1],
+            "trigger": { "kind": "condition", "value": "5" }, "pinned": { "1": { "number": 9 } },
+        }));
+        assert_eq!((context.job_id.as_str(), context.attempt, context.arguments.len()), ("7", 2, 1));
+        assert_eq!(
+            (context.trigger.kind.as_str(), &context.trigger.details["value"]),
+            ("condition", &json!("5"))
+        );
+        assert_eq!(context.pinned["1"]["number"], 9);
     }
 
     #[test]

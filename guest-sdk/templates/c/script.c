@@ -18,7 +18,7 @@ static uint64_t price(argus_response reply, argus_str text) {
 void script(argus_str context) {
     (void)context;
     uint64_t due = argus_now_ms() / 1000;
-    argus_response coinbase = argus_http_get(COINBASE), kraken = argus_http_get(KRAKEN);
+    argus_response coinbase = argus_http_get(argus_text(COINBASE)), kraken = argus_http_get(argus_text(KRAKEN));
     uint64_t a = price(coinbase, argus_get(argus_get(coinbase.body, "data"), "amount"));
     uint64_t b = price(kraken, argus_at(argus_get(argus_get(argus_get(kraken.body, "result"), "XETHZUSD"), "c"), 0));
     if (a == 0) a = b;
