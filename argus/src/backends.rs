@@ -22,7 +22,7 @@ use argus_ports::{
 use argus_sqlite::{Options, SqliteJournal, SqliteStore};
 use async_trait::async_trait;
 
-use crate::{cli::keygen::read_key, config::Config, environment};
+use crate::{answers::Answers, cli::keygen::read_key, config::Config, environment};
 
 /// The ports of a process.
 pub struct Backends {
@@ -237,6 +237,11 @@ pub async fn know_key(store: &dyn KeyStore, text: &str, role: Role, owner: Addre
     Ok(store.put(key).await?)
 }
 
+/// A sandbox for one command that reaches recorded answers and nothing else.
+pub fn recorded_runner(answers: Answers) -> anyhow::Result<Arc<dyn ModuleRunner>> {
+    command_runner(&[], answers.egress, answers.chains)
+}
+
 /// A sandbox for one command, outside any platform. `chains` are `ID=URL`.
 pub async fn local_runner(operator: &[String], chains: &[String]) -> anyhow::Result<Arc<dyn ModuleRunner>> {
     let egress: Arc<dyn Egress> = Arc::new(HttpEgress::new()?);
@@ -247,6 +252,14 @@ pub async fn local_runner(operator: &[String], chains: &[String]) -> anyhow::Res
         let evm = EvmChain::connect(&ChainConfig::new(id, vec![url.to_owned()])).await?;
         readers.insert(id, Arc::new(evm));
     }
+    command_runner(operator, egress, readers)
+}
+
+fn command_runner(
+    operator: &[String],
+    egress: Arc<dyn Egress>,
+    readers: BTreeMap<ChainId, Arc<dyn ChainReader>>,
+) -> anyhow::Result<Arc<dyn ModuleRunner>> {
     let cache = environment::cache_folder().map(|cache| cache.join("argus/compiled"));
     let config = HostConfig {
         slots: 2,

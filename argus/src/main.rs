@@ -1,5 +1,6 @@
 //! The `argus` command. What there is to ask for stands in `cli`; wiring in `backends`, `links` and `roles`.
 
+mod answers;
 mod backends;
 mod cli;
 mod client;

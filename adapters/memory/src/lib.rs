@@ -1,5 +1,5 @@
 //! Ports in memory: the stores for unit tests and simulation, and what is local to a process by nature: its clock,
-//! its rate limiter, its event bus and the two ends of a keeper's stream.
+//! its rate limiter, its event bus and the two ends of a keeper's stream; and a recorded outer world for scripts.
 //!
 //! Nothing here survives its process. The stores keep the same contract as the durable ones
 //! (tests/conformance runs on both), so a service tested on them meets no other behaviour in production.
@@ -11,6 +11,7 @@ mod jobs;
 mod journal;
 mod limiter;
 mod people;
+pub mod recorded;
 mod session;
 mod state;
 mod tasks;

@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use argus_domain::{Address, Bytes, U256, ids::ChainId, limits::Limits, module::Language};
+use argus_domain::{limits::Limits, module::Language};
+use argus_memory::recorded::{Chain, Exchange};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -35,71 +36,6 @@ pub struct Case {
     /// Part of what it must have logged.
     #[serde(default)]
     pub log: Option<String>,
-}
-
-/// A recorded answer. Of those that fit a request, the first that was not given yet is given; the last of them
-/// again and again.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Exchange {
-    /// GET where it is left out.
-    #[serde(default = "get")]
-    pub method: String,
-    /// The URL, exactly.
-    pub url: String,
-    /// The request's body, where only that one is meant: text as it is, anything else compared as JSON.
-    #[serde(default)]
-    pub sent: Option<Value>,
-    /// 200 where it is left out.
-    #[serde(default = "ok")]
-    pub status: u16,
-    /// Headers of the answer, names in lower case.
-    #[serde(default)]
-    pub headers: Vec<(String, String)>,
-    /// Body of the answer: text as it is, anything else as JSON.
-    #[serde(default)]
-    pub body: Value,
-    /// Instead of an answer: `timeout`, or a transport error's text.
-    #[serde(default)]
-    pub fails: Option<String>,
-}
-
-fn get() -> String {
-    "GET".to_owned()
-}
-
-fn ok() -> u16 {
-    200
-}
-
-/// A chain's recorded answers.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Chain {
-    /// Its id.
-    pub id: ChainId,
-    /// Answers to `eth_call`.
-    #[serde(default)]
-    pub calls: Vec<Call>,
-    /// Balances in wei, decimal.
-    #[serde(default)]
-    pub balances: Vec<(Address, U256)>,
-}
-
-/// One answer to `eth_call`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Call {
-    /// Called contract.
-    pub to: Address,
-    /// Calldata.
-    pub data: Bytes,
-    /// What it returns.
-    #[serde(default)]
-    pub returns: Bytes,
-    /// Or the data that it reverts with.
-    #[serde(default)]
-    pub reverts: Option<Bytes>,
 }
 
 /// How a case must end.

@@ -2,7 +2,7 @@
 //!
 //! `real/<language>/<name>/` holds a script as an author would write it, and `case.json` beside it: what it is
 //! told, what the world answers, and what it must come to ([`Case`]). `good/` holds the smallest module of each
-//! shape. Nothing here reaches a network: [`Recorded`] answers instead, and a request that was not recorded fails
+//! shape. Nothing here reaches a network: the recorded world answers instead, and a request that was not recorded fails
 //! the case by name.
 
 //!
@@ -14,5 +14,5 @@ pub mod hostile;
 pub mod mutants;
 mod world;
 
-pub use case::{Call, Case, Chain, Exchange, Expect, Found, find};
-pub use world::{Recorded, host};
+pub use case::{Case, Expect, Found, find};
+pub use world::host;

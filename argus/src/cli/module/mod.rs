@@ -1,0 +1,94 @@
+//! `argus module`: scripts on this machine and on a platform, a file per command.
+
+mod bench;
+mod build;
+mod calls;
+mod inputs;
+mod inspect;
+mod new;
+mod publish;
+mod run;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use argus_domain::module::Language;
+use bytes::Bytes;
+use clap::Subcommand;
+
+use crate::client::Server;
+
+/// The module commands.
+#[derive(Debug, Subcommand)]
+pub enum ModuleCommand {
+    /// Make a folder with a script that builds, runs and is tested
+    #[command(
+        after_help = "Example:\n  argus module new --lang ts price-feed && cd price-feed && cat README.md"
+    )]
+    New(new::New),
+    /// Build a script with its language's own tools, and say what a keeper would run
+    #[command(
+        after_help = "A folder is built as what it holds: Cargo.toml (Rust), go.mod (Go), asconfig.json \
+        (AssemblyScript), else script.ts, script.js or script.c. TypeScript and JavaScript need nothing else; Rust \
+        is built by cargo, AssemblyScript by npx asc, C by clang or zig. CARGO, NPX and CC name others."
+    )]
+    Build(build::Build),
+    /// Say what a file is: shape, sizes, hash, or every reason why it is refused
+    Inspect {
+        /// Script or module
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The language, where the file's name does not tell
+        #[arg(long, value_name = "LANG")]
+        language: Option<String>,
+    },
+    /// Run a script once, sandboxed, as a keeper would
+    #[command(
+        after_help = "Example:\n  argus module run price.ts --input ctx.json --allow-host 127.0.0.1:8080\n\n\
+        Exit code: 0 the script gave arguments, 3 it skipped, 1 it failed, was refused or met a limit."
+    )]
+    Run(run::RunArgs),
+    /// Run a script many times and say what a run costs
+    Bench(bench::Bench),
+    /// Give a script a CID on a platform
+    Publish {
+        /// Script or module
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The language, where the file's name does not tell
+        #[arg(long, value_name = "LANG")]
+        language: Option<String>,
+        /// Where
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+/// Carries out a module command; gives the exit code.
+pub async fn run(command: ModuleCommand, as_json: bool) -> anyhow::Result<u8> {
+    match command {
+        ModuleCommand::New(args) => new::run(&args, as_json),
+        ModuleCommand::Build(args) => build::run(&args, as_json).await,
+        ModuleCommand::Inspect { file, language } => {
+            inspect::run(&file, language.as_deref(), None, as_json).await
+        }
+        ModuleCommand::Run(args) => run::run(args, as_json).await,
+        ModuleCommand::Bench(args) => bench::run(&args, as_json).await,
+        ModuleCommand::Publish { file, language, server } => {
+            publish::run(&file, language.as_deref(), &server, as_json).await
+        }
+    }
+}
+
+/// Reads a file and finds its language by its name, or by what was given.
+fn read(file: &Path, language: Option<&str>) -> anyhow::Result<(Bytes, Language)> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let named = file.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    let language = match language.unwrap_or(named) {
+        "" => bail!("{} has no ending that tells its language: give --language", file.display()),
+        "mts" | "cts" => Language::TypeScript,
+        "mjs" | "cjs" => Language::JavaScript,
+        text => text.parse()?,
+    };
+    Ok((bytes.into(), language))
+}

@@ -1,0 +1,1 @@
+//! Holds nothing: the scripts are the examples of this crate.

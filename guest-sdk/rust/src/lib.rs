@@ -1,0 +1,75 @@
+//! Scripts for Argus keepers in Rust.
+//!
+//! A script is a function from the [`Context`] of a run to the arguments of a call, or to the call itself:
+//!
+//! ```
+//! use argus_script::{Context, Result, U256, arguments, http, script, Arguments};
+//!
+//! script!(price);
+//!
+//! fn price(_: Context) -> Result<Arguments> {
+//!     let quote = http::get("https://api.example.com/eth").send()?.json()?;
+//!     Ok(arguments![U256::parse_units(&quote["usd"].to_string(), 8)?])
+//! }
+//! # fn main() {}
+//! ```
+//!
+//! Built for `wasm32-unknown-unknown` as a `cdylib` it is what keepers run. Built natively it is an ordinary
+//! function: [`test`] answers its calls from a recording, so that `cargo test` needs neither network nor sandbox.
+//! Everything here goes through the host's calls; there is no clock, randomness, file or socket besides.
+
+pub mod abi;
+pub mod env;
+pub mod evm;
+#[doc(hidden)]
+pub mod guest;
+pub mod http;
+pub mod storage;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod test;
+mod types;
+
+pub use serde_json::{Value, json};
+pub use types::{
+    Address, Arguments, Call, Context, Error, HostError, Result, Trigger, U256, from_hex, to_hex,
+};
+
+/// Says "not now": the task ends without a call and without a fault.
+///
+/// ```
+/// # use argus_script::{Result, skip};
+/// # fn enough() -> Result<()> {
+/// return Err(skip("the balance is high enough"));
+/// # }
+/// ```
+pub fn skip(reason: impl Into<String>) -> Error {
+    Error::Skip(reason.into())
+}
+
+/// Makes a function of the crate its script: `script!(name)`, once.
+#[macro_export]
+macro_rules! script {
+    ($function:path) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            #[unsafe(no_mangle)]
+            extern "C" fn abi_alloc(len: u32) -> u32 {
+                $crate::guest::alloc(len)
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn run(ptr: u32, len: u32) -> u64 {
+                $crate::guest::run(ptr, len, |context| $function(context))
+            }
+        };
+    };
+}
+
+/// The arguments of the call, each anything that becomes JSON: integers, strings, booleans, [`U256`], [`Address`],
+/// vectors of them.
+#[macro_export]
+macro_rules! arguments {
+    ($($value:expr),* $(,)?) => {
+        $crate::Arguments(vec![$($crate::Value::from($value)),*])
+    };
+}

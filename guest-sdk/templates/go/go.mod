@@ -1,0 +1,3 @@
+module price-feed
+
+go 1.24
