@@ -7,6 +7,7 @@ use argus_domain::{
     attempt::Assignment,
     ids::KeeperId,
     keeper::{KeeperHello, KeeperRecord, LiveKeeper},
+    state::State,
 };
 use argus_ports::{
     Aggregate, FromKeeper, HandoffOrder, KeeperGate, KeeperSession, LinkError, SignedHello, ToKeeper,
@@ -25,7 +26,7 @@ use crate::{
 
 /// One message, as it came.
 pub(crate) enum Message {
-    Begin(Arc<Assignment>),
+    Begin { assignment: Arc<Assignment>, state: Option<Arc<State>> },
     HandOff(Box<HandoffOrder>),
     Admit { hello: KeeperHello, row: Box<KeeperRecord>, stream: Stream },
     Said { keeper: KeeperId, said: Said },
@@ -57,7 +58,14 @@ impl Handle {
 #[async_trait]
 impl Aggregate for Handle {
     async fn begin(&self, assignment: Arc<Assignment>) -> Result<(), LinkError> {
-        self.put(Message::Begin(assignment)).await
+        let state = match assignment.attempt.state {
+            None => None,
+            Some(named) => {
+                let found = self.ports.archive.state(named.root).await;
+                Some(Arc::new(found.map_err(|error| LinkError::Refused(error.to_string()))?))
+            }
+        };
+        self.put(Message::Begin { assignment, state }).await
     }
 
     async fn hand_off(&self, order: HandoffOrder) -> Result<(), LinkError> {

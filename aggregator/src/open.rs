@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use argus_domain::{attempt::Assignment, quorum::threshold, time::Timestamp};
+use argus_domain::{attempt::Assignment, quorum::threshold, state::State, time::Timestamp};
 
 use crate::credits::Key;
 
@@ -17,6 +17,7 @@ pub struct Open(Arc<Mutex<HashMap<Key, Attempt>>>);
 #[derive(Debug)]
 struct Attempt {
     assignment: Arc<Assignment>,
+    state: Option<Arc<State>>,
     answers: usize,
 }
 
@@ -36,10 +37,10 @@ impl Open {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens an attempt. One that is open stays as it is.
-    pub fn open(&self, assignment: &Arc<Assignment>) {
+    /// Opens an attempt, with the state that it names. One that is open stays as it is.
+    pub fn open(&self, assignment: &Arc<Assignment>, state: Option<Arc<State>>) {
         let key = (assignment.attempt.task, assignment.attempt.no);
-        let attempt = || Attempt { assignment: assignment.clone(), answers: 0 };
+        let attempt = || Attempt { assignment: assignment.clone(), state, answers: 0 };
         self.attempts().entry(key).or_insert_with(attempt);
     }
 
@@ -63,6 +64,11 @@ impl Open {
         self.attempts().get(key).map(|attempt| attempt.assignment.clone())
     }
 
+    /// The state that an open attempt names.
+    pub fn state(&self, key: &Key) -> Option<Arc<State>> {
+        self.attempts().get(key).and_then(|attempt| attempt.state.clone())
+    }
+
     /// Counts an answer.
     pub fn answered(&self, key: &Key) -> Place {
         let mut attempts = self.attempts();
@@ -84,10 +90,10 @@ mod tests {
         let (open, assignment) = (Open::default(), assignment(1));
         let key = (assignment.task.id, assignment.attempt.no);
         assert_eq!(open.answered(&key), Place::Over, "not begun");
-        open.open(&assignment);
+        open.open(&assignment, None);
         let places = [Place::Needed, Place::Needed, Place::Spare, Place::Spare];
         assert_eq!(places.map(|_| open.answered(&key)), places, "two of three are enough");
-        open.open(&assignment);
+        open.open(&assignment, None);
         assert_eq!(open.answered(&key), Place::Spare, "opened again it stays as it is");
         open.close_late(at(9_999));
         assert!(open.has(&key));

@@ -9,6 +9,7 @@ use argus_domain::{
     attempt::{Assignment, JobDigests, SecondRound, SignedAssignment},
     ids::KeeperId,
     keeper::{KeeperHello, KeeperRecord, LiveKeeper},
+    state::State,
 };
 use argus_machine::{
     Machine,
@@ -139,7 +140,7 @@ impl Service {
     fn take(&mut self, messages: Vec<Message>, out: &mut Vec<Effect>) {
         for message in messages {
             match message {
-                Message::Begin(assignment) => self.begin(assignment, out),
+                Message::Begin { assignment, state } => self.begin(assignment, state, out),
                 Message::HandOff(order) => self.hand_off(*order),
                 Message::Admit { hello, row, stream } => self.admit(hello, row, stream, out),
                 Message::Said { keeper, said } => self.said(keeper, said, out),
@@ -147,8 +148,8 @@ impl Service {
         }
     }
 
-    fn begin(&mut self, assignment: Arc<Assignment>, out: &mut Vec<Effect>) {
-        self.open.open(&assignment);
+    fn begin(&mut self, assignment: Arc<Assignment>, state: Option<Arc<State>>, out: &mut Vec<Effect>) {
+        self.open.open(&assignment, state);
         self.machine.handle(self.ports.clock.now(), Input::Begin(assignment), out);
     }
 
@@ -341,7 +342,8 @@ impl Service {
             let Some(seal) = places.get(&key(&assignment)).and_then(|place| seals.get(*place)) else {
                 continue;
             };
-            let assignment = SignedAssignment { assignment, seal: seal.clone() };
+            let state = self.open.state(&key(&assignment));
+            let assignment = SignedAssignment { assignment, seal: seal.clone(), state };
             let message = match second {
                 None => ToKeeper::Assign(assignment),
                 Some(round) => ToKeeper::Second { assignment, round: Box::new(Arc::unwrap_or_clone(round)) },

@@ -1,12 +1,14 @@
 //! One keeper's stream: what it sends is checked here, in the session's own task, before it counts for anything.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use argus_domain::{
+    B256,
     attempt::{Answer, SignedClaim, log_name},
     ids::{AttemptNo, KeeperId, Round, TaskId},
+    state::State,
 };
-use argus_ports::{FromKeeper, KeeperSession, LinkError, PerformEvent, ToKeeper};
+use argus_ports::{ContentError, FromKeeper, KeeperSession, LinkError, PerformEvent, ToKeeper};
 use bytes::Bytes;
 use futures::{StreamExt, stream::FuturesOrdered};
 use tokio::{sync::mpsc, time::timeout};
@@ -170,7 +172,9 @@ async fn needed(serving: &Serving, answer: Box<Answer>) -> Said {
     if let Some(reason) = fault {
         return declined(keeper, &answer, reason);
     }
-    archive(ports, &answer).await;
+    if let Some(reason) = archive(ports, &answer).await {
+        return declined(keeper, &answer, reason);
+    }
     Said::Answer(answer)
 }
 
@@ -211,6 +215,10 @@ fn fault(ports: &Ports, keeper: KeeperId, answer: &Answer) -> Option<&'static st
     if answer.transcript.root() != observation.transcript_root {
         return Some("the transcript is not the one that the observation commits to");
     }
+    let unbrought = |state: &Arc<State>| observation.state != Some(state.root());
+    if answer.state.as_ref().is_some_and(unbrought) {
+        return Some("the state is not the one that the observation commits to");
+    }
     let claim = answer.claim.as_ref()?;
     ((claim.task, claim.attempt) != key(answer))
         .then_some("the claim is for another attempt than the observation")
@@ -230,8 +238,9 @@ fn claim_fault(ports: &Ports, keeper: KeeperId, claim: &SignedClaim, round: Roun
     None
 }
 
-/// Keeps transcript and log before the answer counts, so that an agreed run can be replayed.
-async fn archive(ports: &Ports, answer: &Answer) {
+/// Keeps transcript, log and state before the answer counts, so that an agreed run can be replayed. Without its state
+/// an answer cannot count: the job's next task would have nothing to run on.
+async fn archive(ports: &Ports, answer: &Answer) -> Option<&'static str> {
     let o = &answer.observation;
     if !answer.transcript.calls.is_empty() {
         match serde_json::to_vec(&answer.transcript) {
@@ -242,16 +251,28 @@ async fn archive(ports: &Ports, answer: &Answer) {
     if !answer.log.is_empty() {
         put(ports, log_name(o.task, o.attempt, o.keeper), answer.log.clone().into_bytes().into()).await;
     }
+    let state = answer.state.as_ref()?;
+    let kept = tried(state.root(), || ports.archive.put_state(state)).await;
+    (!kept).then_some("the platform cannot keep its state now")
 }
 
-async fn put(ports: &Ports, name: argus_domain::B256, bytes: Bytes) {
+async fn put(ports: &Ports, name: B256, bytes: Bytes) {
+    tried(name, || ports.archive.put(name, bytes.clone())).await;
+}
+
+/// Whether one of some tries has kept it.
+async fn tried<F>(name: B256, put: impl Fn() -> F) -> bool
+where
+    F: Future<Output = Result<(), ContentError>>,
+{
     for attempt in 1..=ARCHIVE_TRIES {
-        match ports.archive.put(name, bytes.clone()).await {
-            Ok(()) => return,
+        match put().await {
+            Ok(()) => return true,
             Err(error) => tracing::warn!(%name, %error, attempt, "archiving failed"),
         }
         tokio::time::sleep(ARCHIVE_WAIT * attempt).await;
     }
+    false
 }
 
 #[cfg(test)]

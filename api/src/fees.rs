@@ -166,8 +166,8 @@ async fn scripted(
     for language in languages {
         source.module.language = language;
         let limits = edge.config.policy.limits;
-        let ran =
-            script::dry_run(edge, &source, limits, (TriggerFact::Manual, Vec::new()), Vec::new()).await?;
+        let ran = script::dry_run(edge, &source, limits, (TriggerFact::Manual, Vec::new()), Vec::new(), true)
+            .await?;
         let judged = ran.and_then(|ran| {
             let target = target.map(|(shape, contract)| (shape.with_safe_of(&ran.report.end), *contract));
             let shape = target.as_ref().map(|(shape, contract)| (shape, *contract));

@@ -199,6 +199,26 @@ pub async fn task_fees(call: Call) -> Result<Response, ApiError> {
     Ok(json::ok(&json!({"task_fees": fees})))
 }
 
+/// `GET /api/jobs/{id}/storage`: the state after the last task that the chain confirmed, with the number of the task
+/// that wrote it as its version. Values are bytes; those that are text are shown as text, too.
+pub async fn storage(call: Call) -> Result<Response, ApiError> {
+    let job = call.job()?.job.id;
+    let stands = call.edge.ports.tasks.state(job, None).await?;
+    let state = call.edge.ports.archive.state(stands.at.root).await?;
+    let entries: Vec<Value> = state
+        .entries()
+        .map(|(key, value)| json!({"key": key, "value": value, "text": std::str::from_utf8(value).ok()}))
+        .collect();
+    Ok(json::ok(&json!({
+        "job_id": job.to_string(),
+        "version": stands.at.version.0,
+        "root": stands.at.root,
+        "bytes": state.bytes(),
+        "in_flight": !stands.is_settled,
+        "entries": entries,
+    })))
+}
+
 /// `PUT /api/jobs/{id}/lastexecuted`: executions are read from the chain, so this only says what is known.
 pub async fn last_executed(call: Call) -> Result<Response, ApiError> {
     let record = call.job()?;

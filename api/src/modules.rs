@@ -219,7 +219,8 @@ pub async fn validate(call: Call) -> Result<Response, ApiError> {
     // Named by its hash alone: code that is only tried is not published.
     let name = argus_domain::module::Cid(format!("unpublished-{}", crate::auth::key_hash(code)));
     let source = Source { module: ModuleRef { source: name, language }, bytes };
-    let ran = script::dry_run(&call.edge, &source, limits, (TriggerFact::Manual, Vec::new()), hosts).await?;
+    let ran =
+        script::dry_run(&call.edge, &source, limits, (TriggerFact::Manual, Vec::new()), hosts, true).await?;
     let signature = fields.text("target_function", &mut faults);
     let owner = call.key()?.owner;
     let judged = ran.and_then(|ran| {

@@ -168,6 +168,7 @@ pub static ROUTES: &[Route] = &[
     route!(PUT "/api/jobs/{id}/status/{status}", keyed(OWNERS), Subject::Job("id"), Body::Read, jobs::set_status, "Pause, resume or delete a job"),
     route!(PUT "/api/jobs/{id}/lastexecuted", keyed(OWNERS), Subject::Job("id"), Body::Read, jobs::last_executed, "Acknowledge an execution; what the chain shows counts"),
     route!(GET "/api/jobs/{id}/task-fees", keyed(ANYONE), Subject::Job("id"), Body::None, jobs::task_fees, "What each task of a job cost"),
+    route!(GET "/api/jobs/{id}/storage", keyed(ANYONE), Subject::Job("id"), Body::None, jobs::storage, "What a job's script remembers, as the chain has confirmed it"),
     route!(GET "/api/tasks/recent", keyed(ANYONE), OWN, Body::None, tasks::recent, "Newest tasks", LIMIT),
     route!(GET "/api/tasks/job/{id}", keyed(ANYONE), Subject::Job("id"), Body::None, tasks::of_job, "Tasks of a job, newest first", LIMIT, BEFORE),
     route!(GET "/api/tasks/user/{address}", keyed(ANYONE), Subject::Address("address"), Body::None, tasks::of_user, "Tasks of a user, by job", LIMIT),

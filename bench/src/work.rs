@@ -38,6 +38,7 @@ pub fn job(id: u64, accepted_at: Timestamp, mode: Mode, chain: ChainId, target: 
             url: "ipfs://script".to_owned(),
             allow_hosts: Vec::new(),
             given: Vec::new(),
+            storage: false,
         },
         action: Action::Call(Target {
             chain,

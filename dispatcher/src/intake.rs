@@ -6,8 +6,9 @@ use std::{
 };
 
 use argus_domain::{
-    ids::{JobId, TaskId},
+    ids::{JobId, TaskId, TaskNumber},
     job::Job,
+    state::StateRef,
     task::TaskRecord,
     time::Timestamp,
 };
@@ -24,6 +25,8 @@ pub(crate) struct Taken {
     pub job: Arc<Job>,
     /// Why it must not be acted on, where that is so.
     pub gone: Option<String>,
+    /// The state that it may run on, where its job has storage and it is its turn.
+    pub free: Option<StateRef>,
 }
 
 /// Jobs read lately.
@@ -102,7 +105,14 @@ impl Intake {
                 self.versions.insert((id, version), job);
             }
         }
-        Ok(records.into_iter().filter_map(|record| self.taken(record)).collect())
+        let mut taken: Vec<_> = records.into_iter().filter_map(|record| self.taken(record)).collect();
+        for next in next_of_storage(&taken) {
+            let Some(one) = taken.get_mut(next) else { continue };
+            let (job, before) = (one.job.id, one.record.task.public_id());
+            let state = Retry::new(config).run("state", || ports.tasks.state(job, Some(before))).await?;
+            one.free = state.is_settled.then_some(state.at);
+        }
+        Ok(taken)
     }
 
     fn taken(&self, record: TaskRecord) -> Option<Taken> {
@@ -113,6 +123,23 @@ impl Intake {
         };
         let deleted = self.deleted.get(&key.0).is_some_and(|(deleted, _)| *deleted);
         let gone = deleted.then(|| "its job was deleted".to_owned());
-        Some(Taken { record, job, gone })
+        Some(Taken { record, job, gone, free: None })
     }
+}
+
+/// Whether a task runs only in its turn: its job has storage, and it is not decided, nor void. Until its turn it is
+/// left to the store, so that tasks that wait take no room from those that they wait for.
+pub(crate) fn takes_turns(job: &Job, record: &TaskRecord) -> bool {
+    let state = record.state();
+    job.has_storage() && state.verdict.is_none() && !state.trigger_lost
+}
+
+/// Of each job with storage the first of its tasks that is not decided: it alone can have its turn.
+fn next_of_storage(taken: &[Taken]) -> Vec<usize> {
+    let mut next: BTreeMap<JobId, (TaskNumber, usize)> = BTreeMap::new();
+    for (at, one) in taken.iter().enumerate().filter(|(_, one)| takes_turns(&one.job, &one.record)) {
+        let this = (one.record.task.number, at);
+        next.entry(one.job.id).and_modify(|first| *first = this.min(*first)).or_insert(this);
+    }
+    next.into_values().map(|(_, at)| at).collect()
 }

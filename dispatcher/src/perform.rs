@@ -32,11 +32,13 @@ pub(crate) struct Named {
     pub job: JobId,
     pub owner: Address,
     pub public_id: u64,
+    /// Its job's tasks have their turns one after the other.
+    pub has_storage: bool,
 }
 
 impl Named {
     fn change(self, task: TaskId, kind: ChangeKind, at: Timestamp) -> Change {
-        let Self { job, owner, public_id } = self;
+        let Self { job, owner, public_id, .. } = self;
         Change { job, owner, task, public_id, kind, seq: 0, at }
     }
 }
@@ -191,8 +193,15 @@ struct Part {
 /// What a wave did for one task.
 #[derive(Debug)]
 pub(crate) struct Carried {
-    task: TaskId,
+    pub task: TaskId,
     end: End,
+}
+
+impl Carried {
+    /// Whether the machine has let go of the task, durably.
+    pub fn is_last(&self) -> bool {
+        matches!(self.end, End::Done { is_over: true, .. })
+    }
 }
 
 #[derive(Debug)]
@@ -302,7 +311,8 @@ fn leave(effects: Vec<Effect>, changes: &mut Vec<Change>, sends: &mut Vec<Effect
         match effect {
             Effect::Begin(_) | Effect::HandOff(_) => sends.push(effect),
             Effect::Announce { job, task, settlement } => {
-                let named = Named { job: job.id, owner: job.owner, public_id: task.public_id() };
+                let (public_id, has_storage) = (task.public_id(), job.has_storage());
+                let named = Named { job: job.id, owner: job.owner, public_id, has_storage };
                 changes.push(named.change(task.id, ChangeKind::Settled, settlement.at));
             }
             // A part has one fact, which was taken out; the end of a task is the carrier's to note.

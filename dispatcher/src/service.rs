@@ -24,7 +24,7 @@ use crate::{
     config::Config,
     heads::{self, Heads},
     inbox::Message,
-    intake::{Intake, Taken},
+    intake::{self, Intake, Taken},
     perform::{Carried, Carrier, InHand, Named},
     ports::Ports,
     retry::Retry,
@@ -38,6 +38,8 @@ struct Service {
     in_hand: InHand,
     carrier: Carrier,
     heads: watch::Sender<Heads>,
+    /// Tasks of jobs with storage that are over, by public id: the next one may have its turn.
+    over: Vec<u64>,
     /// How far the rescan has come.
     scanned: Option<TaskId>,
 }
@@ -65,6 +67,7 @@ pub(crate) async fn run(
         in_hand: HashMap::new(),
         carrier: Carrier::new(config.clone(), ports.clone()),
         heads,
+        over: Vec::new(),
         scanned: None,
         config,
         ports,
@@ -84,7 +87,10 @@ pub(crate) async fn run(
         let clock = service.ports.clock.clone();
         let has_room = service.carrier.has_room();
         tokio::select! {
-            ended = service.carrier.next() => service.hear_ended(ended?, &mut out),
+            ended = service.carrier.next() => {
+                service.hear_ended(ended?, &mut out);
+                service.give_turns(&mut out).await?;
+            }
             taken = inbox.recv_many(&mut messages, batch), if has_room => {
                 if taken == 0 {
                     return Ok(());
@@ -154,17 +160,22 @@ impl Service {
             self.hear_heads(out);
         }
         let now = self.ports.clock.now();
-        for Taken { record, job, gone } in taken {
+        for Taken { record, job, gone, free } in taken {
             let task = &record.task;
-            if !self.in_hand.contains_key(&task.id) && record.state().is_finished() {
+            let waits = free.is_none() && gone.is_none() && intake::takes_turns(&job, &record);
+            if !self.in_hand.contains_key(&task.id) && (waits || record.state().is_finished()) {
                 continue;
             }
-            let named = Named { job: job.id, owner: job.owner, public_id: task.public_id() };
-            let is_known = self.in_hand.insert(task.id, named).is_some();
+            let (id, has_storage) = (task.id, job.has_storage());
+            let named = Named { job: job.id, owner: job.owner, public_id: task.public_id(), has_storage };
+            let is_known = self.in_hand.insert(id, named).is_some();
             let record = Box::new(record);
             let input =
                 if is_known { Input::Touched { record, gone } } else { Input::Submit { record, job, gone } };
             self.machine.handle(now, input, out);
+            if let Some(state) = free {
+                self.machine.handle(now, Input::Free { task: id, state }, out);
+            }
         }
     }
 
@@ -214,10 +225,27 @@ impl Service {
     fn hear_ended(&mut self, wave: Vec<Carried>, out: &mut Vec<Effect>) {
         let now = self.ports.clock.now();
         for carried in wave {
+            let named = self.in_hand.get(&carried.task).copied();
+            if carried.is_last() {
+                self.over.extend(named.filter(|named| named.has_storage).map(|named| named.public_id));
+            }
             if let Some(input) = self.carrier.ended(carried, &mut self.in_hand) {
                 self.machine.handle(now, input, out);
             }
         }
+    }
+
+    /// Takes in the tasks of jobs with storage that come after those that are over. What is lost with this process the
+    /// rescan finds.
+    async fn give_turns(&mut self, out: &mut Vec<Effect>) -> Result<(), DispatcherError> {
+        let mut next = Vec::new();
+        for id in std::mem::take(&mut self.over) {
+            let read = Retry::new(&self.config).run("next", || self.ports.tasks.by_public_id(id + 1));
+            next.extend(read.await?);
+        }
+        let taken = self.intake.join(&self.config, &self.ports, next, false).await?;
+        self.hear_tasks(taken, out).await;
+        Ok(())
     }
 
     /// Waits until the machine may be told more.

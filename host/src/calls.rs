@@ -4,6 +4,7 @@ use crate::{
     evm, http,
     reply::{ErrorKind, Reply},
     state::{Flight, Run},
+    storage,
 };
 
 /// A recorded host call.
@@ -60,6 +61,11 @@ impl Op {
         matches!(self, Self::EvmCall | Self::EvmBlockNumber | Self::EvmBalance | Self::EvmLogs)
     }
 
+    /// Whether its answer follows from the run's input and earlier calls: a replay works it out again.
+    pub fn is_own(self) -> bool {
+        matches!(self, Self::StorageGet | Self::StorageSet | Self::StorageDelete)
+    }
+
     /// Whether its answer comes from elsewhere and so takes time that the script's clock shows.
     pub fn waits(self) -> bool {
         matches!(self, Self::HttpFetch | Self::EvmCall | Self::EvmBalance | Self::EvmLogs)
@@ -80,7 +86,7 @@ impl Op {
     }
 
     /// Begins the call.
-    pub fn start(self, run: &Run, request: &str) -> Flight {
+    pub fn start(self, run: &mut Run, request: &str) -> Flight {
         match self {
             Self::HttpFetch => http::start(run, request),
             Self::EvmCall => evm::call(run, request),
@@ -89,7 +95,7 @@ impl Op {
             Self::EvmLogs => evm::logs(run, request),
             Self::EnvSecret => ready(Reply::err(ErrorKind::Denied, "no secret is granted to this run")),
             Self::StorageGet | Self::StorageSet | Self::StorageDelete => {
-                ready(Reply::err(ErrorKind::Denied, "storage is not available to this run"))
+                ready(storage::answer(&mut run.state, self, request))
             }
         }
     }

@@ -178,12 +178,8 @@ fn allowed() -> Result<BpfProgram, Box<dyn std::error::Error>> {
     ];
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = ANY.iter().map(|call| (*call, Vec::new())).collect();
     // How a program aborts itself.
-    let itself = SeccompCondition::new(
-        0,
-        SeccompCmpArgLen::Qword,
-        SeccompCmpOp::Eq,
-        u64::from(std::process::id()),
-    )?;
+    let itself =
+        SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, u64::from(std::process::id()))?;
     rules.insert(libc::SYS_tgkill, vec![SeccompRule::new(vec![itself])?]);
     let refused = SeccompAction::Errno(libc::EPERM.cast_unsigned());
     let architecture = std::env::consts::ARCH.try_into()?;

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use argus_domain::{ids::ChainId, limits::{COMPILE_MEMORY_BYTES_MAX, COMPILE_MS_MAX}};
+use argus_domain::{
+    ids::ChainId,
+    limits::{COMPILE_MEMORY_BYTES_MAX, COMPILE_MS_MAX},
+};
 use argus_ports::{ChainReader, Egress};
 
 use crate::native::CompilerProcess;

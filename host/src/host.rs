@@ -2,10 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::AtomicU32,
-    },
+    sync::{Arc, atomic::AtomicU32},
 };
 
 use argus_domain::{

@@ -34,6 +34,7 @@ mod reply;
 mod run;
 mod script;
 mod state;
+mod storage;
 mod tape;
 mod text;
 mod waiting;

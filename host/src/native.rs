@@ -69,9 +69,7 @@ pub(crate) enum NoCode {
 impl From<NoCode> for RunnerError {
     fn from(reason: NoCode) -> Self {
         match reason {
-            NoCode::Invalid(reason) => {
-                Self::Refused(Refusal { reasons: vec![reason] })
-            }
+            NoCode::Invalid(reason) => Self::Refused(Refusal { reasons: vec![reason] }),
             NoCode::Stopped(reason) => Self::Uncompiled(reason),
             NoCode::Busy => Self::Busy { what: "places of the compiler's queue", places: WAITING_MAX },
             NoCode::Host(reason) => Self::Host(reason),
@@ -152,9 +150,7 @@ fn start(process: &CompilerProcess) -> Result<Child, NoCode> {
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .map_err(|e| {
-            NoCode::Host(format!("the compiler {} does not start: {e}", process.program.display()))
-        })
+        .map_err(|e| NoCode::Host(format!("the compiler {} does not start: {e}", process.program.display())))
 }
 
 async fn exchange(child: &mut Child, wasm: &[u8], bounds: Bounds) -> Result<Vec<u8>, NoCode> {
@@ -171,7 +167,11 @@ async fn exchange(child: &mut Child, wasm: &[u8], bounds: Bounds) -> Result<Vec<
     let mut words = stderr.take(LAST_WORDS_BYTES_MAX);
     let asking = async {
         // What ends before it has read everything says why by how it ends.
-        let _broken_pipe = async { to.write_all(&head).await?; to.write_all(wasm).await }.await;
+        let _broken_pipe = async {
+            to.write_all(&head).await?;
+            to.write_all(wasm).await
+        }
+        .await;
         let read = from.take(code_max + 1).read_to_end(&mut answer).await;
         drop(to);
         read

@@ -103,6 +103,7 @@ pub(crate) async fn run(engine: &Engine, job: Job) -> Result<RunReport, RunnerEr
         memory_bytes: run.meter.memory_peak(),
         host_calls: run.used.host_calls,
         transcript: tape.into_transcript(),
+        state: run.state.take(),
     })
 }
 

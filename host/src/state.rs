@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use argus_domain::{digest::digest_of, limits::Limits, run::RunInput};
+use argus_domain::{digest::digest_of, limits::Limits, run::RunInput, state::State};
 use futures::stream::{FuturesUnordered, StreamExt};
 use rand_chacha::{
     ChaCha20Rng,
@@ -40,6 +40,8 @@ pub(crate) struct Run {
     pub world: Arc<World>,
     pub used: Used,
     pub output: Output,
+    /// The job's state with the script's writes in it; `None`: the job has no storage.
+    pub state: Option<Arc<State>>,
     /// The script's clock, nanoseconds since 1970.
     pub now_ns: u64,
     pub random: ChaCha20Rng,
@@ -85,6 +87,7 @@ impl Run {
             world,
             used: Used::default(),
             output: Output::default(),
+            state: input.state.clone(),
             now_ns: input.due.0.saturating_mul(NS_PER_MS),
             random: ChaCha20Rng::from_seed(seed.0),
             stdin: Vec::new(),
@@ -144,7 +147,7 @@ impl Run {
         self.count(op, 1)?;
         let ticket = self.tickets;
         self.tickets = self.tickets.saturating_add(1);
-        if !self.tape.is_replay() {
+        if !self.tape.is_replay() || op.is_own() {
             let flight = op.start(self, &request);
             let issued = Instant::now();
             self.in_flight.push(Box::pin(async move {
@@ -168,7 +171,8 @@ impl Run {
             .ok_or_else(|| Stop::Trap(format!("no call has the ticket {ticket}")))?;
         let at_ns = made.at_ns;
         let (reply, elapsed_ms) = if self.tape.is_replay() {
-            self.tape.replay(made, op.is_http())?
+            let own = if op.is_own() { Some(self.landing(ticket).await?.0) } else { None };
+            self.tape.replay(made, op.is_http(), own)?
         } else {
             let (reply, took) = self.landing(ticket).await?;
             let elapsed_ms = if op.waits() { u64::try_from(took.as_millis()).unwrap_or(u64::MAX) } else { 0 };

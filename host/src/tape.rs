@@ -55,11 +55,12 @@ impl Tape {
         });
     }
 
-    /// The recorded answer to this call.
+    /// The recorded answer to this call. `own` is the answer that the replay itself comes to, where it can.
     ///
     /// # Errors
-    /// [`Stop::Diverged`] where another call was recorded here, or none, or it had used other fuel.
-    pub fn replay(&mut self, made: Made, is_http: bool) -> Result<(Reply, u64), Stop> {
+    /// [`Stop::Diverged`] where another call was recorded here, or none, or it had used other fuel, or its answer is
+    /// not the replay's own.
+    pub fn replay(&mut self, made: Made, is_http: bool, own: Option<Reply>) -> Result<(Reply, u64), Stop> {
         let sequence = self.next();
         let recorded = self.expected.as_ref().and_then(|t| t.calls.get(self.calls.len()));
         let now = shown(made.import, &made.request, made.fuel);
@@ -78,6 +79,11 @@ impl Tape {
             let recorded = format!("an answer that is none: {}", text::quoted(&call.reply, SHOWN));
             return Err(Stop::Diverged { sequence, recorded, now });
         };
+        if let Some(own) = own.filter(|own| *own != reply) {
+            let answered = |text: &str| format!("{} answered {}", call.import, text::shown(text, SHOWN));
+            let (recorded, now) = (answered(&call.reply), answered(&own.text()));
+            return Err(Stop::Diverged { sequence, recorded, now });
+        }
         let (call, elapsed_ms) = (call.clone(), call.elapsed_ms);
         self.calls.push(call);
         Ok((reply, elapsed_ms))

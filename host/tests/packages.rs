@@ -144,14 +144,20 @@ async fn axios_sends_receives_and_fails_as_scripts_expect() {
             "const api = axios.create(); api.interceptors.request.use(c => ({ ...c, url: c.url + '/204' })); api.interceptors.response.use(r => r.status); return [await api.get('https://a.example/n')]",
             "[204]",
         ),
-        ("request", "return [(await axios.request({ method: 'HEAD', url: 'https://a.example/n/200' })).status]", "[200]"),
+        (
+            "request",
+            "return [(await axios.request({ method: 'HEAD', url: 'https://a.example/n/200' })).status]",
+            "[200]",
+        ),
         (
             "redirect",
             "return [(await axios.get('https://a.example/redirect/1', { maxRedirects: 0, validateStatus: null })).status]",
             "[302]",
         ),
     ] {
-        let report = b.js(&format!("const axios = require('axios'); module.exports = async () => {{ {source} }}")).await;
+        let report = b
+            .js(&format!("const axios = require('axios'); module.exports = async () => {{ {source} }}"))
+            .await;
         assert_eq!(value(&report), expect, "{name}");
     }
 }
@@ -189,7 +195,8 @@ async fn ethers_reads_chains_at_their_pinned_block() {
         ),
         ("logs", "return await new ethers.JsonRpcProvider('x').getLogs({ fromBlock: -50 })", "[]"),
     ] {
-        let source = format!("const {{ ethers }} = require('ethers'); module.exports = async () => {{ {source} }}");
+        let source =
+            format!("const {{ ethers }} = require('ethers'); module.exports = async () => {{ {source} }}");
         assert_eq!(value(&b.js(&source).await), expect, "{name}");
     }
 }
@@ -201,19 +208,51 @@ async fn what_they_lack_is_named() {
         ("new ethers.Wallet('0x1')", "ethers.Wallet is not available in a script: a script holds no key"),
         ("ethers.somethingNew()", "ethers.somethingNew is not available in a script"),
         ("ethers.utils.joinSignature({})", "ethers.utils.joinSignature is not available in a script"),
-        ("new ethers.providers.WebSocketProvider('x')", "ethers.providers.WebSocketProvider is not available"),
-        ("axios.postForm('https://a.example/', {})", "axios.postForm is not available in a script: send URLSearchParams"),
-        ("await axios.get('https://a.example/', { httpsAgent: {} })", "the option httpsAgent is not available in a script"),
-        ("await axios.get('https://a.example/', { responseType: 'stream' })", "responseType \"stream\" is not available"),
-        ("await new ethers.JsonRpcProvider('x').getBlock('latest')", "provider.getBlock is not available in a script"),
-        ("await new ethers.JsonRpcProvider('x').send('eth_gasPrice', [])", "eth_gasPrice is not available in a script"),
-        ("await new ethers.JsonRpcProvider('x').call({ to: ethers.ZeroAddress, blockTag: 5 })", "reads are at the pinned block 100"),
-        ("await new ethers.JsonRpcProvider('x').call({ to: ethers.ZeroAddress, from: ethers.ZeroAddress })", "`from` of a call is not available"),
-        ("await new ethers.JsonRpcProvider('x', 10).getBlockNumber()", "chain 10 has no pinned block in this run"),
-        ("await new ethers.Contract(ethers.ZeroAddress, ['function t(uint256 a)'], new ethers.JsonRpcProvider('x')).t(1)", "contract.t is not available in a script: it would send a transaction"),
+        (
+            "new ethers.providers.WebSocketProvider('x')",
+            "ethers.providers.WebSocketProvider is not available",
+        ),
+        (
+            "axios.postForm('https://a.example/', {})",
+            "axios.postForm is not available in a script: send URLSearchParams",
+        ),
+        (
+            "await axios.get('https://a.example/', { httpsAgent: {} })",
+            "the option httpsAgent is not available in a script",
+        ),
+        (
+            "await axios.get('https://a.example/', { responseType: 'stream' })",
+            "responseType \"stream\" is not available",
+        ),
+        (
+            "await new ethers.JsonRpcProvider('x').getBlock('latest')",
+            "provider.getBlock is not available in a script",
+        ),
+        (
+            "await new ethers.JsonRpcProvider('x').send('eth_gasPrice', [])",
+            "eth_gasPrice is not available in a script",
+        ),
+        (
+            "await new ethers.JsonRpcProvider('x').call({ to: ethers.ZeroAddress, blockTag: 5 })",
+            "reads are at the pinned block 100",
+        ),
+        (
+            "await new ethers.JsonRpcProvider('x').call({ to: ethers.ZeroAddress, from: ethers.ZeroAddress })",
+            "`from` of a call is not available",
+        ),
+        (
+            "await new ethers.JsonRpcProvider('x', 10).getBlockNumber()",
+            "chain 10 has no pinned block in this run",
+        ),
+        (
+            "await new ethers.Contract(ethers.ZeroAddress, ['function t(uint256 a)'], new ethers.JsonRpcProvider('x')).t(1)",
+            "contract.t is not available in a script: it would send a transaction",
+        ),
         ("require('web3')", "Cannot find module 'web3': a script is one file; use ethers"),
     ] {
-        let source = format!("const {{ ethers }} = require('ethers'), axios = require('axios'); module.exports = async () => {{ {source} }}");
+        let source = format!(
+            "const {{ ethers }} = require('ethers'), axios = require('axios'); module.exports = async () => {{ {source} }}"
+        );
         expect_failure(&b.js(&source).await, FailureKind::Script, &[part]);
     }
     let missing = b.js("import { Nothing } from 'ethers'; Nothing()").await;

@@ -198,7 +198,10 @@ async fn failures_show_where_the_author_wrote_it() {
     let logged = b
         .js("class Mine extends Error { constructor(m) { super(m); this.name = 'Mine'; Error.captureStackTrace(this, Mine) } }\nfunction f() { return new Mine('m') }\nconsole.error(f().stack); console.error(new Error('plain').stack.split('\\n')[0]); console.log('[1]')")
         .await;
-    assert_eq!(logged.log, "Error: m\n    at f (script.js:2:27)\n    at <anonymous> (script.js:3:16)\nError: plain\n");
+    assert_eq!(
+        logged.log,
+        "Error: m\n    at f (script.js:2:27)\n    at <anonymous> (script.js:3:16)\nError: plain\n"
+    );
 }
 
 #[tokio::test]
@@ -355,11 +358,17 @@ async fn what_the_surface_lacks_is_named() {
         ("new Intl.NumberFormat('de')", "Intl is not defined"),
         ("(1).toLocaleString('de-DE')", "the locale de-DE is not available in a script; only en-US is"),
         ("(1).toLocaleString('en-US', { notation: 'compact' })", "notation: 'compact' is not available"),
-        ("new Date().toLocaleString('en-US', { timeZone: 'Asia/Tokyo' })", "timeZone: 'Asia/Tokyo' is not available"),
+        (
+            "new Date().toLocaleString('en-US', { timeZone: 'Asia/Tokyo' })",
+            "timeZone: 'Asia/Tokyo' is not available",
+        ),
         ("await crypto.subtle.digest('MD5', new Uint8Array())", "MD5 is not available here; use SHA-1"),
         ("await crypto.subtle.sign('HMAC', {}, new Uint8Array())", "crypto.subtle.sign is not available"),
         ("(await fetch('https://a.example/json')).body", "streams are not available here; use text()"),
-        ("require('fs').readFileSync('/etc/passwd')", "ENOENT: no such file or directory, open '/etc/passwd'"),
+        (
+            "require('fs').readFileSync('/etc/passwd')",
+            "ENOENT: no such file or directory, open '/etc/passwd'",
+        ),
         ("structuredClone(() => 1)", "could not be cloned"),
     ] {
         let report = b.js(&format!("export default async () => {{ {source} }}")).await;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use argus_domain::{
     answer,
-    attempt::{Answer, Assignment, Output, SignedAssignment, run_input},
+    attempt::{Answer, Output, SignedAssignment, run_input},
     ids::{KeeperId, Round},
     job::Args,
     run::{RunEnd, RunInput, RunReport, Transcript},
+    state::State,
 };
 use argus_ports::RunnerError;
 
@@ -61,34 +62,40 @@ pub struct Outcome {
     pub report: Option<RunReport>,
     /// What follows.
     pub output: Output,
+    /// The job's state if that call is made; `None`: it has no storage.
+    pub state: Option<Arc<State>>,
 }
 
 /// Verifies, runs, signs. The caller holds the deadline.
 pub async fn answer(keeper: &Inner, signed: &SignedAssignment) -> Result<Answer, Decline> {
     verify::check(&keeper.config, &keeper.ports, &keeper.known, signed).await?;
     let assignment = &signed.assignment;
-    let outcome = execute(keeper, assignment, None).await?;
-    let Outcome { input, report, output } = outcome;
+    let outcome = execute(keeper, signed, None).await?;
+    let Outcome { input, report, output, state } = outcome;
     let claim = match &output {
         Output::Call(call) => sign::claim(&keeper.config, &keeper.ports, assignment, call, Round(1)).await?,
         Output::Skip(_) | Output::Fail(_) => None,
     };
-    let observation = sign::observation(keeper, assignment, &input, report.as_ref(), output).await?;
+    let came = sign::Came { output, state: state.as_ref().map(|state| state.root()) };
+    let observation = sign::observation(keeper, assignment, &input, report.as_ref(), came).await?;
     let (transcript, log) = report.map(|r| (r.transcript, r.log)).unwrap_or_default();
-    Ok(Answer { observation: Arc::new(observation), claim, transcript, log })
+    let before = assignment.attempt.state.map(|state| state.root);
+    let state = state.filter(|_| observation.state != before);
+    Ok(Answer { observation: Arc::new(observation), claim, transcript, log, state })
 }
 
 /// Runs the assignment, or replays a transcript of it.
 pub async fn execute(
     keeper: &Inner,
-    assignment: &Assignment,
+    signed: &SignedAssignment,
     replay: Option<Arc<Transcript>>,
 ) -> Result<Outcome, Decline> {
-    let input = run_input(&assignment.job, &assignment.task, &assignment.attempt);
+    let (assignment, before) = (&signed.assignment, &signed.state);
+    let input = run_input(&assignment.job, &assignment.task, &assignment.attempt, before.clone());
     let Args::Computed { module, .. } = &assignment.job.args else {
         let output = answer::fixed_call(&assignment.job)
             .map_or_else(|fault| Output::Fail(fault.to_string()), Output::Call);
-        return Ok(Outcome { input, report: None, output });
+        return Ok(Outcome { input, report: None, output, state: None });
     };
     let source = keeper.modules.get(&module.source).await.map_err(|e| Decline::Content(e.to_string()))?;
     let (runner, limits) = (&keeper.ports.runner, assignment.attempt.limits);
@@ -101,7 +108,8 @@ pub async fn execute(
         Ok(report) => report,
         // The same bytes are refused by every keeper with this engine.
         Err(RunnerError::Refused(refusal)) => {
-            return Ok(Outcome { input, report: None, output: Output::Fail(refusal.to_string()) });
+            let (output, state) = (Output::Fail(refusal.to_string()), before.clone());
+            return Ok(Outcome { input, report: None, output, state });
         }
         Err(error @ (RunnerError::Uncompiled(_) | RunnerError::Busy { .. })) => {
             return Err(Decline::Inconclusive(error.to_string()));
@@ -109,9 +117,10 @@ pub async fn execute(
         Err(error @ RunnerError::Diverged { .. }) => return Err(Decline::Diverged(error.to_string())),
         Err(error @ RunnerError::Host(_)) => return Err(Decline::Inconclusive(error.to_string())),
     };
-    let output = answer::output_of_run(&assignment.job, report.end.clone())
-        .ok_or_else(|| Decline::Inconclusive(reason(&report.end)))?;
-    Ok(Outcome { input, report: Some(report), output })
+    let came =
+        answer::outcome_of_run(&assignment.job, report.end.clone(), before.as_ref(), report.state.clone());
+    let answer::Outcome { output, state } = came.ok_or_else(|| Decline::Inconclusive(reason(&report.end)))?;
+    Ok(Outcome { input, report: Some(report), output, state })
 }
 
 fn reason(end: &RunEnd) -> String {

@@ -51,7 +51,7 @@ pub async fn answer(
     if quorum::second_round(attempt, &observations, &refuted).map(|(taken, _)| taken) != Some(chosen) {
         return Err(refuse("by the job's rule another run is taken, or none"));
     }
-    match replay(keeper, assignment, taken, Arc::new(transcript)).await? {
+    match replay(keeper, signed, taken, Arc::new(transcript)).await? {
         Ok(call) => {
             let claim = sign::claim(&keeper.config, &keeper.ports, assignment, call, Round(2)).await?;
             claim.ok_or_else(|| refuse("mode `Solo` has no second round"))
@@ -67,16 +67,16 @@ pub async fn answer(
 /// The call that the run comes to in a replay, or how it differs from what its keeper signed.
 async fn replay<'a>(
     keeper: &Inner,
-    assignment: &Assignment,
+    signed: &SignedAssignment,
     taken: &'a Observation,
     transcript: Arc<Transcript>,
 ) -> Result<Result<&'a Call, String>, Decline> {
-    let again = match execute(keeper, assignment, Some(transcript)).await {
+    let again = match execute(keeper, signed, Some(transcript)).await {
         Ok(again) => again,
         Err(Decline::Diverged(why)) => return Ok(Err(why)),
         Err(own) => return Err(own),
     };
-    let (root, fuel) = match (again.report, &assignment.job.args) {
+    let (root, fuel) = match (again.report, &signed.assignment.job.args) {
         (Some(report), _) => (report.transcript.root(), report.fuel),
         // Where no script runs there is nothing to record and no fuel to use.
         (None, Args::Fixed(_)) => (Transcript::default().root(), 0),
@@ -90,6 +90,7 @@ async fn replay<'a>(
         _ if root != taken.transcript_root => differs("asks for something else"),
         _ if fuel != taken.fuel => differs("uses another amount of fuel"),
         output if again.output != *output => differs("comes to another call"),
+        _ if again.state.map(|state| state.root()) != taken.state => differs("comes to another state"),
         Output::Call(call) => Ok(Ok(call)),
         Output::Skip(_) | Output::Fail(_) => Err(Decline::Round("the chosen run makes no call".to_owned())),
     }

@@ -13,13 +13,21 @@ use argus_ports::{KeptClaim, Step, StoreError};
 
 use crate::{Inner, config::Config, ports::Ports, run::Decline};
 
+/// What a run came to, as far as it is signed.
+pub struct Came {
+    /// What follows.
+    pub output: Output,
+    /// Root of the state that goes with it.
+    pub state: Option<B256>,
+}
+
 /// The sealed report of a run; `report` is `None` where no script ran.
 pub async fn observation(
     keeper: &Inner,
     assignment: &Assignment,
     input: &RunInput,
     report: Option<&RunReport>,
-    output: Output,
+    came: Came,
 ) -> Result<Observation, Decline> {
     let mut observation = Observation {
         task: assignment.task.id,
@@ -30,7 +38,8 @@ pub async fn observation(
         input: B256::ZERO,
         transcript_root: Transcript::default().root(),
         fuel: 0,
-        output,
+        output: came.output,
+        state: came.state,
         seal: Seal::alone(Signature([0; 65])),
     };
     if let (Some(report), Args::Computed { module, .. }) = (report, &assignment.job.args) {

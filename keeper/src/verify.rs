@@ -7,6 +7,7 @@ use std::{
 };
 
 use argus_domain::{
+    B256,
     attempt::{Assignment, JobDigests, SignedAssignment},
     chain::{Log, Pin, TxReceipt},
     ids::{ChainId, KeeperId, Occurrence, TaskId},
@@ -35,6 +36,14 @@ pub enum Objection {
     Early {
         /// The due instant.
         due: Timestamp,
+    },
+    /// The state beside it.
+    #[error(
+        "the state that came is not the {named} that the attempt names: the platform's archive or a copy of it is wrong"
+    )]
+    State {
+        /// Its root as named.
+        named: B256,
     },
     /// After its time.
     #[error("the attempt's deadline has passed")]
@@ -76,6 +85,7 @@ impl Objection {
             Self::Forged
             | Self::Inconsistent(_)
             | Self::Early { .. }
+            | Self::State { .. }
             | Self::Late
             | Self::Engine
             | Self::Limits(_)
@@ -133,6 +143,7 @@ pub async fn check(
     let me = KeeperId(ports.signer.address());
     check_parts(assignment, me, now, config.due_skew)?;
     check_means(config, ports, assignment)?;
+    check_state(signed)?;
     let give_up = Instant::now() + config.check_timeout;
     loop {
         let look = async {
@@ -164,6 +175,7 @@ fn check_parts(a: &Assignment, me: KeeperId, now: Timestamp, skew: Duration) -> 
     belongs(attempt.mode == job.policy.mode, "another mode than the job's")?;
     belongs(attempt.agreement == job.policy.agreement, "another agreement than the job's")?;
     belongs(attempt.limits == Limits::effective(&job.limits), "other limits than the job's")?;
+    belongs(attempt.state.is_some() == job.has_storage(), "a state exactly where the job has storage")?;
     belongs(attempt.fee_cap <= job.policy.fee_cap, "a higher fee cap than the job's")?;
     belongs(attempt.gas_limit == job.policy.gas_limit, "another gas limit than the job's")?;
     belongs(attempt.valid_until >= attempt.deadline, "claims would lapse before they are agreed")?;
@@ -175,6 +187,17 @@ fn check_parts(a: &Assignment, me: KeeperId, now: Timestamp, skew: Duration) -> 
         return Err(Objection::Late);
     }
     Ok(())
+}
+
+/// Whether the state that the script will be told is the one that the attempt names.
+fn check_state(signed: &SignedAssignment) -> Result<(), Objection> {
+    let named = signed.assignment.attempt.state.map(|state| state.root);
+    let came = signed.state.as_ref().map(|state| state.root());
+    match named {
+        Some(named) if came != Some(named) => Err(Objection::State { named }),
+        None if came.is_some() => Err(Objection::Inconsistent("a state that no attempt names")),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Whether the job's trigger can have set this task off, as far as that is said without looking at a chain.

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use argus_domain::{
-    answer::output_of_run,
+    answer::{Outcome, outcome_of_run},
     attempt::{Attempt, Observation, run_input},
     ids::TaskId,
     job::{Args, Job},
@@ -164,7 +164,14 @@ pub async fn check(
     if observation.engine != ports.runner.engine() {
         return unknown("it ran on an engine that is not ours".to_owned());
     }
-    let input = run_input(job, task, attempt);
+    let state = match attempt.state {
+        None => None,
+        Some(named) => match ports.archive.state(named.root).await {
+            Ok(state) => Some(Arc::new(state)),
+            Err(error) => return unknown(error.to_string()),
+        },
+    };
+    let input = run_input(job, task, attempt, state.clone());
     let stated = [
         ("the module", observation.module, module.digest()),
         ("the input", observation.input, input.digest(&attempt.limits)),
@@ -200,10 +207,17 @@ pub async fn check(
             report.fuel, observation.fuel
         ));
     }
-    match output_of_run(job, report.end) {
-        Some(output) if output == observation.output => Finding::Equal,
-        Some(output) => {
+    match outcome_of_run(job, report.end, state.as_ref(), report.state) {
+        Some(Outcome { output, .. }) if output != observation.output => {
             Finding::Differs(format!("the replay gives {output:?}, signed was {:?}", observation.output))
+        }
+        Some(Outcome { state, .. }) => {
+            let (root, signed) = (state.map(|state| state.root()), observation.state);
+            if root == signed {
+                Finding::Equal
+            } else {
+                Finding::Differs(format!("the replay gives the state {root:?}, signed was {signed:?}"))
+            }
         }
         None => unknown("the replay was inconclusive".to_owned()),
     }

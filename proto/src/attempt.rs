@@ -47,6 +47,7 @@ impl Wire for Attempt {
             gas_limit: self.gas_limit,
             trace: self.trace.0.to_be_bytes().to_vec(),
             priority: self.priority.to_number(),
+            state: self.state.as_ref().map(Wire::to_wire),
         }
     }
 
@@ -67,6 +68,7 @@ impl Wire for Attempt {
             gas_limit: m.gas_limit,
             trace: TraceId(u128(&m.trace, "trace")?),
             priority: Priority::from_number(m.priority, "priority")?,
+            state: maybe(m.state, "state")?,
         })
     }
 }
@@ -95,11 +97,19 @@ impl Wire for SignedAssignment {
     type Message = v1::SignedAssignment;
 
     fn to_wire(&self) -> v1::SignedAssignment {
-        v1::SignedAssignment { assignment: Some(self.assignment.to_wire()), seal: Some(self.seal.to_wire()) }
+        v1::SignedAssignment {
+            assignment: Some(self.assignment.to_wire()),
+            seal: Some(self.seal.to_wire()),
+            state: self.state.as_ref().map(Wire::to_wire),
+        }
     }
 
     fn from_wire(m: v1::SignedAssignment) -> Read<Self> {
-        Ok(Self { assignment: need(m.assignment, "assignment")?, seal: need(m.seal, "seal")? })
+        Ok(Self {
+            assignment: need(m.assignment, "assignment")?,
+            seal: need(m.seal, "seal")?,
+            state: maybe(m.state, "state")?,
+        })
     }
 }
 
@@ -163,6 +173,7 @@ impl Wire for Observation {
             fuel: self.fuel,
             output: Some(self.output.to_wire()),
             seal: Some(self.seal.to_wire()),
+            state_root: self.state.map(|root| root.to_vec()),
         }
     }
 
@@ -177,6 +188,7 @@ impl Wire for Observation {
             transcript_root: hash(&m.transcript_root, "transcript_root")?,
             fuel: m.fuel,
             output: need(m.output, "output")?,
+            state: m.state_root.map(|root| hash(&root, "state_root")).transpose()?,
             seal: need(m.seal, "seal")?,
         })
     }
@@ -217,6 +229,7 @@ impl Wire for Answer {
             claim: self.claim.as_ref().map(Wire::to_wire),
             transcript: Some(self.transcript.to_wire()),
             log: self.log.clone(),
+            state: self.state.as_ref().map(Wire::to_wire),
         }
     }
 
@@ -226,6 +239,7 @@ impl Wire for Answer {
             claim: maybe(m.claim, "claim")?,
             transcript: need(m.transcript, "transcript")?,
             log: m.log,
+            state: maybe(m.state, "state")?,
         })
     }
 }

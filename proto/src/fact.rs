@@ -139,6 +139,7 @@ impl Wire for Agreed {
             gas_limit: self.gas_limit,
             performers: keepers_to_wire(&self.performers),
             transcript_root: self.transcript_root.map(|root| root.to_vec()),
+            state_root: self.state.map(|root| root.to_vec()),
         }
     }
 
@@ -157,6 +158,7 @@ impl Wire for Agreed {
             gas_limit: m.gas_limit,
             performers: keepers(&m.performers, "performers")?,
             transcript_root: m.transcript_root.map(|root| hash(&root, "transcript_root")).transpose()?,
+            state: m.state_root.map(|root| hash(&root, "state_root")).transpose()?,
         })
     }
 }

@@ -76,11 +76,12 @@ impl Wire for Args {
         v1::Args {
             kind: Some(match self {
                 Self::Fixed(values) => Kind::Fixed(Fixed { values: texts(values) }),
-                Self::Computed { module, url, allow_hosts, given } => Kind::Computed(Computed {
+                Self::Computed { module, url, allow_hosts, given, storage } => Kind::Computed(Computed {
                     module: Some(module.to_wire()),
                     url: url.clone(),
                     allow_hosts: allow_hosts.clone(),
                     given: texts(given),
+                    storage: *storage,
                 }),
             }),
         }
@@ -95,6 +96,7 @@ impl Wire for Args {
                 url: computed.url,
                 allow_hosts: computed.allow_hosts,
                 given: values(&computed.given, "computed.given")?,
+                storage: computed.storage,
             },
         })
     }

@@ -13,6 +13,7 @@ mod field;
 mod job;
 mod keeper;
 mod module;
+mod state;
 mod task;
 mod trigger;
 

@@ -46,13 +46,13 @@ impl TaskStore for MemoryStore {
         let end = match before {
             None => None,
             Some(id) => match state.by_number.get(&id).and_then(|id| state.tasks.get(id)) {
-                Some(entry) => Some(rank(&entry.record.task)),
+                Some(entry) => Some(rank(&query, &entry.record.task)),
                 None => return Ok(Vec::new()),
             },
         };
         let mut found: Vec<&TaskEntry> = state.tasks.values().filter(|entry| asked(&query, entry)).collect();
-        found.retain(|entry| end.is_none_or(|end| rank(&entry.record.task) < end));
-        found.sort_by_key(|entry| std::cmp::Reverse(rank(&entry.record.task)));
+        found.retain(|entry| end.is_none_or(|end| rank(&query, &entry.record.task) < end));
+        found.sort_by_key(|entry| std::cmp::Reverse(rank(&query, &entry.record.task)));
         Ok(found.into_iter().take(limit as usize).map(|entry| entry.record.clone()).collect())
     }
 
@@ -114,8 +114,10 @@ impl State {
     }
 }
 
-fn rank(task: &Task) -> (u64, u64) {
-    (task.opened_at.0, task.public_id())
+/// A job's tasks are opened in the order of their numbers, whatever the clock says.
+fn rank(query: &TaskQuery, task: &Task) -> (u64, u64) {
+    let opened_at = if matches!(query, TaskQuery::Job(_)) { 0 } else { task.opened_at.0 };
+    (opened_at, task.public_id())
 }
 
 fn asked(query: &TaskQuery, entry: &TaskEntry) -> bool {

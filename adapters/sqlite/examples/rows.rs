@@ -118,6 +118,7 @@ fn facts(task: TaskId) -> Vec<Fact> {
         gas_limit: 200_000,
         trace: TraceId(42),
         priority: Priority::OnTime,
+        state: None,
     };
     let at = Timestamp(4);
     vec![

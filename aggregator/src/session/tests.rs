@@ -89,6 +89,7 @@ fn answer(fuel: u64, signer: u8) -> FromKeeper {
         claim: Some(claim),
         transcript,
         log: "ran".to_owned(),
+        state: None,
     }))
 }
 
@@ -132,7 +133,7 @@ async fn passed_on(before: usize, open: &Open, messages: Vec<FromKeeper>) -> Vec
 
 fn opened() -> Open {
     let open = Open::default();
-    open.open(&assignment(1));
+    open.open(&assignment(1), None);
     open
 }
 

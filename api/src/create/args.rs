@@ -38,6 +38,8 @@ pub struct Wanted {
     pub given: Vec<Value>,
     /// Hosts that it may reach.
     pub allow_hosts: Vec<String>,
+    /// Whether it has storage; `None`: if it turns out to use it.
+    pub storage: Option<bool>,
     /// Its budgets.
     pub limits: Limits,
     /// Its language.
@@ -56,15 +58,16 @@ pub async fn computed(
     (shape, contract, keep): (Option<&CallShape>, Option<Address>, Option<&Job>),
     faults: &mut Faults,
 ) -> Result<(Option<Args>, Option<ScriptRefused>), ApiError> {
-    let Wanted { url, given, allow_hosts, limits, language, owner, trigger } = wanted;
+    let Wanted { url, given, allow_hosts, storage, limits, language, owner, trigger } = wanted;
     if let Some(job) = keep
         && let Args::Computed { url: old_url, .. } = &job.args
         && *old_url == url
         && job.remarks.language == language
         && is_same_call(&job.action, shape, contract)
-        && let Args::Computed { module, .. } = job.args.clone()
+        && let Args::Computed { module, storage: had, .. } = job.args.clone()
     {
-        return Ok((Some(Args::Computed { module, url, allow_hosts, given }), None));
+        let storage = storage.unwrap_or(had);
+        return Ok((Some(Args::Computed { module, url, allow_hosts, given, storage }), None));
     }
     let source = match script::locate(edge, &url, &language).await? {
         Ok(source) => source,
@@ -74,14 +77,18 @@ pub async fn computed(
             return Ok((None, None));
         }
     };
-    let ran = script::dry_run(edge, &source, limits, (trigger, given.clone()), allow_hosts.clone()).await?;
+    let may_store = storage.unwrap_or(true);
+    let ran =
+        script::dry_run(edge, &source, limits, (trigger, given.clone()), allow_hosts.clone(), may_store);
+    let ran = ran.await?;
     let judged = ran.and_then(|ran| script::judge(&ran.report, shape.zip(contract)).map(|_| ran));
     match judged {
         Ok(ran) => {
             if let Some(owner) = owner {
                 edge.ports.modules.put(ran.record.clone(), owner).await?;
             }
-            Ok((Some(Args::Computed { module: source.module, url, allow_hosts, given }), None))
+            let storage = storage.unwrap_or_else(|| ran.uses_storage());
+            Ok((Some(Args::Computed { module: source.module, url, allow_hosts, given, storage }), None))
         }
         Err(refused) => Ok((None, Some(refused))),
     }

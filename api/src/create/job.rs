@@ -99,9 +99,17 @@ pub async fn check_on(
     let policy = policy::parse(edge, fields, who.target, faults);
     let limits = policy::limits(edge, fields, faults);
     let allow_hosts = policy::allow_hosts(edge, fields, faults);
+    let storage = fields.get("storage").map(|_| fields.flag("storage", false, faults));
     let recurring = fields.flag("recurring", false, faults);
     let remarks = remarks(fields, faults);
     let is_computed = is_computed.unwrap_or(false);
+    if storage == Some(true) && !is_computed {
+        faults.add(
+            fields.path("storage"),
+            "NO_SCRIPT",
+            "storage is for scripts, and this kind of job has none",
+        );
+    }
     let given = fields.array("arguments", edge.config.arguments_max, faults);
     let url = fields.text_of(&["dynamic_arguments_script_url", "execution_script_url"], faults);
     if is_computed && url.is_empty() {
@@ -129,6 +137,7 @@ pub async fn check_on(
             url,
             given,
             allow_hosts,
+            storage,
             limits,
             language: remarks.language.clone(),
             owner: who.owner,
@@ -180,7 +189,11 @@ pub async fn check_on(
         safe: who.safe,
         remarks,
     };
-    let (cursor, warnings) = first_cursor(edge, &job).await?;
+    let (cursor, mut warnings) = first_cursor(edge, &job).await?;
+    if storage.is_none() && job.has_storage() {
+        let says = "the script uses storage: its tasks run one after the other, each until the chain has confirmed it";
+        warnings.push(says.to_owned());
+    }
     Ok(one(Some(Checked { job, cursor, warnings })))
 }
 

@@ -41,6 +41,15 @@ pub struct Ran {
     pub record: ModuleRecord,
 }
 
+impl Ran {
+    /// Whether the script read or wrote storage, or its answer wants something remembered.
+    pub fn uses_storage(&self) -> bool {
+        let remembers = |answer: &Value| script_answer(answer).is_ok_and(|a| !a.storage_updates.is_empty());
+        self.report.transcript.calls.iter().any(|call| call.import.starts_with("storage_"))
+            || matches!(&self.report.end, RunEnd::Value(answer) if remembers(answer))
+    }
+}
+
 /// Runs that are believed for a while, by everything that they depend on. Failures are not kept: many pass.
 pub struct DryRuns {
     kept: Mutex<Kept>,
@@ -106,7 +115,7 @@ impl ScriptRefused {
     }
 }
 
-/// What a script is told outside any task: a trigger that is made up where its job is known.
+/// What a script is told outside any task: a trigger that is made up where its job is known, and an empty storage.
 pub async fn run_input(
     edge: &Edge,
     trigger: TriggerFact,
@@ -122,20 +131,23 @@ pub async fn run_input(
         arguments: given,
         pins: chain::pins(edge).await,
         allow_hosts,
+        state: Some(Arc::default()),
     }
 }
 
-/// Admits a script and runs it once. The outer error is ours or passes, the inner one is the script's.
+/// Admits a script and runs it once, with storage or without. The outer error is ours or passes, the inner one is the script's.
 pub async fn dry_run(
     edge: &Edge,
     source: &Source,
     limits: Limits,
     (trigger, given): (TriggerFact, Vec<Value>),
     allow_hosts: Vec<String>,
+    may_store: bool,
 ) -> Result<Result<Arc<Ran>, ScriptRefused>, ApiError> {
     let limits = Limits::effective(&limits);
     let now = edge.ports.clock.now();
-    let key = digest_of("argus/dry-run/1", &(&source.module, &limits, &trigger, &given, &allow_hosts));
+    let key =
+        digest_of("argus/dry-run/1", &(&source.module, &limits, &trigger, &given, &allow_hosts, may_store));
     if let Some(ran) = edge.dry_runs.get(key, now) {
         return Ok(Ok(ran));
     }
@@ -146,8 +158,9 @@ pub async fn dry_run(
         }
         Err(e) => return Err(e.into()),
     };
-    let input = Arc::new(run_input(edge, trigger, given, allow_hosts).await);
-    let run = edge.ports.runner.run(source.bytes.clone(), source.module.language, input, limits);
+    let mut input = run_input(edge, trigger, given, allow_hosts).await;
+    input.state = input.state.filter(|_| may_store);
+    let run = edge.ports.runner.run(source.bytes.clone(), source.module.language, Arc::new(input), limits);
     let report = match run.await {
         Ok(report) => report,
         Err(e @ (RunnerError::Refused(_) | RunnerError::Uncompiled(_))) => {

@@ -297,13 +297,14 @@ fn target_fields(job: &Job) -> Map<String, Value> {
         Args::Fixed(values) => {
             json!({"arg_type": 1, "arguments": values, "dynamic_arguments_script_url": ""})
         }
-        Args::Computed { url, given, allow_hosts, module } => json!({
+        Args::Computed { url, given, allow_hosts, module, storage } => json!({
             "arg_type": 2,
             "arguments": given,
             "dynamic_arguments_script_url": url,
             "script_cid": module.source.0,
             "script_language": module.language.to_string(),
             "allow_hosts": allow_hosts,
+            "storage": storage,
         }),
     }));
     map

@@ -10,7 +10,7 @@ use argus_domain::{
 use argus_ports::JobStore;
 use serde_json::{Value, json};
 
-use crate::world::{ABI, CHAIN, NOW, SAFE, SAFE_ABI, TARGET, World, address, job, job_with, one};
+use crate::world::{ABI, CHAIN, NOW, SAFE, SAFE_ABI, TARGET, World, address, job, job_with, one, open_task};
 
 const OWN: &str = "0x1111111111111111111111111111111111111111";
 
@@ -388,4 +388,53 @@ async fn json_is_read_whatever_the_content_type() {
         assert_eq!(world.send(request).await.status.as_u16(), 200, "{kind}");
     }
     assert!(ABI.contains("incrementBy"));
+}
+
+#[tokio::test]
+async fn a_job_has_storage_if_it_says_so_or_was_seen_to_use_it() {
+    let world = World::new().await;
+    let choice = |updates: Value| {
+        let answer = json!({"shouldExecute": true, "targetContract": TARGET, "calldata": "0x", "storageUpdates": updates});
+        format!("print {answer}")
+    };
+    let quiet = world.script(&choice(json!({}))).await;
+    let remembers = world.script(&choice(json!({"n": "1"}))).await;
+    let custom = |url: &str, storage: Value| json!({"task_definition_id": 7, "dynamic_arguments_script_url": url, "storage": storage, "language": "ts"});
+    for (n, (url, says, expect)) in [
+        (&quiet, Value::Null, false),
+        (&quiet, json!(true), true),
+        (&remembers, Value::Null, true),
+        (&remembers, json!(false), false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = format!("{}", 880 + n);
+        let answer = world.create("user", &one(job_with(&id, custom(url, says)))).await;
+        assert_eq!(answer.status.as_u16(), 200, "{n}: {}", answer.text);
+        assert_eq!(stored(&world, &id).await.job.has_storage(), expect, "{n}");
+        let shown = world.get("user", &format!("/api/jobs/user/{OWN}/{id}")).await.json();
+        assert_eq!(shown["storage"], expect, "{shown}");
+    }
+    let answer = world.create("user", &one(job_with("889", json!({"storage": true})))).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.text.contains("storage is for scripts")),
+        (422, true),
+        "{}",
+        answer.text
+    );
+}
+
+#[tokio::test]
+async fn what_a_script_remembers_is_its_owners_to_read() {
+    let world = World::new().await;
+    world.create("user", &one(job("1"))).await;
+    let path = "/api/jobs/1/storage";
+    let shown = world.get("user", path).await.json();
+    assert_eq!((&shown["version"], &shown["bytes"], &shown["entries"]), (&json!(0), &json!(0), &json!([])));
+    assert_eq!(shown["root"], json!(argus_domain::state::State::default().root()));
+    assert_eq!(world.get("other", path).await.status.as_u16(), 404);
+    assert_eq!(world.get("", path).await.status.as_u16(), 401);
+    open_task(&world, "1").await;
+    assert_eq!(world.get("user", path).await.json()["in_flight"], json!(true));
 }

@@ -121,6 +121,7 @@ fn odd_values_in_odd_fields() {
         "specific_schedule",
         "limits",
         "allow_hosts",
+        "storage",
         "fee_cap",
         "keepers",
         "tolerance",

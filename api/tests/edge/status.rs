@@ -56,6 +56,7 @@ fn agreement(task: &Task) -> Fact {
         gas_limit: 100_000,
         performers: Vec::new(),
         transcript_root: None,
+        state: None,
     };
     let verdict = Verdict::Agreed(agreed.into());
     Fact::Settled(Settlement { task: task.id, at: task.due, verdict })

@@ -171,6 +171,7 @@ impl ModuleRunner for FakeRunner {
             memory_bytes: 65_536,
             host_calls: 0,
             transcript: Transcript::default(),
+            state: None,
         })
     }
     async fn replay(

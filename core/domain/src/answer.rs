@@ -3,6 +3,8 @@
 //! One path for every place that needs it (creation, dry run, keeper, challenger), so that all of them come to the
 //! same call from the same answer.
 
+use std::sync::Arc;
+
 use alloy_primitives::{Address, Bytes, U256};
 use serde_json::Value;
 
@@ -13,6 +15,7 @@ use crate::{
     job::{Action, Args, Job, Safe, Target},
     limits::ERROR_TEXT_BYTES_MAX,
     run::{FailureKind, RunEnd, ScriptChoice},
+    state::{NOT_GRANTED, State},
 };
 
 /// Most storage entries that one answer may write.
@@ -59,8 +62,11 @@ pub struct ScriptAnswer {
     /// Whether and what to call.
     pub choice: ScriptChoice,
     /// What it wants remembered, in its order.
-    pub storage_updates: Vec<(String, Value)>,
+    pub storage_updates: Updates,
 }
+
+/// Keys and values that an answer wants remembered.
+pub type Updates = Vec<(String, Value)>;
 
 /// The arguments that a script printed.
 pub fn arguments(value: Value) -> Result<Vec<Value>, BadAnswer> {
@@ -132,31 +138,80 @@ pub fn fixed_call(job: &Job) -> Result<Call, BadAnswer> {
 
 /// The call that a script's answer leads to; `Ok(Err(reason))` where it declined.
 pub fn call_of_answer(job: &Job, answer: Value) -> Result<Result<Call, String>, BadAnswer> {
+    call_and_updates(job, answer).map(|call| call.map(|(call, _)| call))
+}
+
+/// The call, and what the answer wants remembered with it.
+fn call_and_updates(job: &Job, answer: Value) -> Result<Result<(Call, Updates), String>, BadAnswer> {
     match &job.action {
-        Action::Call(target) => call_with(job, target, arguments(answer)?).map(Ok),
-        Action::Script { chain } => Ok(match script_answer(&answer)?.choice {
-            ScriptChoice::Skip(reason) => Err(reason),
-            ScriptChoice::Call { target, calldata } => {
-                Ok(Call { chain: *chain, target, value: U256::ZERO, calldata, arguments: Vec::new() })
-            }
-        }),
+        Action::Call(target) => call_with(job, target, arguments(answer)?).map(|call| Ok((call, Vec::new()))),
+        Action::Script { chain } => {
+            let ScriptAnswer { choice, storage_updates } = script_answer(&answer)?;
+            Ok(match choice {
+                ScriptChoice::Skip(reason) => Err(reason),
+                ScriptChoice::Call { target, calldata } => {
+                    let (chain, value) = (*chain, U256::ZERO);
+                    Ok((Call { chain, target, value, calldata, arguments: Vec::new() }, storage_updates))
+                }
+            })
+        }
     }
 }
 
-/// What a keeper reports of a run; `None` where the run says nothing that another keeper could repeat.
-pub fn output_of_run(job: &Job, end: RunEnd) -> Option<Output> {
+/// What a run comes to for its job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// What a keeper reports.
+    pub output: Output,
+    /// The job's state if the output's call is made; the one before where there is none to make, so that a script
+    /// that declines or fails changes nothing. `None`: the job has no storage.
+    pub state: Option<Arc<State>>,
+}
+
+/// What a run that began with the state `before` comes to; `None` where it says nothing that another keeper could
+/// repeat. `after` is the state that its own writes came to ([`crate::run::RunReport::state`]).
+pub fn outcome_of_run(
+    job: &Job,
+    end: RunEnd,
+    before: Option<&Arc<State>>,
+    after: Option<Arc<State>>,
+) -> Option<Outcome> {
+    let unchanged = |output| Outcome { output, state: before.cloned() };
     Some(match end {
-        RunEnd::Value(answer) => match call_of_answer(job, answer) {
-            Ok(Ok(call)) => Output::Call(call),
-            Ok(Err(reason)) => Output::Skip(reason),
-            Err(fault) => Output::Fail(cut(&fault.to_string())),
+        RunEnd::Value(answer) => match call_and_updates(job, answer) {
+            Ok(Ok((call, updates))) => match updated(after, updates) {
+                Ok(state) => Outcome { output: Output::Call(call), state },
+                Err(fault) => unchanged(Output::Fail(cut(&fault.to_string()))),
+            },
+            Ok(Err(reason)) => unchanged(Output::Skip(reason)),
+            Err(fault) => unchanged(Output::Fail(cut(&fault.to_string()))),
         },
-        RunEnd::Skipped(reason) => Output::Skip(reason),
+        RunEnd::Skipped(reason) => unchanged(Output::Skip(reason)),
         RunEnd::Failed(failure) => match failure.kind {
             FailureKind::Inconclusive => return None,
-            FailureKind::Script | FailureKind::Limit | FailureKind::Refused => Output::Fail(failure.message),
+            FailureKind::Script | FailureKind::Limit | FailureKind::Refused => {
+                unchanged(Output::Fail(failure.message))
+            }
         },
     })
+}
+
+/// The state with an answer's updates in it: a text as its bytes, any other value as its JSON text.
+fn updated(state: Option<Arc<State>>, updates: Updates) -> Result<Option<Arc<State>>, BadAnswer> {
+    if updates.is_empty() {
+        return Ok(state);
+    }
+    let refused = |why: String| member("storageUpdates", why);
+    let mut state = state.ok_or_else(|| refused(NOT_GRANTED.to_owned()))?;
+    for (key, value) in updates {
+        let text = match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        let kept = Arc::make_mut(&mut state).set(&key, text.into_bytes().into());
+        kept.map_err(|why| refused(why.to_string()))?;
+    }
+    Ok(Some(state))
 }
 
 fn call_with(job: &Job, target: &Target, values: Vec<Value>) -> Result<Call, BadAnswer> {

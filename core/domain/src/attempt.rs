@@ -15,6 +15,7 @@ use crate::{
     module::EngineId,
     run::{RunInput, Transcript},
     seal::Seal,
+    state::{State, StateRef},
     task::Task,
     time::Timestamp,
 };
@@ -52,6 +53,8 @@ pub struct Attempt {
     pub trace: TraceId,
     /// Which of two waiting attempts goes first.
     pub priority: Priority,
+    /// The job's state that every keeper runs on; `None`: the job has no storage.
+    pub state: Option<StateRef>,
 }
 
 impl Attempt {
@@ -130,8 +133,9 @@ impl JobDigests {
     }
 }
 
-/// What the script of an attempt is told: everything that a result may depend on, and nothing else.
-pub fn run_input(job: &Job, task: &Task, attempt: &Attempt) -> RunInput {
+/// What the script of an attempt is told: everything that a result may depend on, and nothing else. `state` is the one
+/// that the attempt names, where it names one.
+pub fn run_input(job: &Job, task: &Task, attempt: &Attempt, state: Option<Arc<State>>) -> RunInput {
     let (arguments, allow_hosts) = match &job.args {
         Args::Fixed(values) => (values.clone(), Vec::new()),
         Args::Computed { given, allow_hosts, .. } => (given.clone(), allow_hosts.clone()),
@@ -145,6 +149,7 @@ pub fn run_input(job: &Job, task: &Task, attempt: &Attempt) -> RunInput {
         arguments,
         pins: attempt.pins.clone(),
         allow_hosts,
+        state,
     }
 }
 
@@ -155,6 +160,8 @@ pub struct SignedAssignment {
     pub assignment: Arc<Assignment>,
     /// The platform's seal over [`Assignment::digest`].
     pub seal: Seal,
+    /// The state that the attempt names by its root, where it names one. The seal covers the root.
+    pub state: Option<Arc<State>>,
 }
 
 /// What a run came to, as far as it can be compared.
@@ -189,6 +196,9 @@ pub struct Observation {
     pub fuel: u64,
     /// What came out.
     pub output: Output,
+    /// Root of the job's state if the output's call is made, and of the one before where there is none; `None`: the
+    /// job has no storage.
+    pub state: Option<B256>,
     /// The keeper's seal over [`Observation::digest`].
     pub seal: Seal,
 }
@@ -208,6 +218,7 @@ impl Observation {
                 self.transcript_root,
                 self.fuel,
                 &self.output,
+                self.state,
             ),
         )
     }
@@ -243,6 +254,8 @@ pub struct Answer {
     pub transcript: Transcript,
     /// The script's log.
     pub log: String,
+    /// The state that the observation commits to, where it is another one than the attempt's.
+    pub state: Option<Arc<State>>,
 }
 
 /// The second round: sign this run's call after replaying it.

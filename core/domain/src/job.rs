@@ -63,6 +63,11 @@ impl Job {
         digest_of("argus/job/1", self)
     }
 
+    /// Whether its script has storage.
+    pub fn has_storage(&self) -> bool {
+        matches!(self.args, Args::Computed { storage: true, .. })
+    }
+
     /// The chain on which its call is made; `None` where the script chooses on the job's own chain.
     pub fn target_chain(&self) -> ChainId {
         match &self.action {
@@ -150,6 +155,8 @@ pub enum Args {
         allow_hosts: Vec<String>,
         /// Static arguments that the script is told.
         given: Vec<Value>,
+        /// Whether it has storage. Such a job runs one task at a time.
+        storage: bool,
     },
 }
 

@@ -92,5 +92,9 @@ pub const WASI_COMMAND_BYTES_MAX: u64 = 16 * MB;
 pub const COMPILE_MS_MAX: u64 = 20_000;
 /// Most memory of it, beside what the compiler itself occupies.
 pub const COMPILE_MEMORY_BYTES_MAX: u64 = 1024 * MB;
+/// Largest storage of a job: keys and values together.
+pub const STORAGE_BYTES_MAX: u64 = MB;
+/// Longest key of a job's storage.
+pub const STORAGE_KEY_BYTES_MAX: usize = 256;
 /// Longest error text that is kept from a script.
 pub const ERROR_TEXT_BYTES_MAX: usize = 4 * KB as usize;

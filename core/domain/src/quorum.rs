@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
 };
 
-use alloy_primitives::U256;
+use alloy_primitives::{B256, U256};
 use serde_json::Value;
 
 use crate::{
@@ -43,7 +43,7 @@ pub fn answers_least(threshold: usize, refuted: usize) -> usize {
 /// What answers come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
-    /// These keepers, in the attempt's order, came to the same call and are enough.
+    /// These keepers, in the attempt's order, came to the same call and the same state, and are enough.
     Equal(Vec<KeeperId>),
     /// The others are to replay this keeper's run and sign its call.
     Second {
@@ -95,7 +95,7 @@ pub fn choose(
     }
     let tally = Tally::of(&seen);
     if let Some(keepers) = tally.calls.iter().find(|g| g.len() >= needed) {
-        return Choice::Equal(keepers.iter().map(|(k, _)| *k).collect());
+        return Choice::Equal(keepers.iter().map(|came| came.keeper).collect());
     }
     if tally.skips.len() >= needed {
         return Choice::Skipped(tally.skips[0].to_owned());
@@ -160,12 +160,21 @@ fn performer(seen: &[&Observation], waiting: usize) -> Choice {
     }
 }
 
+/// A run that came to a call.
+#[derive(Clone, Copy)]
+struct Came<'a> {
+    keeper: KeeperId,
+    call: &'a Call,
+    /// Root of the state that goes with it.
+    state: Option<B256>,
+}
+
 /// Outputs, counted; every list in the attempt's order.
 struct Tally<'a> {
-    /// Equal calls together.
-    calls: Vec<Vec<(KeeperId, &'a Call)>>,
-    /// Calls that differ in integers alone together.
-    shapes: Vec<Vec<(KeeperId, &'a Call)>>,
+    /// Equal calls with equal states together.
+    calls: Vec<Vec<Came<'a>>>,
+    /// Calls that differ in integers alone together, whatever their states.
+    shapes: Vec<Vec<Came<'a>>>,
     skips: Vec<&'a str>,
     fails: Vec<(&'a str, usize)>,
 }
@@ -176,8 +185,10 @@ impl<'a> Tally<'a> {
         for observation in seen {
             match &observation.output {
                 Output::Call(call) => {
-                    join(&mut tally.calls, (observation.keeper, call), same_call);
-                    join(&mut tally.shapes, (observation.keeper, call), same_shape);
+                    let came = Came { keeper: observation.keeper, call, state: observation.state };
+                    let equal = |a: Came<'_>, b: Came<'_>| same_call(a.call, b.call) && a.state == b.state;
+                    join(&mut tally.calls, came, equal);
+                    join(&mut tally.shapes, came, |a, b| same_shape(a.call, b.call));
                 }
                 Output::Skip(reason) => tally.skips.push(reason),
                 Output::Fail(message) => match tally.fails.iter_mut().find(|(m, _)| m == message) {
@@ -202,12 +213,8 @@ impl<'a> Tally<'a> {
     }
 }
 
-fn join<'a>(
-    groups: &mut Vec<Vec<(KeeperId, &'a Call)>>,
-    one: (KeeperId, &'a Call),
-    alike: fn(&Call, &Call) -> bool,
-) {
-    match groups.iter_mut().find(|g| g.first().is_some_and(|(_, call)| alike(call, one.1))) {
+fn join<'a>(groups: &mut Vec<Vec<Came<'a>>>, one: Came<'a>, alike: fn(Came<'_>, Came<'_>) -> bool) {
+    match groups.iter_mut().find(|g| g.first().is_some_and(|first| alike(*first, one))) {
         Some(group) => group.push(one),
         None => groups.push(vec![one]),
     }
@@ -251,13 +258,13 @@ fn middle(
     let (group, None) = (groups.next()?, groups.next()) else { return None };
     if group.len() >= median_least(needed, liars) {
         let mut ordered: Vec<(Vec<Integer>, KeeperId)> =
-            group.iter().map(|(k, call)| (integers(&call.arguments), *k)).collect();
+            group.iter().map(|came| (integers(&came.call.arguments), came.keeper)).collect();
         // Stable: equal vectors stay in the attempt's order.
         ordered.sort_by(|(a, _), (b, _)| a.cmp(b));
         let (_, chosen) = ordered.get((ordered.len() - 1) / 2)?;
         return Some((*chosen, AgreedHow::Median));
     }
-    let vectors: Vec<Vec<Integer>> = group.iter().map(|(_, call)| integers(&call.arguments)).collect();
+    let vectors: Vec<Vec<Integer>> = group.iter().map(|came| integers(&came.call.arguments)).collect();
     let near = |a: &Vec<Integer>, b: &Vec<Integer>| {
         a.iter().zip(b).all(|(a, b)| {
             let (difference, largest) = a.apart(*b);
@@ -265,7 +272,7 @@ fn middle(
         })
     };
     let all_near = vectors.iter().enumerate().all(|(i, a)| vectors[..i].iter().all(|b| near(a, b)));
-    all_near.then(|| (group[0].0, AgreedHow::Tolerance))
+    all_near.then(|| (group[0].keeper, AgreedHow::Tolerance))
 }
 
 /// The integers of arguments, depth first.
@@ -342,23 +349,22 @@ fn difference(attempt: &Attempt, seen: &[&Observation], liars: usize) -> String 
         }
         Agreement::TrustPerformer => "one keeper's run is replayed (agreement: trust-performer)".to_owned(),
     };
-    let pair =
-        seen.iter().find_map(|a| seen.iter().find(|b| !same_output(&a.output, &b.output)).map(|b| (a, b)));
+    let pair = seen.iter().find_map(|a| seen.iter().find(|b| !same_result(a, b)).map(|b| (a, b)));
     match pair {
         Some((a, b)) => format!(
             "answers differ: keeper {} came to {}, keeper {} to {}; {rule}",
             a.keeper,
-            shown(&a.output),
+            shown(a),
             b.keeper,
-            shown(&b.output)
+            shown(b)
         ),
         None => format!("{} answers are too few; {rule}", seen.len()),
     }
 }
 
-fn same_output(a: &Output, b: &Output) -> bool {
-    match (a, b) {
-        (Output::Call(a), Output::Call(b)) => same_call(a, b),
+fn same_result(a: &Observation, b: &Observation) -> bool {
+    match (&a.output, &b.output) {
+        (Output::Call(call), Output::Call(other)) => same_call(call, other) && a.state == b.state,
         (Output::Skip(_), Output::Skip(_)) => true,
         (Output::Fail(a), Output::Fail(b)) => a == b,
         (Output::Call(_), Output::Skip(_) | Output::Fail(_))
@@ -367,16 +373,20 @@ fn same_output(a: &Output, b: &Output) -> bool {
     }
 }
 
-fn shown(output: &Output) -> String {
+fn shown(observation: &Observation) -> String {
     const SHOWN_MAX: usize = 200;
-    let text = match output {
+    let text = match &observation.output {
         Output::Call(call) if call.arguments.is_empty() => format!("{} with {}", call.target, call.calldata),
         Output::Call(call) => format!("{} with {}", call.target, Value::Array(call.arguments.clone())),
         Output::Skip(reason) => format!("\"not now\" ({reason})"),
         Output::Fail(message) => format!("a failure ({message})"),
     };
-    match text.char_indices().nth(SHOWN_MAX) {
+    let text = match text.char_indices().nth(SHOWN_MAX) {
         Some((at, _)) => format!("{}...", &text[..at]),
+        None => text,
+    };
+    match observation.state {
+        Some(root) => format!("{text} and the state {root}"),
         None => text,
     }
 }

@@ -1,6 +1,6 @@
 //! One run of a script: what goes in, what comes out, and the transcript that makes it repeatable.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_primitives::{B256, Keccak256};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use crate::{
     ids::{AttemptNo, ChainId, JobId, TaskId},
     limits::Limits,
     module::{EngineId, WasmHash},
+    state::State,
     task::TriggerFact,
     time::Timestamp,
 };
@@ -35,6 +36,9 @@ pub struct RunInput {
     pub pins: BTreeMap<ChainId, Pin>,
     /// Hosts that the script may reach; empty: any public one.
     pub allow_hosts: Vec<String>,
+    /// The job's state, all of it; `None`: the job has no storage.
+    #[serde(default)]
+    pub state: Option<Arc<State>>,
 }
 
 impl RunInput {
@@ -143,6 +147,8 @@ pub struct RunReport {
     pub host_calls: u32,
     /// What was recorded.
     pub transcript: Transcript,
+    /// The state that the script's own writes come to, however it ended; `None`: the job has no storage.
+    pub state: Option<Arc<State>>,
 }
 
 /// What a script of the call-choosing kind answered.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::{
     attempt::Attempt,
+    ids::TaskNumber,
     job::JobRecord,
+    state::StateRef,
     task::{Agreed, Broadcast, Challenge, Fact, Handoff, Receipt, TaskRecord, Verdict},
     time::Timestamp,
 };
@@ -105,18 +107,33 @@ impl TaskState {
         }
     }
 
-    /// Whether nothing more can happen to it: it is decided, those who watch were told, and where a call was agreed
-    /// the chain has had its last word.
+    /// Whether nothing more can happen to it: it is over, and those who watch were told.
     pub fn is_finished(&self) -> bool {
-        let ended = match &self.verdict {
+        self.is_over() && self.announced
+    }
+
+    /// Whether it is decided, and where a call was agreed the chain has had its last word.
+    pub fn is_over(&self) -> bool {
+        match &self.verdict {
             None => false,
             Some((Verdict::Agreed(_), _)) => self.confirmed || self.lapsed,
             Some((
                 Verdict::Skipped(_) | Verdict::Failed(_) | Verdict::Withdrawn(_) | Verdict::Exhausted(_),
                 _,
             )) => true,
-        };
-        ended && self.announced
+        }
+    }
+
+    /// The job's state after this task, its n-th, as far as the chain has confirmed it: the agreed one where the call
+    /// ran through for good, else the one that it ran on. `None`: it never ran, or had no storage.
+    pub fn leaves(&self, number: TaskNumber) -> Option<StateRef> {
+        let before = self.attempts.last()?.state?;
+        let made = self.confirmed && self.receipt.as_ref().is_some_and(|receipt| receipt.success);
+        let after = self.agreed().filter(|_| made).and_then(|agreed| agreed.state);
+        match after {
+            Some(root) if root != before.root => Some(StateRef { root, version: number }),
+            Some(_) | None => Some(before),
+        }
     }
 
     /// The status that clients see.

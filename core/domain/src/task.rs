@@ -179,6 +179,8 @@ pub struct Agreed {
     pub performers: Vec<KeeperId>,
     /// Transcript of the run whose call this is; `None` where no script ran.
     pub transcript_root: Option<B256>,
+    /// Root of the job's state once the call has been made; `None`: the job has no storage.
+    pub state: Option<B256>,
 }
 
 impl Agreed {

@@ -19,6 +19,7 @@ use argus_domain::{
     job::Job,
     keeper::LiveKeeper,
     module::EngineId,
+    state::StateRef,
     task::{Fact, Settlement, Task, TaskRecord},
 };
 
@@ -88,6 +89,14 @@ pub enum Input {
         job: Arc<Job>,
         /// Why it must not be acted on any more (its job was deleted), where that is so.
         gone: Option<String>,
+    },
+    /// A task of a job with storage may begin attempts, on this state: nothing that was opened before it can change the
+    /// state any more, durably. Until this is said such a task waits, however long; of another task it says nothing.
+    Free {
+        /// The task.
+        task: TaskId,
+        /// The job's state.
+        state: StateRef,
     },
     /// The newest blocks, by chain: what attempts pin. Chains left out keep what they had.
     Heads(BTreeMap<ChainId, Pin>),

@@ -2,8 +2,11 @@
 //! prints when one is broken.
 
 use argus_domain::{
+    B256,
     ids::KeeperId,
     job::Mode,
+    state::State,
+    status::TaskState,
     task::{Agreed, Fact},
     time::Timestamp,
 };
@@ -31,6 +34,25 @@ pub const HONEST_CALL: &str = "honest-call";
 pub const LIARS_STOP_NOTHING: &str = "liars-stop-nothing";
 /// An account's nonce carries one task.
 pub const ONE_TASK_PER_NONCE: &str = "one-task-per-nonce";
+
+/// A task of a job with storage begins on what the last confirmed call left, when no earlier task can write any more.
+pub const STORAGE_IN_ORDER: &str = "storage-in-order";
+
+/// [`STORAGE_IN_ORDER`]: of a task that begins on the state with this root, over all tasks of its job that were opened
+/// before it, the oldest first.
+pub fn storage_in_order<'a>(before: impl IntoIterator<Item = &'a TaskState>, start: B256) -> bool {
+    let mut root = State::default().root();
+    for task in before {
+        if !task.is_over() {
+            return false;
+        }
+        let ran_through = task.confirmed && task.receipt.as_ref().is_some_and(|receipt| receipt.success);
+        if let Some(left) = task.agreed().filter(|_| ran_through).and_then(|agreed| agreed.state) {
+            root = left;
+        }
+    }
+    root == start
+}
 
 /// [`NEVER_EARLY`].
 pub fn never_early(due: Timestamp, now: Timestamp) -> bool {

@@ -145,6 +145,8 @@ pub enum Misbehaviour {
     WrongSubject,
     /// A transcript whose root is not the one observed.
     WrongTranscript,
+    /// A state where its attempt has none, another one than it brings along, or a changed one without a call.
+    WrongState,
     /// An answer to an attempt in which it has no part.
     Uninvited,
     /// A run that does not come to what it signed, by the replays of a threshold of other keepers: one of them at

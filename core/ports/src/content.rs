@@ -1,6 +1,6 @@
 //! Bytes by name.
 
-use argus_domain::{B256, module::Cid};
+use argus_domain::{B256, module::Cid, state::State};
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -40,11 +40,30 @@ pub trait ContentStore: Send + Sync {
     fn parse(&self, text: &str) -> Result<Cid, ContentError>;
 }
 
-/// The platform's private blobs (transcripts, logs), by a name of the caller's.
+/// The platform's private blobs (transcripts, logs, states), by a name of the caller's.
 #[async_trait]
 pub trait Archive: Send + Sync {
     /// Keeps bytes durably. Idempotent: the first bytes under a name stay.
     async fn put(&self, name: B256, bytes: Bytes) -> Result<(), ContentError>;
     /// The bytes; absent: `None`.
     async fn get(&self, name: B256) -> Result<Option<Bytes>, ContentError>;
+
+    /// Keeps a job's state under its root. All of it follows from [`Archive::put`].
+    async fn put_state(&self, state: &State) -> Result<(), ContentError> {
+        let bytes = serde_json::to_vec(state).map_err(|e| ContentError::Unavailable(e.to_string()))?;
+        self.put(state.root(), bytes.into()).await
+    }
+
+    /// The state with this root, hashed again. That it is absent, or not what its name says, is an error: nothing
+    /// names a state that was not kept. The empty one is always there. All of it follows from [`Archive::get`].
+    async fn state(&self, root: B256) -> Result<State, ContentError> {
+        let empty = State::default();
+        if root == empty.root() {
+            return Ok(empty);
+        }
+        let wrong = |what: &str| ContentError::Unavailable(format!("the archive {what} the state {root}"));
+        let bytes = self.get(root).await?.ok_or_else(|| wrong("does not have"))?;
+        let state: State = serde_json::from_slice(&bytes).map_err(|_| wrong("cannot read"))?;
+        if state.root() == root { Ok(state) } else { Err(wrong("has something else as")) }
+    }
 }

@@ -10,6 +10,7 @@ use argus_domain::{
     job::{Cursor, Job, JobChange, JobRecord, TriggerKind},
     keeper::KeeperRecord,
     module::{Cid, ModuleRecord},
+    state::{JobState, StateRef},
     task::{Fact, Task, TaskRecord},
     time::Timestamp,
 };
@@ -141,6 +142,9 @@ pub enum TaskQuery {
     Recent,
 }
 
+/// Tasks read at a time by [`TaskStore::state`]: nearly always the first one is enough.
+const STATE_PAGE: u32 = 4;
+
 /// Tasks and their facts: append-only.
 #[async_trait]
 pub trait TaskStore: Send + Sync {
@@ -160,7 +164,7 @@ pub trait TaskStore: Send + Sync {
     /// work from.
     async fn unfinished(&self, after: Option<TaskId>, limit: u32) -> Result<Vec<TaskRecord>, StoreError>;
 
-    /// Tasks by query, newest first by (opening, serial, number), those before `before` (a public task id),
+    /// Tasks by query, newest first by (opening, serial, number), of one job by number alone, those before `before` (a public task id),
     /// `limit` at most.
     async fn list(
         &self,
@@ -171,6 +175,27 @@ pub trait TaskStore: Send + Sync {
 
     /// The task behind a public id; absent: `None`.
     async fn by_public_id(&self, id: u64) -> Result<Option<TaskRecord>, StoreError>;
+
+    /// The state of a job with storage as its tasks before `before` (a public task id) leave it; `None`: as all of
+    /// them do. All of it follows from [`TaskStore::list`]: the newest task that ran says it, because it ran on what
+    /// those before it had left.
+    async fn state(&self, job: JobId, mut before: Option<u64>) -> Result<JobState, StoreError> {
+        let mut is_settled = true;
+        loop {
+            let page = self.list(TaskQuery::Job(job), before, STATE_PAGE).await?;
+            for record in &page {
+                let state = record.state();
+                is_settled &= state.is_over();
+                if let Some(at) = state.leaves(record.task.number) {
+                    return Ok(JobState { at, is_settled });
+                }
+            }
+            match page.last() {
+                Some(last) if page.len() >= STATE_PAGE as usize => before = Some(last.task.public_id()),
+                Some(_) | None => return Ok(JobState { at: StateRef::empty(), is_settled }),
+            }
+        }
+    }
 }
 
 /// What happened to a task, for those who watch.

@@ -32,6 +32,7 @@ pub fn default_input() -> RunInput {
         arguments: Vec::new(),
         pins: BTreeMap::new(),
         allow_hosts: Vec::new(),
+        state: None,
     }
 }
 

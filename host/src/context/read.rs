@@ -1,12 +1,13 @@
 //! A context as people write it into a file: the form in which scripts see it, with defaults for what is left out.
 
-use std::{collections::BTreeMap, fmt::Display};
+use std::{collections::BTreeMap, fmt::Display, sync::Arc};
 
 use argus_domain::{
     B256, U256,
     chain::{Log, Pin},
     ids::{AttemptNo, ChainId, JobId, Occurrence, TaskId},
     run::RunInput,
+    state::State,
     task::TriggerFact,
     time::Timestamp,
 };
@@ -42,7 +43,7 @@ impl<T> Named<T> for Option<T> {
 }
 
 /// Reads a context: `{"job_id", "task_id", "due", "attempt", "trigger", "arguments", "pinned"}`, each with its
-/// default where it is left out.
+/// default where it is left out, and beside it what the script remembers: `"storage"`, texts by key.
 ///
 /// # Errors
 /// [`ContextError`] for the first field that is wrong.
@@ -79,7 +80,18 @@ pub fn parse_context(given: Option<&Value>, allow_hosts: Vec<String>) -> Result<
         arguments: given["arguments"].as_array().cloned().unwrap_or_default(),
         pins,
         allow_hosts,
+        state: Some(Arc::new(storage(&given["storage"])?)),
     })
+}
+
+/// What the script finds in its storage: texts by key; nothing where it is absent.
+fn storage(value: &Value) -> Result<State, ContextError> {
+    let mut state = State::default();
+    for (key, value) in value.as_object().into_iter().flatten() {
+        let text = value.as_str().ok_or("must be an object of texts").field("storage")?;
+        state.set(key, text.as_bytes().to_vec().into()).field("storage")?;
+    }
+    Ok(state)
 }
 
 fn trigger(value: &Value, due: Timestamp) -> Result<TriggerFact, ContextError> {
@@ -155,16 +167,21 @@ mod tests {
             "due": "2026-02-03T04:05:06Z", "attempt": 2,
             "trigger": { "kind": "condition", "value": "12.5" },
             "pinned": { "1": { "number": "5", "hash": B256::ZERO.to_string() } },
+            "storage": { "n": "5" },
         });
         let input = parse_context(Some(&given), Vec::new()).expect("context");
         assert_eq!(input.job.0, U256::MAX);
         assert_eq!(input.attempt, AttemptNo(2));
         assert_eq!(input.pins[&ChainId(1)].number, 5);
+        let state = input.state.expect("a state");
+        assert_eq!(state.get("n").map(AsRef::as_ref), Some(&b"5"[..]));
         for bad in [
             json!([]),
             json!({ "due": "soon" }),
             json!({ "trigger": { "kind": "tea" } }),
             json!({ "job_id": "-1" }),
+            json!({ "storage": { "n": 5 } }),
+            json!({ "storage": { "": "5" } }),
         ] {
             assert!(parse_context(Some(&bad), Vec::new()).is_err(), "{bad}");
         }

@@ -7,7 +7,7 @@ use std::{
 
 use argus_domain::{
     B256, Value,
-    answer::output_of_run,
+    answer::outcome_of_run,
     attempt::{Observation, Output, run_input},
     call::Signature,
     ids::{AttemptNo, TaskId},
@@ -107,6 +107,7 @@ fn report(fuel: u64, end: RunEnd) -> RunReport {
         memory_bytes: 65_536,
         host_calls: 1,
         transcript: transcript(),
+        state: None,
     }
 }
 
@@ -163,6 +164,7 @@ impl World {
             url: "ipfs://script".to_owned(),
             allow_hosts: Vec::new(),
             given: Vec::new(),
+            storage: false,
         };
         let argus_domain::job::Action::Call(target) = &mut job.action else { panic!("a call") };
         target.abi = r#"[{"type":"function","name":"set","stateMutability":"nonpayable","inputs":[{"name":"v","type":"uint256"}],"outputs":[]}]"#.to_owned();
@@ -176,11 +178,11 @@ impl World {
         let attempt = attempt(job, &task, &pin);
         let (module, input) = match &job.args {
             Args::Computed { module, .. } => {
-                (module.digest(), run_input(job, &task, &attempt).digest(&attempt.limits))
+                (module.digest(), run_input(job, &task, &attempt, None).digest(&attempt.limits))
             }
             Args::Fixed(_) => (B256::ZERO, B256::ZERO),
         };
-        let output = output_of_run(job, prints(5)).expect("conclusive");
+        let output = outcome_of_run(job, prints(5), None, None).expect("conclusive").output;
         let mut observation = Observation {
             task: task.id,
             attempt: AttemptNo(1),
@@ -191,6 +193,7 @@ impl World {
             transcript_root: transcript().root(),
             fuel: FUEL,
             output,
+            state: None,
             seal: Seal::alone(Signature([0; 65])),
         };
         change(&mut observation);

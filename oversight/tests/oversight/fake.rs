@@ -418,6 +418,7 @@ pub fn attempt(job: &Job, task: &Task, pin: &Block) -> Attempt {
         gas_limit: job.policy.gas_limit,
         trace: TraceId(1),
         priority: Priority::OnTime,
+        state: None,
     }
 }
 
@@ -447,6 +448,7 @@ pub fn agreement(job: &Job, task: &Task, pin: &Block) -> Vec<Fact> {
         gas_limit: job.policy.gas_limit,
         performers: vec![keeper(1), keeper(2)],
         transcript_root: None,
+        state: None,
     };
     vec![Fact::Attempted(attempt(job, task, pin).into()), settled(task, Verdict::Agreed(agreed.into()))]
 }

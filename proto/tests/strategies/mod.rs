@@ -24,6 +24,7 @@ use argus_domain::{
     run::{HostCall, Transcript},
     schedule::Schedule,
     seal::{PATH_MAX, Seal},
+    state::{State, StateRef},
     task::{
         Agreed, AgreedHow, Broadcast, Challenge, Fact, Handoff, Receipt, Settlement, Task, TriggerFact,
         Verdict,
@@ -222,8 +223,15 @@ pub fn job() -> impl Strategy<Value = Job> {
     ];
     let args = prop_oneof![
         vec(json(), 0..3).prop_map(Args::Fixed),
-        (module(), text(), vec(text(), 0..3), vec(json(), 0..3))
-            .prop_map(|(module, url, allow_hosts, given)| Args::Computed { module, url, allow_hosts, given })
+        (module(), text(), vec(text(), 0..3), vec(json(), 0..3), any::<bool>()).prop_map(
+            |(module, url, allow_hosts, given, storage)| Args::Computed {
+                module,
+                url,
+                allow_hosts,
+                given,
+                storage
+            }
+        )
     ];
     let target = (chain(), address(), text(), text(), text()).prop_map(
         |(chain, contract, signature, function, abi)| Target { chain, contract, signature, function, abi },
@@ -336,7 +344,7 @@ pub fn attempt() -> impl Strategy<Value = Attempt> {
     let priority = prop_oneof![Just(Priority::Reaction), Just(Priority::OnTime), Just(Priority::Late)];
     let pins = proptest::collection::btree_map(chain(), pin, 0..3);
     let what = (task_id(), attempt_no(), vec(keeper(), 0..4), mode(), agreement(), pins, hash(), limits());
-    let when = (at(), at(), at(), word(), any::<u64>(), any::<u128>(), priority);
+    let when = (at(), at(), at(), word(), any::<u64>(), any::<u128>(), priority, option::of(state_ref()));
     (what, when).prop_map(|(what, when)| Attempt {
         task: what.0,
         no: what.1,
@@ -353,6 +361,7 @@ pub fn attempt() -> impl Strategy<Value = Attempt> {
         gas_limit: when.4,
         trace: TraceId(when.5),
         priority: when.6,
+        state: when.7,
     })
 }
 
@@ -368,8 +377,9 @@ pub fn observation() -> impl Strategy<Value = Observation> {
         text().prop_map(Output::Skip),
         text().prop_map(Output::Fail)
     ];
-    (task_id(), attempt_no(), keeper(), [hash(), hash(), hash(), hash()], any::<u64>(), output, seal())
-        .prop_map(|(task, attempt, keeper, h, fuel, output, seal)| Observation {
+    let last = (output, option::of(hash()), seal());
+    (task_id(), attempt_no(), keeper(), [hash(), hash(), hash(), hash()], any::<u64>(), last).prop_map(
+        |(task, attempt, keeper, h, fuel, (output, state, seal))| Observation {
             task,
             attempt,
             keeper,
@@ -379,8 +389,24 @@ pub fn observation() -> impl Strategy<Value = Observation> {
             transcript_root: h[3],
             fuel,
             output,
+            state,
             seal,
-        })
+        },
+    )
+}
+
+pub fn state() -> impl Strategy<Value = Arc<State>> {
+    vec(("[a-z]{1,4}", blob()), 0..3).prop_map(|entries| {
+        let mut state = State::default();
+        for (key, value) in entries {
+            state.set(&key, value).expect("small");
+        }
+        Arc::new(state)
+    })
+}
+
+fn state_ref() -> impl Strategy<Value = StateRef> {
+    (hash(), any::<u32>()).prop_map(|(root, version)| StateRef { root, version: TaskNumber(version) })
 }
 
 pub fn claim() -> impl Strategy<Value = SignedClaim> {
@@ -416,12 +442,13 @@ pub fn transcript() -> impl Strategy<Value = Transcript> {
 }
 
 pub fn answer() -> impl Strategy<Value = Answer> {
-    (observation(), option::of(claim()), transcript(), text()).prop_map(
-        |(observation, claim, transcript, log)| Answer {
+    (observation(), option::of(claim()), transcript(), text(), option::of(state())).prop_map(
+        |(observation, claim, transcript, log, state)| Answer {
             observation: observation.into(),
             claim,
             transcript,
             log,
+            state,
         },
     )
 }
@@ -441,9 +468,9 @@ pub fn second_round() -> impl Strategy<Value = SecondRound> {
 }
 
 pub fn assignment() -> impl Strategy<Value = SignedAssignment> {
-    (job(), task(), attempt(), seal()).prop_map(|(job, task, attempt, seal)| SignedAssignment {
-        assignment: Arc::new(Assignment { job: job.into(), task: task.into(), attempt: attempt.into() }),
-        seal,
+    (job(), task(), attempt(), seal(), option::of(state())).prop_map(|(job, task, attempt, seal, state)| {
+        let assignment = Assignment { job: job.into(), task: task.into(), attempt: attempt.into() };
+        SignedAssignment { assignment: Arc::new(assignment), seal, state }
     })
 }
 
@@ -456,7 +483,7 @@ pub fn agreed() -> impl Strategy<Value = Agreed> {
         Just(AgreedHow::Solo)
     ];
     let signed = vec((keeper(), signature()), 0..3);
-    let rest = (word(), any::<u64>(), vec(keeper(), 0..3), option::of(hash()));
+    let rest = (word(), any::<u64>(), vec(keeper(), 0..3), option::of(hash()), option::of(hash()));
     (attempt_no(), any::<u8>(), call(), how, signed, at(), rest).prop_map(
         |(attempt, round, call, how, signatures, valid_until, rest)| Agreed {
             attempt,
@@ -469,6 +496,7 @@ pub fn agreed() -> impl Strategy<Value = Agreed> {
             gas_limit: rest.1,
             performers: rest.2,
             transcript_root: rest.3,
+            state: rest.4,
         },
     )
 }

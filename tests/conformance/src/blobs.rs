@@ -1,8 +1,10 @@
 //! The contracts of [`ContentStore`] and [`Archive`].
 
-use argus_domain::{B256, module::Cid};
+use argus_domain::{B256, module::Cid, state::State};
 use argus_ports::{Archive, ContentError, ContentStore};
 use bytes::Bytes;
+
+use crate::samples::state;
 
 /// `hello\n` as `ipfs add --raw-leaves --cid-version=1` names it.
 pub const HELLO_CID: &str = "bafkreicysg23kiwv34eg2d7qweipxwosdo2py4ldv42nbauguluen5v6am";
@@ -43,4 +45,16 @@ pub async fn archive<S: Archive>(fresh: impl Fn() -> S) {
     assert_eq!(store.get(name).await, Ok(Some(Bytes::from_static(b"first"))), "the first bytes stay");
     store.put(B256::ZERO, Bytes::new()).await.expect("put");
     assert_eq!(store.get(B256::ZERO).await, Ok(Some(Bytes::new())));
+
+    let (empty, kept) = (State::default(), state());
+    assert_eq!(store.state(empty.root()).await, Ok(empty), "always there");
+    let absent = store.state(kept.root()).await;
+    assert!(matches!(absent, Err(ContentError::Unavailable(why)) if why.contains("does not have")));
+    store.put_state(&kept).await.expect("put");
+    assert_eq!(store.state(kept.root()).await, Ok((*kept).clone()));
+    // A copy that has other entries under this name is found out.
+    let name = B256::repeat_byte(2);
+    store.put(name, Bytes::from_static(br#"{"a":"0x01"}"#)).await.expect("put");
+    let wrong = store.state(name).await;
+    assert!(matches!(wrong, Err(ContentError::Unavailable(why)) if why.contains("something else")));
 }

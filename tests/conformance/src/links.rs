@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use tokio::{sync::mpsc, time::timeout};
 
-use crate::samples::{NOW, agreed, assignment, claim, job, keeper, observation, order, signature};
+use crate::samples::{NOW, agreed, assignment, claim, job, keeper, observation, order, signature, state};
 
 /// What a service was told.
 #[derive(Debug, Clone, PartialEq)]
@@ -252,7 +252,7 @@ pub async fn keepers(link: &dyn KeeperLink, admitted: &mut mpsc::Receiver<(Signe
         refuted: vec![keeper(2), keeper(3)],
     };
     let seal = Seal { path: vec![B256::repeat_byte(6); 2], signature: signature(28) };
-    let assignment = SignedAssignment { assignment: assignment(1), seal };
+    let assignment = SignedAssignment { assignment: assignment(1), seal, state: Some(state()) };
     let down = [
         ToKeeper::Assign(assignment.clone()),
         ToKeeper::Second { assignment, round: Box::new(second) },
@@ -269,6 +269,7 @@ pub async fn keepers(link: &dyn KeeperLink, admitted: &mut mpsc::Receiver<(Signe
         claim: Some(claim(task(), 1)),
         transcript: Transcript::default(),
         log: "a line\n".to_owned(),
+        state: Some(state()),
     };
     let up = [
         FromKeeper::Answer(Box::new(answer)),

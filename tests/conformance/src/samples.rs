@@ -17,6 +17,7 @@ use argus_domain::{
     module::EngineId,
     schedule::Schedule,
     seal::Seal,
+    state::State,
     task::{Agreed, AgreedHow, Fact, Handoff, Receipt, Settlement, Task, TriggerFact, Verdict},
     time::Timestamp,
 };
@@ -153,6 +154,7 @@ pub fn attempt(task: TaskId, no: u16) -> Arc<Attempt> {
         gas_limit: 200_000,
         trace: TraceId(42),
         priority: Priority::OnTime,
+        state: None,
     })
 }
 
@@ -184,8 +186,17 @@ pub fn observation(task: TaskId, n: u8) -> Arc<Observation> {
         transcript_root: B256::repeat_byte(3),
         fuel: 1234,
         output: Output::Call(call()),
+        state: None,
         seal: Seal { path: vec![B256::repeat_byte(5)], signature: signature(n) },
     })
+}
+
+/// What a job's script remembers.
+pub fn state() -> Arc<State> {
+    let mut state = State::default();
+    state.set("n", Bytes::from_static(b"5")).expect("room");
+    state.set("m", Bytes::from_static(&[0, 255])).expect("room");
+    Arc::new(state)
 }
 
 /// A keeper's claim.
@@ -213,6 +224,7 @@ pub fn agreed() -> Arc<Agreed> {
         gas_limit: 200_000,
         performers: vec![keeper(3), keeper(1), keeper(2)],
         transcript_root: None,
+        state: None,
     })
 }
 

@@ -2,9 +2,11 @@
 
 use argus_domain::{
     B256,
+    attempt::Attempt,
     ids::{JobId, TaskId, TaskNumber},
     job::{Cursor, JobChange, JobRecord},
-    task::{Broadcast, Challenge, Fact, TaskRecord, Verdict},
+    state::{JobState, StateRef},
+    task::{Agreed, Broadcast, Challenge, Fact, Receipt, TaskRecord, Verdict},
 };
 use argus_ports::{JobStore, OpenOutcome, Recorded, StoreError, TaskQuery, TaskStore};
 use futures::future::join_all;
@@ -12,8 +14,8 @@ use futures::future::join_all;
 use crate::{
     jobs::create,
     samples::{
-        NOW, at, attempt, claim, cursor as first_cursor, handoff, job, job_with_safe, keeper, new_job,
-        next_cursor, next_task, observation, owner, receipt, settled, settled_agreed,
+        NOW, agreed, at, attempt, claim, cursor as first_cursor, handoff, job, job_with_safe, keeper,
+        new_job, next_cursor, next_task, observation, owner, receipt, settled, settled_agreed,
     },
 };
 
@@ -31,6 +33,7 @@ pub async fn suite<S: JobStore + TaskStore>(fresh: impl Fn() -> S) {
     lists_are_newest_first_in_pages(&fresh()).await;
     of_many_verdicts_one_wins(&fresh()).await;
     of_two_schedulers_one_opens(&fresh()).await;
+    a_jobs_state_is_what_its_confirmed_calls_left(&fresh()).await;
 }
 
 /// Opens the job's next task, which must succeed, and gives it back with the job as it is then.
@@ -299,6 +302,60 @@ async fn of_many_verdicts_one_wins<S: JobStore + TaskStore>(store: &S) {
         }
         assert_eq!(outcomes.iter().filter(|outcome| **outcome == Recorded::New).count(), 1);
     }
+}
+
+/// The facts of a task that ran on a state, and agreed on a call that leaves another one.
+fn ran(task: TaskId, before: StateRef, after: u8) -> Vec<Fact> {
+    let tried = Attempt { state: Some(before), ..Attempt::clone(&attempt(task, 1)) };
+    let left = Agreed { state: Some(B256::repeat_byte(after)), ..Agreed::clone(&agreed()) };
+    vec![Fact::Attempted(tried.into()), settled(task, Verdict::Agreed(left.into()))]
+}
+
+async fn a_jobs_state_is_what_its_confirmed_calls_left<S: JobStore + TaskStore>(store: &S) {
+    create(store, vec![new_job(1), new_job(2)]).await;
+    let id = job(1).id;
+    let empty = StateRef::empty();
+    let written = |n: u8| StateRef { root: B256::repeat_byte(n), version: TaskNumber(u32::from(n)) };
+    let check = async |before: Option<u64>, at: StateRef, is_settled: bool, when: &str| {
+        assert_eq!(store.state(id, before).await, Ok(JobState { at, is_settled }), "{when}");
+    };
+    let record = async |facts: Vec<Fact>| drop(store.record(facts).await.expect("record"));
+    check(None, empty, true, "no task yet").await;
+    check(Some(7), empty, true, "no such task").await;
+    let (first, _) = open_next(store, id).await;
+    check(None, empty, false, "one may write").await;
+    record(ran(first, empty, 1)).await;
+    check(None, empty, false, "agreed, and the chain has said nothing").await;
+    record(vec![Fact::Received(receipt(first, 1))]).await;
+    check(None, empty, false, "a reorg can take that back").await;
+    record(vec![Fact::Revoked { task: first, sighting: 1, block_hash: B256::ZERO, at: NOW }]).await;
+    check(None, empty, false, "and did").await;
+    record(vec![Fact::Received(receipt(first, 2))]).await;
+    record(vec![Fact::Confirmed { task: first, block_hash: B256::ZERO, at: NOW }]).await;
+    check(None, written(1), true, "confirmed").await;
+    // Calls that lapse or fail leave what there was, and so do tasks that never ran, however many.
+    let (lapsed, _) = open_next(store, id).await;
+    record(ran(lapsed, written(1), 2)).await;
+    record(vec![Fact::Lapsed { task: lapsed, at: NOW }]).await;
+    let (failed, _) = open_next(store, id).await;
+    record(ran(failed, written(1), 3)).await;
+    record(vec![Fact::Received(Receipt { success: false, ..receipt(failed, 1) })]).await;
+    record(vec![Fact::Confirmed { task: failed, block_hash: B256::ZERO, at: NOW }]).await;
+    check(None, written(1), true, "nothing was written").await;
+    for _ in 4..=9 {
+        let (withdrawn, _) = open_next(store, id).await;
+        record(vec![settled(withdrawn, Verdict::Withdrawn("deleted".to_owned()))]).await;
+    }
+    check(None, written(1), true, "past those that never ran").await;
+    let (tenth, _) = open_next(store, id).await;
+    let number = async |task| Some(record_of(store, task).await.task.public_id());
+    check(number(tenth).await, written(1), true, "before itself").await;
+    check(number(first).await, empty, true, "before the first").await;
+    record(ran(tenth, written(1), 10)).await;
+    record(vec![Fact::Received(receipt(tenth, 1))]).await;
+    record(vec![Fact::Confirmed { task: tenth, block_hash: B256::ZERO, at: NOW }]).await;
+    check(None, written(10), true, "the next state").await;
+    assert_eq!(store.state(job(2).id, None).await, Ok(JobState { at: empty, is_settled: true }), "its own");
 }
 
 async fn of_two_schedulers_one_opens<S: JobStore + TaskStore>(store: &S) {

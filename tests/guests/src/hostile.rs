@@ -266,12 +266,7 @@ fn by_network() -> Vec<Hostile> {
         fetch("gzip bomb", "/gzip", "HTTP body", body),
         fetch("deflate bomb", "/deflate", "HTTP body", body),
         fetch("endless body", "/endless", "HTTP body", body),
-        fetch(
-            "slow body",
-            "/drip",
-            "the call's time",
-            Must::Fail(Script, &["no answer within 5000 ms"]),
-        ),
+        fetch("slow body", "/drip", "the call's time", Must::Fail(Script, &["no answer within 5000 ms"])),
         fetch(
             "redirect to a private address",
             "/to-metadata",

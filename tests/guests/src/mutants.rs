@@ -131,10 +131,14 @@ pub async fn run(host: &Host, seed: u64, count: u32) -> Result<Tally, String> {
 /// The program: a host that compiles in its own process, so that what the compiler does is seen too.
 pub fn main(seed: u64, count: u32) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let outcome = runtime.map_err(|e| e.to_string()).and_then(|runtime| runtime.block_on(watched(seed, count)));
+    let outcome =
+        runtime.map_err(|e| e.to_string()).and_then(|runtime| runtime.block_on(watched(seed, count)));
     match outcome {
         Ok(tally) => {
-            println!("{} ran, {} of them gave a value, {} were refused", tally.ran, tally.gave, tally.refused);
+            println!(
+                "{} ran, {} of them gave a value, {} were refused",
+                tally.ran, tally.gave, tally.refused
+            );
             ExitCode::SUCCESS
         }
         Err(reason) => {

@@ -38,7 +38,8 @@ const GROWTH_MAX: u64 = 512 << 20;
 const RUNS_MAX: u32 = 20;
 const ENOUGH: Duration = Duration::from_millis(250);
 /// Of the well-behaved neighbour.
-const NEIGHBOUR: &str = "let sum = 0; for (let i = 0; i < 1000; i++) sum += i; console.log(JSON.stringify([sum]))";
+const NEIGHBOUR: &str =
+    "let sum = 0; for (let i = 0; i < 1000; i++) sum += i; console.log(JSON.stringify([sum]))";
 const NEIGHBOUR_GIVES: &str = "[499500]";
 
 fn host(allowed: SocketAddr) -> Arc<Host> {
@@ -108,7 +109,12 @@ fn status(name: &str) -> u64 {
 
 /// Makes the kernel forget the largest resident size so far.
 fn forget_peak() {
-    fs::OpenOptions::new().write(true).open("/proc/self/clear_refs").expect("open").write_all(b"5").expect("reset");
+    fs::OpenOptions::new()
+        .write(true)
+        .open("/proc/self/clear_refs")
+        .expect("open")
+        .write_all(b"5")
+        .expect("reset");
 }
 
 struct Row {
@@ -121,9 +127,10 @@ struct Row {
 }
 
 fn table(rows: &[Row]) -> String {
-    let mut table = "| guest | stopped by | wall ms | peak RSS growth, MB | neighbour's p99 | its author reads |\n\
+    let mut table =
+        "| guest | stopped by | wall ms | peak RSS growth, MB | neighbour's p99 | its author reads |\n\
         |---|---|---|---|---|---|\n"
-        .to_owned();
+            .to_owned();
     for Row { name, stopped_by, wall, growth, ratio, said } in rows {
         let said: String = said.lines().next().unwrap_or_default().chars().take(160).collect();
         let said = said.replace('|', "\\|");
@@ -197,25 +204,54 @@ async fn no_script_reaches_a_private_address() {
     let port = server.port();
     let host = host(SocketAddr::from(([192, 0, 2, 1], 1)));
     let own: Vec<String> = [
-        "127.0.0.1", "127.1", "127.255.255.254", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "017700000001",
-        "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
-        "localhost", "LOCALHOST.", "a.localhost", "0.0.0.0", "0", "user@127.0.0.1", "user:word@127.0.0.1",
+        "127.0.0.1",
+        "127.1",
+        "127.255.255.254",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.1",
+        "0177.0.0.1",
+        "017700000001",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "[::127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+        "localhost",
+        "LOCALHOST.",
+        "a.localhost",
+        "0.0.0.0",
+        "0",
+        "user@127.0.0.1",
+        "user:word@127.0.0.1",
         "①②⑦.⓪.⓪.①",
     ]
     .iter()
     .map(|host| format!("http://{host}:{port}/json"))
     .collect();
     let others = [
-        "http://169.254.169.254/latest/meta-data/", "http://10.0.0.1/", "http://172.16.0.1/", "http://192.168.1.1/",
-        "http://100.64.0.1/", "http://[fe80::1]/", "http://[fc00::1]/", "http://metadata.google.internal/",
-        "file:///etc/passwd", "gopher://127.0.0.1/", "unix:/var/run/docker.sock",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://10.0.0.1/",
+        "http://172.16.0.1/",
+        "http://192.168.1.1/",
+        "http://100.64.0.1/",
+        "http://[fe80::1]/",
+        "http://[fc00::1]/",
+        "http://metadata.google.internal/",
+        "file:///etc/passwd",
+        "gopher://127.0.0.1/",
+        "unix:/var/run/docker.sock",
     ];
     let urls: Vec<String> = own.into_iter().chain(others.map(str::to_owned)).collect();
     let source = include_str!("../hostile/ssrf.js");
     for five in urls.chunks(5) {
         let arguments = five.iter().map(|url| json!(url)).collect();
         let end = run_with(&host, source.into(), Language::JavaScript, arguments, Limits::DEFAULT).await;
-        assert!(matches!(&end, Ok(RunEnd::Value(reached)) if reached.to_string() == "[]"), "{five:?}: {end:?}");
+        assert!(
+            matches!(&end, Ok(RunEnd::Value(reached)) if reached.to_string() == "[]"),
+            "{five:?}: {end:?}"
+        );
     }
     // The same server is there, for a job whose operator allows it: what was refused above was there to be reached.
     let allowed = self::host(server);
@@ -230,7 +266,10 @@ fn another_end_than_expected_is_a_fault() {
     use argus_domain::run::{FailureKind, RunFailure};
     let must = Must::Fail(FailureKind::Limit, &["fuel limit"]);
     let failed = |kind, message: &str| Ok(RunEnd::Failed(RunFailure { kind, message: message.to_owned() }));
-    assert_eq!(must.check(&failed(FailureKind::Limit, "the fuel limit of 1")), Ok("the fuel limit of 1".into()));
+    assert_eq!(
+        must.check(&failed(FailureKind::Limit, "the fuel limit of 1")),
+        Ok("the fuel limit of 1".into())
+    );
     assert!(must.check(&failed(FailureKind::Limit, "the memory limit of 1")).is_err());
     assert!(must.check(&failed(FailureKind::Script, "the fuel limit of 1")).is_err());
     assert!(must.check(&Err(RunnerError::Host("gone".to_owned()))).is_err());
@@ -262,7 +301,8 @@ async fn answer(mut socket: TcpStream) {
         answer
     };
     let to = |url: &str| {
-        format!("HTTP/1.1 302 Found\r\nlocation: {url}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").into_bytes()
+        format!("HTTP/1.1 302 Found\r\nlocation: {url}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            .into_bytes()
     };
     let bytes = match path {
         "/json" => ok("content-length: 2\r\n", b"{}"),

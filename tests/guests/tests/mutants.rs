@@ -14,7 +14,8 @@ const COUNT: u64 = 2_000;
 const SEED: u64 = 1;
 
 fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|e| panic!("{name}={text:?}: {e}")))
+    std::env::var(name)
+        .map_or(default, |text| text.parse().unwrap_or_else(|e| panic!("{name}={text:?}: {e}")))
 }
 
 #[test]
@@ -22,9 +23,13 @@ fn mutants_neither_crash_nor_hang_nor_reach_anything() {
     let (seed, count) = (setting("ARGUS_MUTANTS_SEED", SEED), setting("ARGUS_MUTANTS", COUNT));
     println!("{count} mutants with seed {seed}");
     if !Path::new(STRACE).exists() {
-        assert!(std::env::var_os("CI").is_none(), "{STRACE} is not installed: what mutants touch cannot be seen");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "{STRACE} is not installed: what mutants touch cannot be seen"
+        );
         eprintln!("WARNING: {STRACE} IS NOT INSTALLED: mutants run, but nobody sees what they touch");
-        let output = Command::new(GUEST_HOST).args(["mutants", &seed.to_string(), &count.to_string()]).output();
+        let output =
+            Command::new(GUEST_HOST).args(["mutants", &seed.to_string(), &count.to_string()]).output();
         tally(&output.expect("guest-host starts"));
         return;
     }

@@ -58,6 +58,7 @@ pub fn with_script(mut job: Job, source: Cid) -> Job {
         url: "ipfs://script".to_owned(),
         allow_hosts: Vec::new(),
         given: Vec::new(),
+        storage: false,
     };
     job
 }

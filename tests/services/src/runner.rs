@@ -49,6 +49,7 @@ fn report(end: RunEnd) -> RunReport {
         memory_bytes: 65_536,
         host_calls: 1,
         transcript: Transcript { calls: vec![call] },
+        state: None,
     }
 }
 
@@ -73,14 +74,14 @@ impl ModuleRunner for TestRunner {
         input: Arc<RunInput>,
         _limits: Limits,
     ) -> Result<RunReport, RunnerError> {
-        Ok(report((self.0)(&input)))
+        Ok(RunReport { state: input.state.clone(), ..report((self.0)(&input)) })
     }
 
     async fn replay(
         &self,
         _source: Bytes,
         _language: Language,
-        _input: Arc<RunInput>,
+        input: Arc<RunInput>,
         _limits: Limits,
         transcript: Arc<Transcript>,
     ) -> Result<RunReport, RunnerError> {
@@ -90,6 +91,6 @@ impl ModuleRunner for TestRunner {
             recorded: "none".to_owned(),
             now: "http_fetch".to_owned(),
         })?;
-        Ok(report(end))
+        Ok(RunReport { state: input.state.clone(), ..report(end) })
     }
 }

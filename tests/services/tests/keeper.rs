@@ -10,18 +10,19 @@ use std::{
 
 use argus_domain::{
     Address, B256, Bytes, U256,
-    answer::output_of_run,
+    answer::outcome_of_run,
     attempt::{
         Assignment, Attempt, Observation, Priority, SecondRound, SignedAssignment, TraceId, run_input,
     },
     call::{Call, ExecutorDomain, Signature},
     chain::Pin,
     ids::{AttemptNo, KeeperId, Occurrence, Round, Serial, TaskId, TaskNumber},
-    job::Mode,
+    job::{Args, Mode},
     limits::Limits,
     module::{Cid, EngineId, Language},
     run::{RunEnd, Transcript},
     seal::Seal,
+    state::{State, StateRef},
     task::{Agreed, AgreedHow, Handoff, Task, TriggerFact},
     time::Timestamp,
 };
@@ -172,6 +173,7 @@ impl Bench {
             gas_limit: job.policy.gas_limit,
             trace: TraceId(0),
             priority: Priority::OnTime,
+            state: None,
         };
         Assignment { job: job.into(), task: task.into(), attempt: attempt.into() }
     }
@@ -197,7 +199,8 @@ impl Running {
 
     async fn assign(&self, assignment: Assignment, by: TestSigner) -> FromKeeper {
         let seal = Seal::alone(by.sign(assignment.digest(assignment.job.digest())).expect("signed"));
-        self.ask(ToKeeper::Assign(SignedAssignment { assignment: assignment.into(), seal })).await
+        self.ask(ToKeeper::Assign(SignedAssignment { assignment: assignment.into(), seal, state: None }))
+            .await
     }
 }
 
@@ -250,6 +253,47 @@ async fn what_does_not_hold_is_declined_with_its_reason() {
     assert!(matches!(forged, FromKeeper::Declined { reason, .. } if reason.contains("did not sign")));
 }
 
+/// The platform hands a job's state out beside what it seals: each keeper compares it with the sealed root.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_that_is_not_the_named_one_is_run_on_by_nobody() {
+    let bench = Bench::new().await;
+    let keeper = bench.start(TestRunner::printing(json!([5]))).await;
+    let [mut named, mut other] = [State::default(), State::default()];
+    named.set("n", vec![1].into()).expect("room");
+    other.set("n", vec![2].into()).expect("room");
+    let asked = async |has_storage: bool, root: Option<&State>, beside: Option<&State>| {
+        let mut assignment = bench.assignment().await;
+        if let Args::Computed { storage, .. } = &mut Arc::make_mut(&mut assignment.job).args {
+            *storage = has_storage;
+        }
+        let state = root.map(|state| StateRef { root: state.root(), version: TaskNumber(0) });
+        Arc::make_mut(&mut assignment.attempt).state = state;
+        let seal = PLATFORM.sign(assignment.digest(assignment.job.digest())).expect("signed");
+        let state = beside.map(|state| Arc::new(state.clone()));
+        let signed = SignedAssignment { assignment: assignment.into(), seal: Seal::alone(seal), state };
+        keeper.ask(ToKeeper::Assign(signed)).await
+    };
+    for (has_storage, root, beside, part) in [
+        (true, Some(&named), Some(&other), "not the"),
+        (true, Some(&named), None, "not the"),
+        (true, None, None, "exactly where the job has storage"),
+        (false, Some(&named), Some(&named), "exactly where the job has storage"),
+        (false, None, Some(&named), "no attempt names"),
+    ] {
+        match asked(has_storage, root, beside).await {
+            FromKeeper::Declined { reason, .. } => assert!(reason.contains(part), "{reason}, not {part}"),
+            other => panic!("{other:?}, not declined for {part}"),
+        }
+    }
+    match asked(true, Some(&named), Some(&named)).await {
+        FromKeeper::Answer(answer) => {
+            assert_eq!(answer.observation.state, Some(named.root()), "nothing was written");
+            assert_eq!(answer.state, None);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restarted_keeper_repeats_its_claim_and_signs_no_other() {
     let bench = Bench::new().await;
@@ -291,7 +335,7 @@ async fn an_assignment_that_comes_again_is_answered_with_the_same_answer() {
 /// What a keeper signed, whose script printed `says` after it was told what makes it print `told`.
 async fn observed(assignment: &Assignment, key: u8, told: u64, says: u64) -> (Arc<Observation>, Transcript) {
     let Assignment { job, task, attempt } = assignment;
-    let input = Arc::new(run_input(job, task, attempt));
+    let input = Arc::new(run_input(job, task, attempt, None));
     let runner = TestRunner::printing(json!([told]));
     let run =
         runner.run(bytes::Bytes::new(), Language::JavaScript, input, attempt.limits).await.expect("a run");
@@ -304,7 +348,8 @@ async fn observed(assignment: &Assignment, key: u8, told: u64, says: u64) -> (Ar
         input: B256::ZERO,
         transcript_root: run.transcript.root(),
         fuel: run.fuel,
-        output: output_of_run(job, RunEnd::Value(json!([says]))).expect("an output"),
+        output: outcome_of_run(job, RunEnd::Value(json!([says])), None, None).expect("an outcome").output,
+        state: None,
         seal: Seal::alone(Signature([0; 65])),
     };
     observation.seal = Seal::alone(TestSigner(key).sign(observation.digest()).expect("signed"));
@@ -324,7 +369,11 @@ async fn a_run_that_does_not_hold_is_refuted_and_only_then_another_one_is_signed
     let observations: Vec<_> = all.iter().map(|(observation, _)| observation.clone()).collect();
     let seal = Seal::alone(PLATFORM.sign(assignment.digest(assignment.job.digest())).expect("signed"));
     let second = |chosen: usize, refuted: &[usize]| ToKeeper::Second {
-        assignment: SignedAssignment { assignment: assignment.clone().into(), seal: seal.clone() },
+        assignment: SignedAssignment {
+            assignment: assignment.clone().into(),
+            seal: seal.clone(),
+            state: None,
+        },
         round: Box::new(SecondRound {
             task: assignment.task.id,
             attempt: assignment.attempt.no,
@@ -371,6 +420,7 @@ fn order(assignment: &Assignment, signers: &[u8]) -> HandoffOrder {
         gas_limit: attempt.gas_limit,
         performers: attempt.keepers.clone(),
         transcript_root: None,
+        state: None,
     };
     let digest = agreed.claim(job, task.id).digest(&ExecutorDomain { chain: CHAIN, executor: EXECUTOR });
     agreed.signatures = signers

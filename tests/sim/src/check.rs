@@ -29,6 +29,17 @@ impl World {
         if matches!(fact, Fact::Attempted(_)) && self.since_ms() < QUIET_MS + 10_000 {
             self.troubled.insert(id);
         }
+        if let Fact::Attempted(attempt) = fact
+            && let Some(start) = attempt.state
+        {
+            let mut before = self.store.before(&record.task);
+            before.reverse();
+            let states: Vec<_> = before.iter().map(|(_, record)| record.state()).collect();
+            let holds = invariant::storage_in_order(&states, start.root);
+            self.expect(holds, invariant::STORAGE_IN_ORDER, || {
+                format!("task {id}, number {}, begins on the state {}", record.task.number.0, start.root)
+            });
+        }
         let Fact::Settled(settlement) = fact else { return };
         let Verdict::Agreed(agreed) = &settlement.verdict else { return };
         let state = record.state();
@@ -82,6 +93,22 @@ impl World {
             self.check_ended(&record);
         }
         self.check_occurrences();
+        self.check_counts();
+    }
+
+    /// Of those that count, each call that ran through made known the next number.
+    fn check_counts(&mut self) {
+        let counts = |record: &&TaskRecord| self.kinds[&record.task.job] == Kind::Count;
+        let mut made: Vec<_> = self.store.tasks.values().filter(counts).collect();
+        made.sort_by_key(|record| record.task.number);
+        let states = made.into_iter().map(TaskRecord::state);
+        let through = states.filter(|state| state.receipt.as_ref().is_some_and(|receipt| receipt.success));
+        let known: Vec<_> = through.filter_map(|state| scenario::made_known(&state.agreed()?.call)).collect();
+        let expected: Vec<u64> = (1..=known.len() as u64).collect();
+        self.tally.counted += known.len() as u64;
+        self.expect(known == expected, invariant::STORAGE_IN_ORDER, || {
+            format!("the calls counted {known:?}")
+        });
     }
 
     fn check_ended(&mut self, record: &TaskRecord) {

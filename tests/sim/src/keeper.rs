@@ -149,7 +149,8 @@ impl World {
             return;
         }
         let nature = keeper.nature;
-        let honest = scenario::run(kind, &assignment.task, &mut self.rng);
+        let before = assignment.attempt.state.and_then(|state| self.store.states.get(&state.root));
+        let honest = scenario::run(kind, &assignment.task, before, &mut self.rng);
         let lie = scenario::lie(kind, &assignment.task, id);
         let first = if nature == Nature::Liar { lie.clone() } else { honest };
         if !self.answered_with(id, assignment, first, true) {
@@ -189,6 +190,8 @@ impl World {
             Args::Computed { module, .. } => module.digest(),
         };
         let claim = claim.filter(|_| attempt.mode != Mode::Solo);
+        let state = attempt.state.and_then(|_| scenario::state_after(&output)).map(Arc::new);
+        let before = attempt.state.map(|state| state.root);
         let mut observation = Observation {
             task: task.id,
             attempt: attempt.no,
@@ -199,12 +202,14 @@ impl World {
             transcript_root: transcript.root(),
             fuel: 1,
             output,
+            state: state.as_ref().map(|state| state.root()).or(before),
             seal: Seal::alone(Signature([0; 65])),
         };
         let fingerprint = scenario::fingerprint(observation.transcript_root, &observation.output);
         observation.seal = Seal::alone(scenario::sign(id, fingerprint));
         let observation = Arc::new(observation);
-        let answer = Box::new(Answer { observation, claim, transcript, log: String::new() });
+        let state = state.filter(|_| observation.state != before);
+        let answer = Box::new(Answer { observation, claim, transcript, log: String::new(), state });
         if let Some(keeper) = self.keepers.get_mut(&id).filter(|_| journal) {
             keeper.answers.insert(key, answer.clone());
         }

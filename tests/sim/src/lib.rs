@@ -67,7 +67,7 @@ impl Summary {
         format!(
             "seeds {} steps {} tasks {} agreed {} called {} lapsed {} | faults {} (lost messages {}, repeated {}, \
              crashes {}, partitions {}, reorgs {}, clock jumps {}) | lost {} duplicate {} early {} | \
-             handoffs {} second rounds {} refuted {} misbehaviour {} refused for room {} | recovery max {} ms of {} | \
+             counted {} handoffs {} second rounds {} refuted {} misbehaviour {} refused for room {} | recovery max {} ms of {} | \
              {}x real time",
             self.seeds,
             t.steps,
@@ -85,6 +85,7 @@ impl Summary {
             t.lost,
             t.duplicate,
             t.early,
+            t.counted,
             t.handoffs,
             t.second_rounds,
             t.refuted,

@@ -31,4 +31,8 @@ pub enum Plant {
     MedianOfLiars,
     /// Now and then nobody is told of a verdict.
     ForgottenAnnouncement,
+    /// A task of a job with storage begins while another one may still write.
+    TurnsIgnored,
+    /// What a call wrote that failed on the chain is kept.
+    FailedWritesKept,
 }

@@ -9,7 +9,8 @@ use argus_domain::{
     chain::{Log, Pin},
     ids::{AttemptNo, KeeperId, TaskId},
     seal::Seal,
-    task::{Fact, TaskRecord},
+    state::{State, StateRef},
+    task::{Fact, Task, TaskRecord},
     time::Timestamp,
 };
 use argus_machine::{
@@ -24,7 +25,7 @@ use crate::{
     plant::Plant,
     scenario::{self, CHAIN},
     store::Recorded,
-    world::{Msg, Node, World},
+    world::{Event, Msg, Node, World},
 };
 
 impl World {
@@ -96,12 +97,39 @@ impl World {
         }
         let gone = self.store.is_deleted(record.task.job).then(|| "its job was deleted".to_owned());
         let Some(job) = self.store.versions.get(&record.task.job).cloned() else { return };
+        let waits = job.has_storage() && record.state().verdict.is_none();
+        let free = if waits { self.turn(&record.task) } else { None };
+        if waits && free.is_none() && gone.is_none() && !touched {
+            return;
+        }
         let record = Box::new(record);
         self.tell_dispatcher(if touched {
             dispatch::Input::Touched { record, gone }
         } else {
             dispatch::Input::Submit { record, job, gone }
         });
+        if let Some(state) = free {
+            self.tell_dispatcher(dispatch::Input::Free { task: id, state });
+        }
+    }
+
+    /// The state on which a task of a job with storage may run, if it is its turn.
+    fn turn(&self, task: &Task) -> Option<StateRef> {
+        let before = self.store.before(task);
+        let mut states = before.iter().map(|(number, record)| (*number, record.state()));
+        let ignored = self.plant == Some(Plant::TurnsIgnored);
+        if !ignored && !states.clone().all(|(_, state)| state.is_over()) {
+            return None;
+        }
+        let left = states.find_map(|(number, mut state)| {
+            if self.plant == Some(Plant::FailedWritesKept)
+                && let Some(receipt) = &mut state.receipt
+            {
+                receipt.success = true;
+            }
+            state.leaves(number)
+        });
+        Some(left.unwrap_or_else(StateRef::empty))
     }
 
     pub fn tell_dispatcher(&mut self, input: dispatch::Input) {
@@ -186,7 +214,11 @@ impl World {
                     self.store.announced.insert(task);
                 }
                 dispatch::Effect::Full(_) => self.tally.full += 1,
-                dispatch::Effect::Forget(_) => {}
+                dispatch::Effect::Forget(_) => {
+                    if let Some(next) = self.store.next(task) {
+                        self.after(1, Event::Deliver(Node::Dispatcher, Msg::Submit(next)));
+                    }
+                }
             }
         }
         for input in &mut back {
@@ -256,6 +288,9 @@ impl World {
             && answer.claim.as_ref().is_none_or(|c| c.signature == scenario::sign(keeper, c.digest));
         if !genuine {
             return;
+        }
+        if let Some(state) = &answer.state {
+            self.store.states.insert(state.root(), State::clone(state));
         }
         let key = (observation.task, observation.attempt, keeper);
         let first = *self.answers.entry(key).or_insert(digest);

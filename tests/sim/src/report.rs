@@ -28,6 +28,8 @@ pub struct Tally {
     pub lost: u64,
     pub duplicate: u64,
     pub early: u64,
+    /// Calls whose number came from storage.
+    pub counted: u64,
 }
 
 impl Tally {
@@ -65,6 +67,7 @@ impl Tally {
         self.lost += other.lost;
         self.duplicate += other.duplicate;
         self.early += other.early;
+        self.counted += other.counted;
     }
 }
 

@@ -16,7 +16,7 @@ use argus_machine::{
 use crate::{
     chain::FINAL,
     plant::Plant,
-    scenario::CHAIN,
+    scenario::{self, CHAIN},
     world::{Msg, Node, World},
 };
 
@@ -199,7 +199,7 @@ impl World {
                 block_hash: block.hash,
                 block_time: block.time,
                 keeper,
-                success: true,
+                success: !scenario::call_fails(self.kinds[&record.task.job], id),
                 gas_used: 1,
                 charged: U256::ZERO,
             })];

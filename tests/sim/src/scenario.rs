@@ -8,7 +8,7 @@ use argus_domain::{
     call::{Call, Signature},
     digest::digest_of,
     event::EventFilter,
-    ids::{ChainId, JobId, KeeperId, Serial, TaskNumber},
+    ids::{ChainId, JobId, KeeperId, Serial, TaskId, TaskNumber},
     job::{Action, Agreement, Args, Cursor, Job, Misfire, Mode, Policy, Position, Remarks, Target, Trigger},
     keeper::{KeeperHello, KeeperRecord},
     limits::Limits,
@@ -16,6 +16,7 @@ use argus_domain::{
     rule::{Comparison, Rule, SourceKind, ValueSource},
     run::{HostCall, Transcript},
     schedule::Schedule,
+    state::State,
     task::Task,
     time::Timestamp,
 };
@@ -65,6 +66,8 @@ pub enum Kind {
     Fixed,
     Live,
     Skip,
+    /// Reads a number from its storage, writes the next one, and calls with that.
+    Count,
 }
 
 /// A seed's cast.
@@ -174,6 +177,7 @@ fn jobs(rng: &mut Rng, keepers: u8, threshold: u8) -> Vec<(Job, Kind)> {
         (every(rng.between(25, 40)), Kind::Fixed, Mode::Solo, Agreement::Exact, Misfire::CatchUp),
         (Trigger::Event(filter), Kind::Fixed, quorum, median(), Misfire::RunOnce),
         (Trigger::Condition(rule), Kind::Live, quorum, median(), Misfire::RunOnce),
+        (every(rng.between(12, 24)), Kind::Count, quorum, Agreement::Exact, Misfire::CatchUp),
     ];
     let numbered = (1u64..).zip(list);
     numbered
@@ -188,11 +192,12 @@ fn jobs(rng: &mut Rng, keepers: u8, threshold: u8) -> Vec<(Job, Kind)> {
 fn job(n: u64, trigger: Trigger, kind: Kind, policy: Policy) -> Job {
     let args = match kind {
         Kind::Fixed => Args::Fixed(vec![Value::from("42")]),
-        Kind::Live | Kind::Skip => Args::Computed {
+        Kind::Live | Kind::Skip | Kind::Count => Args::Computed {
             module: ModuleRef { source: Cid("module".to_owned()), language: Language::JavaScript },
             url: String::new(),
             allow_hosts: Vec::new(),
             given: Vec::new(),
+            storage: kind == Kind::Count,
         },
     };
     Job {
@@ -237,13 +242,14 @@ fn base(task: &Task) -> u64 {
     1_000_000 + u64::from(task.number.0) * 10_000
 }
 
-/// A run: its transcript and what it came to.
-pub fn run(kind: Kind, task: &Task, rng: &mut Rng) -> (Transcript, Output) {
+/// A run on a state: its transcript and what it came to.
+pub fn run(kind: Kind, task: &Task, state: Option<&State>, rng: &mut Rng) -> (Transcript, Output) {
     let reply = match kind {
         Kind::Fixed => return (Transcript::default(), Output::Call(call("42"))),
         // Even: an odd one is a guess.
         Kind::Live => (base(task) + 2 * rng.below(NOISE / 2 + 1)).to_string(),
         Kind::Skip => String::new(),
+        Kind::Count => counted(state).to_string(),
     };
     let transcript = transcript(reply);
     let output = replay(kind, &transcript);
@@ -257,6 +263,11 @@ pub fn lie(kind: Kind, task: &Task, keeper: KeeperId) -> (Transcript, Output) {
     let is_guess = task.number.0.is_multiple_of(2);
     match kind {
         Kind::Fixed => (Transcript::default(), Output::Call(call("666"))),
+        Kind::Count => {
+            let transcript = transcript("665".to_owned());
+            let output = replay(kind, &transcript);
+            (transcript, output)
+        }
         Kind::Live if is_guess => {
             let transcript = transcript((base(task) + NOISE / 2).to_string());
             let guess = base(task) + NOISE / 2 + 2 * own + 1;
@@ -289,6 +300,7 @@ pub fn replay(kind: Kind, transcript: &Transcript) -> Output {
     match kind {
         Kind::Fixed => Output::Call(call("42")),
         Kind::Live => Output::Call(call(reply)),
+        Kind::Count => Output::Call(call(&(reply.parse::<u64>().unwrap_or_default() + 1).to_string())),
         Kind::Skip => Output::Skip("not now".to_owned()),
     }
 }
@@ -305,6 +317,30 @@ fn call(argument: &str) -> Call {
     }
 }
 
+/// The number in a state.
+pub fn counted(state: Option<&State>) -> u64 {
+    let text = state.and_then(|state| state.get("n")).and_then(|n| std::str::from_utf8(n).ok());
+    text.and_then(|n| n.parse().ok()).unwrap_or_default()
+}
+
+/// The number that a call makes known.
+pub fn made_known(call: &Call) -> Option<u64> {
+    call.arguments.first().and_then(Value::as_str).and_then(|n| n.parse().ok())
+}
+
+/// The state that goes with a counting script's output: the number that it calls with.
+pub fn state_after(output: &Output) -> Option<State> {
+    let Output::Call(call) = output else { return None };
+    let mut state = State::default();
+    state.set("n", made_known(call)?.to_string().into_bytes().into()).ok()?;
+    Some(state)
+}
+
+/// Whether a task's call fails on the chain: some of those that count do.
+pub fn call_fails(kind: Kind, task: TaskId) -> bool {
+    kind == Kind::Count && task.0[0].is_multiple_of(4)
+}
+
 /// Whether an honest keeper could have come to this call.
 pub fn is_honest(kind: Kind, task: &Task, agreed: &Call) -> bool {
     let value = agreed.arguments.first().and_then(Value::as_str).and_then(|v| v.parse::<u64>().ok());
@@ -313,6 +349,8 @@ pub fn is_honest(kind: Kind, task: &Task, agreed: &Call) -> bool {
         (Kind::Live, Some(value)) => {
             (base(task)..=base(task) + NOISE).contains(&value) && value.is_multiple_of(2)
         }
-        (Kind::Skip, _) | (Kind::Fixed | Kind::Live, None) => false,
+        // That it is the next number, and not only no liar's, is checked when all is over.
+        (Kind::Count, Some(value)) => value < 666,
+        (Kind::Skip, _) | (Kind::Fixed | Kind::Live | Kind::Count, None) => false,
     }
 }

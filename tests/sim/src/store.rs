@@ -7,8 +7,10 @@ use std::{
 };
 
 use argus_domain::{
-    ids::{AttemptNo, JobId, KeeperId, Round, TaskId},
+    B256,
+    ids::{AttemptNo, JobId, KeeperId, Round, TaskId, TaskNumber},
     job::{Cursor, Job, JobRecord},
+    state::State,
     task::{Fact, FactKey, Task, TaskRecord, Verdict},
     time::Timestamp,
 };
@@ -46,6 +48,8 @@ pub struct Store {
     pub tasks: BTreeMap<TaskId, TaskRecord>,
     pub unfinished: BTreeSet<TaskId>,
     pub announced: BTreeSet<TaskId>,
+    /// The archive's states, by root.
+    pub states: BTreeMap<B256, State>,
     /// Where each task's facts are, by key.
     keys: BTreeMap<TaskId, BTreeMap<Key, usize>>,
 }
@@ -118,6 +122,25 @@ impl Store {
             self.unfinished.remove(&id);
         }
         Recorded::New
+    }
+
+    /// The tasks of the same job that were opened before, newest first.
+    pub fn before(&self, task: &Task) -> Vec<(TaskNumber, &TaskRecord)> {
+        let of_job = self.tasks.values().filter(|r| r.task.job == task.job && r.task.number < task.number);
+        let mut found: Vec<_> = of_job.map(|record| (record.task.number, record)).collect();
+        found.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+        found
+    }
+
+    /// The task of a job with storage that was opened after this one.
+    pub fn next(&self, task: TaskId) -> Option<TaskId> {
+        let task = &self.tasks.get(&task)?.task;
+        if !self.versions.get(&task.job)?.has_storage() {
+            return None;
+        }
+        let later = self.tasks.values().map(|record| &record.task);
+        let later = later.filter(|t| t.job == task.job && t.number > task.number);
+        later.min_by_key(|t| t.number).map(|t| t.id)
     }
 
     pub fn holds(&self, fact: &Fact) -> bool {

@@ -22,6 +22,7 @@ fn two_hundred_seeds_break_no_invariant() {
     );
     assert!(summary.total.crashes > 200 && summary.total.reorgs > 200, "too few faults to show anything");
     assert!(summary.total.refuted > 200, "liars guess too seldom");
+    assert!(summary.total.counted > 200, "storage is written too seldom");
 }
 
 #[test]

@@ -153,6 +153,7 @@ mod tests {
             memory_bytes: 0,
             host_calls: 5,
             transcript: Transcript { calls },
+            state: None,
         };
         let costs = costs(&report);
         let seen: Vec<_> = costs.iter().map(|c| (c.fuel_since, c.ok, c.host(), c.http, c.evm)).collect();

@@ -109,27 +109,66 @@ fn a_safe_call_gets_its_owner_and_no_other_safe() {
     check("f(address,uint256)", &lower, true, Ok(2));
 }
 
+/// What a run of a job without storage comes to.
+fn output(job: &Job, end: RunEnd) -> Option<Output> {
+    outcome_of_run(job, end, None, None).map(|outcome| outcome.output)
+}
+
 #[test]
 fn runs_end_in_outputs() {
     let job = job("set(uint256)", vec![], false);
     let failed = |kind| RunEnd::Failed(RunFailure { kind, message: "boom".to_owned() });
-    assert!(matches!(output_of_run(&job, RunEnd::Value(json!([5]))), Some(Output::Call(_))));
+    assert!(matches!(output(&job, RunEnd::Value(json!([5]))), Some(Output::Call(_))));
     assert!(
-        matches!(output_of_run(&job, RunEnd::Value(json!([1.5]))), Some(Output::Fail(m)) if m.contains("arguments[0]"))
+        matches!(output(&job, RunEnd::Value(json!([1.5]))), Some(Output::Fail(m)) if m.contains("arguments[0]"))
     );
-    assert!(
-        matches!(output_of_run(&job, RunEnd::Value(json!({}))), Some(Output::Fail(m)) if m.contains("array"))
-    );
-    assert_eq!(output_of_run(&job, RunEnd::Skipped("x".to_owned())), Some(Output::Skip("x".to_owned())));
-    assert_eq!(output_of_run(&job, failed(FailureKind::Limit)), Some(Output::Fail("boom".to_owned())));
-    assert_eq!(output_of_run(&job, failed(FailureKind::Inconclusive)), None);
+    assert!(matches!(output(&job, RunEnd::Value(json!({}))), Some(Output::Fail(m)) if m.contains("array")));
+    assert_eq!(output(&job, RunEnd::Skipped("x".to_owned())), Some(Output::Skip("x".to_owned())));
+    assert_eq!(output(&job, failed(FailureKind::Limit)), Some(Output::Fail("boom".to_owned())));
+    assert_eq!(output(&job, failed(FailureKind::Inconclusive)), None);
     let chooser = Job { action: Action::Script { chain: ChainId(5) }, ..job };
     let answer = json!({"shouldExecute": true, "targetContract": OWNER, "calldata": "0x"});
     assert!(
-        matches!(output_of_run(&chooser, RunEnd::Value(answer)), Some(Output::Call(c)) if c.chain == ChainId(5))
+        matches!(output(&chooser, RunEnd::Value(answer)), Some(Output::Call(c)) if c.chain == ChainId(5))
     );
     let answer = json!({"shouldExecute": false});
-    assert!(matches!(output_of_run(&chooser, RunEnd::Value(answer)), Some(Output::Skip(_))));
+    assert!(matches!(output(&chooser, RunEnd::Value(answer)), Some(Output::Skip(_))));
+}
+
+#[test]
+fn only_a_call_moves_the_state() {
+    let state = |entries: &[(&str, &str)]| {
+        let mut state = State::default();
+        for (key, value) in entries {
+            state.set(key, value.to_string().into_bytes().into()).expect("room");
+        }
+        Arc::new(state)
+    };
+    let (before, after) = (state(&[("n", "1")]), state(&[("n", "2")]));
+    let check = |job: &Job, end: RunEnd, expect: &Arc<State>| {
+        let outcome =
+            outcome_of_run(job, end.clone(), Some(&before), Some(after.clone())).expect("conclusive");
+        assert_eq!(outcome.state.as_ref(), Some(expect), "{end:?}");
+        outcome.output
+    };
+    let fixed = job("set(uint256)", vec![], false);
+    check(&fixed, RunEnd::Value(json!([5])), &after);
+    check(&fixed, RunEnd::Value(json!([1.5])), &before);
+    check(&fixed, RunEnd::Skipped("not now".to_owned()), &before);
+    let boom = RunFailure { kind: FailureKind::Script, message: "boom".to_owned() };
+    check(&fixed, RunEnd::Failed(boom), &before);
+    let chooser = Job { action: Action::Script { chain: ChainId(5) }, ..fixed };
+    let answer = |go: bool, updates: Value| {
+        let call = json!({"shouldExecute": go, "targetContract": OWNER, "calldata": "0x", "storageUpdates": updates});
+        RunEnd::Value(call)
+    };
+    // What an answer wants remembered comes after the script's own writes, and as text.
+    check(&chooser, answer(true, json!({"n": "3", "m": 4})), &state(&[("n", "3"), ("m", "4")]));
+    check(&chooser, answer(false, json!({"n": "3"})), &before);
+    let too_much = check(&chooser, answer(true, json!({"": "3"})), &before);
+    assert!(matches!(too_much, Output::Fail(m) if m.contains("1 to 256 bytes")));
+    let none = outcome_of_run(&chooser, answer(true, json!({"n": "3"})), None, None).expect("conclusive");
+    assert!(matches!(none.output, Output::Fail(m) if m.contains(NOT_GRANTED)));
 }
 
 proptest! {

@@ -35,10 +35,11 @@ fn attempt(keepers: u8, threshold: u8, agreement: Agreement) -> Attempt {
         gas_limit: 0,
         trace: TraceId(0),
         priority: Priority::OnTime,
+        state: None,
     }
 }
 
-fn observation(n: u8, output: Output) -> Arc<Observation> {
+fn observation(n: u8, output: Output, state: Option<B256>) -> Arc<Observation> {
     Arc::new(Observation {
         task: TaskId(B256::ZERO),
         attempt: AttemptNo(1),
@@ -49,11 +50,13 @@ fn observation(n: u8, output: Output) -> Arc<Observation> {
         transcript_root: B256::ZERO,
         fuel: 0,
         output,
+        state,
         seal: Seal::alone(Signature([0; 65])),
     })
 }
 
-/// `[1, 2]` is a call, `"..."` a skip, `{"fail": "..."}` a failure, `null` silence.
+/// `[1, 2]` is a call, `{"call": [1, 2], "state": 3}` one with a state, `"..."` a skip, `{"fail": "..."}` a failure,
+/// `null` silence.
 fn output(text: &Value) -> Option<Output> {
     match text {
         Value::Array(arguments) => Some(Output::Call(Call {
@@ -64,9 +67,14 @@ fn output(text: &Value) -> Option<Output> {
             arguments: arguments.clone(),
         })),
         Value::String(reason) => Some(Output::Skip(reason.clone())),
+        Value::Object(object) if object.contains_key("call") => output(&object["call"]),
         Value::Object(object) => Some(Output::Fail(object["fail"].as_str().expect("message").to_owned())),
         Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }
+}
+
+fn state(text: &Value) -> Option<B256> {
+    text.get("state").map(|state| keccak256(state.to_string()))
 }
 
 fn check(of: (u8, u8), agreement: &str, answers: Value, waiting: usize, expect: &str) {
@@ -91,7 +99,7 @@ fn check_refuted(
     let answers = answers.as_array().expect("answers").clone();
     let seen: BTreeMap<_, _> = (1u8..)
         .zip(&answers)
-        .filter_map(|(n, text)| Some((keeper(n), observation(n, output(text)?))))
+        .filter_map(|(n, text)| Some((keeper(n), observation(n, output(text)?, state(text)))))
         .collect();
     let number = |k: &KeeperId| (1..=keepers).find(|n| keeper(*n) == *k).expect("one of the attempt");
     let liars: BTreeSet<_> = refuted.iter().map(|n| keeper(*n)).collect();
@@ -135,6 +143,21 @@ fn two_of_three() {
     c("exact", json!([{ "fail": "a" }, { "fail": "b" }, null]), 1, "waiting");
     c("exact", json!([{ "fail": "a" }, { "fail": "b" }, null]), 0, "failed a");
     c("exact", json!([{ "fail": "a" }, "later", ["1"]]), 0, "disagreed");
+}
+
+#[test]
+fn equal_calls_with_other_states_are_not_equal() {
+    let c = |rule: &str, answers: Value, expect: &str| check((3, 2), rule, answers, 0, expect);
+    let came = |call: u32, state: u32| json!({ "call": [call.to_string()], "state": state });
+    c("exact", json!([came(1, 1), came(1, 2), came(1, 1)]), "equal [1, 3]");
+    c("exact", json!([came(1, 1), came(1, 2), null]), "disagreed");
+    // A live value that is remembered, too: the run in the middle, with its state.
+    c("0.01", json!([came(3, 3), came(1, 1), came(2, 2)]), "Median 3");
+    c("0.01", json!([came(1, 1), came(1, 2), came(1, 3)]), "Median 2");
+    // Whose arguments are not known has no middle.
+    let chosen = |state: u32| json!({ "call": [], "state": state });
+    c("0.01", json!([chosen(1), chosen(2), chosen(3)]), "disagreed");
+    c("0.01", json!([chosen(1), chosen(2), chosen(2)]), "equal [2, 3]");
 }
 
 #[test]
@@ -206,7 +229,7 @@ fn a_keeper_checks_the_choice_with_what_it_found_refuted() {
     let attempt = attempt(3, 2, Agreement::Median { tolerance: Decimal::zero() });
     let seen: Vec<_> = (1u8..)
         .zip([json!(["10"]), json!(["12"]), json!(["11"])])
-        .filter_map(|(n, text)| Some(observation(n, output(&text)?)))
+        .filter_map(|(n, text)| Some(observation(n, output(&text)?, state(&text))))
         .collect();
     let chosen = |refuted: &[u8]| {
         let refuted = refuted.iter().map(|n| keeper(*n)).collect();
@@ -234,7 +257,7 @@ fn no_liar_below_the_threshold_moves_the_median_out_of_the_honest_range() {
         let attempt = attempt(5, 3, Agreement::Median { tolerance: Decimal::zero() });
         let seen: BTreeMap<_, _> = (1u8..)
             .zip(&answers)
-            .filter_map(|(n, (text, _))| Some((keeper(n), observation(n, output(text)?))))
+            .filter_map(|(n, (text, _))| Some((keeper(n), observation(n, output(text)?, None))))
             .collect();
         let bad = (1u8..).zip(&answers).filter(|(_, (_, bad))| *bad).map(|(n, _)| keeper(n));
         let bad: BTreeSet<_> = bad.collect();

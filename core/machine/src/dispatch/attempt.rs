@@ -14,6 +14,7 @@ use argus_domain::{
     keeper::LiveKeeper,
     limits::Limits,
     module::EngineId,
+    state::StateRef,
     task::Task,
     time::Timestamp,
 };
@@ -29,13 +30,13 @@ pub(super) struct World<'a> {
 }
 
 impl World<'_> {
-    /// The attempt after these earlier ones; `Err`: why there can be none now.
+    /// The attempt after these earlier ones, on this state; `Err`: why there can be none now.
     pub fn attempt(
         &self,
         now: Timestamp,
         job: &Job,
         task: &Task,
-        earlier: &[Arc<Attempt>],
+        (earlier, state): (&[Arc<Attempt>], Option<StateRef>),
     ) -> Result<Attempt, String> {
         let chain = job.target_chain();
         if !self.heads.contains_key(&chain) {
@@ -75,6 +76,7 @@ impl World<'_> {
             gas_limit: job.policy.gas_limit,
             trace: trace(task),
             priority: priority(self.config, task),
+            state,
         })
     }
 

@@ -7,6 +7,7 @@ use argus_domain::{
     attempt::{Assignment, Attempt},
     ids::{AttemptNo, KeeperId, TaskId},
     job::{Job, Mode},
+    state::StateRef,
     status::TaskState,
     task::{Agreed, Fact, Handoff, Settlement, Task, Verdict},
     time::Timestamp,
@@ -29,8 +30,10 @@ pub(super) struct Flight {
     pub task: Arc<Task>,
     pub job: Arc<Job>,
     pub gone: Option<String>,
-    /// First seen in this life of the process.
+    /// First seen in this life of the process, or set free in it.
     pub seen_at: Timestamp,
+    /// The state that a job with storage is in; `None` until it is told.
+    pub start: Option<StateRef>,
     /// Without observations and claims, which decide nothing here.
     facts: Vec<Fact>,
     pub state: TaskState,
@@ -64,6 +67,7 @@ impl Flight {
             job,
             gone: None,
             seen_at: now,
+            start: None,
             facts: Vec::new(),
             state: TaskState::default(),
             over: BTreeMap::new(),
@@ -143,6 +147,19 @@ impl Flight {
         self.gone.as_deref().or_else(|| self.state.trigger_lost.then_some("its trigger's log is gone"))
     }
 
+    /// Sets a task of a job with storage free to begin, and its time to do so begins now.
+    pub fn free(&mut self, now: Timestamp, state: StateRef) {
+        if self.job.has_storage() && self.start.is_none() {
+            self.start = Some(state);
+            self.seen_at = now;
+        }
+    }
+
+    /// Whether tasks before it may still change the state that it would run on.
+    fn is_held(&self) -> bool {
+        self.job.has_storage() && self.start.is_none()
+    }
+
     /// The last instant at which an attempt may begin.
     pub fn give_up_at(&self, config: &Config) -> Timestamp {
         (self.task.opened_at + config.budget).max(self.seen_at + config.grace)
@@ -183,6 +200,9 @@ impl Flight {
         if let Some(why) = self.void() {
             let why = why.to_owned();
             self.settle(now, Verdict::Withdrawn(why), out);
+            return Stand::Until(None);
+        }
+        if self.is_held() {
             return Stand::Until(None);
         }
         let Some(last) = self.state.attempts.last() else { return self.next(now, config, out) };

@@ -258,7 +258,7 @@ impl Dispatcher {
             let id = turn.2;
             let Some(flight) = self.flights.get_mut(&id) else { continue };
             let world = World { config: &self.config, heads: &self.heads, keepers: &self.keepers };
-            match world.attempt(now, &flight.job, &flight.task, &flight.state.attempts) {
+            match world.attempt(now, &flight.job, &flight.task, (&flight.state.attempts, flight.start)) {
                 Ok(attempt) => {
                     flight.begin(now, attempt, out);
                     self.advance(now, id, out);
@@ -307,6 +307,12 @@ impl Machine for Dispatcher {
         self.notice_clock(now, out);
         match input {
             Input::Submit { record, job, gone } => self.submit(now, *record, job, gone, out),
+            Input::Free { task, state } => {
+                if let Some(flight) = self.flights.get_mut(&task) {
+                    flight.free(now, state);
+                    self.advance(now, task, out);
+                }
+            }
             Input::Heads(heads) => {
                 self.heads.extend(heads);
                 self.unblock();

@@ -9,6 +9,7 @@ use argus_domain::{
     job::{Action, Agreement, Args, Misfire, Mode, Policy, Remarks, Target, Trigger},
     keeper::KeeperHello,
     limits::Limits,
+    module::{Cid, Language, ModuleRef},
     schedule::Schedule,
     task::{Agreed, AgreedHow, TriggerFact, Verdict},
     time::Timestamp,
@@ -160,6 +161,7 @@ impl Story {
             gas_limit: attempt.gas_limit,
             performers: attempt.keepers.clone(),
             transcript_root: None,
+            state: None,
         }))
     }
 }
@@ -282,4 +284,46 @@ fn a_performer_that_has_left_is_not_waited_for() {
     s.hear(Input::Performed(PerformEvent::Broadcast { task, keeper: performer, transaction }));
     s.hear(Input::Keepers(others(performer)));
     assert!(s.tick(6).is_empty(), "its transaction is on its way");
+}
+
+/// The same job with a script that has storage.
+fn remembering() -> Job {
+    let module = ModuleRef { source: Cid("script".to_owned()), language: Language::JavaScript };
+    let (url, allow_hosts, given) = (String::new(), Vec::new(), Vec::new());
+    Job { args: Args::Computed { module, url, allow_hosts, given, storage: true }, ..job() }
+}
+
+#[test]
+fn a_task_with_storage_waits_for_its_turn_and_runs_on_its_state() {
+    let mut s = Story::new();
+    s.ready();
+    let record = record(Vec::new());
+    let task = record.task.id;
+    let submit = Input::Submit { record, job: Arc::new(remembering()), gone: None };
+    assert!(s.hear(submit.clone()).is_empty(), "others may still write");
+    // Its time to begin does not pass while it waits.
+    assert!(s.tick(100_000).is_empty());
+    assert!(s.hear(submit).is_empty());
+    let state = StateRef { root: B256::repeat_byte(5), version: TaskNumber(4) };
+    assert_eq!(s.hear(Input::Free { task, state }), ["record attempted/1", "begin 1"]);
+    let started = |s: &Story| match s.facts.last() {
+        Some(Fact::Attempted(attempt)) => attempt.state,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(started(&s), Some(state));
+    // Another word about it changes nothing: the next attempt runs on the same state.
+    let other = StateRef { root: B256::repeat_byte(6), version: TaskNumber(5) };
+    s.hear(Input::Free { task, state: other });
+    s.ended(1, AttemptOutcome::Short("too few".to_owned()));
+    s.tick(100_001);
+    assert_eq!(s.facts.len(), 2);
+    assert_eq!(started(&s), Some(state));
+}
+
+#[test]
+fn a_task_with_storage_whose_job_is_deleted_waits_no_longer() {
+    let mut s = Story::new();
+    let (record, gone) = (record(Vec::new()), Some("its job was deleted".to_owned()));
+    let said = s.hear(Input::Submit { record, job: Arc::new(remembering()), gone });
+    assert_eq!(said, ["record settled", "announce", "record announced", "forget"]);
 }

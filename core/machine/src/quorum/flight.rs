@@ -254,6 +254,9 @@ impl Flight {
                 return Some(Misbehaviour::WrongTranscript);
             }
         }
+        if !holds_state(attempt, &answer) {
+            return Some(Misbehaviour::WrongState);
+        }
         match (&observation.output, &answer.claim) {
             (Output::Call(call), Some(claim)) if attempt.mode != Mode::Solo => {
                 let ours = (claim.task, claim.attempt, claim.round, claim.keeper)
@@ -378,7 +381,8 @@ impl Flight {
             Mode::Quorum { .. } => AgreedHow::Equal,
             Mode::Solo => AgreedHow::Solo,
         };
-        self.agree(call.clone(), (Round(1), how), signatures, first.transcript_root);
+        let first = Arc::clone(first);
+        self.agree(call.clone(), (Round(1), how), signatures, &first);
     }
 
     fn begin_second(&mut self, config: &Config, chosen: KeeperId, how: AgreedHow, out: &mut Vec<Effect>) {
@@ -410,9 +414,11 @@ impl Flight {
     fn second_round(&mut self, now: Timestamp, out: &mut Vec<Effect>) -> bool {
         let Some(second) = self.second() else { return false };
         let chosen = second.round.chosen;
-        // The chosen keeper signed its own call in the first round, and whoever came to the same call did so too.
+        // The chosen keeper signed its own call in the first round, and whoever came to the same call and the same
+        // state did so too.
+        let state = self.observations.get(&chosen).and_then(|o| o.state);
         let same = self.observations.values().filter(|o| match &o.output {
-            Output::Call(call) => same_call(call, &second.call),
+            Output::Call(call) => same_call(call, &second.call) && o.state == state,
             Output::Skip(_) | Output::Fail(_) => false,
         });
         let first = same.filter_map(|o| self.claims.get(&(Round(1), o.keeper)));
@@ -421,9 +427,10 @@ impl Flight {
             first.chain(later).map(|c| (c.keeper, c.signature)).collect();
         let needed = threshold(self.attempt().mode);
         if signatures.len() >= needed {
-            let root = self.observations.get(&chosen).map(|o| o.transcript_root).unwrap_or_default();
             let (call, how) = (second.call.clone(), second.how);
-            self.agree(call, (Round(2), how), signatures, root);
+            if let Some(taken) = self.observations.get(&chosen).cloned() {
+                self.agree(call, (Round(2), how), signatures, &taken);
+            }
             return false;
         }
         let against = second.refuted_by.len();
@@ -447,7 +454,7 @@ impl Flight {
         call: Call,
         (round, how): (Round, AgreedHow),
         signatures: BTreeMap<KeeperId, Signature>,
-        root: B256,
+        taken: &Observation,
     ) {
         let attempt = self.attempt();
         let ran = matches!(self.assignment.job.args, Args::Computed { .. });
@@ -461,7 +468,8 @@ impl Flight {
             fee_cap: attempt.fee_cap,
             gas_limit: attempt.gas_limit,
             performers: attempt.keepers.clone(),
-            transcript_root: ran.then_some(root),
+            transcript_root: ran.then_some(taken.transcript_root),
+            state: taken.state,
         };
         debug_assert!(
             invariant::quorum_distinct(&agreed, attempt.mode, &attempt.keepers),
@@ -470,4 +478,17 @@ impl Flight {
         );
         self.outcome = Some(AttemptOutcome::Agreed(Arc::new(agreed)));
     }
+}
+
+/// Whether an answer has a state exactly where its attempt has one, the same where no call is made, and brings along
+/// one that it changed.
+fn holds_state(attempt: &Attempt, answer: &Answer) -> bool {
+    let observed = answer.observation.state;
+    let before = attempt.state.map(|state| state.root);
+    if observed == before {
+        return answer.state.is_none();
+    }
+    let makes_call = matches!(answer.observation.output, Output::Call(_));
+    let brought = answer.state.as_ref().map(|state| state.root());
+    before.is_some() && makes_call && observed.is_some() && brought == observed
 }

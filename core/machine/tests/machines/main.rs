@@ -33,6 +33,7 @@ fn job() -> Job {
             url: String::new(),
             allow_hosts: Vec::new(),
             given: Vec::new(),
+            storage: false,
         },
         action: Action::Call(Target {
             chain: CHAIN,

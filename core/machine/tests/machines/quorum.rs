@@ -12,6 +12,7 @@ use argus_domain::{
     module::EngineId,
     run::Transcript,
     seal::Seal,
+    state::{State, StateRef},
     task::{Fact, Task, TriggerFact},
     time::Timestamp,
 };
@@ -85,6 +86,7 @@ impl Story {
             gas_limit: 1,
             trace: TraceId(0),
             priority: Priority::OnTime,
+            state: None,
         };
         let machine = Aggregator::new(Config::default());
         Self { machine, job: Arc::new(job), task: Arc::new(task), attempt, now: secs(0) }
@@ -139,6 +141,7 @@ impl Story {
             transcript_root: Transcript::default().root(),
             fuel: 1,
             output,
+            state: None,
             seal: Seal::alone(Signature([n; 65])),
         }
     }
@@ -149,6 +152,7 @@ impl Story {
             claim: Some(self.claim(n, 1, value)),
             transcript: Transcript::default(),
             log: String::new(),
+            state: None,
         }
     }
 
@@ -552,4 +556,51 @@ fn one_that_is_trusted_is_asked_alone() {
     let asked = ["1 to sign the run of 2 of [2]", "3 to sign the run of 2 of [2]"];
     assert_eq!(s.says(2, 5)[2..], asked);
     assert_eq!(s.signs(3, 5), ["claimed 3 in round 2", "agreed 5 Performer by [2, 3]"]);
+}
+
+/// An answer of keeper `n` with this value, that observed one state and brings along another.
+fn with_state(s: &Story, n: u8, value: u64, observed: Option<B256>, brought: Option<&State>) -> Answer {
+    let observation = Observation { state: observed, ..s.observation(n, Output::Call(call(value))) };
+    let state = brought.map(|state| Arc::new(state.clone()));
+    Answer { observation: observation.into(), state, ..s.answer(n, value) }
+}
+
+#[test]
+fn a_quorum_is_of_those_who_came_to_the_same_state() {
+    let states: Vec<State> = (0..3u8)
+        .map(|n| {
+            let mut state = State::default();
+            state.set("n", vec![n].into()).expect("room");
+            state
+        })
+        .collect();
+    let root = |n: usize| Some(states[n].root());
+    let mut s = Story::new(3, 2, Agreement::Exact);
+    s.attempt.state = Some(StateRef { root: states[0].root(), version: TaskNumber(1) });
+    s.begin();
+    let says = |s: &mut Story, answer: Answer| s.hear(Input::Answer(Box::new(answer)));
+    // None where there is one, one that was not brought, and one that is not what was observed.
+    for (observed, brought) in
+        [(None, None), (root(1), None), (root(1), Some(&states[2])), (root(0), Some(&states[0]))]
+    {
+        let answer = with_state(&s, 1, 5, observed, brought);
+        assert_eq!(says(&mut s, answer), ["1 broke WrongState"], "{observed:?}");
+    }
+    // A failure that writes.
+    let failure = Observation { state: root(1), ..s.observation(1, Output::Fail("boom".to_owned())) };
+    let state = Some(Arc::new(states[1].clone()));
+    let answer = Answer { observation: failure.into(), claim: None, state, ..s.answer(1, 5) };
+    assert_eq!(says(&mut s, answer), ["1 broke WrongState"]);
+    let answer = with_state(&s, 1, 5, root(1), Some(&states[1]));
+    assert_eq!(says(&mut s, answer), ["observed 1", "claimed 1 in round 1"]);
+    let answer = with_state(&s, 2, 5, root(2), Some(&states[2]));
+    assert_eq!(says(&mut s, answer), ["observed 2", "claimed 2 in round 1"], "the same call is not enough");
+    let answer = with_state(&s, 3, 5, root(1), Some(&states[1]));
+    let said = says(&mut s, answer);
+    assert_eq!(said.last().map(String::as_str), Some("agreed 5 Equal by [1, 3]"));
+    // Where the job has no storage a state is out of place.
+    let mut s = Story::new(3, 2, Agreement::Exact);
+    s.begin();
+    let answer = with_state(&s, 1, 5, root(1), Some(&states[1]));
+    assert_eq!(says(&mut s, answer), ["1 broke WrongState"]);
 }
