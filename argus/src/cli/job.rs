@@ -42,6 +42,15 @@ pub enum JobCommand {
         #[command(flatten)]
         server: Server,
     },
+    /// Show what a job's script remembers
+    Storage {
+        /// The job's id
+        #[arg(value_name = "JOB_ID")]
+        id: String,
+        /// Where
+        #[command(flatten)]
+        server: Server,
+    },
     /// Delete a job: it opens no further task
     Delete {
         /// The job's id
@@ -59,6 +68,7 @@ pub async fn run(command: JobCommand, as_json: bool) -> anyhow::Result<()> {
         JobCommand::Create { file, server } => create(&file, &server, as_json).await,
         JobCommand::List { user, server } => list(user.as_deref(), &server, as_json).await,
         JobCommand::Show { id, server } => show_job(&id, &server, as_json).await,
+        JobCommand::Storage { id, server } => show_storage(&id, &server, as_json).await,
         JobCommand::Delete { id, server } => {
             let reply = server.put(&format!("/jobs/delete/{id}"), &json!({})).await?;
             if as_json {
@@ -158,5 +168,20 @@ async fn show_job(id: &str, server: &Server, as_json: bool) -> anyhow::Result<()
             .collect()
     });
     show::line(show::table(&["task", "n", "status", "due", "transaction", "error"], rows));
+    Ok(())
+}
+
+async fn show_storage(id: &str, server: &Server, as_json: bool) -> anyhow::Result<()> {
+    let reply = server.get(&format!("/jobs/{id}/storage")).await?;
+    if as_json {
+        show::json(&reply);
+        return Ok(());
+    }
+    let rows = reply["entries"].as_array().into_iter().flatten().map(|entry| {
+        let value = if entry["text"].is_null() { "value" } else { "text" };
+        vec![show::field(entry, "key"), show::field(entry, value)]
+    });
+    show::line(show::table(&["key", "value"], rows));
+    show::line(format!("version {}, root {}", show::field(&reply, "version"), show::field(&reply, "root")));
     Ok(())
 }
