@@ -277,6 +277,13 @@ async fn lists_are_newest_first_in_pages<S: JobStore + TaskStore>(store: &S) {
     assert_eq!(list(TaskQuery::Job(jobs[0].id), None, 9).await, [(1, 2), (1, 1)]);
     assert_eq!(list(TaskQuery::Job(jobs[0].id), id(1, 2), 9).await, [(1, 1)]);
     assert_eq!(list(TaskQuery::Job(job(8).id), None, 9).await, []);
+    // Opened with a clock that was set back: still the job's newest one.
+    let record = store.job(jobs[0].id).await.expect("job").expect("record");
+    let (mut task, cursor) = next_task(&record);
+    task.opened_at = at(1);
+    store.open(vec![(task, cursor)]).await.expect("open");
+    assert_eq!(list(TaskQuery::Job(jobs[0].id), None, 2).await, [(1, 3), (1, 2)]);
+    assert_eq!(list(TaskQuery::Job(jobs[0].id), id(1, 3), 9).await, [(1, 2), (1, 1)]);
 }
 
 async fn of_many_verdicts_one_wins<S: JobStore + TaskStore>(store: &S) {
