@@ -142,8 +142,9 @@ pub enum TaskQuery {
     Recent,
 }
 
-/// Tasks read at a time by [`TaskStore::state`]: nearly always the first one is enough.
-const STATE_PAGE: u32 = 4;
+/// Tasks read at a time by [`TaskStore::state`], at first and at most: nearly always the newest one is enough, and a job
+/// that has storage only since its last change has many that say nothing.
+const STATE_PAGES: (u32, u32) = (2, 512);
 
 /// Tasks and their facts: append-only.
 #[async_trait]
@@ -181,8 +182,9 @@ pub trait TaskStore: Send + Sync {
     /// those before it had left.
     async fn state(&self, job: JobId, mut before: Option<u64>) -> Result<JobState, StoreError> {
         let mut is_settled = true;
+        let mut limit = STATE_PAGES.0;
         loop {
-            let page = self.list(TaskQuery::Job(job), before, STATE_PAGE).await?;
+            let page = self.list(TaskQuery::Job(job), before, limit).await?;
             for record in &page {
                 let state = record.state();
                 is_settled &= state.is_over();
@@ -191,9 +193,10 @@ pub trait TaskStore: Send + Sync {
                 }
             }
             match page.last() {
-                Some(last) if page.len() >= STATE_PAGE as usize => before = Some(last.task.public_id()),
+                Some(last) if page.len() >= limit as usize => before = Some(last.task.public_id()),
                 Some(_) | None => return Ok(JobState { at: StateRef::empty(), is_settled }),
             }
+            limit = (limit * 4).min(STATE_PAGES.1);
         }
     }
 }
