@@ -4,31 +4,78 @@ use std::collections::BTreeSet;
 
 use argus_domain::{
     limits::{Limits, MODULE_BYTES_MAX, WASI_COMMAND_BYTES_MAX},
-    module::{Refusal, Shape},
+    module::{Language, Refusal, Shape},
 };
-use wasmparser::{Encoding, ExternalKind, Parser, Payload, TypeRef, Validator, WasmFeatures};
+use wasmparser::{
+    BinaryReaderError, ComponentTypeRef, Encoding, ExternalKind, Instance, Parser, Payload, TypeBounds,
+    TypeRef, Validator, WasmFeatures,
+};
 
-use crate::{command, engine, prebuilt::JS_ENGINE_PREFIX, reactor, text};
+use crate::{command, component, component_wasi, engine, prebuilt::JS_ENGINE_PREFIX, reactor, text};
 
+/// How every module and component begins.
+const MAGIC: &[u8] = b"\0asm";
 /// Longest part of a guest's name that is shown.
 const NAME_SHOWN: usize = 80;
 /// Imports named in a report; a hostile module can have thousands.
 const IMPORTS_SHOWN: usize = 20;
 const PAGE_BYTES: u64 = 65536;
 /// Functions of a module: the compiler holds about 4 KB for each, whatever its size. Go programs have 25,000.
-const FUNCTIONS_MAX: u32 = 100_000;
+const FUNCTIONS_MAX: u64 = 100_000;
+/// Components inside a component, and how often they are instantiated: toolchains make one per exported interface. An
+/// instance of an instance multiplies, and the compiler lays all of them out.
+const COMPONENTS_MAX: u32 = 16;
+/// Depth of components, the outermost being 1.
+const COMPONENT_DEPTH_MAX: u32 = 2;
 
 /// What the bytes hold, as far as admission asks.
 #[derive(Default)]
 struct Found {
+    is_component: bool,
+    /// Of the module or component itself, not of what lies inside.
     exports: BTreeSet<String>,
+    /// Module and name; of a component, the interface and nothing.
     imports: Vec<(String, String)>,
+    imported_memory_or_table: bool,
+    /// Of the module, or of all core modules inside a component.
     memory_pages: Vec<u64>,
     table_elements: u64,
+    /// Tables of the core module that has the most.
     tables: u32,
-    functions: u32,
-    imported_memory_or_table: bool,
-    component: bool,
+    functions: u64,
+    /// Instances of core modules that the outermost component makes.
+    instances: u32,
+    /// Components inside the component, how deep they lie, how many instances of them there are, and how many core
+    /// modules are in them.
+    components: u32,
+    component_depth: u32,
+    component_instances: u32,
+    inner_modules: u32,
+}
+
+/// Whether the bytes may be in the language that they are handed in as.
+///
+/// # Errors
+/// A [`Refusal`] for a module that is handed in as source text.
+pub(crate) fn check_language(source: &[u8], language: Language) -> Result<(), Refusal> {
+    if language != Language::Wasm && source.starts_with(MAGIC) {
+        return Err(refusal(&format!(
+            "these bytes are a WebAssembly module, and their language is given as {language}: give wasm"
+        )));
+    }
+    Ok(())
+}
+
+/// Whether text is WebAssembly's: what follows spaces and comments is a parenthesis.
+pub(crate) fn is_wat(text: &str) -> bool {
+    let mut rest = text.trim_start();
+    loop {
+        rest = match (rest.strip_prefix(";;"), rest.strip_prefix("(;")) {
+            (Some(comment), _) => comment.split_once('\n').map_or("", |(_, rest)| rest).trim_start(),
+            (_, Some(comment)) => comment.split_once(";)").map_or("", |(_, rest)| rest).trim_start(),
+            _ => return rest.starts_with('('),
+        };
+    }
 }
 
 /// The shape of a user's module.
@@ -36,7 +83,7 @@ struct Found {
 /// # Errors
 /// A [`Refusal`] with every reason: size, imports by name, minima, features, missing or ambiguous entry points.
 pub(crate) fn admit(wasm: &[u8]) -> Result<Shape, Refusal> {
-    if !wasm.starts_with(b"\0asm") {
+    if !wasm.starts_with(MAGIC) {
         return Err(refusal(
             "these bytes are no WebAssembly module: give a .wasm binary or .wat text, or name the source's language",
         ));
@@ -46,20 +93,14 @@ pub(crate) fn admit(wasm: &[u8]) -> Result<Shape, Refusal> {
         Ok(found) => found,
         Err(reason) => return Err(refusal(&format!("the module is malformed: {reason}"))),
     };
-    if found.component {
-        return Err(refusal(
-            "components are not run yet: give a core module that exports memory, abi_alloc and run, or a WASI preview 1 command",
-        ));
-    }
-    if let Err(error) = Validator::new_with_features(parser_features()).validate_all(wasm) {
-        reasons.push(format!(
-            "not valid with the accepted features (MVP, sign extension, saturating conversion, bulk memory, multi-value, \
-             mutable globals, funcref, extended const, tail calls, SIMD): {}",
-            text::shown(&error.to_string(), 300)
-        ));
-    }
-    let shape = shape(&found, &mut reasons);
+    let shape = if found.is_component {
+        check_component(&found, &mut reasons);
+        Shape::Component
+    } else {
+        shape(&found, &mut reasons)
+    };
     check_size(wasm.len() as u64, shape, &mut reasons);
+    check_features(wasm, &mut reasons);
     check_imports(&found, shape, &mut reasons);
     check_minima(&found, &mut reasons);
     if reasons.is_empty() { Ok(shape) } else { Err(Refusal { reasons }) }
@@ -69,51 +110,172 @@ fn refusal(reason: &str) -> Refusal {
     Refusal { reasons: vec![reason.to_owned()] }
 }
 
-/// The same features as the engine's, in the validator's own type.
-fn parser_features() -> WasmFeatures {
-    WasmFeatures::from_bits_truncate(engine::features().bits())
+fn read(wasm: &[u8]) -> Result<Found, BinaryReaderError> {
+    let mut found = Found::default();
+    // What encloses the part that is being read, the part itself included.
+    let mut enclosing = Vec::new();
+    for payload in Parser::new(0).parse_all(wasm) {
+        let payload = payload?;
+        match &payload {
+            Payload::Version { encoding, .. } => {
+                enclosing.push(*encoding);
+                let depth = enclosing.iter().filter(|e| **e == Encoding::Component).count();
+                let depth = u32::try_from(depth).unwrap_or(u32::MAX);
+                match encoding {
+                    Encoding::Component if depth == 1 => found.is_component = true,
+                    Encoding::Component => found.components += 1,
+                    Encoding::Module if depth > 1 => found.inner_modules += 1,
+                    Encoding::Module => {}
+                }
+                found.component_depth = found.component_depth.max(depth);
+            }
+            Payload::End(_) => {
+                enclosing.pop();
+            }
+            _ => found.take(payload, enclosing.len() == 1)?,
+        }
+    }
+    Ok(found)
 }
 
-fn read(wasm: &[u8]) -> Result<Found, wasmparser::BinaryReaderError> {
-    let mut found = Found::default();
-    for payload in Parser::new(0).parse_all(wasm) {
-        match payload? {
-            Payload::Version { encoding: Encoding::Component, .. } => {
-                found.component = true;
-                return Ok(found);
-            }
-            Payload::ImportSection(reader) => {
+impl Found {
+    /// Takes in one section, of the outermost module or component or of one inside.
+    fn take(&mut self, section: Payload<'_>, is_outermost: bool) -> Result<(), BinaryReaderError> {
+        match section {
+            Payload::ImportSection(reader) if is_outermost => {
                 for import in reader.into_imports() {
                     let import = import?;
-                    found.imported_memory_or_table |=
+                    self.imported_memory_or_table |=
                         matches!(import.ty, TypeRef::Memory(_) | TypeRef::Table(_));
-                    found.imports.push((import.module.to_owned(), import.name.to_owned()));
+                    self.imports.push((import.module.to_owned(), import.name.to_owned()));
                 }
             }
-            Payload::ExportSection(reader) => {
+            Payload::ExportSection(reader) if is_outermost => {
                 for export in reader {
                     let export = export?;
                     if matches!(export.kind, ExternalKind::Func | ExternalKind::Memory) {
-                        found.exports.insert(export.name.to_owned());
+                        self.exports.insert(export.name.to_owned());
                     }
                 }
             }
-            Payload::FunctionSection(reader) => found.functions = reader.count(),
+            Payload::ComponentImportSection(reader) if is_outermost => {
+                for import in reader {
+                    let import = import?;
+                    // A name for a type that is known is no more than that.
+                    if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
+                        self.imports.push((import.name.name.to_owned(), String::new()));
+                    }
+                }
+            }
+            Payload::ComponentExportSection(reader) if is_outermost => {
+                for export in reader {
+                    self.exports.insert(export?.name.name.to_owned());
+                }
+            }
+            Payload::InstanceSection(reader) if is_outermost => {
+                for instance in reader {
+                    let is_made = matches!(instance?, Instance::Instantiate { .. });
+                    self.instances += u32::from(is_made);
+                }
+            }
+            Payload::ComponentInstanceSection(reader) => {
+                for instance in reader {
+                    let is_made = matches!(instance?, wasmparser::ComponentInstance::Instantiate { .. });
+                    self.component_instances += u32::from(is_made);
+                }
+            }
+            Payload::FunctionSection(reader) => self.functions += u64::from(reader.count()),
             Payload::MemorySection(reader) => {
                 for memory in reader {
-                    found.memory_pages.push(memory?.initial);
+                    self.memory_pages.push(memory?.initial);
                 }
             }
             Payload::TableSection(reader) => {
+                self.tables = self.tables.max(reader.count());
                 for table in reader {
-                    found.tables += 1;
-                    found.table_elements = found.table_elements.saturating_add(table?.ty.initial);
+                    self.table_elements = self.table_elements.saturating_add(table?.ty.initial);
                 }
             }
             _ => {}
         }
+        Ok(())
     }
-    Ok(found)
+}
+
+/// The same features as the engine's, in the validator's own type.
+fn accepted() -> WasmFeatures {
+    WasmFeatures::from_bits_truncate(engine::features().bits())
+}
+
+fn check_features(wasm: &[u8], reasons: &mut Vec<String>) {
+    let validate = |features| Validator::new_with_features(features).validate_all(wasm);
+    let Err(error) = validate(accepted()) else { return };
+    let error = text::shown(&error.to_string(), 300);
+    let all = WasmFeatures::all();
+    if let Err(error) = validate(all) {
+        let error = text::shown(&error.to_string(), 300);
+        reasons.push(format!("it is not valid with any features: {error}"));
+        return;
+    }
+    // Those without which it is no longer valid.
+    let used: Vec<String> = all
+        .difference(accepted())
+        .iter_names()
+        .filter(|(_, feature)| validate(all.difference(*feature)).is_err())
+        .map(|(name, _)| name.to_ascii_lowercase().replace('_', "-"))
+        .collect();
+    let used = if used.is_empty() { "others".to_owned() } else { used.join(", ") };
+    reasons.push(format!(
+        "it needs features beyond the accepted ones: {used} ({error}); accepted are MVP, sign extension, saturating \
+         conversion, bulk memory, multi-value, mutable globals, funcref, extended const, tail calls, SIMD: build \
+         without the others"
+    ));
+}
+
+fn check_component(found: &Found, reasons: &mut Vec<String>) {
+    if !found.exports.contains(component::ENTRY) {
+        reasons.push(if found.exports.iter().any(|name| name.starts_with("wasi:cli/run@")) {
+            "it is a WASI 0.2 command: build it for preview 1 (wasm32-wasip1), or export `resolve` of the world argus:script"
+                .to_owned()
+        } else {
+            "no entry point: export `resolve` of the world argus:script".to_owned()
+        });
+    }
+    if found.component_depth > COMPONENT_DEPTH_MAX {
+        reasons.push(format!(
+            "components lie {} deep inside each other, the limit is {COMPONENT_DEPTH_MAX}: link it to one component",
+            found.component_depth
+        ));
+    }
+    for (count, what) in
+        [(found.components, "components inside"), (found.component_instances, "instances of components")]
+    {
+        if count > COMPONENTS_MAX {
+            reasons.push(format!(
+                "it has {count} {what}, the limit is {COMPONENTS_MAX}: link it to one component"
+            ));
+        }
+    }
+    if found.inner_modules > 0 {
+        reasons.push(format!(
+            "{} of its core modules lie in components inside it: link it to one component, calls between components are not run",
+            found.inner_modules
+        ));
+    }
+    let memories = found.memory_pages.len();
+    if memories > engine::MEMORIES_PER_RUN as usize {
+        reasons.push(format!(
+            "its core modules have {memories} memories, the limit is {}: link them to one module",
+            engine::MEMORIES_PER_RUN
+        ));
+    }
+    if found.instances > engine::INSTANCES_PER_RUN {
+        reasons.push(format!(
+            "it makes {} instances of core modules, the limit is {}: link them to one module",
+            found.instances,
+            engine::INSTANCES_PER_RUN
+        ));
+    }
 }
 
 fn shape(found: &Found, reasons: &mut Vec<String>) -> Shape {
@@ -167,6 +329,18 @@ fn check_size(len: u64, shape: Shape, reasons: &mut Vec<String>) {
     }
 }
 
+/// Whether a run provides this import.
+fn is_provided(shape: Shape, module: &str, name: &str) -> bool {
+    match (shape, module) {
+        (Shape::Component, interface) => {
+            component::provides(interface) || component_wasi::provides(interface)
+        }
+        (_, "host") => reactor::OPS.iter().any(|op| op.name() == name),
+        (Shape::Command, "wasi_snapshot_preview1") => command::provides(name),
+        _ => module.starts_with(JS_ENGINE_PREFIX),
+    }
+}
+
 fn check_imports(found: &Found, shape: Shape, reasons: &mut Vec<String>) {
     if found.imports.iter().any(|(module, _)| module.starts_with(JS_ENGINE_PREFIX)) {
         reasons.push(
@@ -174,25 +348,25 @@ fn check_imports(found: &Found, shape: Shape, reasons: &mut Vec<String>) {
                 .to_owned(),
         );
     }
-    let allowed = |module: &str, name: &str| match module {
-        "host" => reactor::OPS.iter().any(|op| op.name() == name),
-        "wasi_snapshot_preview1" => shape == Shape::Command && command::provides(name),
-        _ => module.starts_with(JS_ENGINE_PREFIX),
-    };
     let unknown: Vec<String> = found
         .imports
         .iter()
-        .filter(|(module, name)| !allowed(module, name))
-        .map(|(module, name)| text::quoted(&format!("{module}.{name}"), NAME_SHOWN))
+        .filter(|(module, name)| !is_provided(shape, module, name))
+        .map(|(module, name)| if name.is_empty() { module.clone() } else { format!("{module}.{name}") })
+        .map(|import| text::quoted(&import, NAME_SHOWN))
         .collect();
     if !unknown.is_empty() {
         let more = unknown.len().saturating_sub(IMPORTS_SHOWN);
         let listed = unknown.into_iter().take(IMPORTS_SHOWN).collect::<Vec<_>>().join(", ");
         let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let allowed = if shape == Shape::Command { "wasi_snapshot_preview1 and host" } else { "host" };
-        reasons.push(format!(
-            "it imports what no run provides: {listed}{rest}; allowed are the functions of {allowed}"
-        ));
+        let allowed = match shape {
+            Shape::Component => {
+                "the interfaces of argus:script 1.0 and of WASI 0.2 (cli, clocks, io, random)"
+            }
+            Shape::Command => "the functions of wasi_snapshot_preview1 and host",
+            Shape::Reactor | Shape::Script => "the functions of host",
+        };
+        reasons.push(format!("it imports what no run provides: {listed}{rest}; allowed are {allowed}"));
     }
     if found.imported_memory_or_table {
         reasons.push("it imports a memory or a table: define and export it instead".to_owned());
@@ -258,7 +432,7 @@ mod tests {
             &format!(r#"(module (memory (export "memory") 1) (func (export "_start")) {REACTOR})"#),
             Err(&["both `_start` and `run`"]),
         );
-        check(r#"(component)"#, Err(&["components are not run yet"]));
+        check(r#"(component)"#, Err(&["no entry point: export `resolve`"]));
     }
 
     #[test]
@@ -287,7 +461,55 @@ mod tests {
             ),
         ];
         for wat in cases {
-            check(&wat, Err(&["accepted features"]));
+            check(&wat, Err(&["beyond the accepted ones"]));
         }
+    }
+
+    const GUESTS: [&[u8]; 3] = [
+        include_bytes!("../../tests/guests/good/component-rust.wasm"),
+        include_bytes!("../../tests/guests/good/command-c.wasm"),
+        include_bytes!("../../tests/guests/good/reactor-as.wasm"),
+    ];
+
+    #[test]
+    fn what_toolchains_make_is_admitted() {
+        let shapes = GUESTS.map(|wasm| admit(wasm).map_err(|refusal| refusal.reasons));
+        let expect = [Shape::Component, Shape::Command, Shape::Reactor].map(Ok);
+        assert_eq!(shapes, expect);
+    }
+
+    /// Bytes changed, cut out and doubled anywhere: what comes of it is admitted or refused with a reason, each time
+    /// alike.
+    #[test]
+    fn mutated_modules_are_admitted_or_refused_and_nothing_else() {
+        let mut state = 0x9e37_79b9_7f4a_7c15u64;
+        let mut below = |n: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state >> 16).expect("64 bits") % n
+        };
+        let mut admitted = 0;
+        for wasm in GUESTS {
+            for _ in 0..150 {
+                let mut bytes = wasm.to_vec();
+                for _ in 0..=below(3) {
+                    let at = below(bytes.len() - 64) + 8;
+                    match below(4) {
+                        0 => bytes.truncate(at + 32),
+                        1 => drop(bytes.drain(at..at + below(24))),
+                        2 => bytes.extend_from_within(at..),
+                        _ => bytes[at] = u8::try_from(below(256)).expect("a byte"),
+                    }
+                }
+                let verdict = admit(&bytes);
+                assert_eq!(verdict, admit(&bytes));
+                match verdict {
+                    Ok(_) => admitted += 1,
+                    Err(refusal) => assert!(!refusal.reasons.is_empty()),
+                }
+            }
+        }
+        assert!(admitted > 0, "no mutation left a module valid");
     }
 }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use argus_domain::module::EngineId;
-use wasmtime::{Engine, Module};
+use wasmtime::{Engine, Module, component::Component};
 
 use crate::error::HostError;
 
@@ -22,6 +22,50 @@ const KEY_FILE: &str = "mac.key";
 const MAC_BYTES: usize = 32;
 /// Read at a time while a file is authenticated.
 const CHUNK: usize = 64 * 1024;
+
+/// What machine code is loaded as: a module or a component.
+pub(crate) trait Compiled: Sized + Send + 'static {
+    /// # Safety
+    /// The file must hold what a compiler of ours made for the same engine settings.
+    #[expect(unsafe_code, reason = "machine code is trusted")]
+    unsafe fn open(engine: &Engine, file: File) -> wasmtime::Result<Self>;
+
+    /// # Safety
+    /// As for [`Compiled::open`].
+    #[expect(unsafe_code, reason = "machine code is trusted")]
+    unsafe fn load(engine: &Engine, code: &[u8]) -> wasmtime::Result<Self>;
+}
+
+impl Compiled for Module {
+    #[expect(unsafe_code, reason = "machine code is trusted")]
+    unsafe fn open(engine: &Engine, file: File) -> wasmtime::Result<Self> {
+        // SAFETY: as the caller says.
+        unsafe { Self::deserialize_open_file(engine, file) }
+    }
+
+    #[expect(unsafe_code, reason = "machine code is trusted")]
+    unsafe fn load(engine: &Engine, code: &[u8]) -> wasmtime::Result<Self> {
+        // SAFETY: as the caller says.
+        unsafe { Self::deserialize(engine, code) }
+    }
+}
+
+impl Compiled for Component {
+    // Read and not mapped: wasmtime maps components by path alone, and behind a path there may be another file.
+    #[expect(unsafe_code, reason = "machine code is trusted")]
+    unsafe fn open(engine: &Engine, mut file: File) -> wasmtime::Result<Self> {
+        let mut code = Vec::new();
+        file.read_to_end(&mut code)?;
+        // SAFETY: as the caller says.
+        unsafe { Self::load(engine, &code) }
+    }
+
+    #[expect(unsafe_code, reason = "machine code is trusted")]
+    unsafe fn load(engine: &Engine, code: &[u8]) -> wasmtime::Result<Self> {
+        // SAFETY: as the caller says.
+        unsafe { Self::deserialize(engine, code) }
+    }
+}
 
 /// The cache of one engine in one directory.
 pub(crate) struct Cache {
@@ -60,7 +104,7 @@ impl Cache {
     }
 
     /// The compiled module, mapped; `None` where it is not there or not authentic.
-    pub fn load(&self, engine: &Engine, wasm_hash: &str) -> Option<Module> {
+    pub fn load<C: Compiled>(&self, engine: &Engine, wasm_hash: &str) -> Option<C> {
         let name = self.name(wasm_hash);
         let mut file = File::open(self.dir.join(&name)).ok()?;
         let stored = fs::read(self.dir.join(format!("{name}.mac"))).ok()?;
@@ -74,7 +118,7 @@ impl Cache {
         // SAFETY: the bytes of this very file have just been authenticated as written by `store`, by an engine
         // with the same settings, and nobody else can write into the directory.
         #[expect(unsafe_code, reason = "the one way to load a compiled module")]
-        let module = unsafe { Module::deserialize_open_file(engine, file) };
+        let module = unsafe { C::open(engine, file) };
         module
             .inspect_err(|error| tracing::warn!(file = %name, %error, "a compiled module does not load"))
             .ok()
@@ -126,11 +170,11 @@ impl Cache {
 ///
 /// # Errors
 /// Where it was made for another engine.
-pub(crate) fn from_compiler(engine: &Engine, code: &[u8]) -> wasmtime::Result<Module> {
+pub(crate) fn from_compiler<C: Compiled>(engine: &Engine, code: &[u8]) -> wasmtime::Result<C> {
     // SAFETY: the bytes come from our own compiler and were never where anybody else can write.
     #[expect(unsafe_code, reason = "the one way to load a compiled module")]
     unsafe {
-        Module::deserialize(engine, code)
+        C::load(engine, code)
     }
 }
 
@@ -175,22 +219,22 @@ mod tests {
         let compiler = engine::build_compiler().expect("compiler");
         let wasm = wat::parse_str("(module (func (export \"f\")))").expect("wat");
         let code = compiler.precompile_module(&wasm).expect("code");
-        assert!(cache.load(&engine, "aa").is_none());
+        assert!(cache.load::<Module>(&engine, "aa").is_none());
         cache.store(&code, "aa");
-        assert!(cache.load(&engine, "aa").is_some());
-        assert!(cache.load(&engine, "bb").is_none());
+        assert!(cache.load::<Module>(&engine, "aa").is_some());
+        assert!(cache.load::<Module>(&engine, "bb").is_none());
 
         // Another module's authentic file under this name.
         let (from, to) = (cache.dir.join(cache.name("aa")), cache.dir.join(cache.name("bb")));
         fs::copy(&from, &to).expect("copy");
         fs::copy(from.with_extension("cwasm.mac"), to.with_extension("cwasm.mac")).expect("copy");
-        assert!(cache.load(&engine, "bb").is_none());
+        assert!(cache.load::<Module>(&engine, "bb").is_none());
 
         let mut bytes = fs::read(&from).expect("read");
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         fs::write(&from, bytes).expect("write");
-        assert!(cache.load(&engine, "aa").is_none());
+        assert!(cache.load::<Module>(&engine, "aa").is_none());
     }
 
     #[test]

@@ -18,10 +18,7 @@ const MODULE: &str = "wasi_snapshot_preview1";
 /// Most buffers of one read or write, and subscriptions of one poll: what Linux allows for iovecs.
 const VECTORS_MAX: u32 = 1024;
 /// Longest wait that one poll may ask for: a year.
-const WAIT_NS_MAX: u64 = 365 * 24 * 3600 * 1_000_000_000;
-
-/// The monotonic clock when a run starts.
-const MONOTONIC_START_NS: u64 = 1_000_000_000;
+pub(crate) const WAIT_NS_MAX: u64 = 365 * 24 * 3600 * 1_000_000_000;
 
 /// Error numbers of preview 1.
 type Errno = i32;
@@ -262,11 +259,7 @@ fn environ_get(caller: Caller<'_, Run>, pointers: u32, buffer: u32) -> wasmtime:
 fn clock_ns(run: &Run, clock: u32) -> Option<u64> {
     match clock {
         CLOCK_REALTIME => Some(run.now_ns),
-        // Counted from a second before the run: Go takes a monotonic zero for a broken clock.
-        CLOCK_MONOTONIC => {
-            let start = run.input.due.0.saturating_mul(1_000_000);
-            Some(run.now_ns.saturating_sub(start).saturating_add(MONOTONIC_START_NS))
-        }
+        CLOCK_MONOTONIC => Some(run.monotonic_ns()),
         _ => None,
     }
 }

@@ -18,8 +18,8 @@ use wasmtime::{Engine, InstancePre, Linker, Module};
 
 use crate::{
     admit,
-    cache::{self, Cache},
-    command,
+    cache::{self, Cache, Compiled},
+    command, component,
     config::HostConfig,
     error::HostError,
     js,
@@ -58,6 +58,8 @@ pub(crate) struct Ready {
 pub(crate) enum Code {
     /// Starts in its own instance.
     Own(InstancePre<Run>),
+    /// A component.
+    Component(component::InstancePre<Run>),
     /// A script module: linked to an instance of the engine in the same store.
     Script { engine: InstancePre<Run>, module: Module },
 }
@@ -135,6 +137,7 @@ impl Compiler {
     }
 
     async fn make(&self, source: &Bytes, language: Language) -> Result<Ready, NoScript> {
+        admit::check_language(source, language).map_err(NoScript::Refused)?;
         match language {
             Language::TypeScript | Language::JavaScript => self.script(source, language).await,
             Language::Wasm => self.module(source).await,
@@ -186,7 +189,12 @@ impl Compiler {
         }
         let wasm = if source.starts_with(b"\0asm") { source.to_vec() } else { assemble(source)? };
         let shape = admit::admit(&wasm).map_err(NoScript::Refused)?;
-        let (admitted, module) = self.native(wasm, shape).await?;
+        if shape == Shape::Component {
+            let (admitted, component) = self.native(wasm, shape).await?;
+            let pre = component::prepare(&self.engine, &component).map_err(|reason| refused(&reason))?;
+            return Ok(Ready { admitted, code: Code::Component(pre) });
+        }
+        let (admitted, module) = self.native::<Module>(wasm, shape).await?;
         let mut linker = Linker::new(&self.engine);
         reactor::link(&mut linker).map_err(HostError::internal)?;
         if shape == Shape::Command {
@@ -235,7 +243,7 @@ impl Compiler {
             .map_err(|reason| HostError::Prebuilt { module: prebuilt.name, reason: reason.to_string() })
     }
 
-    async fn native(&self, wasm: Vec<u8>, shape: Shape) -> Result<(Admitted, Module), NoScript> {
+    async fn native<C: Compiled>(&self, wasm: Vec<u8>, shape: Shape) -> Result<(Admitted, C), NoScript> {
         let hash: [u8; 32] = Sha256::digest(&wasm).into();
         let admitted =
             Admitted { wasm_hash: WasmHash(B256::from(hash)), module_bytes: wasm.len() as u64, shape };
@@ -244,7 +252,12 @@ impl Compiler {
     }
 
     /// Reading, authenticating and writing block, so they are kept off the threads that serve.
-    async fn machine_code(&self, wasm: Vec<u8>, hash: &str, bounds: Bounds) -> Result<Module, NoCode> {
+    async fn machine_code<C: Compiled>(
+        &self,
+        wasm: Vec<u8>,
+        hash: &str,
+        bounds: Bounds,
+    ) -> Result<C, NoCode> {
         let lost = |error: tokio::task::JoinError| NoCode::Host(error.to_string());
         if let Some(cache) = self.cache.clone() {
             let (engine, hash) = (self.engine.clone(), hash.to_owned());
@@ -356,6 +369,12 @@ fn assemble(source: &[u8]) -> Result<Vec<u8>, NoScript> {
             "these bytes are neither a WebAssembly module nor .wat text: name the source's language",
         ));
     };
+    if !admit::is_wat(source) {
+        return Err(refused(
+            "this text is no .wat: for a script name its language (ts, js), for a program publish the .wasm that your \
+             toolchain makes of it",
+        ));
+    }
     wat::parse_str(source)
         .map_err(|e| refused(&format!("the .wat text is malformed: {}", text::shown(&e.to_string(), 500))))
 }

@@ -18,8 +18,13 @@ const HOST_STACK_BYTES: usize = 1 << 20;
 const KEEP_RESIDENT_BYTES: usize = 4 << 20;
 /// Tables per module: compilers emit one, reference types allow more.
 pub(crate) const TABLES_PER_MODULE: u32 = 4;
-/// Instances per run: a script module and the JavaScript engine.
-const INSTANCES_PER_RUN: u32 = 2;
+/// Core instances per run: a script module and the JavaScript engine are two; a component linked through an adapter has
+/// four.
+pub(crate) const INSTANCES_PER_RUN: u32 = 8;
+/// Memories per run: a component may have a second one.
+pub(crate) const MEMORIES_PER_RUN: u32 = 2;
+/// Tables per run.
+pub(crate) const TABLES_PER_RUN: u32 = 8;
 /// Version of the host's own rules that a result depends on (fuel charges, counting, virtual clock, prelude ABI, the
 /// sentences of failures: they are signed too).
 const RULES: u32 = 2;
@@ -38,6 +43,7 @@ pub(crate) fn features() -> WasmFeatures {
         | WasmFeatures::TAIL_CALL
         | WasmFeatures::FLOATS
         | WasmFeatures::EXTENDED_CONST
+        | WasmFeatures::COMPONENT_MODEL
 }
 
 /// What each instruction costs: one, but for those that call into the runtime whatever their operands.
@@ -96,8 +102,12 @@ pub(crate) fn build(slots: u32) -> Result<Engine, HostError> {
     let mut config = config();
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(slots.saturating_mul(INSTANCES_PER_RUN))
-        .total_memories(slots)
-        .total_tables(slots.saturating_mul(INSTANCES_PER_RUN * TABLES_PER_MODULE))
+        .total_memories(slots.saturating_mul(MEMORIES_PER_RUN))
+        .total_tables(slots.saturating_mul(TABLES_PER_RUN))
+        .total_component_instances(slots)
+        .max_core_instances_per_component(INSTANCES_PER_RUN)
+        .max_memories_per_component(MEMORIES_PER_RUN)
+        .max_tables_per_component(TABLES_PER_RUN)
         .max_tables_per_module(TABLES_PER_MODULE)
         .max_memories_per_module(1)
         .table_elements(usize::try_from(Limits::CEILING.table_elements).unwrap_or(usize::MAX))

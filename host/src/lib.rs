@@ -15,6 +15,8 @@ mod calls;
 mod command;
 mod compile;
 pub mod compiler;
+mod component;
+mod component_wasi;
 mod config;
 mod context;
 mod engine;

@@ -51,15 +51,20 @@ pub(crate) fn text(caller: &Caller<'_, Run>, ptr: u32, len: u32) -> Result<Strin
 /// # Errors
 /// [`Stop::Limit`] where it is longer than such a request may be.
 pub(crate) fn request(caller: &Caller<'_, Run>, op: Op, ptr: u32, len: u32) -> Result<String, Stop> {
-    let max = op.request_bytes_max();
-    if len > max {
-        return Err(Stop::limit(
-            "request",
-            format_args!("{max} bytes for {}", op.name()),
-            "send less at a time",
-        ));
-    }
+    check_request(op, len as usize)?;
     text(caller, ptr, len)
+}
+
+/// Whether a request is as long as such a request may be.
+///
+/// # Errors
+/// [`Stop::Limit`] where it is longer.
+pub(crate) fn check_request(op: Op, len: usize) -> Result<(), Stop> {
+    let max = op.request_bytes_max();
+    if len <= max as usize {
+        return Ok(());
+    }
+    Err(Stop::limit("request", format_args!("{max} bytes for {}", op.name()), "send less at a time"))
 }
 
 /// Places a reply through `abi_alloc`; `ptr << 32 | len`.

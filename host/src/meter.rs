@@ -1,7 +1,7 @@
 //! Budgets that belong to a store: memory, tables, and the fuel that host work costs.
 
 use argus_domain::limits::Limits;
-use wasmtime::{Caller, ResourceLimiter, Trap};
+use wasmtime::{AsContextMut, ResourceLimiter, Trap};
 
 /// Fuel of one call that is not counted as a host call (log, clock, random, timers, WASI), so that nothing
 /// host-side is free.
@@ -92,13 +92,17 @@ pub(crate) trait Metered {
 ///
 /// # Errors
 /// [`Trap::OutOfFuel`], as an instruction would have given.
-pub(crate) fn charge<T: Metered>(caller: &mut Caller<'_, T>, amount: u64) -> wasmtime::Result<()> {
-    let amount = amount.saturating_add(caller.data_mut().meter().take_owed());
-    let left = caller.get_fuel()?;
+pub(crate) fn charge<T: Metered + 'static>(
+    mut store: impl AsContextMut<Data = T>,
+    amount: u64,
+) -> wasmtime::Result<()> {
+    let mut store = store.as_context_mut();
+    let amount = amount.saturating_add(store.data_mut().meter().take_owed());
+    let left = store.get_fuel()?;
     match left.checked_sub(amount) {
-        Some(rest) => caller.set_fuel(rest),
+        Some(rest) => store.set_fuel(rest),
         None => {
-            caller.set_fuel(0)?;
+            store.set_fuel(0)?;
             Err(Trap::OutOfFuel.into())
         }
     }

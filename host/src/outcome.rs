@@ -6,10 +6,16 @@ use argus_domain::{
 };
 use serde_json::Value;
 
-use crate::{error::failure, text};
+use crate::{
+    component::{Resolved, ScriptError},
+    error::{Stop, failure},
+    text,
+};
 
 /// Exit code that says "not now".
 pub(crate) const EXIT_SKIP: u32 = 64;
+/// The reason of a skip that gives none.
+const SKIPPED: &str = "skipped";
 /// How much of a wrong output is shown.
 const OUTPUT_SHOWN: usize = 500;
 /// Lines of the log that a failing exit code shows.
@@ -50,7 +56,7 @@ pub(crate) fn printed(output: &[u8], limits: &Limits, nothing: &str) -> RunEnd {
 pub(crate) fn exited(code: u32, output: &[u8], log: &str, limits: &Limits) -> RunEnd {
     match code {
         0 => printed(output, limits, NOTHING_PRINTED),
-        EXIT_SKIP => RunEnd::Skipped(last_line(log).unwrap_or_else(|| "skipped".to_owned())),
+        EXIT_SKIP => RunEnd::Skipped(last_line(log).unwrap_or_else(|| SKIPPED.to_owned())),
         code => {
             let said = tail(log);
             let said = if said.is_empty() { said } else { format!(": {said}") };
@@ -84,6 +90,41 @@ pub(crate) fn replied(output: &[u8], limits: &Limits) -> RunEnd {
     }
     end
 }
+
+/// The end that a component's answer means.
+pub(crate) fn resolved(answer: Resolved, limits: &Limits) -> RunEnd {
+    let texts = match answer {
+        Ok(texts) => texts,
+        Err(ScriptError::Skip(why)) if why.trim().is_empty() => return RunEnd::Skipped(SKIPPED.to_owned()),
+        Err(ScriptError::Skip(why)) => {
+            return RunEnd::Skipped(text::shown(&why, argus_domain::limits::ERROR_TEXT_BYTES_MAX));
+        }
+        Err(ScriptError::Failed(why)) => return RunEnd::Failed(failure(FailureKind::Script, why)),
+    };
+    // As text they would be `[a,b]`: a separator or bracket for each and one more.
+    let bytes = texts.iter().map(|text| text.len() as u64 + 1).sum::<u64>() + 1;
+    if bytes > limits.output_bytes {
+        let max = text::bytes(limits.output_bytes);
+        let message = Stop::limit("output", max, "give fewer or shorter arguments").to_string();
+        return RunEnd::Failed(failure(FailureKind::Limit, message));
+    }
+    // An argument lies in the list, which is a level of its own.
+    let within = Limits { json_depth: limits.json_depth.saturating_sub(1), ..*limits };
+    let mut values = Vec::with_capacity(texts.len());
+    for (i, text) in texts.iter().enumerate() {
+        match printed(text.as_bytes(), &within, NO_TEXT) {
+            RunEnd::Value(value) => values.push(value),
+            RunEnd::Failed(f) => {
+                return RunEnd::Failed(failure(f.kind, format!("argument {i}: {}", f.message)));
+            }
+            skipped @ RunEnd::Skipped(_) => return skipped,
+        }
+    }
+    RunEnd::Value(Value::Array(values))
+}
+
+/// What a component is told whose argument is an empty text.
+const NO_TEXT: &str = "the text is empty: give JSON text, a string with its quotes";
 
 /// The last lines of a log: what a script says before it gives up, a stack included.
 fn tail(log: &str) -> String {

@@ -84,6 +84,9 @@ impl Bare {
         let ready = host.compiler.ready(source, language).await?;
         let (module, script) = match ready.code {
             Code::Own(pre) => (pre.module().clone(), None),
+            Code::Component(_) => {
+                return Err(RunnerError::Host("a component has no bare form to compare with".to_owned()));
+            }
             Code::Script { engine, module } => (engine.module().clone(), Some(module)),
         };
         let mut linker = Linker::new(&host.engine);

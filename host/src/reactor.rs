@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Random bytes that one call gives.
-const RANDOM_BYTES_MAX: u32 = 65_536;
+pub(crate) const RANDOM_BYTES_MAX: u32 = 65_536;
 
 /// An import of the module `host`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,13 +86,13 @@ async fn answer(caller: &mut Caller<'_, Run>, import: Import, ptr: u32, len: u32
     let request = match import {
         Import::Recorded(op) => memory::request(caller, op, ptr, len)?,
         Import::Log | Import::Now | Import::Random => {
-            charge(caller, CALL_FUEL.saturating_add(u64::from(len)))?;
+            charge(&mut *caller, CALL_FUEL.saturating_add(u64::from(len)))?;
             memory::text(caller, ptr, len)?
         }
     };
     let reply = match import {
         Import::Recorded(op) => {
-            let fuel = fuel_used(caller)?;
+            let fuel = fuel_used(&mut *caller)?;
             let run = caller.data_mut();
             let ticket = run.issue(op, request, fuel)?;
             run.finish(ticket).await?
@@ -107,8 +107,7 @@ async fn answer(caller: &mut Caller<'_, Run>, import: Import, ptr: u32, len: u32
 fn log(run: &mut Run, request: &str) -> Reply {
     match calls::parse::<LogRequest>(request) {
         Ok(LogRequest { level, message }) => {
-            let level = level.map(|l| format!("[{l}] ")).unwrap_or_default();
-            run.log(format!("{level}{message}\n").as_bytes());
+            run.log_line(level.as_deref(), &message);
             Reply::ok(json!(null))
         }
         Err(reply) => reply,
@@ -124,7 +123,7 @@ fn random(caller: &mut Caller<'_, Run>, request: &str) -> wasmtime::Result<Reply
         }
         Err(reply) => return Ok(reply),
     };
-    charge(caller, u64::from(len))?;
+    charge(&mut *caller, u64::from(len))?;
     let mut bytes = vec![0; len as usize];
     caller.data_mut().fill_random(&mut bytes);
     Ok(Reply::ok(json!(format!("0x{}", hex::encode(bytes)))))

@@ -9,10 +9,11 @@ use argus_domain::{
 };
 use argus_ports::RunnerError;
 use serde_json::json;
-use wasmtime::{AsContextMut, Caller, Engine, Instance, Store, Trap};
+use wasmtime::{AsContextMut, Engine, Instance, Store, Trap};
 
 use crate::{
     compile::{Code, Ready},
+    component::{self, Resolved},
     config::World,
     context,
     error::{HostError, Stop, failure},
@@ -50,14 +51,17 @@ enum Ended {
     Replied(Vec<u8>),
     /// A script's exported function returned this.
     Returned(Vec<u8>),
+    /// A component's arguments, or why it gives none.
+    Resolved(Resolved),
     /// A script threw; message and stack.
     Threw(String),
 }
 
 /// Fuel used so far, growth tries included.
-pub(crate) fn fuel_used(caller: &mut Caller<'_, Run>) -> wasmtime::Result<u64> {
-    charge(caller, 0)?;
-    Ok(caller.data().limits.fuel_max.saturating_sub(caller.get_fuel()?))
+pub(crate) fn fuel_used(mut store: impl AsContextMut<Data = Run>) -> wasmtime::Result<u64> {
+    let mut store = store.as_context_mut();
+    charge(&mut store, 0)?;
+    Ok(store.data().limits.fuel_max.saturating_sub(store.get_fuel()?))
 }
 
 /// Runs it.
@@ -124,6 +128,7 @@ async fn execute(store: &mut Store<Run>, ready: &Ready) -> wasmtime::Result<Ende
             let script = Instance::new_async(&mut *store, module, &imports).await?;
             script_run(store, &script).await
         }
+        Code::Component(pre) => component::run(store, pre).await.map(Ended::Resolved),
         Code::Own(pre) => {
             let instance = pre.instantiate_async(&mut *store).await?;
             enter(store, &instance)?;
@@ -211,6 +216,7 @@ fn by_itself(ended: Ended, run: &Run, limits: &Limits) -> RunEnd {
         Ended::Quietly => outcome::printed(&run.output.result, limits, NOTHING),
         Ended::Returned(value) => outcome::printed(&value, limits, NOTHING),
         Ended::Replied(value) => outcome::replied(&value, limits),
+        Ended::Resolved(answer) => outcome::resolved(answer, limits),
         Ended::Threw(message) if run.meter.is_memory_refused() && wants_memory(&message) => {
             RunEnd::Failed(out_of_memory(limits, &message))
         }

@@ -13,11 +13,13 @@ use rand_chacha::{
     rand_core::{RngCore, SeedableRng},
 };
 use std::sync::Arc;
-use wasmtime::{Memory, ResourceLimiter, TypedFunc};
+use wasmtime::{Memory, ResourceLimiter, TypedFunc, component::ResourceTable};
 
 use crate::{
     calls::Op,
+    component_wasi::POLLABLES_MAX,
     config::World,
+    engine,
     error::Stop,
     meter::{Meter, Metered},
     reply::{ErrorKind, Reply},
@@ -31,6 +33,8 @@ pub(crate) type Flight = Pin<Box<dyn Future<Output = Reply> + Send>>;
 type Timed = Pin<Box<dyn Future<Output = (u32, Reply, Duration)> + Send>>;
 
 const NS_PER_MS: u64 = 1_000_000;
+/// The monotonic clock when a run starts: Go takes zero for a broken clock.
+const MONOTONIC_START_NS: u64 = 1_000_000_000;
 
 /// Data of a run's store.
 pub(crate) struct Run {
@@ -53,6 +57,8 @@ pub(crate) struct Run {
     /// The guest's memory and allocator, once its instance exists.
     pub memory: Option<Memory>,
     pub alloc: Option<TypedFunc<u32, u32>>,
+    /// What a component may wait for.
+    pub pollables: ResourceTable,
     tape: Tape,
     made: BTreeMap<u32, (Op, Made)>,
     in_flight: FuturesUnordered<Timed>,
@@ -80,6 +86,8 @@ pub(crate) struct Output {
 
 impl Run {
     pub fn new(world: Arc<World>, input: Arc<RunInput>, limits: Limits, tape: Tape) -> Self {
+        let mut pollables = ResourceTable::new();
+        pollables.set_max_capacity(POLLABLES_MAX);
         let seed = digest_of("argus/random/1", &(input.job, input.task));
         Self {
             meter: Meter::new(&limits),
@@ -95,6 +103,7 @@ impl Run {
             environment: Vec::new(),
             memory: None,
             alloc: None,
+            pollables,
             tape,
             made: BTreeMap::new(),
             in_flight: FuturesUnordered::new(),
@@ -106,6 +115,12 @@ impl Run {
 
     pub fn now_ms(&self) -> u64 {
         self.now_ns / NS_PER_MS
+    }
+
+    /// A clock that counts from the run's start and never goes back.
+    pub fn monotonic_ns(&self) -> u64 {
+        let start = self.input.due.0.saturating_mul(NS_PER_MS);
+        self.now_ns.saturating_sub(start).saturating_add(MONOTONIC_START_NS)
     }
 
     /// Moves the clock on; it never goes back.
@@ -137,6 +152,12 @@ impl Run {
             self.output.log_cut = true;
         }
         self.output.log.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    /// Adds a message to the log.
+    pub fn log_line(&mut self, level: Option<&str>, message: &str) {
+        let level = level.map(|level| format!("[{level}] ")).unwrap_or_default();
+        self.log(format!("{level}{message}\n").as_bytes());
     }
 
     /// Counts a call and sends it off. The ticket asks for its answer.
@@ -278,5 +299,17 @@ impl ResourceLimiter for Run {
         max: Option<usize>,
     ) -> wasmtime::Result<bool> {
         self.meter.table_growing(current, desired, max)
+    }
+
+    fn instances(&self) -> usize {
+        engine::INSTANCES_PER_RUN as usize
+    }
+
+    fn memories(&self) -> usize {
+        engine::MEMORIES_PER_RUN as usize
+    }
+
+    fn tables(&self) -> usize {
+        engine::TABLES_PER_RUN as usize
     }
 }

@@ -193,7 +193,9 @@ async fn junk_is_refused_with_reasons() {
         (&b"\0asm\x01\0\0\0junk"[..], "malformed"),
         (b"(module (", "malformed"),
         (b"\xff\xfe", "neither"),
-        (b"(component)", "components are not run yet"),
+        (b"(component)", "no entry point"),
+        (b";; c\n(; d ;) (module)", "no entry point"),
+        (b"console.log(1)", "this text is no .wat: for a script name its language"),
     ] {
         match b.run_with(source, Language::Wasm, Limits::DEFAULT).await {
             Err(RunnerError::Refused(refusal)) => assert!(refusal.to_string().contains(part), "{refusal}"),

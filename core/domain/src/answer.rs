@@ -79,9 +79,16 @@ pub fn arguments(value: Value) -> Result<Vec<Value>, BadAnswer> {
 /// Reads `{shouldExecute, targetContract, calldata, storageUpdates, metadata}`. `metadata.reason` is the reason of a
 /// script that declines; the rest of `metadata` is for people and not read. A declining script needs name no call.
 pub fn script_answer(value: &Value) -> Result<ScriptAnswer, BadAnswer> {
-    let Value::Object(fields) = value else {
-        return Err(BadAnswer::NoObject(kind(value)));
+    let fields = match value {
+        Value::Object(fields) => Some(fields),
+        // A component gives a list whatever its job is: the object is the one thing in it.
+        Value::Array(items) => match items.as_slice() {
+            [Value::Object(fields)] => Some(fields),
+            _ => None,
+        },
+        _ => None,
     };
+    let fields = fields.ok_or_else(|| BadAnswer::NoObject(kind(value)))?;
     let storage_updates = match fields.get("storageUpdates") {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Object(updates)) if updates.len() <= STORAGE_UPDATES_MAX => {

@@ -66,6 +66,8 @@ fn choices_as_scripts_print_them() {
         json!({"shouldExecute": false, "targetContract": "", "calldata": ""}),
         skip("shouldExecute is false"),
     );
+    check(json!([{"shouldExecute": false}]), skip("shouldExecute is false"));
+    check(json!([{"shouldExecute": false}, 1]), Err("not an array"));
     check(json!([]), Err("not an array"));
     check(json!({}), Err("shouldExecute: missing"));
     check(json!({"shouldExecute": "true"}), Err("shouldExecute"));
