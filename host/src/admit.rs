@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use argus_domain::{
     limits::{Limits, MODULE_BYTES_MAX, WASI_COMMAND_BYTES_MAX},
-    module::{Language, Refusal, Shape},
+    module::{Language, Needs, Refusal, Shape},
 };
 use wasmparser::{
     BinaryReaderError, ComponentTypeRef, Encoding, ExternalKind, Instance, Parser, Payload, TypeBounds,
@@ -82,7 +82,7 @@ pub(crate) fn is_wat(text: &str) -> bool {
 ///
 /// # Errors
 /// A [`Refusal`] with every reason: size, imports by name, minima, features, missing or ambiguous entry points.
-pub(crate) fn admit(wasm: &[u8]) -> Result<Shape, Refusal> {
+pub(crate) fn admit(wasm: &[u8]) -> Result<(Shape, Needs), Refusal> {
     if !wasm.starts_with(MAGIC) {
         return Err(refusal(
             "these bytes are no WebAssembly module: give a .wasm binary or .wat text, or name the source's language",
@@ -103,7 +103,12 @@ pub(crate) fn admit(wasm: &[u8]) -> Result<Shape, Refusal> {
     check_features(wasm, &mut reasons);
     check_imports(&found, shape, &mut reasons);
     check_minima(&found, &mut reasons);
-    if reasons.is_empty() { Ok(shape) } else { Err(Refusal { reasons }) }
+    if reasons.is_empty() { Ok((shape, found.needs(shape))) } else { Err(Refusal { reasons }) }
+}
+
+/// What a module of ours says that it needs.
+pub(crate) fn needs_of_script(wasm: &[u8]) -> Needs {
+    read(wasm).map(|found| found.needs(Shape::Script)).unwrap_or_default()
 }
 
 fn refusal(reason: &str) -> Refusal {
@@ -139,6 +144,18 @@ fn read(wasm: &[u8]) -> Result<Found, BinaryReaderError> {
 }
 
 impl Found {
+    fn needs(&self, shape: Shape) -> Needs {
+        let imports: BTreeSet<String> =
+            self.imports.iter().map(|import| text::shown(&shown_import(import), NAME_SHOWN)).collect();
+        let pages = self.memory_pages.iter().fold(0, |sum: u64, pages| sum.saturating_add(*pages));
+        Needs {
+            bytes_max: bytes_max(shape),
+            imports: imports.into_iter().collect(),
+            memory_bytes: pages.saturating_mul(PAGE_BYTES),
+            table_elements: self.table_elements,
+        }
+    }
+
     /// Takes in one section, of the outermost module or component or of one inside.
     fn take(&mut self, section: Payload<'_>, is_outermost: bool) -> Result<(), BinaryReaderError> {
         match section {
@@ -319,14 +336,22 @@ fn shape(found: &Found, reasons: &mut Vec<String>) -> Shape {
     }
 }
 
+fn bytes_max(shape: Shape) -> u64 {
+    if shape == Shape::Command { WASI_COMMAND_BYTES_MAX } else { MODULE_BYTES_MAX }
+}
+
 fn check_size(len: u64, shape: Shape, reasons: &mut Vec<String>) {
-    let max = if shape == Shape::Command { WASI_COMMAND_BYTES_MAX } else { MODULE_BYTES_MAX };
+    let max = bytes_max(shape);
     if len > max {
         reasons.push(format!(
             "the module has {len} bytes, the limit is {}: strip debug information and optimise for size",
             text::bytes(max)
         ));
     }
+}
+
+fn shown_import((module, name): &(String, String)) -> String {
+    if name.is_empty() { module.clone() } else { format!("{module}.{name}") }
 }
 
 /// Whether a run provides this import.
@@ -352,8 +377,7 @@ fn check_imports(found: &Found, shape: Shape, reasons: &mut Vec<String>) {
         .imports
         .iter()
         .filter(|(module, name)| !is_provided(shape, module, name))
-        .map(|(module, name)| if name.is_empty() { module.clone() } else { format!("{module}.{name}") })
-        .map(|import| text::quoted(&import, NAME_SHOWN))
+        .map(|import| text::quoted(&shown_import(import), NAME_SHOWN))
         .collect();
     if !unknown.is_empty() {
         let more = unknown.len().saturating_sub(IMPORTS_SHOWN);
@@ -405,7 +429,7 @@ mod tests {
     fn check(wat: &str, expect: Result<Shape, &[&str]>) {
         let wasm = wat::parse_str(wat).expect("wat");
         match (admit(&wasm), expect) {
-            (Ok(shape), Ok(expected)) => assert_eq!(shape, expected, "{wat}"),
+            (Ok((shape, _)), Ok(expected)) => assert_eq!(shape, expected, "{wat}"),
             (Err(refusal), Err(parts)) => {
                 let all = refusal.reasons.join("\n");
                 for part in parts {
@@ -473,7 +497,7 @@ mod tests {
 
     #[test]
     fn what_toolchains_make_is_admitted() {
-        let shapes = GUESTS.map(|wasm| admit(wasm).map_err(|refusal| refusal.reasons));
+        let shapes = GUESTS.map(|wasm| admit(wasm).map(|(shape, _)| shape).map_err(|refusal| refusal.reasons));
         let expect = [Shape::Component, Shape::Command, Shape::Reactor].map(Ok);
         assert_eq!(shapes, expect);
     }

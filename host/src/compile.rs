@@ -9,7 +9,7 @@ use std::{
 use argus_domain::{
     B256,
     limits::{COMPILE_MEMORY_BYTES_MAX, MODULE_BYTES_MAX, WASI_COMMAND_BYTES_MAX},
-    module::{Admitted, Language, Refusal, Shape, WasmHash},
+    module::{Admitted, Language, Needs, Refusal, Shape, WasmHash},
 };
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -173,7 +173,8 @@ impl Compiler {
                 text::bytes(MODULE_BYTES_MAX)
             )));
         }
-        let (admitted, module) = self.native(wasm, Shape::Script).await?;
+        let needs = admit::needs_of_script(&wasm);
+        let (admitted, module) = self.native(wasm, Shape::Script, needs).await?;
         let engine = self.js_engine().await?.clone();
         Ok(Ready { admitted, code: Code::Script { engine, module } })
     }
@@ -188,13 +189,13 @@ impl Compiler {
             )));
         }
         let wasm = if source.starts_with(b"\0asm") { source.to_vec() } else { assemble(source)? };
-        let shape = admit::admit(&wasm).map_err(NoScript::Refused)?;
+        let (shape, needs) = admit::admit(&wasm).map_err(NoScript::Refused)?;
         if shape == Shape::Component {
-            let (admitted, component) = self.native(wasm, shape).await?;
+            let (admitted, component) = self.native(wasm, shape, needs).await?;
             let pre = component::prepare(&self.engine, &component).map_err(|reason| refused(&reason))?;
             return Ok(Ready { admitted, code: Code::Component(pre) });
         }
-        let (admitted, module) = self.native::<Module>(wasm, shape).await?;
+        let (admitted, module) = self.native::<Module>(wasm, shape, needs).await?;
         let mut linker = Linker::new(&self.engine);
         reactor::link(&mut linker).map_err(HostError::internal)?;
         if shape == Shape::Command {
@@ -243,10 +244,15 @@ impl Compiler {
             .map_err(|reason| HostError::Prebuilt { module: prebuilt.name, reason: reason.to_string() })
     }
 
-    async fn native<C: Compiled>(&self, wasm: Vec<u8>, shape: Shape) -> Result<(Admitted, C), NoScript> {
+    async fn native<C: Compiled>(
+        &self,
+        wasm: Vec<u8>,
+        shape: Shape,
+        needs: Needs,
+    ) -> Result<(Admitted, C), NoScript> {
         let hash: [u8; 32] = Sha256::digest(&wasm).into();
         let admitted =
-            Admitted { wasm_hash: WasmHash(B256::from(hash)), module_bytes: wasm.len() as u64, shape };
+            Admitted { wasm_hash: WasmHash(B256::from(hash)), module_bytes: wasm.len() as u64, shape, needs };
         let module = self.machine_code(wasm, &hex::encode(hash), self.bounds).await?;
         Ok((admitted, module))
     }

@@ -13,7 +13,7 @@ use argus_domain::{
     contracts::{encode_balance, encode_fee, encode_job},
     ids::{ChainId, JobId},
     limits::Limits,
-    module::{Admitted, EngineId, Language, Refusal, Shape, WasmHash},
+    module::{Admitted, EngineId, Language, Needs, Refusal, Shape, WasmHash},
     run::{FailureKind, RunEnd, RunFailure, RunInput, RunReport, Transcript},
     time::Timestamp,
 };
@@ -142,7 +142,12 @@ impl ModuleRunner for FakeRunner {
             return Err(Refusal { reasons: vec!["this is no script".to_owned()] }.into());
         }
         let length = source.len() as u64;
-        Ok(Admitted { wasm_hash: WasmHash(B256::repeat_byte(3)), module_bytes: length, shape: Shape::Script })
+        Ok(Admitted {
+            wasm_hash: WasmHash(B256::repeat_byte(3)),
+            module_bytes: length,
+            shape: Shape::Script,
+            needs: Needs::default(),
+        })
     }
     async fn run(
         &self,

@@ -128,6 +128,21 @@ pub struct Admitted {
     pub module_bytes: u64,
     /// Its shape.
     pub shape: Shape,
+    /// What it asks of a run from the start.
+    pub needs: Needs,
+}
+
+/// What a module says that it needs, for people to read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The most bytes that a module of its shape may have.
+    pub bytes_max: u64,
+    /// What it imports, each once: `module.name` or an interface.
+    pub imports: Vec<String>,
+    /// Least bytes of its memories together.
+    pub memory_bytes: u64,
+    /// Least elements of its tables together.
+    pub table_elements: u64,
 }
 
 /// Why bytes are not admitted: every reason at once, each a sentence that says what to do.

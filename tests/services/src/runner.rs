@@ -5,7 +5,7 @@ use std::sync::Arc;
 use argus_domain::{
     B256, Value,
     limits::Limits,
-    module::{Admitted, EngineId, Language, Shape, WasmHash},
+    module::{Admitted, EngineId, Language, Needs, Shape, WasmHash},
     run::{HostCall, RunEnd, RunInput, RunReport, Transcript},
 };
 use argus_ports::{ModuleRunner, RunnerError};
@@ -64,6 +64,7 @@ impl ModuleRunner for TestRunner {
             wasm_hash: WasmHash(B256::ZERO),
             module_bytes: source.len() as u64,
             shape: Shape::Reactor,
+            needs: Needs::default(),
         })
     }
 

@@ -21,20 +21,28 @@ pub async fn run(
     let runner = backends::local_runner(&[], &[]).await?;
     let source_bytes = source.len();
     match runner.admit(source, language).await {
-        Ok(Admitted { wasm_hash, module_bytes, shape }) => {
+        Ok(Admitted { wasm_hash, module_bytes, shape, needs }) => {
             let shape = format!("{shape:?}").to_lowercase();
             if as_json {
                 show::json(&json!({
                     "ok": true, "language": language.to_string(), "shape": shape, "source_bytes": source_bytes,
                     "module_bytes": module_bytes, "wasm_hash": wasm_hash.0.to_string(),
                     "engine": runner.engine().0.to_string(), "reasons": [], "output": built,
+                    "module_bytes_max": needs.bytes_max, "imports": needs.imports,
+                    "memory_bytes_min": needs.memory_bytes, "table_elements_min": needs.table_elements,
                 }));
             } else {
                 show::line(format!(
-                    "language  {language}\nshape     {shape}\nsource    {source_bytes} bytes\nmodule    {module_bytes} bytes\nhash      {}\nengine    {}",
+                    "language  {language}\nshape     {shape}\nsource    {source_bytes} bytes\nmodule    {module_bytes} bytes of {} at most\nhash      {}\nengine    {}\nmemory    from {} bytes\ntables    from {} elements",
+                    needs.bytes_max,
                     wasm_hash.0,
-                    runner.engine().0
+                    runner.engine().0,
+                    needs.memory_bytes,
+                    needs.table_elements,
                 ));
+                for import in needs.imports {
+                    show::line(format!("imports   {import}"));
+                }
                 if let Some(built) = built {
                     show::line(format!("publish   {built}"));
                 }
