@@ -497,7 +497,8 @@ mod tests {
 
     #[test]
     fn what_toolchains_make_is_admitted() {
-        let shapes = GUESTS.map(|wasm| admit(wasm).map(|(shape, _)| shape).map_err(|refusal| refusal.reasons));
+        let shapes =
+            GUESTS.map(|wasm| admit(wasm).map(|(shape, _)| shape).map_err(|refusal| refusal.reasons));
         let expect = [Shape::Component, Shape::Command, Shape::Reactor].map(Ok);
         assert_eq!(shapes, expect);
     }

@@ -2,13 +2,16 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use argus_domain::{
     limits::Limits,
     module::{Language, Shape},
-    run::{FailureKind, RunEnd},
+    run::{FailureKind, RunEnd, RunInput, RunReport},
 };
 use argus_ports::{ModuleRunner, RunnerError};
-use common::{Bench, bench, expect_failure, value};
+use bytes::Bytes;
+use common::{Bench, bench, expect_failure, input, value};
 
 const REACTOR: &str = include_str!("../../tests/guests/good/reactor.wat");
 const ECHO: &str = include_str!("../../tests/guests/good/echo-command.wat");
@@ -28,7 +31,7 @@ fn answer(json: &str) -> String {
 }
 
 impl Bench {
-    async fn wat(&self, source: &str) -> argus_domain::run::RunReport {
+    async fn wat(&self, source: &str) -> RunReport {
         self.run(source, Language::Wasm).await
     }
 }
@@ -222,4 +225,65 @@ async fn mutated_modules_never_harm_the_host() {
         let _ = b.run_with(&bytes, Language::Wasm, limits).await;
     }
     assert_eq!(value(&b.wat(&answer("[1]")).await), "[1]");
+}
+
+/// What compilers make of ordinary programs, run with these arguments of the job.
+async fn guest(b: &Bench, wasm: &'static [u8], argument: &str) -> RunReport {
+    let input = Arc::new(RunInput { arguments: vec![argument.into()], ..input() });
+    let source = Bytes::from_static(wasm);
+    let report =
+        b.host.run(source.clone(), Language::Wasm, input.clone(), Limits::DEFAULT).await.expect("admitted");
+    let transcript = Arc::new(report.transcript.clone());
+    let replayed = b.host.replay(source, Language::Wasm, input, Limits::DEFAULT, transcript).await;
+    assert_eq!(replayed.expect("replayed"), report);
+    report
+}
+
+#[tokio::test]
+async fn a_command_in_rust_runs_skips_and_panics() {
+    let b = bench();
+    let wasm = include_bytes!("../../tests/guests/good/command-rust.wasm");
+    let report = guest(&b, wasm, "run").await;
+    assert_eq!(value(&report), r#"[true,"manual","2025-01-01T00:00:00.000Z",86400,true]"#);
+    assert!(report.log.ends_with(" bytes, 12 variables\n"), "{}", report.log);
+    assert_eq!(guest(&b, wasm, "skip").await.end, RunEnd::Skipped("not today".into()));
+    let panicked = guest(&b, wasm, "panic").await;
+    expect_failure(&panicked, FailureKind::Script, &["unreachable"]);
+    assert!(panicked.log.contains("a broken rule"), "{}", panicked.log);
+}
+
+#[tokio::test]
+async fn a_command_in_c_runs_and_fails() {
+    let b = bench();
+    let wasm = include_bytes!("../../tests/guests/good/command-c.wasm");
+    assert_eq!(value(&guest(&b, wasm, "run").await), r#"["manual",1]"#);
+    expect_failure(&guest(&b, wasm, "fail").await, FailureKind::Script, &["exit code 2", "no price"]);
+}
+
+#[tokio::test]
+async fn a_reactor_in_assemblyscript_reads_a_chain() {
+    let b = bench();
+    let wasm = include_bytes!("../../tests/guests/good/reactor-as.wasm");
+    let report = guest(&b, wasm, "run").await;
+    assert_eq!(value(&report), r#"[{"ok":100}]"#);
+    assert!(report.log.starts_with("[info] "), "{}", report.log);
+    assert_eq!(guest(&b, wasm, "skip").await.end, RunEnd::Skipped("not today".into()));
+    expect_failure(&guest(&b, wasm, "fail").await, FailureKind::Script, &["no price"]);
+}
+
+#[tokio::test]
+async fn a_module_in_another_language_than_its_own_is_refused_with_what_to_do() {
+    let b = bench();
+    let wasm = include_bytes!("../../tests/guests/good/reactor-as.wasm");
+    for language in [Language::TypeScript, Language::JavaScript, Language::Go, Language::Python] {
+        match b.run_with(wasm, language, Limits::DEFAULT).await {
+            Err(RunnerError::Refused(refusal)) => {
+                let expect = format!(
+                    "these bytes are a WebAssembly module, and their language is given as {language}: give wasm"
+                );
+                assert_eq!(refusal.to_string(), expect);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
