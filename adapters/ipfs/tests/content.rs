@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use argus_domain::module::Cid;
-use argus_ipfs::IpfsContent;
+use argus_ipfs::{IpfsContent, Places};
 use argus_ports::{ContentError, ContentStore, Egress, EgressError, EgressRequest, EgressResponse, Reach};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -28,7 +28,9 @@ impl Egress for Gateway {
 const HELLO: &str = "bafkreifjjcie6lypi6ny7amxnfftagclbuxndqonfipmb64f2km2devei4";
 
 fn open(root: &std::path::Path, gateway: Gateway) -> IpfsContent {
-    IpfsContent::open(root, vec!["https://gateway.example/".into()], Arc::new(gateway), Vec::new())
+    let gateways = vec!["https://gateway.example/".into()];
+    let egress: Arc<dyn Egress> = Arc::new(gateway);
+    IpfsContent::open(&Places { root: root.to_owned(), gateways, ..Places::default() }, &egress)
         .expect("open")
 }
 

@@ -12,7 +12,7 @@ use argus_domain::{Address, call::ExecutorDomain, ids::ChainId};
 use argus_evm::{ChainConfig, EvmChain, LocalSigner};
 use argus_host::{Host, HostConfig};
 use argus_http::HttpEgress;
-use argus_ipfs::IpfsContent;
+use argus_ipfs::{IpfsContent, Places};
 use argus_memory::SystemClock;
 use argus_ports::{ChainReader, ChainWriter, Egress, Signer};
 use argus_sqlite::SqliteJournal;
@@ -67,12 +67,13 @@ async fn run(
     let forger = Forger::new(behaviour, signer.clone(), domain);
     let mut config = argus_keeper::Config::new(dev.platform);
     config.executors = [(dev.chain, dev.executor)].into();
+    let places = Places { root: folder.join("content"), operator: dev.allowed, ..Places::default() };
     let ports = argus_keeper::Ports {
         clock: Arc::new(SystemClock),
         link: Arc::new(HostileLink::new(client, forger)),
         signer,
         journal: Arc::new(SqliteJournal::open(&home.join("journal.db"))?),
-        content: Arc::new(IpfsContent::open(&folder.join("content"), Vec::new(), egress, dev.allowed)?),
+        content: Arc::new(IpfsContent::open(&places, &egress)?),
         runner: Arc::new(runner),
         readers,
         writers: [(dev.chain, evm as Arc<dyn ChainWriter>)].into(),
