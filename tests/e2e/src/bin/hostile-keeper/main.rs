@@ -71,6 +71,7 @@ async fn run(
         clock: Arc::new(SystemClock),
         link: Arc::new(HostileLink::new(client, forger)),
         signer,
+        letterbox: None,
         journal: Arc::new(SqliteJournal::open(&home.join("journal.db"))?),
         content: Arc::new(IpfsContent::open(&folder.join("content"), Vec::new(), egress, dev.allowed)?),
         runner: Arc::new(runner),
