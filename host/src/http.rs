@@ -178,7 +178,10 @@ impl Outgoing {
                 Err(NotSent(kind, why)) => break Err(error(kind, why)),
             };
             let answer = match timeout(left, self.egress.fetch(sent)).await {
-                Ok(Ok(answer)) => self.secrets.scrub(answer),
+                Ok(Ok(answer)) => match self.secrets.scrub(answer).await {
+                    Ok(clean) => clean,
+                    Err(error) => break Err(self.refused(error)),
+                },
                 Ok(Err(error)) => break Err(self.refused(self.secrets.scrub_error(error))),
                 Err(_) => break Err(self.too_slow()),
             };

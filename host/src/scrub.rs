@@ -1,11 +1,15 @@
 //! Finding secrets in what comes back, in whatever form it was echoed.
 //!
-//! A text is read in several *views*: as it is, unescaped (percent, JSON, HTML, UTF-16), unescaped twice, as hexadecimal,
-//! and as Base64 in each of its alignments. Each view is made and searched in one pass, without regard to case, so that
-//! the effort grows with the text alone, whatever secret and text are. A finding in any view is a stretch of the
-//! original, and that stretch is replaced.
+//! A text is read in several *views*: as it is, unescaped (percent, JSON, HTML, UTF-16), as hexadecimal, as Base64 in each
+//! of its alignments, and as each of these within another, twice at most. Each view is made and searched in one pass,
+//! without regard to case, so that the effort grows with the text alone, whatever secret and text are. A finding in any
+//! view is a stretch of the original, and that stretch is replaced.
 
 use aho_corasick::{AhoCorasick, MatchKind};
+
+/// How often escapes are read within escapes, and hexadecimal or Base64 within each other.
+const UNESCAPED_MAX: u32 = 2;
+const DECODED_MAX: u32 = 2;
 
 /// Stands between what does not belong together in a view; no secret holds it.
 const BREAK: u8 = 0;
@@ -24,6 +28,8 @@ type View = Vec<Token>;
 pub(crate) struct Scrubber {
     search: AhoCorasick,
     placeholders: Vec<String>,
+    /// Length of the shortest value.
+    shortest: usize,
 }
 
 impl Scrubber {
@@ -31,15 +37,13 @@ impl Scrubber {
     pub fn new<'a>(secrets: impl Iterator<Item = (&'a str, &'a str)>) -> Option<Self> {
         let (values, placeholders): (Vec<&str>, Vec<String>) =
             secrets.map(|(value, placeholder)| (value, placeholder.to_owned())).unzip();
-        if values.is_empty() {
-            return None;
-        }
+        let shortest = values.iter().map(|value| value.len()).min()?;
         let search = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::LeftmostLongest)
             .build(&values)
             .ok()?;
-        Some(Self { search, placeholders })
+        Some(Self { search, placeholders, shortest })
     }
 
     /// The text without secrets; `None` where it holds none.
@@ -67,16 +71,28 @@ impl Scrubber {
         let plain: View =
             text.iter().enumerate().map(|(at, byte)| Token { byte: *byte, from: at, to: at + 1 }).collect();
         let mut found = Vec::new();
-        self.look(&plain, &mut found);
-        self.look_encoded(&plain, &mut found);
-        if let Some(once) = unescaped(&plain) {
-            self.look(&once, &mut found);
-            self.look_encoded(&once, &mut found);
-            if let Some(twice) = unescaped(&once) {
-                self.look(&twice, &mut found);
-            }
-        }
+        self.explore(&plain, UNESCAPED_MAX, DECODED_MAX, &mut found);
         found
+    }
+
+    /// Looks into a view, and into those that can be read from it.
+    fn explore(&self, view: &View, unescape: u32, decode: u32, found: &mut Vec<(usize, usize, usize)>) {
+        if view.len() < self.shortest {
+            return;
+        }
+        self.look(view, found);
+        if let Some(read) = unescape.checked_sub(1).and_then(|left| Some((left, unescaped(view)?))) {
+            self.explore(&read.1, read.0, decode, found);
+        }
+        let Some(decode) = decode.checked_sub(1) else { return };
+        for shift in 0..2 {
+            let read = decoded(view, (hex_digit, b": -\r\n"), (4, shift), self.shortest);
+            self.explore(&read, unescape, decode, found);
+        }
+        for shift in 0..4 {
+            let read = decoded(view, (base64_digit, b"\r\n"), (6, shift), self.shortest);
+            self.explore(&read, unescape, decode, found);
+        }
     }
 
     fn look(&self, view: &View, found: &mut Vec<(usize, usize, usize)>) {
@@ -90,15 +106,6 @@ impl Scrubber {
             for hit in self.search.find_iter(&spaced) {
                 found.push((view[hit.start()].from, view[hit.end() - 1].to, hit.pattern().as_usize()));
             }
-        }
-    }
-
-    fn look_encoded(&self, view: &View, found: &mut Vec<(usize, usize, usize)>) {
-        for shift in 0..2 {
-            self.look(&decoded(view, hex_digit, b": -\r\n", (4, shift)), found);
-        }
-        for shift in 0..4 {
-            self.look(&decoded(view, base64_digit, b"\r\n", (6, shift)), found);
         }
     }
 }
@@ -119,23 +126,27 @@ fn base64_digit(byte: u8) -> Option<u8> {
     })
 }
 
-/// Reads each run of digits, from its digit number `shift` on, as bytes; `between` may stand between its digits.
+/// Reads each run of digits, from its digit number `shift` on, as bytes; `between` may stand between its digits. What
+/// gives fewer bytes than `shortest` is left out: in ordinary text that is nearly all.
 fn decoded(
     view: &View,
-    digit: fn(u8) -> Option<u8>,
-    between: &[u8],
+    (digit, between): (fn(u8) -> Option<u8>, &[u8]),
     (bits_each, shift): (u32, usize),
+    shortest: usize,
 ) -> View {
-    let mut out = View::with_capacity(view.len() / 2);
-    let (mut left, mut bits, mut held, mut from) = (shift, 0u32, 0u32, 0);
+    let mut out = View::new();
+    let (mut left, mut bits, mut held, mut from, mut begun) = (shift, 0u32, 0u32, 0, 0);
     for token in view {
         let Some(value) = digit(token.byte) else {
-            if !between.contains(&token.byte) && out.last().is_none_or(|last| last.byte != BREAK) {
+            if between.contains(&token.byte) {
+                continue;
+            }
+            if out.len() - begun < shortest {
+                out.truncate(begun);
+            } else {
                 out.push(Token { byte: BREAK, ..*token });
             }
-            if !between.contains(&token.byte) {
-                (left, bits) = (shift, 0);
-            }
+            (left, bits, begun) = (shift, 0, out.len());
             continue;
         };
         if left > 0 {
@@ -153,6 +164,9 @@ fn decoded(
             // What is left of this digit begins the next byte.
             from = token.from;
         }
+    }
+    if out.len() - begun < shortest {
+        out.truncate(begun);
     }
     out
 }
@@ -293,6 +307,27 @@ mod tests {
                     assert!(clean.len() <= PLACEHOLDER.len() + 16, "{plain}: {form} -> {clean}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn forms_within_forms_are_found() {
+        let hex = |text: &str| text.bytes().map(|b| format!("{b:02x}")).collect::<String>();
+        let json = |text: &str| serde_json::to_string(text).expect("JSON");
+        for form in [
+            STANDARD.encode(percent(VALUE)),
+            STANDARD.encode(json(VALUE)),
+            STANDARD.encode(STANDARD.encode(VALUE)),
+            STANDARD.encode(hex(VALUE)),
+            hex(&percent(VALUE)),
+            hex(&STANDARD.encode(format!("user:{VALUE}"))),
+            hex(&hex(VALUE)),
+            json(&STANDARD.encode(json(VALUE))),
+            percent(&STANDARD.encode(percent(VALUE))),
+        ] {
+            let clean = scrubbed(format!("<{form}>"));
+            assert!(clean.contains(PLACEHOLDER), "{form} -> {clean}");
+            assert!(clean.len() <= PLACEHOLDER.len() + 24, "{form} -> {clean}: something is left");
         }
     }
 

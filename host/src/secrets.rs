@@ -4,7 +4,7 @@
 //! Values go only to hosts on the job's own list, over https or to a loopback address, and not across a redirect to
 //! another origin. A replay has placeholders alone, and needs nothing else.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use argus_domain::{
     run::RunInput,
@@ -157,11 +157,21 @@ impl Secrets {
         text.len() + self.granted.iter().map(more).sum::<usize>()
     }
 
-    /// An answer without values.
-    pub fn scrub(&self, answer: EgressResponse) -> EgressResponse {
+    /// An answer without values. A long one is looked through beside the threads that other runs need.
+    pub async fn scrub(self: &Arc<Self>, answer: EgressResponse) -> Result<EgressResponse, EgressError> {
         if self.scrubber.is_none() {
-            return answer;
+            return Ok(answer);
         }
+        if answer.body.len() <= SCRUBBED_AT_ONCE {
+            return Ok(self.scrubbed(answer));
+        }
+        let secrets = Arc::clone(self);
+        tokio::task::spawn_blocking(move || secrets.scrubbed(answer)).await.map_err(|_| {
+            EgressError::Transport("the answer could not be looked through for secrets".to_owned())
+        })
+    }
+
+    fn scrubbed(&self, answer: EgressResponse) -> EgressResponse {
         EgressResponse {
             status: answer.status,
             headers: answer
@@ -193,6 +203,8 @@ impl Secrets {
     }
 }
 
+/// Longest body that is looked through at once, bytes: well under a millisecond.
+const SCRUBBED_AT_ONCE: usize = 16 << 10;
 /// Longest header and longest body with their values put in.
 const HEADER_FILLED_MAX: usize = 16 << 10;
 const BODY_FILLED_MAX: usize = 2 << 20;

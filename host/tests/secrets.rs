@@ -216,8 +216,9 @@ async fn it_goes_only_where_the_job_says() {
         ("a failure", "fetch('https://a.example/fail?k=' + K)", "cannot reach", true),
     ] {
         let script = format!(
-            "const K = argus.secret('API_KEY'); let said = 'sent'; \
-             try {{ await ({call}) }} catch (e) {{ said = e.message }} console.log(JSON.stringify([said]))"
+            "async function run(K) {{ await ({call}); }} let said = 'sent'; \
+             try {{ await run(argus.secret('API_KEY')) }} catch (e) {{ said = e.message }} \
+             console.log(JSON.stringify([said]))"
         );
         let report = world.run(&script).await;
         assert!(value(&report).replace('\\', "").contains(expect), "{what}: {}", value(&report));
