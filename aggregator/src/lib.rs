@@ -14,6 +14,7 @@ mod open;
 mod ports;
 mod recorder;
 mod roster;
+mod secrets;
 mod service;
 mod session;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use argus_ports::{Archive, Clock, KeeperStore, Outcomes, Signer, TaskStore};
+use argus_ports::{Archive, Clock, KeeperStore, Outcomes, Secrets, Signer, TaskStore};
 
 /// Its ports.
 #[derive(Clone)]
@@ -17,6 +17,8 @@ pub struct Ports {
     pub keepers: Arc<dyn KeeperStore>,
     /// Where transcripts and script logs go.
     pub archive: Arc<dyn Archive>,
+    /// Secrets of jobs; without them no keeper is given a job that is granted any.
+    pub secrets: Option<Secrets>,
     /// The way to the dispatcher.
     pub outcomes: Arc<dyn Outcomes>,
 }

@@ -167,6 +167,7 @@ impl Service {
             ports: self.ports.clone(),
             open: self.open.clone(),
             keeper,
+            box_key: hello.box_key,
             send_timeout: self.config.send_timeout,
             inbox: self.inbox.clone(),
         };
@@ -345,10 +346,10 @@ impl Service {
             let state = self.open.state(&key(&assignment));
             let assignment = SignedAssignment { assignment, seal: seal.clone(), state };
             let message = match second {
-                None => ToKeeper::Assign(assignment),
+                None => ToKeeper::Assign { assignment, secrets: None },
                 Some(round) => ToKeeper::Second { assignment, round: Box::new(Arc::unwrap_or_clone(round)) },
             };
-            let is_first_round = matches!(message, ToKeeper::Assign(_));
+            let is_first_round = matches!(message, ToKeeper::Assign { .. });
             if self.roster.put(keeper, message) && is_first_round {
                 self.config.failpoint.reach(Step::Assigned);
             }

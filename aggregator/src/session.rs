@@ -18,6 +18,7 @@ use crate::{
     inbox::Message,
     open::{Open, Place},
     ports::Ports,
+    secrets,
 };
 
 /// The stream itself.
@@ -64,6 +65,8 @@ pub struct Serving {
     pub open: Open,
     /// Whose session it is.
     pub keeper: KeeperId,
+    /// To what its secrets are sealed.
+    pub box_key: Option<B256>,
     /// Deadline of one message to the keeper.
     pub send_timeout: Duration,
     /// Where what it said goes.
@@ -106,6 +109,13 @@ pub async fn serve(serving: Serving, stream: Stream, mut outbox: mpsc::Receiver<
     };
     let writing = async {
         while let Some(message) = outbox.recv().await {
+            let message = match secrets::added(&serving, message).await {
+                Ok(message) => message,
+                Err(said) => match inbox.send(Message::Said { keeper, said }).await {
+                    Ok(()) => continue,
+                    Err(_) => return "the aggregator has stopped",
+                },
+            };
             match timeout(send_timeout, stream.send(message)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(LinkError::Busy)) | Err(_) => return "it takes no more messages",

@@ -19,7 +19,7 @@ use crate::{
     chain,
     create::{Basis, Faults, Fields, Validated, check_all, check_on, first_cursor, head, refusal_body},
     errors::ApiError,
-    json,
+    json, secrets,
     shape::{job as shape, task},
     tasks::TASKS_MAX,
     users::all_jobs,
@@ -241,6 +241,7 @@ pub async fn delete(call: Call) -> Result<Response, ApiError> {
 async fn end(call: &Call, record: &JobRecord) -> Result<Response, ApiError> {
     let id = record.job.id;
     apply(&call.edge, id, JobChange::Deleted(call.now)).await?;
+    secrets::drop_ungranted(&call.edge, &record.job, None).await?;
     nudge(&call.edge, &[id]).await;
     let tasks = call.edge.ports.tasks.list(TaskQuery::Job(id), None, TASKS_MAX).await?;
     let may_land: Vec<u64> = tasks
@@ -294,7 +295,8 @@ pub async fn set_status(call: Call) -> Result<Response, ApiError> {
     })))
 }
 
-fn refuse_ended(record: &JobRecord, now: Timestamp) -> Result<(), ApiError> {
+/// Refuses what makes no sense for a job that has ended.
+pub fn refuse_ended(record: &JobRecord, now: Timestamp) -> Result<(), ApiError> {
     if record.deleted_at.is_none() && !record.cursor.finished && now <= record.job.expires_at {
         return Ok(());
     }
@@ -403,6 +405,7 @@ async fn replace(call: &Call, old: &Job, new: Job) -> Result<JobRecord, ApiError
     if old.trigger != new.trigger || old.expires_at != new.expires_at {
         move_cursor(edge, new.id, |record| Box::pin(after_change(edge, record, old, call.now))).await?;
     }
+    secrets::drop_ungranted(edge, old, Some(&new)).await?;
     nudge(edge, &[new.id]).await;
     Ok(stored)
 }

@@ -26,6 +26,7 @@ mod openapi;
 pub mod ports;
 pub mod routes;
 mod script;
+mod secrets;
 mod serve;
 mod shape;
 mod tasks;

@@ -158,7 +158,7 @@ pub async fn run(call: Call) -> Result<Response, ApiError> {
     }
     let runner = &call.edge.ports.runner;
     runner.admit(bytes.clone(), language).await?;
-    let report = runner.run(bytes, language, Arc::new(input), limits).await?;
+    let report = runner.run(bytes, language, Arc::new(input), limits, Arc::default()).await?;
     Ok(json::ok(&report_shown(&report)))
 }
 

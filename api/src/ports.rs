@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use argus_domain::{chain::Contracts, ids::ChainId};
 use argus_ports::{
     Archive, ChainReader, ChainWriter, Clock, ContentStore, Egress, EventBus, JobStore, KeeperStore,
-    KeyStore, Ledger, ModuleRunner, ModuleStore, Nudge, RateLimiter, TaskStore,
+    KeyStore, Ledger, ModuleRunner, ModuleStore, Nudge, RateLimiter, Secrets, TaskStore,
 };
 use async_trait::async_trait;
 
@@ -30,6 +30,8 @@ pub struct Ports {
     pub content: Arc<dyn ContentStore>,
     /// The platform's private blobs.
     pub archive: Arc<dyn Archive>,
+    /// Secrets of jobs; without them none can be set.
+    pub secrets: Option<Secrets>,
     /// The one way out.
     pub egress: Arc<dyn Egress>,
     /// Where scripts run.

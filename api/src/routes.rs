@@ -7,7 +7,9 @@ use futures::future::BoxFuture;
 use QueryKind::{Flag, Text, Whole};
 use argus_domain::access::Role::{self, Admin, App, Keeper, User};
 
-use crate::{call::Call, errors::ApiError, fees, health, jobs, keepers, keys, modules, tasks, users, ws};
+use crate::{
+    call::Call, errors::ApiError, fees, health, jobs, keepers, keys, modules, secrets, tasks, users, ws,
+};
 
 /// What carries a request out, once policy has let it through.
 pub type Handler = fn(Call) -> BoxFuture<'static, Result<Response, ApiError>>;
@@ -167,6 +169,9 @@ pub static ROUTES: &[Route] = &[
     route!(PUT "/api/jobs/delete/{id}", keyed(OWNERS), Subject::Job("id"), Body::Read, jobs::delete, "Delete a job for good"),
     route!(PUT "/api/jobs/{id}/status/{status}", keyed(OWNERS), Subject::Job("id"), Body::Read, jobs::set_status, "Pause, resume or delete a job"),
     route!(PUT "/api/jobs/{id}/lastexecuted", keyed(OWNERS), Subject::Job("id"), Body::Read, jobs::last_executed, "Acknowledge an execution; what the chain shows counts"),
+    route!(GET "/api/jobs/{id}/secrets", keyed(OWNERS), Subject::Job("id"), Body::None, secrets::list, "Names of a job's secrets, and since when each has a value"),
+    route!(PUT "/api/jobs/{id}/secrets/{name}", keyed(OWNERS), Subject::Job("id"), Body::Read, secrets::set, "Set a secret that a job is granted; it is never shown again"),
+    route!(DELETE "/api/jobs/{id}/secrets/{name}", keyed(OWNERS), Subject::Job("id"), Body::None, secrets::unset, "Remove the value of a job's secret"),
     route!(GET "/api/jobs/{id}/task-fees", keyed(ANYONE), Subject::Job("id"), Body::None, jobs::task_fees, "What each task of a job cost"),
     route!(GET "/api/jobs/{id}/storage", keyed(ANYONE), Subject::Job("id"), Body::None, jobs::storage, "What a job's script remembers, as the chain has confirmed it"),
     route!(GET "/api/tasks/recent", keyed(ANYONE), OWN, Body::None, tasks::recent, "Newest tasks", LIMIT),

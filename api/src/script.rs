@@ -3,5 +3,7 @@
 mod dry_run;
 mod locate;
 
-pub use dry_run::{DryRuns, FIXED_DUE, Judged, ScriptRefused, dry_run, judge, judge_form, run_input};
+pub use dry_run::{
+    DryRuns, FIXED_DUE, Judged, ScriptRefused, admitted, dry_run, judge, judge_form, run_input,
+};
 pub use locate::{Source, fetch, guesses, language_of, locate};

@@ -17,12 +17,22 @@ use argus_ipfs::{IpfsContent, Places};
 use argus_memory::{MemoryLimiter, SystemClock};
 use argus_ports::{
     ChainReader, ChainWriter, Clock, ContentStore, Egress, Journal, KeyStore, ModuleRunner, RateLimiter,
-    Signer, ValueReader, chain::At,
+    Secrets, Signer, ValueReader, chain::At,
 };
 use argus_sqlite::{Options, SqliteJournal, SqliteStore};
+use argus_vault::KeyVault;
 use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretString};
 
-use crate::{answers::Answers, cli::keygen::read_key, config::Config, environment};
+use crate::{
+    answers::Answers,
+    cli::keygen::{read_key, read_secret},
+    config::Config,
+    environment,
+};
+
+/// Holds the key of secrets where no file does.
+const SECRETS_KEY: &str = "ARGUS_SECRETS_KEY";
 
 /// The ports of a process.
 pub struct Backends {
@@ -206,6 +216,18 @@ pub fn make_folder_of(path: &Path) -> anyhow::Result<()> {
 /// Reads the key of a role.
 pub fn signer(path: &Path) -> anyhow::Result<Arc<LocalSigner>> {
     Ok(Arc::new(read_key(path)?))
+}
+
+/// Store and keys of secrets; `None`: the configuration names no key.
+pub fn secrets(config: &Config, store: Arc<SqliteStore>) -> anyhow::Result<Option<Secrets>> {
+    let text = match (environment::variable(SECRETS_KEY), &config.secrets_key) {
+        (Some(text), _) => SecretString::from(text.to_string_lossy().into_owned()),
+        (None, Some(path)) => read_secret(path, "the key of secrets")?,
+        (None, None) => return Ok(None),
+    };
+    let vault = KeyVault::from_text(text.expose_secret())
+        .with_context(|| format!("[secrets] key_file, or {SECRETS_KEY}"))?;
+    Ok(Some(Secrets { store, vault: Arc::new(vault) }))
 }
 
 /// The address that signs assignments, as keepers of this process see it.

@@ -36,6 +36,11 @@ impl Server {
         self.send(Method::PUT, path, Some(body)).await
     }
 
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> anyhow::Result<Value> {
+        self.send(Method::DELETE, path, None).await
+    }
+
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let Some(key) = &self.key else {
             bail!("no API key: give --key or set ARGUS_API_KEY (`argus dev` prints keys when it starts)");

@@ -32,6 +32,8 @@ pub struct Config {
     pub ipfs_node: Option<String>,
     /// Platform key.
     pub platform_key: PathBuf,
+    /// Keys under which secrets are stored; `None`: no file.
+    pub secrets_key: Option<PathBuf>,
     /// REST and WebSocket.
     pub api: Api,
     /// Keepers per task.
@@ -204,6 +206,9 @@ impl Config {
                 "the URL of the RPC of an IPFS node, like http://127.0.0.1:5001, or empty",
             ),
             platform_key: r.path(&data_dir, "platform.key_file"),
+            secrets_key: r
+                .optional::<PathBuf>("secrets.key_file", "a path, or empty")
+                .map(|p| data_dir.join(p)),
             api: Api {
                 listen: r.parsed("api.listen", "an address with a port, like 127.0.0.1:9002"),
                 registry_required: r.one_of("api.job_registry", &["optional", "required"]) == 1,

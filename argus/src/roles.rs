@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow, bail};
 use argus_domain::U256;
 use argus_oversight::{WatchedChain, WatchedChains, challenger, health, monitor, registrar};
 use argus_ports::{Aggregate, Dispatch, KeeperGate, KeeperLink, Nudge, Outcomes, Signer, TaskStore};
+use argus_vault::OwnLetterbox;
 use clap::ValueEnum;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -238,6 +239,7 @@ impl<'a> Process<'a> {
             tasks: self.tasks()?,
             keepers: store.clone(),
             archive: store.clone(),
+            secrets: backends::secrets(&self.config, store)?,
             outcomes: self.outcomes.clone(),
         };
         let (handle, life) = argus_aggregator::new(config, ports);
@@ -400,6 +402,7 @@ impl<'a> Process<'a> {
                 clock: self.backends.clock.clone(),
                 link: link.clone(),
                 signer,
+                letterbox: Some(Arc::new(OwnLetterbox::new()?)),
                 journal,
                 content: self.backends.content.clone(),
                 runner: self.backends.runner()?,
@@ -454,6 +457,7 @@ impl<'a> Process<'a> {
             modules: store.clone(),
             content: b.content.clone(),
             archive: store.clone(),
+            secrets: backends::secrets(&self.config, store.clone())?,
             egress: b.egress.clone(),
             runner: b.runner()?,
             clock: b.clock.clone(),

@@ -124,6 +124,7 @@ async fn serve(folder: &Path, servers: &mut JoinSet<anyhow::Result<()>>) -> anyh
         modules: store.clone(),
         content: Arc::new(MemoryContent::new()),
         archive: store,
+        secrets: None,
         egress: Arc::new(HttpEgress::new()?),
         runner: Arc::new(host(BTreeMap::new())?),
         limiter: Arc::new(MemoryLimiter::new(clock.clone())),

@@ -112,6 +112,7 @@ impl Platform {
             tasks: counted.clone(),
             keepers: store.clone(),
             archive: store.clone(),
+            secrets: None,
             outcomes: outcomes.clone(),
         };
         let config =
@@ -154,6 +155,7 @@ impl Platform {
                 clock: clock.clone(),
                 link: Arc::new(Local(aggregator.clone())),
                 signer: seat.signer,
+                letterbox: None,
                 journal: Arc::new(SqliteJournal::open(&path)?),
                 content: Arc::new(content.clone()),
                 runner: runner.clone(),

@@ -39,6 +39,7 @@ pub fn job(id: u64, accepted_at: Timestamp, mode: Mode, chain: ChainId, target: 
             allow_hosts: Vec::new(),
             given: Vec::new(),
             storage: false,
+            secrets: [].into(),
         },
         action: Action::Call(Target {
             chain,

@@ -54,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("admitted   {:?} {} bytes in {:?}", admitted.shape, admitted.module_bytes, started.elapsed());
     let input = Arc::new(default_input());
     let started = Instant::now();
-    let report = host.run(source.clone(), language, input.clone(), Limits::DEFAULT).await?;
+    let report = host.run(source.clone(), language, input.clone(), Limits::DEFAULT, Arc::default()).await?;
     println!(
         "ran        {:?}\nend        {:?}\nfuel       {}\nmemory     {}",
         started.elapsed(),

@@ -3,6 +3,7 @@
 use crate::{
     evm, http,
     reply::{ErrorKind, Reply},
+    secrets,
     state::{Flight, Run},
     storage,
 };
@@ -93,7 +94,7 @@ impl Op {
             Self::EvmBlockNumber => evm::block_number(run, request),
             Self::EvmBalance => evm::balance(run, request),
             Self::EvmLogs => evm::logs(run, request),
-            Self::EnvSecret => ready(Reply::err(ErrorKind::Denied, "no secret is granted to this run")),
+            Self::EnvSecret => secrets::placeholder(run, request),
             Self::StorageGet | Self::StorageSet | Self::StorageDelete => {
                 ready(storage::answer(&mut run.state, self, request))
             }

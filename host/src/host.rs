@@ -10,6 +10,7 @@ use argus_domain::{
     limits::Limits,
     module::{Admitted, EngineId, Language},
     run::{RunInput, RunReport, Transcript},
+    secret::RunSecrets,
 };
 use argus_ports::{ChainReader, Egress, ModuleRunner, RunnerError};
 use async_trait::async_trait;
@@ -88,12 +89,12 @@ impl Host {
         language: Language,
         input: Arc<RunInput>,
         limits: Limits,
-        tape: Tape,
+        (tape, secrets): (Tape, Arc<RunSecrets>),
     ) -> Result<RunReport, RunnerError> {
         let ready = self.compiler.ready(&source, language).await?;
         let _slot = self.slot().await?;
         let limits = Limits::effective(&limits);
-        let job = Job { engine: self.id, world: self.world.clone(), ready, input, limits, tape };
+        let job = Job { engine: self.id, world: self.world.clone(), ready, input, limits, tape, secrets };
         Box::pin(run::run(&self.engine, job)).await
     }
 }
@@ -114,8 +115,9 @@ impl ModuleRunner for Host {
         language: Language,
         input: Arc<RunInput>,
         limits: Limits,
+        secrets: Arc<RunSecrets>,
     ) -> Result<RunReport, RunnerError> {
-        self.go(source, language, input, limits, Tape::recording()).await
+        self.go(source, language, input, limits, (Tape::recording(), secrets)).await
     }
 
     async fn replay(
@@ -126,7 +128,7 @@ impl ModuleRunner for Host {
         limits: Limits,
         transcript: Arc<Transcript>,
     ) -> Result<RunReport, RunnerError> {
-        self.go(source, language, input, limits, Tape::replaying(transcript)).await
+        self.go(source, language, input, limits, (Tape::replaying(transcript), Arc::default())).await
     }
 }
 

@@ -11,6 +11,7 @@ use url::Url;
 use crate::{
     calls::{parse, ready},
     reply::{Answer, CallError, ErrorKind, HttpAnswer, Reply},
+    secrets::{NotSent, Secrets},
     state::{self, Flight, Run},
     text,
 };
@@ -72,6 +73,8 @@ fn get() -> String {
 /// A request that may go out, and what bounds it.
 struct Outgoing {
     egress: Arc<dyn Egress>,
+    secrets: Arc<Secrets>,
+    /// As the script made it, and as redirects changed it: with placeholders.
     request: EgressRequest,
     redirect: Redirect,
     timeout: Duration,
@@ -99,6 +102,7 @@ fn outgoing(run: &Run, request: &str) -> Result<Outgoing, Reply> {
     let timeout = Duration::from_millis(own_ms.min(left_ms.max(1)));
     Ok(Outgoing {
         egress: run.world.egress.clone(),
+        secrets: run.secrets.clone(),
         request: EgressRequest {
             method: method(&request.method)?,
             url: request.url,
@@ -164,13 +168,21 @@ fn method(name: &str) -> Result<Method, Reply> {
 impl Outgoing {
     async fn fetch(mut self) -> Reply {
         let deadline = Instant::now() + self.timeout;
+        let first = self.request.url.clone();
         let mut hops = 0;
         let mut result = loop {
             let left = deadline.saturating_duration_since(Instant::now());
             self.request.timeout = left;
-            let answer = match timeout(left, self.egress.fetch(self.request.clone())).await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(error)) => break Err(self.refused(error)),
+            let sent = match self.secrets.put_in(&self.request, &first) {
+                Ok(sent) => sent,
+                Err(NotSent(kind, why)) => break Err(error(kind, why)),
+            };
+            let answer = match timeout(left, self.egress.fetch(sent)).await {
+                Ok(Ok(answer)) => match self.secrets.scrub(answer).await {
+                    Ok(clean) => clean,
+                    Err(error) => break Err(self.refused(error)),
+                },
+                Ok(Err(error)) => break Err(self.refused(self.secrets.scrub_error(error))),
                 Err(_) => break Err(self.too_slow()),
             };
             match self.next(&answer) {
@@ -228,7 +240,10 @@ impl Outgoing {
             next.headers.retain(|(name, _)| !name.to_ascii_lowercase().starts_with("content-"));
         }
         if from.origin() != to.origin() {
-            next.headers.retain(|(name, _)| !HEADERS_PRIVATE.iter().any(|h| name.eq_ignore_ascii_case(h)));
+            next.headers.retain(|(name, value)| {
+                !HEADERS_PRIVATE.iter().any(|h| name.eq_ignore_ascii_case(h))
+                    && !self.secrets.mentioned(value.as_bytes())
+            });
         }
         next.url = to.into();
         Ok(Some(next))

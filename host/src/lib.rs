@@ -35,6 +35,8 @@ mod reactor;
 mod reply;
 mod run;
 mod script;
+mod scrub;
+mod secrets;
 mod state;
 mod storage;
 mod tape;

@@ -58,7 +58,8 @@ pub async fn measure(
         }
         let middle = cpu_ns();
         for _ in 0..per_turn {
-            let report = host.run(source.clone(), language, input.clone(), Limits::DEFAULT).await?;
+            let report =
+                host.run(source.clone(), language, input.clone(), Limits::DEFAULT, Arc::default()).await?;
             if !matches!(report.end, RunEnd::Value(_)) {
                 return Err(RunnerError::Host(format!("the measured script fails: {:?}", report.end)));
             }

@@ -6,6 +6,7 @@ use argus_domain::{
     limits::Limits,
     module::{EngineId, Shape},
     run::{FailureKind, RunEnd, RunFailure, RunInput, RunReport},
+    secret::RunSecrets,
 };
 use argus_ports::RunnerError;
 use serde_json::json;
@@ -41,6 +42,7 @@ pub(crate) struct Job {
     pub input: Arc<RunInput>,
     pub limits: Limits,
     pub tape: Tape,
+    pub secrets: Arc<RunSecrets>,
 }
 
 /// How the guest's code came to its end by itself.
@@ -69,8 +71,8 @@ pub(crate) fn fuel_used(mut store: impl AsContextMut<Data = Run>) -> wasmtime::R
 /// # Errors
 /// [`RunnerError::Diverged`] in a replay; [`RunnerError::Host`] where wasmtime itself fails.
 pub(crate) async fn run(engine: &Engine, job: Job) -> Result<RunReport, RunnerError> {
-    let Job { engine: id, world, ready, input, limits, tape } = job;
-    let mut store = Store::new(engine, Run::new(world, input, limits, tape));
+    let Job { engine: id, world, ready, input, limits, tape, secrets } = job;
+    let mut store = Store::new(engine, Run::new(world, input, limits, tape, &secrets));
     store.limiter(|run| run);
     store.set_fuel(limits.fuel_max).map_err(HostError::internal)?;
     store.fuel_async_yield_interval(Some(YIELD_FUEL)).map_err(HostError::internal)?;

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use argus_domain::{digest::digest_of, limits::Limits, run::RunInput, state::State};
+use argus_domain::{digest::digest_of, limits::Limits, run::RunInput, secret::RunSecrets, state::State};
 use futures::stream::{FuturesUnordered, StreamExt};
 use rand_chacha::{
     ChaCha20Rng,
@@ -23,6 +23,7 @@ use crate::{
     error::Stop,
     meter::{Meter, Metered},
     reply::{ErrorKind, Reply},
+    secrets::Secrets,
     tape::{Made, Tape},
     text,
 };
@@ -41,6 +42,7 @@ pub(crate) struct Run {
     pub meter: Meter,
     pub limits: Limits,
     pub input: Arc<RunInput>,
+    pub secrets: Arc<Secrets>,
     pub world: Arc<World>,
     pub used: Used,
     pub output: Output,
@@ -85,12 +87,19 @@ pub(crate) struct Output {
 }
 
 impl Run {
-    pub fn new(world: Arc<World>, input: Arc<RunInput>, limits: Limits, tape: Tape) -> Self {
+    pub fn new(
+        world: Arc<World>,
+        input: Arc<RunInput>,
+        limits: Limits,
+        tape: Tape,
+        secrets: &RunSecrets,
+    ) -> Self {
         let mut pollables = ResourceTable::new();
         pollables.set_max_capacity(POLLABLES_MAX);
         let seed = digest_of("argus/random/1", &(input.job, input.task));
         Self {
             meter: Meter::new(&limits),
+            secrets: Arc::new(Secrets::new(&input, secrets)),
             limits,
             world,
             used: Used::default(),

@@ -28,7 +28,11 @@ fn on(state: &State) -> Arc<RunInput> {
 
 async fn run(bench: &Bench, source: &str, before: &State) -> RunReport {
     let source = Bytes::copy_from_slice(source.as_bytes());
-    bench.host.run(source, Language::JavaScript, on(before), Limits::DEFAULT).await.expect("admitted")
+    bench
+        .host
+        .run(source, Language::JavaScript, on(before), Limits::DEFAULT, Arc::default())
+        .await
+        .expect("admitted")
 }
 
 async fn replay(
@@ -141,8 +145,11 @@ async fn a_reactor_asks_in_the_form_of_the_contract() {
         ("storage_delete", r#"{"key":"a"}"#, r#"{"ok":null}"#, &State::default()),
     ] {
         let source = Bytes::from(module(import, request));
-        let report =
-            b.host.run(source, Language::Wasm, on(&before), Limits::DEFAULT).await.expect("admitted");
+        let report = b
+            .host
+            .run(source, Language::Wasm, on(&before), Limits::DEFAULT, Arc::default())
+            .await
+            .expect("admitted");
         assert_eq!(value(&report), expect, "{import}({request})");
         assert_eq!(report.state.as_deref(), Some(after), "{import}({request})");
     }

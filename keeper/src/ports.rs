@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use argus_domain::ids::ChainId;
-use argus_ports::{ChainReader, ChainWriter, Clock, ContentStore, Journal, KeeperLink, ModuleRunner, Signer};
+use argus_ports::{
+    ChainReader, ChainWriter, Clock, ContentStore, Journal, KeeperLink, Letterbox, ModuleRunner, Signer,
+};
 
 /// The ports of one keeper. Several keepers of one process share all but signer and journal.
 #[derive(Clone)]
@@ -14,6 +16,8 @@ pub struct Ports {
     pub link: Arc<dyn KeeperLink>,
     /// This keeper's one key.
     pub signer: Arc<dyn Signer>,
+    /// What opens the secrets of jobs; without it the keeper takes no job that is granted any.
+    pub letterbox: Option<Arc<dyn Letterbox>>,
     /// Its own memory of claims and intents.
     pub journal: Arc<dyn Journal>,
     /// Where scripts come from.

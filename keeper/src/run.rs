@@ -8,6 +8,7 @@ use argus_domain::{
     ids::{KeeperId, Round},
     job::Args,
     run::{RunEnd, RunInput, RunReport, Transcript},
+    secret::{self, RunSecrets},
     state::State,
 };
 use argus_ports::RunnerError;
@@ -29,6 +30,9 @@ pub enum Decline {
     /// The script could not be fetched.
     #[error("the script could not be fetched: {0}")]
     Content(String),
+    /// The job's secrets did not come, or do not open.
+    #[error("the job's secrets: {0}")]
+    Secrets(String),
     /// The run says nothing that another keeper could repeat.
     #[error("the run was inconclusive: {0}")]
     Inconclusive(String),
@@ -67,10 +71,15 @@ pub struct Outcome {
 }
 
 /// Verifies, runs, signs. The caller holds the deadline.
-pub async fn answer(keeper: &Inner, signed: &SignedAssignment) -> Result<Answer, Decline> {
+pub async fn answer(
+    keeper: &Inner,
+    signed: &SignedAssignment,
+    posted: Option<&[u8]>,
+) -> Result<Answer, Decline> {
     verify::check(&keeper.config, &keeper.ports, &keeper.known, signed).await?;
     let assignment = &signed.assignment;
-    let outcome = execute(keeper, signed, None).await?;
+    let secrets = opened(keeper, assignment, posted)?;
+    let outcome = execute(keeper, signed, Answers::World(secrets)).await?;
     let Outcome { input, report, output, state } = outcome;
     let claim = match &output {
         Output::Call(call) => sign::claim(&keeper.config, &keeper.ports, assignment, call, Round(1)).await?,
@@ -84,11 +93,37 @@ pub async fn answer(keeper: &Inner, signed: &SignedAssignment) -> Result<Answer,
     Ok(Answer { observation: Arc::new(observation), claim, transcript, log, state })
 }
 
-/// Runs the assignment, or replays a transcript of it.
+/// Where a run's answers come from.
+pub enum Answers {
+    /// The world, which is sent these secrets.
+    World(Arc<RunSecrets>),
+    /// A transcript.
+    Transcript(Arc<Transcript>),
+}
+
+/// The secrets of an assignment, as they came.
+fn opened(
+    keeper: &Inner,
+    assignment: &Assignment,
+    posted: Option<&[u8]>,
+) -> Result<Arc<RunSecrets>, Decline> {
+    if assignment.job.args.secrets().is_none() {
+        return Ok(Arc::default());
+    }
+    let missing = |what: &str| Decline::Secrets(what.to_owned());
+    let letterbox = keeper.ports.letterbox.as_ref().ok_or_else(|| missing("this keeper takes none"))?;
+    let posted = posted.ok_or_else(|| missing("the platform sent none"))?;
+    let attempt = &assignment.attempt;
+    let purpose = secret::purpose(attempt.task, attempt.no, keeper.id);
+    let secrets = letterbox.open(posted, purpose).map_err(|e| Decline::Secrets(e.to_string()))?;
+    Ok(Arc::new(secrets))
+}
+
+/// Runs the assignment.
 pub async fn execute(
     keeper: &Inner,
     signed: &SignedAssignment,
-    replay: Option<Arc<Transcript>>,
+    answers: Answers,
 ) -> Result<Outcome, Decline> {
     let (assignment, before) = (&signed.assignment, &signed.state);
     let input = run_input(&assignment.job, &assignment.task, &assignment.attempt, before.clone());
@@ -100,9 +135,11 @@ pub async fn execute(
     let source = keeper.modules.get(&module.source).await.map_err(|e| Decline::Content(e.to_string()))?;
     let (runner, limits) = (&keeper.ports.runner, assignment.attempt.limits);
     let shared = Arc::new(input.clone());
-    let report = match replay {
-        None => runner.run(source, module.language, shared, limits).await,
-        Some(transcript) => runner.replay(source, module.language, shared, limits, transcript).await,
+    let report = match answers {
+        Answers::World(secrets) => runner.run(source, module.language, shared, limits, secrets).await,
+        Answers::Transcript(transcript) => {
+            runner.replay(source, module.language, shared, limits, transcript).await
+        }
     };
     let report = match report {
         Ok(report) => report,

@@ -13,7 +13,7 @@ use argus_domain::{
 
 use crate::{
     Inner,
-    run::{Decline, execute},
+    run::{Answers, Decline, execute},
     sign, verify,
 };
 
@@ -71,7 +71,7 @@ async fn replay<'a>(
     taken: &'a Observation,
     transcript: Arc<Transcript>,
 ) -> Result<Result<&'a Call, String>, Decline> {
-    let again = match execute(keeper, signed, Some(transcript)).await {
+    let again = match execute(keeper, signed, Answers::Transcript(transcript)).await {
         Ok(again) => again,
         Err(Decline::Diverged(why)) => return Ok(Err(why)),
         Err(own) => return Err(own),

@@ -15,6 +15,7 @@ use argus_domain::{
     time::Timestamp,
 };
 use argus_ports::{FromKeeper, KeeperSession, LinkError, PerformEvent, SignedHello, ToKeeper};
+use bytes::Bytes;
 use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinSet,
@@ -76,6 +77,7 @@ async fn dial(keeper: &Inner) -> Result<Session, LinkError> {
         chains: keeper.ports.readers.keys().copied().collect(),
         capacity: keeper.config.capacity,
         version: keeper.config.version.clone(),
+        box_key: keeper.ports.letterbox.as_ref().map(|letterbox| letterbox.key()),
     };
     let signature = keeper
         .ports
@@ -141,7 +143,7 @@ async fn beat(keeper: &Inner, session: &dyn KeeperSession<FromKeeper, ToKeeper>)
 
 fn take(keeper: &Arc<Inner>, message: ToKeeper, runs: &mut JoinSet<()>) {
     match message {
-        ToKeeper::Assign(signed) => assigned(keeper, signed, runs),
+        ToKeeper::Assign { assignment, secrets } => assigned(keeper, assignment, secrets, runs),
         ToKeeper::Second { assignment, round } => second_round(keeper, assignment, *round, runs),
         ToKeeper::Perform(order) => {
             let (task, chain) = (order.task.id, order.agreed.call.chain);
@@ -152,7 +154,7 @@ fn take(keeper: &Arc<Inner>, message: ToKeeper, runs: &mut JoinSet<()>) {
     }
 }
 
-fn assigned(keeper: &Arc<Inner>, signed: SignedAssignment, runs: &mut JoinSet<()>) {
+fn assigned(keeper: &Arc<Inner>, signed: SignedAssignment, secrets: Option<Bytes>, runs: &mut JoinSet<()>) {
     let work = Work::of(&signed, Round(1));
     // Asked again: its answer is on its way, or was lost. As with claims, the first one stands. Where the outbox is
     // full it is on its way for sure.
@@ -162,7 +164,7 @@ fn assigned(keeper: &Arc<Inner>, signed: SignedAssignment, runs: &mut JoinSet<()
     }
     let inner = keeper.clone();
     spawn(keeper, &keeper.slots, work, runs, async move {
-        let answer = Arc::new(run::answer(&inner, &signed).await?);
+        let answer = Arc::new(run::answer(&inner, &signed, secrets.as_deref()).await?);
         inner.answers.put(work.key(), work.deadline, answer.clone(), inner.ports.clock.now());
         Ok(FromKeeper::Answer(Box::new(Arc::unwrap_or_clone(answer))))
     });
@@ -205,6 +207,7 @@ impl Work {
             Decline::Objection(_)
             | Decline::Busy(_)
             | Decline::Content(_)
+            | Decline::Secrets(_)
             | Decline::Inconclusive(_)
             | Decline::Signed
             | Decline::Round(_)

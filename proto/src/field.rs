@@ -7,6 +7,7 @@ use argus_domain::{
     call::Signature,
     decimal::Decimal,
     ids::{ChainId, JobId, KeeperId, TaskId},
+    secret::{BadSecretName, Grants},
 };
 
 use crate::{Wire, v1};
@@ -116,6 +117,13 @@ pub(crate) fn values(texts: &[String], field: &str) -> Read<Vec<Value>> {
 
 pub(crate) fn texts(values: &[Value]) -> Vec<String> {
     values.iter().map(Value::to_string).collect()
+}
+
+pub(crate) fn secret_names(names: &[String], field: &str) -> Read<Grants> {
+    names
+        .iter()
+        .map(|name| name.parse().map_err(|e: BadSecretName| Malformed::new(field, e.to_string())))
+        .collect()
 }
 
 /// Ids of chains that must not repeat.

@@ -12,8 +12,8 @@ use argus_domain::{
 use crate::{
     Wire,
     field::{
-        NOTHING, Read, WireEnum, address, decimal, job_id, maybe, missing, need, small, texts, u256, values,
-        wire_enum, word,
+        NOTHING, Read, WireEnum, address, decimal, job_id, maybe, missing, need, secret_names, small, texts,
+        u256, values, wire_enum, word,
     },
     v1,
 };
@@ -76,13 +76,16 @@ impl Wire for Args {
         v1::Args {
             kind: Some(match self {
                 Self::Fixed(values) => Kind::Fixed(Fixed { values: texts(values) }),
-                Self::Computed { module, url, allow_hosts, given, storage } => Kind::Computed(Computed {
-                    module: Some(module.to_wire()),
-                    url: url.clone(),
-                    allow_hosts: allow_hosts.clone(),
-                    given: texts(given),
-                    storage: *storage,
-                }),
+                Self::Computed { module, url, allow_hosts, given, storage, secrets } => {
+                    Kind::Computed(Computed {
+                        module: Some(module.to_wire()),
+                        url: url.clone(),
+                        allow_hosts: allow_hosts.clone(),
+                        given: texts(given),
+                        storage: *storage,
+                        secrets: secrets.iter().map(ToString::to_string).collect(),
+                    })
+                }
             }),
         }
     }
@@ -97,6 +100,7 @@ impl Wire for Args {
                 allow_hosts: computed.allow_hosts,
                 given: values(&computed.given, "computed.given")?,
                 storage: computed.storage,
+                secrets: secret_names(&computed.secrets, "computed.secrets")?,
             },
         })
     }

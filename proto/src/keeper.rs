@@ -48,6 +48,7 @@ impl Wire for KeeperHello {
             chains: self.chains.iter().map(|chain| chain.0).collect(),
             capacity: self.capacity,
             version: self.version.clone(),
+            box_key: self.box_key.map(|key| key.to_vec()),
         }
     }
 
@@ -58,6 +59,7 @@ impl Wire for KeeperHello {
             chains: chains(m.chains),
             capacity: m.capacity,
             version: m.version,
+            box_key: m.box_key.map(|key| hash(&key, "box_key")).transpose()?,
         })
     }
 }

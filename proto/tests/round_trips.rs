@@ -95,6 +95,7 @@ fn people_and_modules() {
         chains: [ChainId(1), ChainId(u64::MAX)].into(),
         capacity: 3,
         version: "0.1.0".to_owned(),
+        box_key: Some(B256::repeat_byte(8)),
     };
     check(&hello);
     check(&LiveKeeper { hello, load: 2, heard_at: Timestamp(9), stake: u128::MAX, faults: 1 });

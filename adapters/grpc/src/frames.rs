@@ -44,10 +44,16 @@ impl Framed for ToKeeper {
     type Frame = v1::PlatformFrame;
 
     fn frame(&self) -> v1::PlatformFrame {
-        use v1::platform_frame::{Second, What};
+        use v1::platform_frame::{AssignWithSecrets, Second, What};
         v1::PlatformFrame {
             what: Some(match self {
-                Self::Assign(assignment) => What::Assign(assignment.to_wire()),
+                Self::Assign { assignment, secrets: None } => What::Assign(assignment.to_wire()),
+                Self::Assign { assignment, secrets: Some(secrets) } => {
+                    What::AssignWithSecrets(AssignWithSecrets {
+                        assignment: Some(assignment.to_wire()),
+                        secrets: secrets.to_vec(),
+                    })
+                }
                 Self::Second { assignment, round } => What::Second(Second {
                     assignment: Some(assignment.to_wire()),
                     round: Some(round.to_wire()),
@@ -65,7 +71,11 @@ impl Framed for ToKeeper {
         use v1::platform_frame::What;
         Ok(Item::Message(match frame.what.ok_or_else(missing)? {
             What::Credits(credits) => return Ok(Item::Credits(credits)),
-            What::Assign(m) => Self::Assign(Wire::from_wire(m)?),
+            What::Assign(m) => Self::Assign { assignment: Wire::from_wire(m)?, secrets: None },
+            What::AssignWithSecrets(m) => Self::Assign {
+                assignment: Wire::from_wire(m.assignment.ok_or_else(missing)?)?,
+                secrets: Some(m.secrets.into()),
+            },
             What::Second(m) => Self::Second {
                 assignment: Wire::from_wire(m.assignment.ok_or_else(missing)?)?,
                 round: Box::new(Wire::from_wire(m.round.ok_or_else(missing)?)?),

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use reqwest::{
     Client, ClientBuilder,
     dns::{Addrs, Name, Resolve, Resolving},
+    header::HeaderValue,
     redirect,
 };
 
@@ -72,6 +73,10 @@ impl HttpEgress {
             if is_ours(name) {
                 continue;
             }
+            let mut value = HeaderValue::from_str(value)
+                .map_err(|_| EgressError::Transport(format!("the header {name} is malformed")))?;
+            // It may be a secret: no library is to show it in its own log.
+            value.set_sensitive(true);
             outgoing = outgoing.header(name, value);
         }
         if let Some(body) = request.body {

@@ -12,6 +12,7 @@ mod journal;
 mod limiter;
 mod people;
 pub mod recorded;
+mod secrets;
 mod session;
 mod state;
 mod tasks;

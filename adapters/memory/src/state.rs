@@ -13,13 +13,14 @@ use argus_domain::{
     job::{Job, JobRecord},
     keeper::KeeperRecord,
     module::ModuleRecord,
+    secret::{SealedSecret, SecretName},
     task::{FactKey, TaskRecord},
 };
 use argus_ports::StoreError;
 
 use crate::lock;
 
-/// Jobs, tasks, keepers, ledger, modules and API keys. Clones share one state.
+/// Jobs, tasks, keepers, ledger, modules, API keys and encrypted secrets. Clones share one state.
 #[derive(Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<State>>);
 
@@ -35,6 +36,7 @@ pub(crate) struct State {
     pub ledger: Vec<LedgerEntry>,
     pub modules: Vec<(ModuleRecord, Address)>,
     pub keys: Vec<ApiKey>,
+    pub secrets: BTreeMap<(JobId, SecretName), SealedSecret>,
     refusal: Option<StoreError>,
 }
 

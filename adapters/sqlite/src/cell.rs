@@ -42,7 +42,7 @@ pub(crate) fn body<T: Wire>(row: &Row<'_>, column: &str) -> Result<T, Fault> {
     decode(bytes).map_err(|e| corrupt(column, &e.to_string()))
 }
 
-fn array<const N: usize>(row: &Row<'_>, column: &str) -> Result<[u8; N], Fault> {
+pub(crate) fn array<const N: usize>(row: &Row<'_>, column: &str) -> Result<[u8; N], Fault> {
     let bytes = row.get_ref(column)?.as_blob().map_err(|e| corrupt(column, &e.to_string()))?;
     bytes.try_into().map_err(|_| corrupt(column, &format!("{} bytes instead of {N}", bytes.len())))
 }

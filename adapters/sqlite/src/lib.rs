@@ -19,6 +19,7 @@ mod journal;
 pub mod migrate;
 mod people;
 mod readers;
+mod secrets;
 mod tasks;
 mod watch;
 mod writer;

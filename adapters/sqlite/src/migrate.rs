@@ -26,7 +26,8 @@ macro_rules! migration {
 }
 
 /// Those of the platform's file.
-pub(crate) const PLATFORM: &[Migration] = &[migration!(1, "", "001_platform")];
+pub(crate) const PLATFORM: &[Migration] =
+    &[migration!(1, "", "001_platform"), migration!(2, "", "002_secrets")];
 /// Those of a keeper's journal.
 pub(crate) const JOURNAL: &[Migration] = &[migration!(1, "journal/", "001_journal")];
 

@@ -106,6 +106,7 @@ async fn passed_on(before: usize, open: &Open, messages: Vec<FromKeeper>) -> Vec
         tasks: store.clone(),
         keepers: store,
         archive: Arc::new(SlowAtFirst::default()),
+        secrets: None,
         outcomes: Arc::new(Nobody),
     };
     let (inbox, mut said) = mpsc::channel(64);
@@ -116,7 +117,8 @@ async fn passed_on(before: usize, open: &Open, messages: Vec<FromKeeper>) -> Vec
     }
     drop(ours);
     let send_timeout = Duration::from_secs(1);
-    let serving = Serving { ports, open: open.clone(), keeper: keeper(1), send_timeout, inbox };
+    let serving =
+        Serving { ports, open: open.clone(), keeper: keeper(1), box_key: None, send_timeout, inbox };
     serve(serving, Box::new(theirs), messages_out).await;
     let mut lines = Vec::new();
     while let Some(message) = said.recv().await {

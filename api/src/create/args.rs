@@ -4,6 +4,7 @@ use argus_domain::{
     Address, Value,
     job::{Action, Args, Job},
     limits::Limits,
+    secret::Grants,
     task::TriggerFact,
 };
 
@@ -40,6 +41,8 @@ pub struct Wanted {
     pub allow_hosts: Vec<String>,
     /// Whether it has storage; `None`: if it turns out to use it.
     pub storage: Option<bool>,
+    /// Secrets that it may use.
+    pub secrets: Grants,
     /// Its budgets.
     pub limits: Limits,
     /// Its language.
@@ -58,7 +61,7 @@ pub async fn computed(
     (shape, contract, keep): (Option<&CallShape>, Option<Address>, Option<&Job>),
     faults: &mut Faults,
 ) -> Result<(Option<Args>, Option<ScriptRefused>), ApiError> {
-    let Wanted { url, given, allow_hosts, storage, limits, language, owner, trigger } = wanted;
+    let Wanted { url, given, allow_hosts, secrets, storage, limits, language, owner, trigger } = wanted;
     if let Some(job) = keep
         && let Args::Computed { url: old_url, .. } = &job.args
         && *old_url == url
@@ -67,7 +70,7 @@ pub async fn computed(
         && let Args::Computed { module, storage: had, .. } = job.args.clone()
     {
         let storage = storage.unwrap_or(had);
-        return Ok((Some(Args::Computed { module, url, allow_hosts, given, storage }), None));
+        return Ok((Some(Args::Computed { module, url, allow_hosts, given, storage, secrets }), None));
     }
     let source = match script::locate(edge, &url, &language).await? {
         Ok(source) => source,
@@ -77,18 +80,23 @@ pub async fn computed(
             return Ok((None, None));
         }
     };
-    let may_store = storage.unwrap_or(true);
-    let ran =
-        script::dry_run(edge, &source, limits, (trigger, given.clone()), allow_hosts.clone(), may_store);
-    let ran = ran.await?;
-    let judged = ran.and_then(|ran| script::judge(&ran.report, shape.zip(contract)).map(|_| ran));
+    // A secret has no value before its job is there: such a script cannot show yet what it gives, and is only admitted.
+    let judged = if secrets.is_empty() {
+        let (told, hosts, may_store) =
+            ((trigger, given.clone()), allow_hosts.clone(), storage.unwrap_or(true));
+        let ran = script::dry_run(edge, &source, limits, told, hosts, may_store).await?;
+        ran.and_then(|ran| script::judge(&ran.report, shape.zip(contract)).map(|_| ran))
+            .map(|ran| (ran.record.clone(), ran.uses_storage()))
+    } else {
+        script::admitted(edge, &source).await?.map(|record| (record, false))
+    };
     match judged {
-        Ok(ran) => {
+        Ok((record, stores)) => {
             if let Some(owner) = owner {
-                edge.ports.modules.put(ran.record.clone(), owner).await?;
+                edge.ports.modules.put(record, owner).await?;
             }
-            let storage = storage.unwrap_or_else(|| ran.uses_storage());
-            Ok((Some(Args::Computed { module: source.module, url, allow_hosts, given, storage }), None))
+            let (module, storage) = (source.module, storage.unwrap_or(stores));
+            Ok((Some(Args::Computed { module, url, allow_hosts, given, storage, secrets }), None))
         }
         Err(refused) => Ok((None, Some(refused))),
     }

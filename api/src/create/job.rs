@@ -110,6 +110,7 @@ pub async fn check_on(
             "storage is for scripts, and this kind of job has none",
         );
     }
+    let secrets = policy::secrets(edge, fields, (is_computed, !allow_hosts.is_empty()), faults);
     let given = fields.array("arguments", edge.config.arguments_max, faults);
     let url = fields.text_of(&["dynamic_arguments_script_url", "execution_script_url"], faults);
     if is_computed && url.is_empty() {
@@ -138,6 +139,7 @@ pub async fn check_on(
             given,
             allow_hosts,
             storage,
+            secrets,
             limits,
             language: remarks.language.clone(),
             owner: who.owner,

@@ -6,6 +6,7 @@ use argus_domain::{
     ids::ChainId,
     job::{Agreement, Misfire, Mode, Policy},
     limits::Limits,
+    secret::{Grants, SECRETS_MAX, SecretName},
 };
 use serde_json::Value;
 
@@ -114,6 +115,42 @@ pub fn limits(edge: &Edge, fields: &Fields<'_>, faults: &mut Faults) -> Limits {
     take("memory_bytes", ceiling.memory_bytes, &mut limits.memory_bytes);
     take("wall_ms", ceiling.wall_ms, &mut limits.wall_ms);
     limits
+}
+
+/// Names of the secrets that a job's script may use. They are sent only to hosts that the job itself lists.
+pub fn secrets(
+    edge: &Edge,
+    fields: &Fields<'_>,
+    (has_script, has_hosts): (bool, bool),
+    faults: &mut Faults,
+) -> Grants {
+    let given = fields.array("secrets", SECRETS_MAX, faults);
+    let mut names = Grants::new();
+    for (index, value) in given.iter().enumerate() {
+        let path = fields.path(&format!("secrets[{index}]"));
+        match value.as_str().map(str::parse::<SecretName>) {
+            Some(Ok(name)) => drop(names.insert(name)),
+            Some(Err(e)) => faults.add(path, "SECRET_NAME", e.to_string()),
+            None => faults.add(
+                path,
+                "SECRET_NAME",
+                "a secret is named by a text; its value is set apart from the job",
+            ),
+        }
+    }
+    if given.is_empty() {
+        return names;
+    }
+    let path = fields.path("secrets");
+    if edge.ports.secrets.is_none() {
+        faults.add(path, "NO_SECRETS_KEY", crate::secrets::NO_KEY);
+    } else if !has_script {
+        faults.add(path, "SECRETS", "only a script can use secrets: this job has none");
+    } else if !has_hosts {
+        let message = "a job with secrets lists the hosts that may get them in allow_hosts";
+        faults.add(fields.path("allow_hosts"), "REQUIRED", message);
+    }
+    names
 }
 
 /// Hosts that a job's script may reach. A private or loopback address is taken only where the operator lists it.

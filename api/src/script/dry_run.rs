@@ -14,6 +14,7 @@ use argus_domain::{
     limits::Limits,
     module::ModuleRecord,
     run::{FailureKind, RunEnd, RunInput, RunReport, ScriptChoice},
+    secret::Grants,
     task::TriggerFact,
     time::Timestamp,
 };
@@ -132,7 +133,27 @@ pub async fn run_input(
         pins: chain::pins(edge).await,
         allow_hosts,
         state: Some(Arc::default()),
+        secrets: Grants::new(),
     }
+}
+
+/// Admits a script; what is then recorded of it. The outer error is ours or passes, the inner one is the script's.
+pub async fn admitted(edge: &Edge, source: &Source) -> Result<Result<ModuleRecord, ScriptRefused>, ApiError> {
+    let admitted = match edge.ports.runner.admit(source.bytes.clone(), source.module.language).await {
+        Ok(admitted) => admitted,
+        Err(e @ (RunnerError::Refused(_) | RunnerError::Uncompiled(_))) => {
+            return Ok(Err(ScriptRefused::new(e.to_string())));
+        }
+        Err(e) => return Err(e.into()),
+    };
+    Ok(Ok(ModuleRecord {
+        module: source.module.clone(),
+        wasm_hash: admitted.wasm_hash,
+        source_bytes: source.bytes.len() as u64,
+        module_bytes: admitted.module_bytes,
+        shape: admitted.shape,
+        published_at: edge.ports.clock.now(),
+    }))
 }
 
 /// Admits a script and runs it once, with storage or without. The outer error is ours or passes, the inner one is the script's.
@@ -151,30 +172,20 @@ pub async fn dry_run(
     if let Some(ran) = edge.dry_runs.get(key, now) {
         return Ok(Ok(ran));
     }
-    let admitted = match edge.ports.runner.admit(source.bytes.clone(), source.module.language).await {
-        Ok(admitted) => admitted,
-        Err(e @ (RunnerError::Refused(_) | RunnerError::Uncompiled(_))) => {
-            return Ok(Err(ScriptRefused::new(e.to_string())));
-        }
-        Err(e) => return Err(e.into()),
+    let record = match admitted(edge, source).await? {
+        Ok(record) => record,
+        Err(refused) => return Ok(Err(refused)),
     };
     let mut input = run_input(edge, trigger, given, allow_hosts).await;
     input.state = input.state.filter(|_| may_store);
-    let run = edge.ports.runner.run(source.bytes.clone(), source.module.language, Arc::new(input), limits);
+    let (bytes, language) = (source.bytes.clone(), source.module.language);
+    let run = edge.ports.runner.run(bytes, language, Arc::new(input), limits, Arc::default());
     let report = match run.await {
         Ok(report) => report,
         Err(e @ (RunnerError::Refused(_) | RunnerError::Uncompiled(_))) => {
             return Ok(Err(ScriptRefused::new(e.to_string())));
         }
         Err(e) => return Err(e.into()),
-    };
-    let record = ModuleRecord {
-        module: source.module.clone(),
-        wasm_hash: admitted.wasm_hash,
-        source_bytes: source.bytes.len() as u64,
-        module_bytes: admitted.module_bytes,
-        shape: admitted.shape,
-        published_at: now,
     };
     match &report.end {
         RunEnd::Failed(failure) if failure.kind == FailureKind::Inconclusive => {

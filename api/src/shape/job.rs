@@ -297,7 +297,7 @@ fn target_fields(job: &Job) -> Map<String, Value> {
         Args::Fixed(values) => {
             json!({"arg_type": 1, "arguments": values, "dynamic_arguments_script_url": ""})
         }
-        Args::Computed { url, given, allow_hosts, module, storage } => json!({
+        Args::Computed { url, given, allow_hosts, module, storage, secrets } => json!({
             "arg_type": 2,
             "arguments": given,
             "dynamic_arguments_script_url": url,
@@ -305,6 +305,7 @@ fn target_fields(job: &Job) -> Map<String, Value> {
             "script_language": module.language.to_string(),
             "allow_hosts": allow_hosts,
             "storage": storage,
+            "secrets": secrets,
         }),
     }));
     map

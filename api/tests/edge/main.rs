@@ -11,6 +11,7 @@ mod openapi;
 mod policy;
 mod reads;
 mod rooms;
+mod secrets;
 mod sockets;
 mod status;
 mod world;

@@ -41,7 +41,11 @@ fn path(route: &Route, names: &Names, whose: usize) -> String {
         Subject::Safe(name) => fill(route.path, name, addresses[whose]),
         Subject::AddressAndJob(address, job) => fill(&fill(route.path, address, OWN), job, &names.job[whose]),
     };
-    let path = path.replace("{status}", "paused").replace("{chain}", "10").replace("{cid}", "absent");
+    let path = path
+        .replace("{status}", "paused")
+        .replace("{chain}", "10")
+        .replace("{cid}", "absent")
+        .replace("{name}", "TOKEN");
     path.replace("{key}", "absent").replace("{id}", "absent")
 }
 
@@ -110,6 +114,10 @@ async fn what_is_absent_and_what_is_anothers_look_alike() {
                 continue;
             }
             let own = world.call(name, method, &path(route, &names, 0), "{}").await;
+            // That it is granted none is said to those alone who may know.
+            if own.code() == "SECRET_NOT_GRANTED" {
+                continue;
+            }
             assert!(own.status.is_success(), "{name} {method} {}: {}", route.path, own.text);
         }
     }

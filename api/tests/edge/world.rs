@@ -15,13 +15,15 @@ use argus_domain::{
     limits::Limits,
     module::{Admitted, EngineId, Language, Needs, Refusal, Shape, WasmHash},
     run::{FailureKind, RunEnd, RunFailure, RunInput, RunReport, Transcript},
+    secret::RunSecrets,
     time::Timestamp,
 };
 use argus_memory::{ManualClock, MemoryArchive, MemoryBus, MemoryContent, MemoryLimiter, MemoryStore};
 use argus_ports::{
     ChainError, ChainReader, ChainWriter, Egress, EgressError, EgressRequest, EgressResponse, KeyStore,
-    LinkError, ModuleRunner, Nudge, Reach, RunnerError, chain::At,
+    LinkError, ModuleRunner, Nudge, Reach, RunnerError, Secrets, chain::At,
 };
+use argus_vault::KeyVault;
 use async_trait::async_trait;
 use axum::{
     Router,
@@ -40,6 +42,12 @@ pub const SAFE_ABI: &str = r#"[{"type":"function","name":"execJobFromHub","input
 
 pub fn address(n: u8) -> Address {
     Address::repeat_byte(n)
+}
+
+/// Where secrets are kept, and under which key.
+fn secrets(store: &MemoryStore) -> Secrets {
+    let vault = KeyVault::from_text(&"5a".repeat(32)).expect("a key");
+    Secrets { store: Arc::new(store.clone()), vault: Arc::new(vault) }
 }
 
 pub fn contracts() -> Contracts {
@@ -155,6 +163,7 @@ impl ModuleRunner for FakeRunner {
         _: Language,
         _: Arc<RunInput>,
         _: Limits,
+        _: Arc<RunSecrets>,
     ) -> Result<RunReport, RunnerError> {
         *self.runs.lock().unwrap() += 1;
         let text = String::from_utf8_lossy(&source).into_owned();
@@ -187,7 +196,7 @@ impl ModuleRunner for FakeRunner {
         limits: Limits,
         _: Arc<Transcript>,
     ) -> Result<RunReport, RunnerError> {
-        self.run(source, language, input, limits).await
+        self.run(source, language, input, limits, Arc::default()).await
     }
 }
 
@@ -311,6 +320,7 @@ impl World {
             modules: Arc::new(store.clone()),
             content: Arc::new(content.clone()),
             archive: Arc::new(MemoryArchive::new()),
+            secrets: Some(secrets(&store)),
             egress: Arc::new(FakeEgress),
             runner: runner.clone(),
             clock: Arc::new(clock.clone()),

@@ -6,7 +6,10 @@ use anyhow::Context;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::show;
+use super::{
+    secret::{self, SecretCommand},
+    show,
+};
 use crate::client::Server;
 
 /// The job commands.
@@ -51,6 +54,9 @@ pub enum JobCommand {
         #[command(flatten)]
         server: Server,
     },
+    /// Set, list and remove the secrets of a job
+    #[command(subcommand)]
+    Secret(SecretCommand),
     /// Delete a job: it opens no further task
     Delete {
         /// The job's id
@@ -69,6 +75,7 @@ pub async fn run(command: JobCommand, as_json: bool) -> anyhow::Result<()> {
         JobCommand::List { user, server } => list(user.as_deref(), &server, as_json).await,
         JobCommand::Show { id, server } => show_job(&id, &server, as_json).await,
         JobCommand::Storage { id, server } => show_storage(&id, &server, as_json).await,
+        JobCommand::Secret(command) => secret::run(command, as_json).await,
         JobCommand::Delete { id, server } => {
             let reply = server.put(&format!("/jobs/delete/{id}"), &json!({})).await?;
             if as_json {

@@ -8,6 +8,7 @@ pub mod migrate;
 pub mod module;
 mod published;
 pub mod replay;
+pub mod secret;
 pub mod show;
 pub mod task;
 

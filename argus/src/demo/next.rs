@@ -60,8 +60,10 @@ mod tests {
 
         let runner = backends::local_runner(&[], &[]).await.expect("a runner");
         let input = parse_context(None, Vec::new()).expect("the usual context").into();
-        let ran =
-            runner.run(SCRIPT.into(), Language::TypeScript, input, Limits::DEFAULT).await.expect("it runs");
+        let ran = runner
+            .run(SCRIPT.into(), Language::TypeScript, input, Limits::DEFAULT, std::sync::Arc::default())
+            .await;
+        let ran = ran.expect("it runs");
         let RunEnd::Value(Value::Array(arguments)) = ran.end else { panic!("{:?}", ran.end) };
         argus_domain::abi::encode_call(&function, &arguments).expect("the arguments fit");
     }

@@ -154,6 +154,7 @@ impl Folder {
                 ]),
             ),
             ("keeper", section(vec![("key_files", texts(&keys)), ("platform", text(&dev.platform))])),
+            ("secrets", section(vec![("key_file", text(&"keys/secrets.key"))])),
             ("egress", section(vec![("allow", texts(dev.allow_hosts))])),
             (
                 "timing",

@@ -41,6 +41,7 @@ pub async fn run(args: &Dev, json: bool) -> anyhow::Result<()> {
     let platform = folder.key("keys/platform.key")?;
     folder.token("keys/links.token")?;
     folder.token("keys/keepers.token")?;
+    folder.token("keys/secrets.key")?;
 
     let mut dev_chain = DevChain::start(args.rpc.as_deref(), &folder).await?;
     say("chain", &format!("{} at {}", dev_chain.id, dev_chain.url));

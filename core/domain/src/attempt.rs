@@ -140,6 +140,7 @@ pub fn run_input(job: &Job, task: &Task, attempt: &Attempt, state: Option<Arc<St
         Args::Fixed(values) => (values.clone(), Vec::new()),
         Args::Computed { given, allow_hosts, .. } => (given.clone(), allow_hosts.clone()),
     };
+    let secrets = job.args.secrets().cloned().unwrap_or_default();
     RunInput {
         job: job.id,
         task: task.id,
@@ -150,6 +151,7 @@ pub fn run_input(job: &Job, task: &Task, attempt: &Attempt, state: Option<Arc<St
         pins: attempt.pins.clone(),
         allow_hosts,
         state,
+        secrets,
     }
 }
 

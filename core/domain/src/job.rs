@@ -14,6 +14,7 @@ use crate::{
     module::ModuleRef,
     rule::Rule,
     schedule::Schedule,
+    secret::Grants,
     task::TriggerFact,
     time::Timestamp,
 };
@@ -157,7 +158,19 @@ pub enum Args {
         given: Vec<Value>,
         /// Whether it has storage. Such a job runs one task at a time.
         storage: bool,
+        /// Secrets that it may use, by name.
+        secrets: Grants,
     },
+}
+
+impl Args {
+    /// The secrets that its script may use.
+    pub fn secrets(&self) -> Option<&Grants> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Computed { secrets, .. } => Some(secrets).filter(|names| !names.is_empty()),
+        }
+    }
 }
 
 /// What a task does.

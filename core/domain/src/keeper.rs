@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use alloy_primitives::B256;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -40,6 +41,8 @@ pub struct KeeperHello {
     pub capacity: u32,
     /// Its program's version.
     pub version: String,
+    /// The X25519 key to which secrets are sealed, fresh at each start; without one it is told none.
+    pub box_key: Option<B256>,
 }
 
 /// A keeper that is connected and was heard lately.

@@ -29,6 +29,7 @@ pub mod rule;
 pub mod run;
 pub mod schedule;
 pub mod seal;
+pub mod secret;
 pub mod state;
 pub mod status;
 pub mod task;

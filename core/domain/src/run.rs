@@ -12,6 +12,7 @@ use crate::{
     ids::{AttemptNo, ChainId, JobId, TaskId},
     limits::Limits,
     module::{EngineId, WasmHash},
+    secret::Grants,
     state::State,
     task::TriggerFact,
     time::Timestamp,
@@ -39,6 +40,9 @@ pub struct RunInput {
     /// The job's state, all of it; `None`: the job has no storage.
     #[serde(default)]
     pub state: Option<Arc<State>>,
+    /// Secrets that it may use, by name: their values are no input, and nothing depends on them but what comes back.
+    #[serde(default)]
+    pub secrets: Grants,
 }
 
 impl RunInput {

@@ -180,6 +180,7 @@ mod tests {
             chains: BTreeSet::new(),
             capacity: 3,
             version: String::new(),
+            box_key: None,
         };
         LiveKeeper { hello, load, heard_at: Timestamp(0), stake, faults }
     }

@@ -10,6 +10,7 @@ pub mod egress;
 pub mod failpoint;
 pub mod links;
 pub mod runner;
+pub mod secret;
 pub mod store;
 pub mod time;
 
@@ -24,6 +25,7 @@ pub use links::{
     LinkError, Nudge, Outcomes, PerformEvent, SignedHello, ToKeeper,
 };
 pub use runner::{ModuleRunner, RunnerError};
+pub use secret::{Letterbox, SecretStore, Secrets, Vault, VaultError};
 pub use store::{
     Change, ChangeKind, CreateOutcome, CursorOutcome, EventBus, Intent, JobQuery, JobStore, Journal,
     KeeperStore, Kept, KeptClaim, KeyStore, Ledger, ModuleStore, OpenOutcome, Recorded, Room, StoreError,

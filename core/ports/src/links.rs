@@ -11,6 +11,7 @@ use argus_domain::{
     keeper::{KeeperHello, LiveKeeper},
 };
 use async_trait::async_trait;
+use bytes::Bytes;
 
 pub use argus_domain::act::{AttemptOutcome, HandoffOrder, PerformEvent};
 
@@ -75,7 +76,13 @@ pub trait Outcomes: Send + Sync {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ToKeeper {
     /// Run this.
-    Assign(SignedAssignment),
+    Assign {
+        /// What.
+        assignment: SignedAssignment,
+        /// The secrets of the job, sealed to this keeper for this attempt ([`crate::Vault::post`]); `None` where it is
+        /// granted none.
+        secrets: Option<Bytes>,
+    },
     /// Replay this run and sign its call.
     Second {
         /// What the run was of: this keeper may not have been asked in the first round, or restarted since.

@@ -6,6 +6,7 @@ use argus_domain::{
     limits::Limits,
     module::{Admitted, EngineId, Language, Refusal},
     run::{RunInput, RunReport, Transcript},
+    secret::RunSecrets,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -52,16 +53,18 @@ pub trait ModuleRunner: Send + Sync {
     async fn admit(&self, source: Bytes, language: Language) -> Result<Admitted, RunnerError>;
 
     /// Runs it once, in a fresh instance, within `limits`. The source is what was published; what runs is derived
-    /// from it (and comes from the cache where it is known).
+    /// from it (and comes from the cache where it is known). What the script sends has the values of `secrets` in the
+    /// place of their placeholders; nothing that comes back, and nothing of the report, holds one.
     async fn run(
         &self,
         source: Bytes,
         language: Language,
         input: Arc<RunInput>,
         limits: Limits,
+        secrets: Arc<RunSecrets>,
     ) -> Result<RunReport, RunnerError>;
 
-    /// Runs it again with the transcript as its only source of answers: no network, no clock. Equal code and input
+    /// Runs it again with the transcript as its only source of answers: no network, no clock, no secrets. Equal code and input
     /// give the same report, fuel and root included.
     async fn replay(
         &self,

@@ -6,6 +6,7 @@ use argus_domain::{
     B256, U256,
     ids::{AttemptNo, JobId, TaskId},
     run::RunInput,
+    secret::Grants,
     task::TriggerFact,
     time::Timestamp,
 };
@@ -33,6 +34,7 @@ pub fn default_input() -> RunInput {
         pins: BTreeMap::new(),
         allow_hosts: Vec::new(),
         state: None,
+        secrets: Grants::new(),
     }
 }
 
@@ -71,7 +73,8 @@ fn trigger(fact: &TriggerFact) -> Value {
     }
 }
 
-/// All that a script can see of an environment. The second prefix is what scripts written for TriggerX read.
+/// All that a script can see of an environment: its context, and the placeholders of its secrets. The second prefix is
+/// what scripts written for TriggerX read.
 pub(crate) fn environment(input: &RunInput) -> Vec<(String, String)> {
     let kind = trigger(&input.trigger)["kind"].as_str().unwrap_or_default().to_owned();
     let chain = match &input.trigger {
@@ -90,10 +93,12 @@ pub(crate) fn environment(input: &RunInput) -> Vec<(String, String)> {
     if let Some(chain) = chain {
         values.push(("CHAIN_ID", chain.to_string()));
     }
+    let secrets = input.secrets.iter().map(|name| (name.to_string(), name.placeholder(input.job)));
     ["ARGUS", "TRIGGERX"]
         .iter()
         .flat_map(|prefix| {
             values.iter().map(move |(name, value)| (format!("{prefix}_{name}"), value.clone()))
         })
+        .chain(secrets)
         .collect()
 }

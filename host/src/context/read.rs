@@ -80,6 +80,7 @@ pub fn parse_context(given: Option<&Value>, allow_hosts: Vec<String>) -> Result<
         arguments: given["arguments"].as_array().cloned().unwrap_or_default(),
         pins,
         allow_hosts,
+        secrets: Default::default(),
         state: Some(Arc::new(storage(&given["storage"])?)),
     })
 }

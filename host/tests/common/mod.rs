@@ -187,7 +187,7 @@ impl Bench {
         limits: Limits,
     ) -> Result<RunReport, RunnerError> {
         let source = Bytes::copy_from_slice(source);
-        self.host.run(source, language, Arc::new(input()), limits).await
+        self.host.run(source, language, Arc::new(input()), limits, Arc::default()).await
     }
 
     pub async fn run(&self, source: &str, language: Language) -> RunReport {

@@ -16,6 +16,7 @@ use argus_domain::{
     module::{Admitted, EngineId, Language, ModuleRef, WasmHash},
     run::{FailureKind, HostCall, RunEnd, RunFailure, RunInput, RunReport, Transcript},
     seal::Seal,
+    secret::RunSecrets,
     task::{Challenge, Fact, Task, TriggerFact},
 };
 use argus_memory::{ManualClock, MemoryArchive, MemoryBus, MemoryContent, MemoryStore};
@@ -63,6 +64,7 @@ impl ModuleRunner for Replays {
         _language: Language,
         _input: Arc<RunInput>,
         _limits: Limits,
+        _secrets: Arc<RunSecrets>,
     ) -> Result<RunReport, RunnerError> {
         Err(RunnerError::Host("a challenger has no network".to_owned()))
     }
@@ -165,6 +167,7 @@ impl World {
             allow_hosts: Vec::new(),
             given: Vec::new(),
             storage: false,
+            secrets: [].into(),
         };
         let argus_domain::job::Action::Call(target) = &mut job.action else { panic!("a call") };
         target.abi = r#"[{"type":"function","name":"set","stateMutability":"nonpayable","inputs":[{"name":"v","type":"uint256"}],"outputs":[]}]"#.to_owned();

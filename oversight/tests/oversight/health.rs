@@ -37,8 +37,14 @@ impl Aggregate for Heard {
 }
 
 fn live(keeper: KeeperId) -> LiveKeeper {
-    let hello =
-        KeeperHello { keeper, engines: [].into(), chains: [].into(), capacity: 4, version: "1".to_owned() };
+    let hello = KeeperHello {
+        keeper,
+        engines: [].into(),
+        chains: [].into(),
+        capacity: 4,
+        version: "1".to_owned(),
+        box_key: None,
+    };
     LiveKeeper { hello, load: 0, heard_at: START, stake: 1, faults: 0 }
 }
 

@@ -24,6 +24,7 @@ use argus_domain::{
     run::{HostCall, Transcript},
     schedule::Schedule,
     seal::{PATH_MAX, Seal},
+    secret::SecretName,
     state::{State, StateRef},
     task::{
         Agreed, AgreedHow, Broadcast, Challenge, Fact, Handoff, Receipt, Settlement, Task, TriggerFact,
@@ -31,7 +32,11 @@ use argus_domain::{
     },
     time::Timestamp,
 };
-use proptest::{collection::vec, option, prelude::*};
+use proptest::{
+    collection::{btree_set, vec},
+    option,
+    prelude::*,
+};
 
 pub fn hash() -> impl Strategy<Value = B256> {
     any::<[u8; 32]>().prop_map(B256::new)
@@ -215,24 +220,28 @@ fn policy() -> impl Strategy<Value = Policy> {
     )
 }
 
+fn secret_name() -> impl Strategy<Value = SecretName> {
+    "[B-Z_][A-Za-z0-9_]{0,20}".prop_filter_map("it is free", |name| name.parse().ok())
+}
+
 pub fn job() -> impl Strategy<Value = Job> {
     let trigger = prop_oneof![
         schedule().prop_map(Trigger::Time),
         event_filter().prop_map(Trigger::Event),
         rule().prop_map(Trigger::Condition)
     ];
-    let args = prop_oneof![
-        vec(json(), 0..3).prop_map(Args::Fixed),
-        (module(), text(), vec(text(), 0..3), vec(json(), 0..3), any::<bool>()).prop_map(
-            |(module, url, allow_hosts, given, storage)| Args::Computed {
-                module,
-                url,
-                allow_hosts,
-                given,
-                storage
-            }
-        )
-    ];
+    let args =
+        prop_oneof![
+            vec(json(), 0..3).prop_map(Args::Fixed),
+            (
+                (module(), text(), vec(text(), 0..3), vec(json(), 0..3)),
+                any::<bool>(),
+                btree_set(secret_name(), 0..3)
+            )
+                .prop_map(|((module, url, allow_hosts, given), storage, secrets)| {
+                    Args::Computed { module, url, allow_hosts, given, storage, secrets }
+                })
+        ];
     let target = (chain(), address(), text(), text(), text()).prop_map(
         |(chain, contract, signature, function, abi)| Target { chain, contract, signature, function, abi },
     );

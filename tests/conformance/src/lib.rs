@@ -13,5 +13,6 @@ pub mod kubo;
 pub mod links;
 pub mod people;
 pub mod samples;
+pub mod secrets;
 pub mod tasks;
 pub mod time;

@@ -121,6 +121,7 @@ fn hello() -> KeeperHello {
         chains: [ChainId(1)].into(),
         capacity: 4,
         version: "0.1.0".to_owned(),
+        box_key: None,
     }
 }
 
@@ -254,7 +255,8 @@ pub async fn keepers(link: &dyn KeeperLink, admitted: &mut mpsc::Receiver<(Signe
     let seal = Seal { path: vec![B256::repeat_byte(6); 2], signature: signature(28) };
     let assignment = SignedAssignment { assignment: assignment(1), seal, state: Some(state()) };
     let down = [
-        ToKeeper::Assign(assignment.clone()),
+        ToKeeper::Assign { assignment: assignment.clone(), secrets: None },
+        ToKeeper::Assign { assignment: assignment.clone(), secrets: Some(vec![1, 2, 3].into()) },
         ToKeeper::Second { assignment, round: Box::new(second) },
         ToKeeper::Perform(Box::new(order)),
     ];

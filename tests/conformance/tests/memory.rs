@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use argus_conformance::{blobs, bus, jobs, journal, people, samples::NOW, tasks, time};
+use argus_conformance::{blobs, bus, jobs, journal, people, samples::NOW, secrets, tasks, time};
 use argus_memory::{
     ManualClock, MemoryArchive, MemoryBus, MemoryContent, MemoryJournal, MemoryLimiter, MemoryStore,
     SystemClock,
@@ -29,6 +29,11 @@ async fn keepers_ledger_modules_keys() {
     people::ledger(MemoryStore::new).await;
     people::modules(MemoryStore::new).await;
     people::keys(MemoryStore::new).await;
+}
+
+#[tokio::test]
+async fn secret_store() {
+    secrets::suite(MemoryStore::new).await;
 }
 
 #[tokio::test]

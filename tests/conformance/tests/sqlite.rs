@@ -16,7 +16,7 @@ use argus_conformance::{
     journal::claim,
     people,
     samples::{attempt, job, new_job, next_task, settled_agreed},
-    tasks,
+    secrets, tasks,
 };
 use argus_domain::{ids::TaskId, task::Fact};
 use argus_ports::{
@@ -49,6 +49,12 @@ impl Files {
 
 fn open(path: &Path) -> SqliteStore {
     SqliteStore::open(path, &Options::default()).expect("the store opens")
+}
+
+#[tokio::test]
+async fn secret_store() {
+    let files = Files::new();
+    secrets::suite(|| files.store()).await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 pub mod chain;
 pub mod command;
+pub mod echo;
 pub mod jobs;
 pub mod keeper;
 pub mod platform;
@@ -12,6 +13,7 @@ pub mod source;
 pub mod story;
 pub mod wait;
 
+pub use echo::Echo;
 pub use keeper::Keeper;
 pub use platform::{Platform, Reply, Start, Topology};
 pub use source::{Feed, Source};

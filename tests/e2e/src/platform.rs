@@ -43,13 +43,24 @@ pub struct Start {
     settings: Vec<String>,
     gate: Option<String>,
     cold: bool,
+    log: Option<String>,
 }
 
 impl Start {
     /// On this folder, on a free port, with nothing special.
     pub fn on(data: &Path, topology: Topology) -> Self {
         let (data, allowed, settings) = (data.to_owned(), Vec::new(), Vec::new());
-        Self { data, topology, port: 0, allowed, failpoint: None, settings, gate: None, cold: false }
+        Self {
+            data,
+            topology,
+            port: 0,
+            allowed,
+            failpoint: None,
+            settings,
+            gate: None,
+            cold: false,
+            log: None,
+        }
     }
 
     /// Lets scripts and sources reach a private host.
@@ -98,8 +109,18 @@ impl Start {
         self
     }
 
+    /// Has it, and the processes that it starts, say so much of their work.
+    #[must_use]
+    pub fn logging(mut self, filter: &str) -> Self {
+        self.log = Some(filter.to_owned());
+        self
+    }
+
     fn command(&self) -> Command {
         let mut command = leashed(&crate::program());
+        if let Some(filter) = &self.log {
+            command.env("ARGUS_LOG", filter);
+        }
         command.args(["dev", "--json", "--port", &self.port.to_string(), "--data"]).arg(&self.data);
         if self.topology == Topology::Processes {
             command.arg("--processes");

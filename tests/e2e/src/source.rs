@@ -104,7 +104,7 @@ async fn feed(
     value.to_string()
 }
 
-async fn serve(router: Router) -> (SocketAddr, JoinSet<()>) {
+pub(crate) async fn serve(router: Router) -> (SocketAddr, JoinSet<()>) {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let mut serving = JoinSet::new();

@@ -66,7 +66,13 @@ fn run(bytes: &[u8], language: Language) {
     let Sandbox { runtime, host } = sandbox();
     let limits = Limits { fuel_max: 1_000_000, memory_bytes: 8 << 20, wall_ms: 5_000, ..Limits::DEFAULT };
     let source = Bytes::copy_from_slice(bytes);
-    must_not_fail(runtime.block_on(host.run(source, language, Arc::new(default_input()), limits)));
+    must_not_fail(runtime.block_on(host.run(
+        source,
+        language,
+        Arc::new(default_input()),
+        limits,
+        Arc::default(),
+    )));
 }
 
 /// Bytes as the JSON of a transcript: read back by a replay.
@@ -101,7 +107,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     let Sandbox { runtime, host } = sandbox();
     let recorded = || {
         let (input, limits) = (Arc::new(default_input()), Limits::DEFAULT);
-        let run = host.run(CALLER.into(), Language::Wasm, input, limits);
+        let run = host.run(CALLER.into(), Language::Wasm, input, limits, Arc::default());
         runtime.block_on(run).expect("a good guest runs")
     };
     let good = |wanted: &[Language]| {

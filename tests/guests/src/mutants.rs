@@ -113,7 +113,7 @@ pub async fn run(host: &Host, seed: u64, count: u32) -> Result<Tally, String> {
         let (language, bytes) = &good[random.below(good.len())];
         let mutant = Bytes::from(mutate(bytes, &others, &mut random));
         let started = Instant::now();
-        match host.run(mutant, *language, input.clone(), limits).await {
+        match host.run(mutant, *language, input.clone(), limits, Arc::default()).await {
             Ok(report) => {
                 tally.ran += 1;
                 tally.gave += u32::from(matches!(report.end, RunEnd::Value(_)));
@@ -156,7 +156,7 @@ async fn watched(seed: u64, count: u32) -> Result<Tally, String> {
     // Everything that is started or read once, by one good run in each language.
     for (language, bytes) in good() {
         let limits = Limits { fuel_max: 1_000_000, ..Limits::DEFAULT };
-        let run = host.run(bytes.into(), language, Arc::new(default_input()), limits);
+        let run = host.run(bytes.into(), language, Arc::new(default_input()), limits, Arc::default());
         run.await.map_err(|e| format!("a good guest: {e}"))?;
     }
     run(&host, seed, count).await

@@ -50,7 +50,8 @@ fn answer(n: u8) -> Bytes {
 }
 
 async fn run(host: &Host, source: Bytes) -> Result<String, RunnerError> {
-    let report = host.run(source, Language::Wasm, Arc::new(default_input()), Limits::DEFAULT).await?;
+    let report =
+        host.run(source, Language::Wasm, Arc::new(default_input()), Limits::DEFAULT, Arc::default()).await?;
     match report.end {
         RunEnd::Value(value) => Ok(value.to_string()),
         other => panic!("{other:?}"),

@@ -72,7 +72,7 @@ async fn run_with(
     limits: Limits,
 ) -> Result<RunEnd, RunnerError> {
     let input = RunInput { arguments, ..default_input() };
-    Ok(host.run(source, language, Arc::new(input), limits).await?.end)
+    Ok(host.run(source, language, Arc::new(input), limits, Arc::default()).await?.end)
 }
 
 async fn neighbour(host: &Host) -> Result<RunEnd, RunnerError> {

@@ -16,7 +16,7 @@ async fn faults(found: &Found) -> Vec<String> {
         Err(error) => return vec![format!("context: {error}")],
     };
     let (source, limits) = (found.source.clone(), found.limits());
-    let report = match host.run(source.clone(), found.language, input.clone(), limits).await {
+    let report = match host.run(source.clone(), found.language, input.clone(), limits, Arc::default()).await {
         Ok(report) => report,
         Err(error) => return vec![error.to_string()],
     };

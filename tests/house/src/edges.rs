@@ -24,6 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("argus-evm", &[DOMAIN, PORTS]),
     ("argus-ipfs", &[DOMAIN, PORTS]),
     ("argus-http", &[DOMAIN, PORTS]),
+    ("argus-vault", &[DOMAIN, PORTS]),
     ("argus-grpc", &[DOMAIN, PORTS, PROTO]),
     ("argus-host", &[DOMAIN, PORTS, PROTO]),
     // 4: services; they reach scripts, chains and stores through ports alone
@@ -50,8 +51,9 @@ const OBSERVERS: &[&str] = &[
     "argus-house-tests",
 ];
 
-/// What any crate may use in its own tests beside its row above: the in-memory ports and the contract suites.
-const DEV_ONLY: &[&str] = &["argus-memory", "argus-conformance"];
+/// What any crate may use in its own tests beside its row above: the in-memory ports, the vault, which needs no world
+/// and so has no stand-in, and the contract suites.
+const DEV_ONLY: &[&str] = &["argus-memory", "argus-vault", "argus-conformance"];
 
 /// Names that say nothing about what is inside, and so attract everything.
 const VAGUE: &[&str] = &["utils", "util", "common", "types", "shared", "helpers", "misc", "lib"];

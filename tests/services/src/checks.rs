@@ -102,7 +102,7 @@ impl Witness {
     /// aggregator -> keeper.
     pub(crate) fn hears(&self, message: &ToKeeper) {
         match message {
-            ToKeeper::Assign(signed) => self.begins(&signed.assignment.attempt),
+            ToKeeper::Assign { assignment, .. } => self.begins(&assignment.assignment.attempt),
             ToKeeper::Second { assignment, round } => {
                 self.begins(&assignment.assignment.attempt);
                 self.begins_second(round);

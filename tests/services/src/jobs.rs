@@ -59,6 +59,7 @@ pub fn with_script(mut job: Job, source: Cid) -> Job {
         allow_hosts: Vec::new(),
         given: Vec::new(),
         storage: false,
+        secrets: [].into(),
     };
     job
 }

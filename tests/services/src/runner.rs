@@ -7,6 +7,7 @@ use argus_domain::{
     limits::Limits,
     module::{Admitted, EngineId, Language, Needs, Shape, WasmHash},
     run::{HostCall, RunEnd, RunInput, RunReport, Transcript},
+    secret::RunSecrets,
 };
 use argus_ports::{ModuleRunner, RunnerError};
 use async_trait::async_trait;
@@ -74,6 +75,7 @@ impl ModuleRunner for TestRunner {
         _language: Language,
         input: Arc<RunInput>,
         _limits: Limits,
+        _secrets: Arc<RunSecrets>,
     ) -> Result<RunReport, RunnerError> {
         Ok(RunReport { state: input.state.clone(), ..report((self.0)(&input)) })
     }

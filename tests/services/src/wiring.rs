@@ -25,6 +25,7 @@ impl World {
             tasks: self.tasks_of(Writer::Aggregator),
             keepers: self.store.clone(),
             archive: Arc::new(self.archive.clone()),
+            secrets: None,
             outcomes: self.heard(self.dispatcher.clone()),
         };
         let config = argus_aggregator::Config {
@@ -80,6 +81,7 @@ impl World {
             clock: Arc::new(SystemClock),
             link: self.spoken(key, self.aggregator.clone()),
             signer: Arc::new(signer),
+            letterbox: None,
             journal: Arc::new(journal),
             content: Arc::new(self.content.clone()),
             runner: Arc::new(runner),

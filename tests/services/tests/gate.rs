@@ -20,6 +20,7 @@ fn hello(key: u8) -> KeeperHello {
         chains: [CHAIN].into(),
         capacity: 4,
         version: "test".to_owned(),
+        box_key: None,
     }
 }
 

@@ -112,6 +112,7 @@ impl Bench {
             clock: Arc::new(SystemClock),
             link: Arc::new(Link(sender)),
             signer: Arc::new(TestSigner(KEEPER)),
+            letterbox: None,
             journal: Arc::new(journal),
             content: Arc::new(self.content.clone()),
             runner: Arc::new(runner),
@@ -199,8 +200,8 @@ impl Running {
 
     async fn assign(&self, assignment: Assignment, by: TestSigner) -> FromKeeper {
         let seal = Seal::alone(by.sign(assignment.digest(assignment.job.digest())).expect("signed"));
-        self.ask(ToKeeper::Assign(SignedAssignment { assignment: assignment.into(), seal, state: None }))
-            .await
+        let assignment = SignedAssignment { assignment: assignment.into(), seal, state: None };
+        self.ask(ToKeeper::Assign { assignment, secrets: None }).await
     }
 }
 
@@ -271,7 +272,7 @@ async fn a_state_that_is_not_the_named_one_is_run_on_by_nobody() {
         let seal = PLATFORM.sign(assignment.digest(assignment.job.digest())).expect("signed");
         let state = beside.map(|state| Arc::new(state.clone()));
         let signed = SignedAssignment { assignment: assignment.into(), seal: Seal::alone(seal), state };
-        keeper.ask(ToKeeper::Assign(signed)).await
+        keeper.ask(ToKeeper::Assign { assignment: signed, secrets: None }).await
     };
     for (has_storage, root, beside, part) in [
         (true, Some(&named), Some(&other), "not the"),
@@ -338,7 +339,8 @@ async fn observed(assignment: &Assignment, key: u8, told: u64, says: u64) -> (Ar
     let input = Arc::new(run_input(job, task, attempt, None));
     let runner = TestRunner::printing(json!([told]));
     let run =
-        runner.run(bytes::Bytes::new(), Language::JavaScript, input, attempt.limits).await.expect("a run");
+        runner.run(bytes::Bytes::new(), Language::JavaScript, input, attempt.limits, Arc::default()).await;
+    let run = run.expect("a run");
     let mut observation = Observation {
         task: task.id,
         attempt: attempt.no,

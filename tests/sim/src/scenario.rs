@@ -109,6 +109,7 @@ pub fn hello(keeper: KeeperId) -> KeeperHello {
         chains: BTreeSet::from([CHAIN]),
         capacity: 10,
         version: String::new(),
+        box_key: None,
     }
 }
 
@@ -198,6 +199,7 @@ fn job(n: u64, trigger: Trigger, kind: Kind, policy: Policy) -> Job {
             allow_hosts: Vec::new(),
             given: Vec::new(),
             storage: kind == Kind::Count,
+            secrets: [].into(),
         },
     };
     Job {

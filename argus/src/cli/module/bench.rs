@@ -25,7 +25,15 @@ pub struct Bench {
 /// Measures; gives the exit code.
 pub async fn run(args: &Bench, as_json: bool) -> anyhow::Result<u8> {
     let job = args.inputs.prepare().await?;
-    let once = || job.runner.run(job.source.clone(), job.language, job.input.clone(), job.limits);
+    let once = || {
+        job.runner.run(
+            job.source.clone(),
+            job.language,
+            job.input.clone(),
+            job.limits,
+            std::sync::Arc::default(),
+        )
+    };
     // Compiles it, and shows that it can be measured: a run that fails is not what its author wants to know about.
     let first: RunReport = once().await?;
     if let RunEnd::Failed(failure) = &first.end {

@@ -29,7 +29,7 @@ pub struct RunArgs {
 pub async fn run(args: RunArgs, as_json: bool) -> anyhow::Result<u8> {
     let job = args.inputs.prepare().await?;
     let given = (job.source.clone(), job.language, job.input.clone(), job.limits);
-    match job.runner.run(given.0, given.1, given.2, given.3).await {
+    match job.runner.run(given.0, given.1, given.2, given.3, std::sync::Arc::default()).await {
         Ok(report) => {
             if let Some(file) = &args.record {
                 replay::keep(file, &job.source, job.language, &job.input, &job.limits, &report)?;

@@ -31,6 +31,7 @@ fn live(n: u8) -> LiveKeeper {
         chains: BTreeSet::from([CHAIN]),
         capacity: 1,
         version: String::new(),
+        box_key: None,
     };
     LiveKeeper { hello, load: 0, heard_at: Timestamp(0), stake: 1, faults: 0 }
 }

@@ -34,6 +34,7 @@ fn job() -> Job {
             allow_hosts: Vec::new(),
             given: Vec::new(),
             storage: false,
+            secrets: [].into(),
         },
         action: Action::Call(Target {
             chain: CHAIN,

@@ -6,6 +6,7 @@ mod folder;
 mod hostile;
 mod main_job;
 mod refusals;
+mod secrets;
 mod storage;
 mod triggers;
 

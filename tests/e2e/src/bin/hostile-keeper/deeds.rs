@@ -77,7 +77,7 @@ impl Forger {
     /// Takes in what the platform says.
     pub fn hear(&self, message: &ToKeeper) {
         match message {
-            ToKeeper::Assign(signed) => self.note(&signed.assignment, None),
+            ToKeeper::Assign { assignment: signed, .. } => self.note(&signed.assignment, None),
             ToKeeper::Second { assignment, round } => {
                 let chosen = round.observations.iter().find(|o| o.keeper == round.chosen);
                 let call = chosen.and_then(|o| match &o.output {

@@ -72,6 +72,7 @@ async fn run(
         clock: Arc::new(SystemClock),
         link: Arc::new(HostileLink::new(client, forger)),
         signer,
+        letterbox: None,
         journal: Arc::new(SqliteJournal::open(&home.join("journal.db"))?),
         content: Arc::new(IpfsContent::open(&places, &egress)?),
         runner: Arc::new(runner),
