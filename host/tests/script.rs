@@ -179,12 +179,17 @@ async fn failures_show_where_the_author_wrote_it() {
         (
             "the line that CommonJS is wrapped on",
             "throw new Error('x')",
-            "Error: x\n    at <anonymous> (script.js:1:7)",
+            "Error: x\n    at <anonymous> (script.js:1:11)",
         ),
         (
             "a frame of the prelude",
             "[1].forEach(function each() {\n  new URL('nowhere');\n})",
             "TypeError: Invalid URL: nowhere\n    at each (script.js:2:11)\n    at forEach (native)\n    at <anonymous> (script.js:1:5)",
+        ),
+        (
+            "destructuring, which fails before anything that it names",
+            "function f(o) {\n  const x = 1;\n  const { a } = o;\n}\nf()",
+            "TypeError: Cannot convert undefined or null to object\n    at f (script.js:3:3)\n    at <anonymous> (script.js:5:2)",
         ),
         (
             "a cause",
