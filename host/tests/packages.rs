@@ -97,7 +97,7 @@ async fn axios_sends_receives_and_fails_as_scripts_expect() {
         (
             "post",
             "return (await axios.post('https://a.example/echo', { a: 1 }, { headers: { 'X-Key': 'k' } })).data",
-            r#"{"body":"{\"a\":1}","headers":["accept=application/json, text/plain, */*","content-type=application/json","x-key=k"],"method":"Post"}"#,
+            r#"{"method":"Post","headers":["accept=application/json, text/plain, */*","content-type=application/json","x-key=k"],"body":"{\"a\":1}"}"#,
         ),
         (
             "form",

@@ -15,4 +15,4 @@ pub mod mutants;
 mod world;
 
 pub use case::{Case, Expect, Found, find};
-pub use world::host;
+pub use world::{host, host_with};

@@ -21,7 +21,10 @@ pub fn host(case: &Case) -> (Host, Arc<Recorded>) {
 }
 
 /// The same with other settings.
-pub(crate) fn host_with(config: HostConfig, case: &Case) -> (Host, Arc<Recorded>) {
+///
+/// # Panics
+/// Where the host cannot be made.
+pub fn host_with(config: HostConfig, case: &Case) -> (Host, Arc<Recorded>) {
     let world = Arc::new(Recorded::new(case.http.clone()));
     let chains = readers(case.chains.clone());
     (Host::new(config, world.clone(), chains).expect("a host"), world)

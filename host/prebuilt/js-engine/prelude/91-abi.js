@@ -28,10 +28,10 @@ function getBigInt(value, name = "value") {
       if (!Number.isSafeInteger(value)) badArgument("overflow", name, value);
       return BigInt(value);
     case "string":
+      if (value === "") badArgument("invalid BigNumberish string: empty string", name, value);
       try {
-        if (value === "") throw new Error("empty string");
         return value[0] === "-" && value[1] !== "-" ? -BigInt(value.slice(1)) : BigInt(value);
-      } catch (e) { badArgument(`invalid BigNumberish string: ${e.message}`, name, value); }
+      } catch { badArgument(`invalid BigNumberish string: Cannot convert ${value.replace(/^-/, "")} to a BigInt`, name, value); }
   }
   if (value?._isBigNumber) return value.toBigInt();
   return badArgument("invalid BigNumberish value", name, value);
