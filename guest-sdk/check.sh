@@ -6,7 +6,8 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 ARGUS=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
-export ARGUS PATH=$(dirname "$ARGUS"):$PATH
+PATH=$(dirname "$ARGUS"):$PATH
+export ARGUS PATH
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/argus
 root=${WORK:-$cache/prebuilt}/root/usr
 scratch=$(mktemp -d)
