@@ -9,7 +9,8 @@ ARGUS=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 PATH=$(dirname "$ARGUS"):$PATH
 export ARGUS PATH
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/argus
-root=${WORK:-$cache/prebuilt}/root/usr
+work=${WORK:-$cache/prebuilt}
+root=$work/root/usr
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
