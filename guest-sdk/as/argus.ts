@@ -279,3 +279,64 @@ export class Json {
     return out;
   }
 }
+
+// @ts-ignore: decorator
+@external("host", "evm_block_number") declare function hostEvmBlockNumber(ptr: usize, len: u32): u64;
+// @ts-ignore: decorator
+@external("host", "evm_logs") declare function hostEvmLogs(ptr: usize, len: u32): u64;
+// @ts-ignore: decorator
+@external("host", "env_random") declare function hostEnvRandom(ptr: usize, len: u32): u64;
+// @ts-ignore: decorator
+@external("host", "env_secret") declare function hostEnvSecret(ptr: usize, len: u32): u64;
+// @ts-ignore: decorator
+@external("host", "storage_get") declare function hostStorageGet(ptr: usize, len: u32): u64;
+// @ts-ignore: decorator
+@external("host", "storage_set") declare function hostStorageSet(ptr: usize, len: u32): u64;
+// @ts-ignore: decorator
+@external("host", "storage_delete") declare function hostStorageDelete(ptr: usize, len: u32): u64;
+
+/** Height of the pinned block, decimal, or an empty text with the reason in the log. */
+export function evmBlockNumber(chainId: u64): string {
+  const bytes = String.UTF8.encode('{"chain_id":' + chainId.toString() + "}");
+  return answered(unpack(hostEvmBlockNumber(changetype<usize>(bytes), bytes.byteLength)));
+}
+
+/** Logs of a contract with that first topic in the blocks from..to: an array; absent, and the reason in the log. */
+export function evmLogs(chainId: u64, address: string, topic: string, from: u64, to: u64): Json {
+  const bytes = String.UTF8.encode(
+    '{"chain_id":' + chainId.toString() + ',"address":' + quote(address) + ',"topics":[' + quote(topic) +
+    '],"from_block":' + from.toString() + ',"to_block":' + to.toString() + "}",
+  );
+  return Json.parse(answered(unpack(hostEvmLogs(changetype<usize>(bytes), bytes.byteLength))));
+}
+
+/** Bytes that follow from job and task, as 0x hex. */
+export function random(len: u32): string {
+  const bytes = String.UTF8.encode('{"len":' + len.toString() + "}");
+  return answered(unpack(hostEnvRandom(changetype<usize>(bytes), bytes.byteLength)));
+}
+
+/** The placeholder of a secret that the job was granted: the host puts the secret in as a request leaves. */
+export function secret(name: string): string {
+  const bytes = String.UTF8.encode('{"name":' + quote(name) + "}");
+  return answered(unpack(hostEnvSecret(changetype<usize>(bytes), bytes.byteLength)));
+}
+
+/** What the job remembers under a key; null where there is nothing. */
+export function storageGet(key: string): string | null {
+  const bytes = String.UTF8.encode('{"key":' + quote(key) + "}");
+  const value = answered(unpack(hostStorageGet(changetype<usize>(bytes), bytes.byteLength)));
+  return value.startsWith("0x") ? fromHex(value) : null;
+}
+
+/** Remembers a text; it counts once the run's call is on the chain. */
+export function storageSet(key: string, value: string): void {
+  const bytes = String.UTF8.encode('{"key":' + quote(key) + ',"value":"' + toHex(value) + '"}');
+  answered(unpack(hostStorageSet(changetype<usize>(bytes), bytes.byteLength)));
+}
+
+/** Forgets a value. */
+export function storageDelete(key: string): void {
+  const bytes = String.UTF8.encode('{"key":' + quote(key) + "}");
+  answered(unpack(hostStorageDelete(changetype<usize>(bytes), bytes.byteLength)));
+}

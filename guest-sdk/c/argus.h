@@ -33,7 +33,14 @@ void script(argus_str context);
 ARGUS_IMPORT(http_fetch);
 ARGUS_IMPORT(evm_call);
 ARGUS_IMPORT(evm_balance);
+ARGUS_IMPORT(evm_block_number);
+ARGUS_IMPORT(evm_logs);
 ARGUS_IMPORT(env_now);
+ARGUS_IMPORT(env_random);
+ARGUS_IMPORT(env_secret);
+ARGUS_IMPORT(storage_get);
+ARGUS_IMPORT(storage_set);
+ARGUS_IMPORT(storage_delete);
 ARGUS_IMPORT(log);
 
 /* --- memory: nothing is freed, an instance lives for one run --- */
@@ -313,17 +320,22 @@ static inline argus_response argus_http_get(argus_str url) {
     return argus_send(&b);
 }
 
+/* Bytes in hex digits, without 0x. */
+static inline void argus_add_hex(argus_buffer *b, argus_str bytes) {
+    static const char hex[] = "0123456789abcdef";
+    for (size_t i = 0; i < bytes.len; i++) {
+        char pair[2] = {hex[(unsigned char)bytes.at[i] >> 4], hex[bytes.at[i] & 15]};
+        argus_add(b, (argus_str){pair, 2});
+    }
+}
+
 /* POST of a JSON text. */
 static inline argus_response argus_http_post(argus_str url, argus_str json) {
-    static const char hex[] = "0123456789abcdef";
     argus_buffer b = {0};
     argus_add_text(&b, "{\"method\":\"POST\",\"url\":");
     argus_add_quoted(&b, url);
     argus_add_text(&b, ",\"headers\":[[\"content-type\",\"application/json\"]],\"body\":\"0x");
-    for (size_t i = 0; i < json.len; i++) {
-        char pair[2] = {hex[(unsigned char)json.at[i] >> 4], hex[json.at[i] & 15]};
-        argus_add(&b, (argus_str){pair, 2});
-    }
+    argus_add_hex(&b, json);
     argus_add_text(&b, "\"}");
     return argus_send(&b);
 }
@@ -356,6 +368,71 @@ static inline argus_str argus_evm_balance(uint64_t chain_id, argus_str address) 
     argus_add_quoted(&b, address);
     argus_add_text(&b, "}");
     return argus_answered(argus_ask(argus_host_evm_balance, &b));
+}
+
+/* Height of the pinned block, decimal. */
+static inline argus_str argus_evm_block_number(uint64_t chain_id) {
+    argus_buffer b = {0};
+    argus_add_text(&b, "{\"chain_id\":");
+    argus_add_number(&b, chain_id);
+    argus_add_text(&b, "}");
+    return argus_answered(argus_ask(argus_host_evm_block_number, &b));
+}
+
+/* Logs of a contract with that first topic in the blocks from..to: a JSON array. */
+static inline argus_str argus_evm_logs(uint64_t chain_id, argus_str address, argus_str topic, uint64_t from, uint64_t to) {
+    argus_buffer b = {0};
+    argus_add_text(&b, "{\"chain_id\":");
+    argus_add_number(&b, chain_id);
+    argus_add_text(&b, ",\"address\":");
+    argus_add_quoted(&b, address);
+    argus_add_text(&b, ",\"topics\":[");
+    argus_add_quoted(&b, topic);
+    argus_add_text(&b, "],\"from_block\":");
+    argus_add_number(&b, from);
+    argus_add_text(&b, ",\"to_block\":");
+    argus_add_number(&b, to);
+    argus_add_text(&b, "}");
+    return argus_answered(argus_ask(argus_host_evm_logs, &b));
+}
+
+/* A request with one text in it. */
+static inline argus_str argus_ask_named(uint64_t (*host)(const char *, size_t), const char *name, argus_str value) {
+    argus_buffer b = {0};
+    argus_add_text(&b, "{\"");
+    argus_add_text(&b, name);
+    argus_add_text(&b, "\":");
+    argus_add_quoted(&b, value);
+    argus_add_text(&b, "}");
+    return argus_answered(argus_ask(host, &b));
+}
+
+/* Bytes that follow from job and task, as 0x hex. */
+static inline argus_str argus_random(uint64_t len) {
+    argus_buffer b = {0};
+    argus_add_text(&b, "{\"len\":");
+    argus_add_number(&b, len);
+    argus_add_text(&b, "}");
+    return argus_answered(argus_ask(argus_host_env_random, &b));
+}
+
+/* The placeholder of a secret that the job was granted: the host puts the secret in as a request leaves. */
+static inline argus_str argus_secret(argus_str name) { return argus_ask_named(argus_host_env_secret, "name", name); }
+
+/* What the job remembers under a key, as 0x hex; the text null where there is nothing. */
+static inline argus_str argus_storage_get(argus_str key) { return argus_ask_named(argus_host_storage_get, "key", key); }
+
+static inline void argus_storage_delete(argus_str key) { argus_ask_named(argus_host_storage_delete, "key", key); }
+
+/* Remembers bytes; they count once the run's call is on the chain. */
+static inline void argus_storage_set(argus_str key, argus_str value) {
+    argus_buffer b = {0};
+    argus_add_text(&b, "{\"key\":");
+    argus_add_quoted(&b, key);
+    argus_add_text(&b, ",\"value\":\"0x");
+    argus_add_hex(&b, value);
+    argus_add_text(&b, "\"}");
+    argus_answered(argus_ask(argus_host_storage_set, &b));
 }
 
 /* A word of calldata, without 0x, of an address or other 0x hex of at most 32 bytes. */

@@ -11,7 +11,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/argus
-root=${WORK:-$cache/prebuilt}/root/usr
+work=${WORK:-$cache/prebuilt}
+root=$work/root/usr
 out=$cache/guests
 asc=0.28.20
 write=no languages=()

@@ -49,3 +49,4 @@ pub use context::{ContextError, default_input, parse_context};
 pub use error::HostError;
 pub use host::Host;
 pub use native::CompilerProcess;
+pub use reactor::host_calls;

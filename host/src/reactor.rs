@@ -56,6 +56,19 @@ impl Import {
     }
 }
 
+/// Names of all host calls, as modules import them and transcripts record them, each with what it counts as.
+pub fn host_calls() -> impl Iterator<Item = (&'static str, &'static str)> {
+    OPS.into_iter().map(|import| {
+        let counts = match import {
+            Import::Recorded(op) if op.is_http() => "host call, HTTP call",
+            Import::Recorded(op) if op.is_evm() => "host call, EVM call",
+            Import::Recorded(_) => "host call",
+            Import::Log | Import::Now | Import::Random => "fuel alone",
+        };
+        (import.name(), counts)
+    })
+}
+
 #[derive(Deserialize)]
 struct LogRequest {
     #[serde(default)]

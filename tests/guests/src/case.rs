@@ -70,14 +70,19 @@ impl Found {
     }
 }
 
-/// All cases of a language, by name. What runs is `script.<ending>`, or `module.wasm` where the language is
+/// Where cases are, below the root of the repository: the corpus, and what the SDKs show their readers.
+const ROOTS: [&str; 2] = ["tests/guests/real", "guest-sdk/examples"];
+
+/// All cases of a language, by place and name. What runs is `script.<ending>`, or `module.wasm` where the language is
 /// compiled by its author.
 ///
 /// # Panics
-/// Where a folder is no case: a corpus with a hole in it must not pass.
+/// Where a case cannot be read: a corpus with a hole in it must not pass.
 pub fn find(language: &str) -> Vec<Found> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("real").join(language);
-    let mut folders: Vec<PathBuf> = entries(&root).into_iter().filter(|path| path.is_dir()).collect();
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let roots = ROOTS.iter().map(|root| top.join(root).join(language)).filter(|root| root.is_dir());
+    let mut folders: Vec<PathBuf> =
+        roots.flat_map(|root| entries(&root)).filter(|path| path.join("case.json").is_file()).collect();
     folders.sort();
     folders.iter().map(|folder| one(language, folder)).collect()
 }

@@ -59,10 +59,25 @@ async fn all(language: &str, least: usize) {
 
 #[tokio::test]
 async fn typescript() {
-    all("ts", 9).await;
+    all("ts", 14).await;
 }
 
 #[tokio::test]
 async fn javascript() {
-    all("js", 9).await;
+    all("js", 10).await;
+}
+
+#[tokio::test]
+async fn rust() {
+    all("rust", 8).await;
+}
+
+#[tokio::test]
+async fn assemblyscript() {
+    all("as", 8).await;
+}
+
+#[tokio::test]
+async fn c() {
+    all("c", 8).await;
 }
