@@ -184,8 +184,13 @@ impl Compiler {
                 text::bytes(WASI_COMMAND_BYTES_MAX)
             )));
         }
-        let wasm = if source.starts_with(b"\0asm") { source.to_vec() } else { assemble(source)? };
-        let shape = admit::admit(&wasm).map_err(NoScript::Refused)?;
+        let source = source.clone();
+        // Megabytes of text take the assembler a while.
+        let reading = tokio::task::spawn_blocking(move || {
+            let wasm = if source.starts_with(b"\0asm") { source.to_vec() } else { assemble(&source)? };
+            admit::admit(&wasm).map(|shape| (wasm, shape)).map_err(NoScript::Refused)
+        });
+        let (wasm, shape) = reading.await.map_err(HostError::internal)??;
         let (admitted, module) = self.native(wasm, shape).await?;
         let mut linker = Linker::new(&self.engine);
         reactor::link(&mut linker).map_err(HostError::internal)?;
