@@ -45,10 +45,12 @@ const WORDS_SHOWN: usize = 500;
 /// How to start a process whose `main` is [`compiler::serve`] and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompilerProcess {
-    /// The program. It is given no environment.
+    /// The program.
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
+    /// All of its environment.
+    pub environment: Vec<(OsString, OsString)>,
 }
 
 /// Why there is no machine code.
@@ -145,6 +147,7 @@ fn start(process: &CompilerProcess) -> Result<Child, NoCode> {
     Command::new(&process.program)
         .args(&process.arguments)
         .env_clear()
+        .envs(process.environment.iter().map(|(name, value)| (name, value)))
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -185,10 +185,13 @@ mod tests {
     /// A name whose owner changes its mind: each look-up takes the next of these.
     fn rebinding(answers: &[&[&str]]) -> Lookup {
         let parse = |list: &[&str]| list.iter().map(|a| a.parse().expect("an address")).collect();
-        let answers: Mutex<Vec<Vec<SocketAddr>>> = Mutex::new(answers.iter().rev().map(|a| parse(a)).collect());
+        let answers: Mutex<Vec<Vec<SocketAddr>>> =
+            Mutex::new(answers.iter().rev().map(|a| parse(a)).collect());
         Arc::new(move |_| {
             let next = answers.lock().expect("lock").pop();
-            Box::pin(async move { next.ok_or_else(|| io::Error::other("looked up once more than connected")) })
+            Box::pin(
+                async move { next.ok_or_else(|| io::Error::other("looked up once more than connected")) },
+            )
         })
     }
 

@@ -94,7 +94,8 @@ fn bomb(coding: &str) -> Vec<u8> {
     assert!(packed.len() < 10_000, "the bomb is small: {}", packed.len());
     let length = packed.len();
     let mut answer =
-        format!("HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\ncontent-length: {length}\r\n\r\n").into_bytes();
+        format!("HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\ncontent-length: {length}\r\n\r\n")
+            .into_bytes();
     answer.extend(packed);
     answer
 }
@@ -147,7 +148,8 @@ async fn what_is_too_slow_ends_wherever_it_is() {
 #[tokio::test]
 async fn a_redirect_to_a_private_address_is_only_an_answer() {
     let target = "http://127.0.0.1:1/secret";
-    let away = format!("HTTP/1.1 302 Found\r\nlocation: {target}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let away =
+        format!("HTTP/1.1 302 Found\r\nlocation: {target}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     let (address, server) = serve(vec![away.into_bytes()]).await;
     let egress = HttpEgress::new().expect("client");
     let allow = [address.to_string()];

@@ -334,7 +334,7 @@ fn module_with(body: &[u8], n: u32) -> Bytes {
     let sized = |body: &[u8]| [leb(length(body)), body.to_vec()].concat();
     let export = |name: &str, kind: u8, index: u8| [sized(name.as_bytes()), vec![kind, index]].concat();
     let types = [
-        vec![3, 0x60, 1, I32, 1, I32], // abi_alloc
+        vec![3, 0x60, 1, I32, 1, I32],   // abi_alloc
         vec![0x60, 2, I32, I32, 1, I64], // run
         vec![0x60, 1, I32, 0],
     ];
@@ -346,7 +346,9 @@ fn module_with(body: &[u8], n: u32) -> Bytes {
     (0..n).for_each(|_| code.extend(&more));
 
     let mut module = b"\0asm\x01\0\0\0".to_vec();
-    for (id, content) in [(1, types.concat()), (3, functions), (5, vec![1, 0, 1]), (7, exports.concat()), (10, code)] {
+    for (id, content) in
+        [(1, types.concat()), (3, functions), (5, vec![1, 0, 1]), (7, exports.concat()), (10, code)]
+    {
         module.push(id);
         module.extend(sized(&content));
     }

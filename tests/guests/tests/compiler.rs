@@ -22,7 +22,8 @@ const COMPILE: &[&str] = &["compile"];
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn process(program: &str, arguments: &[&str]) -> CompilerProcess {
-    CompilerProcess { program: program.into(), arguments: arguments.iter().map(Into::into).collect() }
+    let arguments = arguments.iter().map(Into::into).collect();
+    CompilerProcess { program: program.into(), arguments, environment: Vec::new() }
 }
 
 fn host(compiler: CompilerProcess, compile_timeout: Duration, cache: Option<&Path>) -> Host {

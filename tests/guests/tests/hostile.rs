@@ -48,6 +48,7 @@ fn host(allowed: SocketAddr) -> Arc<Host> {
         compiler: Some(CompilerProcess {
             program: env!("CARGO_BIN_EXE_guest-host").into(),
             arguments: vec!["compile".into()],
+            environment: Vec::new(),
         }),
         // Shorter than an operator's, for what must reach it; the good ones here take milliseconds.
         compile_timeout: Duration::from_secs(3),

@@ -39,7 +39,8 @@ fn mutants_neither_crash_nor_hang_nor_reach_anything() {
     let none = touched(seed, 0);
     assert!(!none.is_empty(), "strace saw not even the start");
     let all = touched(seed, count);
-    let more: Vec<&String> = all.difference(&none).filter(|call| !ALLOCATOR.contains(&call.as_str())).collect();
+    let more: Vec<&String> =
+        all.difference(&none).filter(|call| !ALLOCATOR.contains(&call.as_str())).collect();
     assert!(more.is_empty(), "touched by mutants alone:\n{more:#?}");
 }
 
