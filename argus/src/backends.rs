@@ -180,7 +180,12 @@ async fn open_host(
 
 /// This very program as the compiler's process, also where its file has been replaced meanwhile.
 fn compiler() -> CompilerProcess {
-    CompilerProcess { program: "/proc/self/exe".into(), arguments: vec!["compile-native".into()] }
+    CompilerProcess {
+        program: "/proc/self/exe".into(),
+        arguments: vec!["compile-native".into()],
+        // This program's allocator would set a gigabyte of addresses aside before the memory limit is drawn.
+        environment: vec![("MIMALLOC_ARENA_RESERVE".into(), "0".into())],
+    }
 }
 
 /// Compiles the JavaScript engine into the cache, so that several processes which start at once find it there.

@@ -6,6 +6,7 @@
 
 mod accept;
 mod chain;
+mod cold;
 mod counted;
 mod latency;
 mod measure;
@@ -28,7 +29,7 @@ use crate::measure::Row;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Every row there is.
-const ALL: [&str; 5] = ["M2", "M5", "M5q", "M7", "M14"];
+const ALL: [&str; 6] = ["M2", "M5", "M5q", "M7", "M13", "M14"];
 
 /// Measures, prints a table, and writes bench/results/NAME.json and NAME.svg.
 #[derive(Parser)]
@@ -107,6 +108,7 @@ fn measure(id: &str, folder: &Path, args: &Args) -> anyhow::Result<Vec<Row>> {
             "M5" => throughput::run(folder, &throughput::SOLO, load, args.seconds).await,
             "M5q" => throughput::run(folder, &throughput::QUORUM, load, args.seconds).await,
             "M7" => accept::run(folder, args.seconds).await,
+            "M13" => cold::run(folder).await,
             _ => {
                 let path: Vec<PathBuf> = std::env::split_paths(&args.path).collect();
                 let cache = args.cache.clone().unwrap_or_else(|| args.home.join(".cache"));

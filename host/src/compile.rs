@@ -188,8 +188,13 @@ impl Compiler {
                 text::bytes(WASI_COMMAND_BYTES_MAX)
             )));
         }
-        let wasm = if source.starts_with(b"\0asm") { source.to_vec() } else { assemble(source)? };
-        let (shape, needs) = admit::admit(&wasm).map_err(NoScript::Refused)?;
+        let source = source.clone();
+        // Megabytes of text take the assembler a while.
+        let reading = tokio::task::spawn_blocking(move || {
+            let wasm = if source.starts_with(b"\0asm") { source.to_vec() } else { assemble(&source)? };
+            admit::admit(&wasm).map(|(shape, needs)| (wasm, shape, needs)).map_err(NoScript::Refused)
+        });
+        let (wasm, shape, needs) = reading.await.map_err(HostError::internal)??;
         if shape == Shape::Component {
             let (admitted, component) = self.native(wasm, shape, needs).await?;
             let pre = component::prepare(&self.engine, &component).map_err(|reason| refused(&reason))?;

@@ -31,7 +31,7 @@ pub(crate) const MESSAGE: u8 = 1;
 /// Exit code of a process that came to no answer for reasons that are not the module's.
 pub(crate) const CANNOT_START: u8 = 70;
 /// Threads that a compilation may use; its processor time is limited accordingly.
-pub(crate) const THREADS: u64 = 4;
+const THREADS: usize = 4;
 
 /// What comes before the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,8 +67,6 @@ impl Head {
 
 /// Behind everything that serves.
 const NICENESS: i32 = 10;
-/// The smallest module: compiling it starts the threads that a compilation uses.
-const WARM_UP: &[u8] = b"\0asm\x01\0\0\0";
 
 /// Compiles the module on stdin to stdout. For a program that does nothing else before or after: the limits cannot
 /// be taken back.
@@ -85,7 +83,9 @@ pub fn serve() -> ExitCode {
 fn compile_once() -> Result<(), Box<dyn std::error::Error>> {
     nice(NICENESS)?;
     let engine = engine::build_compiler()?;
-    engine.precompile_module(WARM_UP).map_err(|e| e.to_string())?;
+    // No thread can start later: those of a compilation all start now, and each meets the allocator.
+    rayon::ThreadPoolBuilder::new().num_threads(THREADS).build_global()?;
+    rayon::broadcast(|_| drop(std::hint::black_box(Box::new(0u64))));
     let (asked, wait) = mpsc::sync_channel(1);
     // Whoever waits for the answer holds the other end of stdin. Its end is ours: nobody needs the rest.
     std::thread::Builder::new().name("parent".to_owned()).spawn(move || {
@@ -124,7 +124,7 @@ fn confine(head: &Head) -> Result<(), Box<dyn std::error::Error>> {
     let occupied = address_space()?;
     limit(Resource::As, occupied.saturating_add(head.memory))?;
     // Whoever waits ends this process by the clock; this is for a process that nobody waits for any more.
-    limit(Resource::Cpu, head.seconds.saturating_mul(THREADS))?;
+    limit(Resource::Cpu, head.seconds.saturating_mul(THREADS as u64))?;
     limit(Resource::Core, 0)?;
     limit(Resource::Fsize, 0)?;
     // No privileges that a program file could give, and for all threads only these calls: see `allowed`.

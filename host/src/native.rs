@@ -20,7 +20,7 @@ use tokio::{
 use wasmtime::Engine;
 
 use crate::{
-    compiler::{self, CANNOT_START, CODE, Head, MESSAGE, THREADS},
+    compiler::{self, CANNOT_START, CODE, Head, MESSAGE},
     text,
     waiting::Waiting,
 };
@@ -38,15 +38,19 @@ const CODE_BYTES_MIN: u64 = 1 << 20;
 const LAST_WORDS_BYTES_MAX: u64 = 4096;
 /// How Rust's standard library begins when it gives up for want of memory.
 const NO_MEMORY: &str = "memory allocation of";
+/// What it says where it gives up for another reason.
+const OTHER_ABORTS: [&str; 2] = ["panicked", "overflowed its stack"];
 const WORDS_SHOWN: usize = 500;
 
 /// How to start a process whose `main` is [`compiler::serve`] and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompilerProcess {
-    /// The program. It is given no environment.
+    /// The program.
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
+    /// All of its environment.
+    pub environment: Vec<(OsString, OsString)>,
 }
 
 /// Why there is no machine code.
@@ -143,7 +147,7 @@ fn start(process: &CompilerProcess) -> Result<Child, NoCode> {
     Command::new(&process.program)
         .args(&process.arguments)
         .env_clear()
-        .env("RAYON_NUM_THREADS", THREADS.to_string())
+        .envs(process.environment.iter().map(|(name, value)| (name, value)))
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -202,7 +206,9 @@ async fn exchange(child: &mut Child, wasm: &[u8], bounds: Bounds) -> Result<Vec<
 
 /// What the end of a process says that gave no answer.
 fn ended(status: ExitStatus, said: &str, bounds: Bounds) -> NoCode {
-    if said.contains(NO_MEMORY) {
+    // Without memory there may be none for last words either.
+    let wordless = status.signal() == Some(libc::SIGABRT) && !OTHER_ABORTS.iter().any(|w| said.contains(w));
+    if said.contains(NO_MEMORY) || wordless {
         return NoCode::Stopped(format!(
             "the compile memory limit of {} is used up: split large functions, or leave out what the script does not need",
             text::bytes(bounds.memory)

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Fuel between two yields to the other tasks of the thread: about half a millisecond.
-const YIELD_FUEL: u64 = 5_000_000;
+const YIELD_FUEL: u64 = 500_000;
 
 /// Reply tags of the JavaScript engine's `run_script`.
 const PRINTED: u8 = 0;

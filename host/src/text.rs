@@ -37,7 +37,9 @@ pub(crate) fn quoted(text: &str, max: usize) -> String {
 pub(crate) fn bytes(n: u64) -> String {
     const KB: u64 = 1024;
     const MB: u64 = 1024 * KB;
+    const GB: u64 = 1024 * MB;
     match n {
+        n if n >= GB && n.is_multiple_of(GB) => format!("{} GB", n / GB),
         n if n >= MB && n.is_multiple_of(MB) => format!("{} MB", n / MB),
         n if n >= KB && n.is_multiple_of(KB) => format!("{} KB", n / KB),
         n => format!("{n} bytes"),
@@ -56,6 +58,7 @@ mod tests {
         assert_eq!(quoted("a\nb", 100), "\"a b\"");
         assert_eq!(bytes(128 * 1024), "128 KB");
         assert_eq!(bytes(4 << 20), "4 MB");
+        assert_eq!(bytes(1 << 30), "1 GB");
         assert_eq!(bytes(1000), "1000 bytes");
     }
 }

@@ -121,6 +121,99 @@ async fn each_limit_ends_the_run_with_limit_value_and_remedy() {
     }
 }
 
+/// Each limit of a run under its field's name; a new one has no row, and fails.
+#[tokio::test]
+async fn every_limit_of_a_run_names_itself_its_value_and_what_to_do() {
+    let b = bench();
+    let l = Limits::DEFAULT;
+    let fetch = "await fetch('https://a.example/json'); await fetch('https://a.example/json')";
+    let number = "await argus.evm.blockNumber(1); await argus.evm.blockNumber(1)";
+    let rows = [
+        (
+            "fuel_max",
+            Limits { fuel_max: 5_000_000, ..l },
+            "while (true) {}",
+            "the fuel limit of 5000000 is used up: compute less",
+        ),
+        (
+            "memory_bytes",
+            Limits { memory_bytes: 8 << 20, ..l },
+            "new ArrayBuffer(1 << 24)",
+            "the memory limit of 8 MB is used up: keep less",
+        ),
+        (
+            "wall_ms",
+            Limits { wall_ms: 50, ..l },
+            "await fetch('https://a.example/slow/4000')",
+            "the wall time limit of 50 ms is used up: wait less",
+        ),
+        (
+            "output_bytes",
+            Limits { output_bytes: 10, ..l },
+            "console.log('x'.repeat(11))",
+            "the output limit of 10 bytes is used up: print only",
+        ),
+        (
+            "log_bytes",
+            Limits { log_bytes: 10, ..l },
+            "console.error('x'.repeat(11)); throw new Error('the end')",
+            "the end",
+        ),
+        (
+            "host_calls",
+            Limits { host_calls: 1, ..l },
+            number,
+            "the host call limit of 1 is used up: make fewer",
+        ),
+        (
+            "http_calls",
+            Limits { http_calls: 1, ..l },
+            fetch,
+            "the HTTP call limit of 1 is used up: ask for more in one",
+        ),
+        (
+            "http_body_bytes",
+            Limits { http_body_bytes: 10, ..l },
+            fetch,
+            "the HTTP body limit of 10 bytes is used up: ask for a smaller",
+        ),
+        (
+            "http_wall_ms",
+            Limits { http_wall_ms: 50, ..l },
+            "await fetch('https://a.example/slow/4000')",
+            "the HTTP time limit of 50 ms in all is used up: ask faster",
+        ),
+        (
+            "evm_calls",
+            Limits { evm_calls: 1, ..l },
+            number,
+            "the EVM call limit of 1 is used up: read through one",
+        ),
+        (
+            "json_depth",
+            Limits { json_depth: 2, ..l },
+            "console.log('[[[]]]')",
+            "the JSON depth limit of 2 is used up: give a flatter",
+        ),
+        (
+            "table_elements",
+            Limits { table_elements: 1, ..l },
+            "",
+            "the table limit of 1 elements is below what the module starts with",
+        ),
+    ];
+    for (field, limits, source, sentence) in &rows {
+        let report = b.run_with(source.as_bytes(), JS, *limits).await.expect(field);
+        let (_, message) = common::failed(&report);
+        assert!(message.contains(sentence), "{field}: {sentence:?} is not in {message:?}");
+        assert_eq!(report.log.ends_with("… [cut]"), *field == "log_bytes", "{field}: {}", report.log);
+    }
+    let fields = serde_json::to_value(l).expect("JSON");
+    for field in fields.as_object().expect("a struct").keys() {
+        assert!(rows.iter().any(|(name, ..)| name == field), "the limit {field} has no row here");
+    }
+}
+
 #[tokio::test]
 async fn limits_that_a_script_can_live_with() {
     let b = bench();

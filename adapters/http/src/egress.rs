@@ -1,10 +1,11 @@
 //! Goes out: one hop at a time, to addresses that the filter has seen.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use argus_ports::{Egress, EgressError, EgressRequest, EgressResponse, Method, Reach};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use futures::future::BoxFuture;
 use reqwest::{
     Client, ClientBuilder,
     dns::{Addrs, Name, Resolve, Resolving},
@@ -35,10 +36,16 @@ impl HttpEgress {
 
 /// What every client here has: no redirects, no proxies, public addresses alone.
 pub(crate) fn builder() -> ClientBuilder {
+    builder_with(Arc::new(|host| {
+        Box::pin(async move { Ok(tokio::net::lookup_host((host, 0)).await?.collect()) })
+    }))
+}
+
+fn builder_with(lookup: Lookup) -> ClientBuilder {
     Client::builder()
         .redirect(redirect::Policy::none())
         .no_proxy()
-        .dns_resolver(PublicOnly)
+        .dns_resolver(PublicOnly { lookup })
         .connect_timeout(Duration::from_secs(10))
         .pool_idle_timeout(Duration::from_secs(30))
         .pool_max_idle_per_host(8)
@@ -145,8 +152,13 @@ pub(crate) fn explain(error: reqwest::Error) -> EgressError {
     EgressError::Transport(inner.to_string())
 }
 
-/// Resolves names to their public addresses.
-struct PublicOnly;
+/// All addresses of a name.
+type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
+
+/// Resolves names to their public addresses, once for each connection: what it gives is what is connected to.
+struct PublicOnly {
+    lookup: Lookup,
+}
 
 /// A name that leads nowhere public.
 #[derive(Debug, thiserror::Error)]
@@ -155,14 +167,74 @@ struct NoPublicAddress(String);
 
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
+        let host = name.as_str().to_owned();
+        let found = (self.lookup)(host.clone());
         Box::pin(async move {
-            let host = name.as_str().to_owned();
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
-            let public: Vec<_> = found.into_iter().filter(|a| is_public(a.ip())).collect();
+            let public: Vec<_> = found.await?.into_iter().filter(|a| is_public(a.ip())).collect();
             if public.is_empty() {
                 return Err(Box::new(NoPublicAddress(host)) as Box<dyn std::error::Error + Send + Sync>);
             }
             Ok(Box::new(public.into_iter()) as Addrs)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A name whose owner changes its mind: each look-up takes the next of these.
+    fn rebinding(answers: &[&[&str]]) -> Lookup {
+        let parse = |list: &[&str]| list.iter().map(|a| a.parse().expect("an address")).collect();
+        let answers: Mutex<Vec<Vec<SocketAddr>>> =
+            Mutex::new(answers.iter().rev().map(|a| parse(a)).collect());
+        Arc::new(move |_| {
+            let next = answers.lock().expect("lock").pop();
+            Box::pin(
+                async move { next.ok_or_else(|| io::Error::other("looked up once more than connected")) },
+            )
+        })
+    }
+
+    #[tokio::test]
+    async fn a_name_is_looked_up_once_and_its_private_addresses_are_left_out() {
+        let resolver = PublicOnly {
+            lookup: rebinding(&[
+                &["127.0.0.1:0", "8.8.8.8:0", "[::1]:0", "10.0.0.1:0", "[2606:4700::1111]:0"],
+                &["169.254.169.254:0"],
+            ]),
+        };
+        let resolve = || resolver.resolve("rebound.example".parse().expect("a name"));
+        let first: Vec<String> = resolve().await.expect("public ones").map(|a| a.ip().to_string()).collect();
+        assert_eq!(first, ["8.8.8.8", "2606:4700::1111"]);
+        let second = resolve().await.map(Iterator::collect::<Vec<_>>);
+        assert_eq!(second.expect_err("none is public").to_string(), "rebound.example has no public address");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_this_machine_is_not_connected_to() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("bind");
+        let port = listener.local_addr().expect("address").port();
+        let lookup = rebinding(&[&["127.0.0.1:0"], &["[::ffff:127.0.0.1]:0"]]);
+        let egress = HttpEgress { client: builder_with(lookup).build().expect("client") };
+        for _ in 0..2 {
+            let outcome = egress.fetch(EgressRequest {
+                method: Method::Get,
+                url: format!("http://rebound.example:{port}/"),
+                headers: Vec::new(),
+                body: None,
+                timeout: Duration::from_secs(30),
+                max_body: 10,
+                reach: Reach { allow: vec!["rebound.example".to_owned()], operator: Vec::new() },
+            });
+            let outcome = outcome.await;
+            assert_eq!(outcome, Err(EgressError::Denied("rebound.example has no public address".to_owned())));
+        }
+        let nobody = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+        assert!(nobody.is_err(), "somebody connected");
     }
 }

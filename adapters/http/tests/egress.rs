@@ -70,24 +70,94 @@ async fn loopback_is_reached_only_where_it_is_named() {
     assert!(head.contains("x-mine: 1") && !head.contains("evil"), "{head}");
 }
 
-#[tokio::test]
-async fn what_is_too_large_once_decoded_and_what_is_too_slow_ends() {
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    packed.write_all(&vec![b'x'; 5_000_000]).expect("pack");
-    let packed = packed.finish().expect("pack");
+/// 5 MB, packed.
+fn bomb(coding: &str) -> Vec<u8> {
+    let content = vec![b'x'; 5_000_000];
+    let best = flate2::Compression::best();
+    let packed = match coding {
+        "gzip" => {
+            let mut packer = flate2::write::GzEncoder::new(Vec::new(), best);
+            packer.write_all(&content).expect("pack");
+            packer.finish().expect("pack")
+        }
+        "deflate" => {
+            let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), best);
+            packer.write_all(&content).expect("pack");
+            packer.finish().expect("pack")
+        }
+        _ => {
+            let mut packer = brotli::CompressorWriter::new(Vec::new(), 4096, 5, 22);
+            packer.write_all(&content).expect("pack");
+            packer.into_inner()
+        }
+    };
     assert!(packed.len() < 10_000, "the bomb is small: {}", packed.len());
-    let mut bomb =
-        format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", packed.len())
+    let length = packed.len();
+    let mut answer =
+        format!("HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\ncontent-length: {length}\r\n\r\n")
             .into_bytes();
-    bomb.extend(packed);
-    let (address, server) = serve(vec![bomb, Vec::new()]).await;
+    answer.extend(packed);
+    answer
+}
+
+#[tokio::test]
+async fn what_is_too_large_once_decoded_ends() {
+    let codings = ["gzip", "deflate", "br"];
+    let (address, server) = serve(codings.iter().map(|coding| bomb(coding)).collect()).await;
+    let egress = HttpEgress::new().expect("client");
+    for coding in codings {
+        let patient = EgressRequest {
+            timeout: Duration::from_secs(30),
+            ..request(format!("http://{address}/"), &[address.to_string()])
+        };
+        assert_eq!(egress.fetch(patient).await, Err(EgressError::TooLarge(10_000)), "{coding}");
+    }
+    server.await.expect("server");
+}
+
+/// Nothing, a piece of a head, a head alone, a body byte by byte: the time-out counts from the first look-up to the
+/// last byte.
+#[tokio::test]
+async fn what_is_too_slow_ends_wherever_it_is() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("bind");
+    let address = listener.local_addr().expect("address");
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n";
+    let starts = ["", "HTTP/1.1 200 OK\r\nx-sl", head];
+    #[allow(clippy::disallowed_methods, reason = "a test's own server, ended by the test")]
+    let server = tokio::spawn(async move {
+        for start in starts {
+            let (mut socket, _) = listener.accept().await.expect("accept");
+            let mut sent = socket.write_all(start.as_bytes()).await;
+            while sent.is_ok() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                let piece: &[u8] = if start.is_empty() { b"" } else { b"x" };
+                let mut byte = [0];
+                let gone = matches!(socket.try_read(&mut byte), Ok(0));
+                sent = if gone { break } else { socket.write_all(piece).await };
+            }
+        }
+    });
+    let egress = HttpEgress::new().expect("client");
+    for start in starts {
+        let outcome = egress.fetch(request(format!("http://{address}/"), &[address.to_string()])).await;
+        assert_eq!(outcome, Err(EgressError::Timeout(Duration::from_millis(800))), "after {start:?}");
+    }
+    server.abort();
+}
+
+#[tokio::test]
+async fn a_redirect_to_a_private_address_is_only_an_answer() {
+    let target = "http://127.0.0.1:1/secret";
+    let away =
+        format!("HTTP/1.1 302 Found\r\nlocation: {target}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let (address, server) = serve(vec![away.into_bytes()]).await;
     let egress = HttpEgress::new().expect("client");
     let allow = [address.to_string()];
-    let outcome = egress.fetch(request(format!("http://{address}/"), &allow)).await;
-    assert_eq!(outcome, Err(EgressError::TooLarge(10_000)));
-    let outcome = egress.fetch(request(format!("http://{address}/"), &allow)).await;
-    assert_eq!(outcome, Err(EgressError::Timeout(Duration::from_millis(800))));
-    server.abort();
+    let answer = egress.fetch(request(format!("http://{address}/"), &allow)).await.expect("answer");
+    assert_eq!(answer.status, 302, "it was not followed");
+    let followed = egress.fetch(request(target.to_owned(), &allow)).await;
+    assert!(matches!(followed, Err(EgressError::Denied(_))), "{followed:?}");
+    server.await.expect("server");
 }
 
 #[tokio::test]

@@ -98,3 +98,35 @@ pub const STORAGE_BYTES_MAX: u64 = MB;
 pub const STORAGE_KEY_BYTES_MAX: usize = 256;
 /// Longest error text that is kept from a script.
 pub const ERROR_TEXT_BYTES_MAX: usize = 4 * KB as usize;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every value the same.
+    fn all(n: u32) -> Limits {
+        let long = u64::from(n);
+        Limits {
+            fuel_max: long,
+            memory_bytes: long,
+            wall_ms: long,
+            output_bytes: long,
+            log_bytes: long,
+            host_calls: n,
+            http_calls: n,
+            http_body_bytes: long,
+            http_wall_ms: long,
+            evm_calls: n,
+            json_depth: n,
+            table_elements: long,
+        }
+    }
+
+    #[test]
+    fn the_smaller_of_job_and_protocol_counts_value_by_value() {
+        let boundless = Limits { fuel_max: u64::MAX, memory_bytes: u64::MAX, ..all(u32::MAX) };
+        assert_eq!(Limits::effective(&boundless), Limits::CEILING);
+        assert_eq!(Limits::effective(&all(1)), all(1));
+        assert_eq!(Limits::effective(&Limits::DEFAULT), Limits::DEFAULT);
+    }
+}

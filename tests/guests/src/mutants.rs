@@ -16,7 +16,7 @@ use crate::{case::Case, world};
 /// Longest time that one mutant may take, compilation included, on a busy machine too.
 const EACH_MAX: Duration = Duration::from_secs(60);
 /// Changes to one mutant at most.
-const CHANGES_MAX: u64 = 4;
+const CHANGES_MAX: usize = 2;
 
 /// xorshift64*: the same numbers everywhere.
 pub struct Seeded(u64);
@@ -42,7 +42,7 @@ pub fn mutate(good: &[u8], others: &[Vec<u8>], random: &mut Seeded) -> Vec<u8> {
     /// Bytes at which encodings of numbers and types turn.
     const EDGES: [u8; 12] = [0, 1, 0x40, 0x41, 0x60, 0x6f, 0x70, 0x7b, 0x7f, 0x80, 0xfe, 0xff];
     let mut bytes = good.to_vec();
-    for _ in 0..=random.below(CHANGES_MAX as usize) {
+    for _ in 0..=random.below(CHANGES_MAX) {
         let at = random.below(bytes.len());
         let until = (at + 1 + random.below(16)).min(bytes.len());
         match random.below(7) {
