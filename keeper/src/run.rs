@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use argus_domain::{
     answer,
-    attempt::{Answer, Output, SignedAssignment, run_input},
+    attempt::{Answer, Assignment, Output, SignedAssignment, run_input},
     ids::{KeeperId, Round},
     job::Args,
     run::{RunEnd, RunInput, RunReport, Transcript},
