@@ -132,7 +132,8 @@ async fn errors() -> String {
     for (what, script, change) in WRONG {
         let mut limits = Limits::DEFAULT;
         change(&mut limits);
-        let report = host.run(script.into(), Language::JavaScript, input.clone(), limits).await;
+        let secrets = Arc::default();
+        let report = host.run(script.into(), Language::JavaScript, input.clone(), limits, secrets).await;
         let RunEnd::Failed(failure) = report.expect(what).end else { panic!("{what}: it did not fail") };
         let line = failure.message.lines().next().unwrap_or_default().replace('|', "\\|");
         rows.push(vec![what.to_owned(), format!("{:?}", failure.kind).to_lowercase(), line]);
