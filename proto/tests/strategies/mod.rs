@@ -230,18 +230,17 @@ pub fn job() -> impl Strategy<Value = Job> {
         event_filter().prop_map(Trigger::Event),
         rule().prop_map(Trigger::Condition)
     ];
-    let args =
-        prop_oneof![
-            vec(json(), 0..3).prop_map(Args::Fixed),
-            (
-                (module(), text(), vec(text(), 0..3), vec(json(), 0..3)),
-                any::<bool>(),
-                btree_set(secret_name(), 0..3)
-            )
-                .prop_map(|((module, url, allow_hosts, given), storage, secrets)| {
-                    Args::Computed { module, url, allow_hosts, given, storage, secrets }
-                })
-        ];
+    let args = prop_oneof![
+        vec(json(), 0..3).prop_map(Args::Fixed),
+        (
+            (module(), text(), vec(text(), 0..3), vec(json(), 0..3)),
+            any::<bool>(),
+            btree_set(secret_name(), 0..3)
+        )
+            .prop_map(|((module, url, allow_hosts, given), storage, secrets)| {
+                Args::Computed { module, url, allow_hosts, given, storage, secrets }
+            })
+    ];
     let target = (chain(), address(), text(), text(), text()).prop_map(
         |(chain, contract, signature, function, abi)| Target { chain, contract, signature, function, abi },
     );
