@@ -21,7 +21,8 @@ async fn publisher_and_keeper_agree_on_every_script() {
         let here = publisher.admit(source.clone(), found.language).await.expect(name);
         let there = keeper.admit(source.clone(), found.language).await.expect(name);
         assert_eq!(here, there, "{name}");
-        let run = publisher.run(source.clone(), found.language, input.clone(), limits).await.expect(name);
+        let run = publisher.run(source.clone(), found.language, input.clone(), limits, Arc::default());
+        let run = run.await.expect(name);
         assert_eq!(run.wasm_hash, there.wasm_hash, "{name}");
         // The keeper has the source and the transcript, and no world to ask: result, fuel, log and root are equal,
         // or the replay says which call differed.
