@@ -94,7 +94,10 @@ impl Bench {
     async fn rust(&self, first_argument: &str) -> RunReport {
         let input = RunInput { arguments: vec![first_argument.into()], ..input() };
         let source = Bytes::from_static(RUST);
-        self.host.run(source, Language::Wasm, Arc::new(input), Limits::DEFAULT).await.expect("admitted")
+        self.host
+            .run(source, Language::Wasm, Arc::new(input), Limits::DEFAULT, Arc::default())
+            .await
+            .expect("admitted")
     }
 }
 

@@ -231,8 +231,11 @@ async fn mutated_modules_never_harm_the_host() {
 async fn guest(b: &Bench, wasm: &'static [u8], argument: &str) -> RunReport {
     let input = Arc::new(RunInput { arguments: vec![argument.into()], ..input() });
     let source = Bytes::from_static(wasm);
-    let report =
-        b.host.run(source.clone(), Language::Wasm, input.clone(), Limits::DEFAULT).await.expect("admitted");
+    let report = b
+        .host
+        .run(source.clone(), Language::Wasm, input.clone(), Limits::DEFAULT, Arc::default())
+        .await
+        .expect("admitted");
     let transcript = Arc::new(report.transcript.clone());
     let replayed = b.host.replay(source, Language::Wasm, input, Limits::DEFAULT, transcript).await;
     assert_eq!(replayed.expect("replayed"), report);
