@@ -16,7 +16,7 @@ const SCRIPT: &str =
     "const r = await fetch('https://a.example/price'); console.log(JSON.stringify([(await r.json()).price]))";
 const ANSWER: Duration = Duration::from_millis(5);
 const RUNS: u32 = 400;
-const IN_FLIGHT: usize = 64;
+const IN_FLIGHT: u32 = 64;
 const FLIGHTS: u32 = 20_000;
 
 /// Every answer takes its time.
@@ -37,7 +37,7 @@ impl Egress for Slow {
 
 /// Runs on a current-thread runtime: all runs are on one thread.
 pub async fn run() -> anyhow::Result<Vec<Row>> {
-    let config = HostConfig { slots: IN_FLIGHT as u32, ..HostConfig::default() };
+    let config = HostConfig { slots: IN_FLIGHT, ..HostConfig::default() };
     let host = Host::new(config, Arc::new(Slow), Default::default())?;
     let (source, input) = (Bytes::from_static(SCRIPT.as_bytes()), Arc::new(default_input()));
     let live =
@@ -67,11 +67,11 @@ pub async fn run() -> anyhow::Result<Vec<Row>> {
     let watch = Stopwatch::start();
     stream::iter(0..FLIGHTS)
         .map(|_| live())
-        .buffer_unordered(IN_FLIGHT)
+        .buffer_unordered(IN_FLIGHT as usize)
         .try_for_each(|_| async { Ok(()) })
         .await?;
     let per_second = f64::from(FLIGHTS) / watch.wall().as_secs_f64();
-    let most = IN_FLIGHT as f64 / ANSWER.as_secs_f64();
+    let most = f64::from(IN_FLIGHT) / ANSWER.as_secs_f64();
     let cpu_us = watch.cpu().as_secs_f64() * 1e6 / f64::from(FLIGHTS);
     let ratio = live_us / replay_us;
     Ok(vec![
