@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use argus_domain::{attempt::Assignment, quorum::threshold, state::State, time::Timestamp};
+use argus_domain::{attempt::Assignment, quorum::threshold, seal::Seal, state::State, time::Timestamp};
 
 use crate::credits::Key;
 
@@ -19,6 +19,8 @@ struct Attempt {
     assignment: Arc<Assignment>,
     state: Option<Arc<State>>,
     answers: usize,
+    /// What was sealed for it, until it is archived.
+    seal: Option<Seal>,
 }
 
 /// What an answer is to its attempt.
@@ -40,7 +42,7 @@ impl Open {
     /// Opens an attempt, with the state that it names. One that is open stays as it is.
     pub fn open(&self, assignment: &Arc<Assignment>, state: Option<Arc<State>>) {
         let key = (assignment.attempt.task, assignment.attempt.no);
-        let attempt = || Attempt { assignment: assignment.clone(), state, answers: 0 };
+        let attempt = || Attempt { assignment: assignment.clone(), state, answers: 0, seal: None };
         self.attempts().entry(key).or_insert_with(attempt);
     }
 
@@ -67,6 +69,18 @@ impl Open {
     /// The state that an open attempt names.
     pub fn state(&self, key: &Key) -> Option<Arc<State>> {
         self.attempts().get(key).and_then(|attempt| attempt.state.clone())
+    }
+
+    /// Notes what was sealed for an attempt.
+    pub fn sealed(&self, key: &Key, seal: &Seal) {
+        if let Some(attempt) = self.attempts().get_mut(key) {
+            attempt.seal = Some(seal.clone());
+        }
+    }
+
+    /// What was sealed for an attempt, to whoever asks first: it is archived once.
+    pub fn take_seal(&self, key: &Key) -> Option<Seal> {
+        self.attempts().get_mut(key)?.seal.take()
     }
 
     /// Counts an answer.

@@ -343,6 +343,7 @@ impl Service {
             let Some(seal) = places.get(&key(&assignment)).and_then(|place| seals.get(*place)) else {
                 continue;
             };
+            self.open.sealed(&key(&assignment), seal);
             let state = self.open.state(&key(&assignment));
             let assignment = SignedAssignment { assignment, seal: seal.clone(), state };
             let message = match second {

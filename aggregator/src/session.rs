@@ -4,13 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use argus_domain::{
     B256,
-    attempt::{Answer, SignedClaim, log_name},
+    attempt::{Answer, SignedClaim, log_name, seal_name},
+    bundle::AssignmentSeal,
     ids::{AttemptNo, KeeperId, Round, TaskId},
     state::State,
 };
 use argus_ports::{ContentError, FromKeeper, KeeperSession, LinkError, PerformEvent, ToKeeper};
 use bytes::Bytes;
-use futures::{StreamExt, stream::FuturesOrdered};
+use futures::{
+    StreamExt,
+    future::{join, join_all},
+    stream::FuturesOrdered,
+};
 use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
@@ -182,7 +187,7 @@ async fn needed(serving: &Serving, answer: Box<Answer>) -> Said {
     if let Some(reason) = fault {
         return declined(keeper, &answer, reason);
     }
-    if let Some(reason) = archive(ports, &answer).await {
+    if let Some(reason) = archive(serving, &answer).await {
         return declined(keeper, &answer, reason);
     }
     Said::Answer(answer)
@@ -222,7 +227,7 @@ fn fault(ports: &Ports, keeper: KeeperId, answer: &Answer) -> Option<&'static st
     if !ports.signer.is_sealed_by(keeper.0, observation.digest(), &observation.seal) {
         return Some("the observation is not signed by its keeper");
     }
-    if answer.transcript.root() != observation.transcript_root {
+    if answer.transcript.root() != observation.transcript_root || !answer.transcript.is_whole() {
         return Some("the transcript is not the one that the observation commits to");
     }
     let unbrought = |state: &Arc<State>| observation.state != Some(state.root());
@@ -248,22 +253,36 @@ fn claim_fault(ports: &Ports, keeper: KeeperId, claim: &SignedClaim, round: Roun
     None
 }
 
-/// Keeps transcript, log and state before the answer counts, so that an agreed run can be replayed. Without its state
-/// an answer cannot count: the job's next task would have nothing to run on.
-async fn archive(ports: &Ports, answer: &Answer) -> Option<&'static str> {
+/// Keeps transcript, log and state before the answer counts, so that an agreed run can be replayed; with the first of
+/// an attempt also what the platform sealed, so that it can be shown what was asked for. Without its state an answer
+/// cannot count: the job's next task would have nothing to run on.
+async fn archive(Serving { ports, open, .. }: &Serving, answer: &Answer) -> Option<&'static str> {
     let o = &answer.observation;
+    let mut blobs = Vec::new();
     if !answer.transcript.calls.is_empty() {
-        match serde_json::to_vec(&answer.transcript) {
-            Ok(bytes) => put(ports, o.transcript_root, bytes.into()).await,
-            Err(error) => tracing::error!(%error, "a transcript cannot be written down"),
-        }
+        blobs.extend(written(serde_json::to_vec(&answer.transcript)).map(|bytes| (o.transcript_root, bytes)));
     }
     if !answer.log.is_empty() {
-        put(ports, log_name(o.task, o.attempt, o.keeper), answer.log.clone().into_bytes().into()).await;
+        blobs.push((log_name(o.task, o.attempt, o.keeper), answer.log.clone().into_bytes().into()));
     }
-    let state = answer.state.as_ref()?;
-    let kept = tried(state.root(), || ports.archive.put_state(state)).await;
+    if !blobs.is_empty()
+        && let Some(seal) = open.take_seal(&key(answer))
+    {
+        let sealed = AssignmentSeal { attempt: o.attempt, by: ports.signer.address(), seal };
+        blobs.extend(written(serde_json::to_vec(&sealed)).map(|bytes| (seal_name(o.task, o.attempt), bytes)));
+    }
+    // Side by side: they share a commit.
+    let blobs = join_all(blobs.into_iter().map(|(name, bytes)| put(ports, name, bytes)));
+    let state = async {
+        let Some(state) = &answer.state else { return true };
+        tried(state.root(), || ports.archive.put_state(state)).await
+    };
+    let (_, kept) = join(blobs, state).await;
     (!kept).then_some("the platform cannot keep its state now")
+}
+
+fn written(bytes: serde_json::Result<Vec<u8>>) -> Option<Bytes> {
+    bytes.inspect_err(|error| tracing::error!(%error, "a blob cannot be written down")).ok().map(Into::into)
 }
 
 async fn put(ports: &Ports, name: B256, bytes: Bytes) {

@@ -136,7 +136,7 @@ impl From<RunnerError> for ApiError {
             }
             RunnerError::Uncompiled(_) => Self::unprocessable("SCRIPT_REFUSED", message),
             RunnerError::Busy { .. } => Self::unavailable("RUNNER_BUSY", message),
-            RunnerError::Diverged { .. } | RunnerError::Host(_) => Self::internal(message),
+            RunnerError::Diverged(_) | RunnerError::Host(_) => Self::internal(message),
         }
     }
 }

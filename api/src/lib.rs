@@ -8,6 +8,7 @@
 //! the table from which the router, the authorization test and openapi.json come.
 
 mod auth;
+mod bundle;
 mod call;
 mod chain;
 pub mod config;

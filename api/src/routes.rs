@@ -8,7 +8,8 @@ use QueryKind::{Flag, Text, Whole};
 use argus_domain::access::Role::{self, Admin, App, Keeper, User};
 
 use crate::{
-    call::Call, errors::ApiError, fees, health, jobs, keepers, keys, modules, secrets, tasks, users, ws,
+    bundle, call::Call, errors::ApiError, fees, health, jobs, keepers, keys, modules, secrets, tasks, users,
+    ws,
 };
 
 /// What carries a request out, once policy has let it through.
@@ -180,7 +181,7 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/api/tasks/by-apikey/{key}", keyed(ANYONE), OWN, Body::None, tasks::of_key, "Tasks of a key's owner, by job", LIMIT),
     route!(GET "/api/tasks/safe-address/{address}", keyed(ANYONE), Subject::Safe("address"), Body::None, tasks::of_safe, "Tasks that act through a Safe, by job", LIMIT),
     route!(GET "/api/tasks/{id}", keyed(ANYONE), Subject::Task("id"), Body::None, tasks::one, "One task"),
-    route!(GET "/api/tasks/{id}/bundle", keyed(ANYONE), Subject::Task("id"), Body::None, tasks::bundle, "All that is needed to replay a task's run"),
+    route!(GET "/api/tasks/{id}/bundle", keyed(ANYONE), Subject::Task("id"), Body::None, bundle::show, "A task in one file: script, runs and what keepers signed; argus replay checks it offline"),
     route!(GET "/api/fees", Access::Limited, PUBLIC, Body::None, fees::quote, "What one task would cost", FEE_KIND, FEE_CHAIN, FEE_TARGET, FEE_FUNCTION, FEE_ABI, FEE_ARGS, FEE_OWNER, FEE_SCRIPT, FEE_LANGUAGE),
     route!(POST "/api/code/validate", keyed(OWNERS), PUBLIC, Body::Read, modules::validate, "Run a script once and say whether it fits"),
     route!(POST "/api/modules", keyed(OWNERS), PUBLIC, Body::ReadModule, modules::publish, "Publish a script"),

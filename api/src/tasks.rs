@@ -2,13 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use argus_domain::{
-    Address,
-    access::Role,
-    ids::JobId,
-    job::JobRecord,
-    task::{Fact, TaskRecord},
-};
+use argus_domain::{Address, access::Role, ids::JobId, job::JobRecord, task::TaskRecord};
 use argus_ports::{TaskQuery, store::StoreError};
 use axum::{
     http::{HeaderValue, header},
@@ -16,13 +10,7 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{
-    Edge, auth,
-    call::Call,
-    errors::ApiError,
-    json,
-    shape::{job::flat, task},
-};
+use crate::{Edge, auth, call::Call, errors::ApiError, json, shape::task};
 
 /// Most tasks in one list.
 pub const TASKS_MAX: u32 = 1_000;
@@ -31,7 +19,10 @@ const RECENT_MAX: u32 = 200;
 
 /// `GET /api/tasks/{id}`
 pub async fn one(call: Call) -> Result<Response, ApiError> {
-    Ok(json::ok(&task::shown(&call.edge, call.task()?, &call.job()?.job)))
+    let (record, job) = (call.task()?, &call.job()?.job);
+    let mut shown = task::shown(&call.edge, record, job);
+    shown.extend(task::details(record, job));
+    Ok(json::ok(&shown))
 }
 
 /// `GET /api/tasks/job/{id}`: a bare array, newest first; past a thousand a `Link` leads on.
@@ -147,30 +138,4 @@ pub async fn of_safe(call: Call) -> Result<Response, ApiError> {
     let (safe, key) = (call.address()?, call.key()?);
     let groups = groups(&call, TaskQuery::Safe(safe), |job| key.may_act_for(job.job.owner)).await?;
     Ok(json::ok(&json!({"safe_address": safe, "task_groups": groups})))
-}
-
-/// `GET /api/tasks/{id}/bundle`: job, facts and the transcript of the run whose call was made.
-pub async fn bundle(call: Call) -> Result<Response, ApiError> {
-    let (record, job) = (call.task()?, call.job()?);
-    let version = call.edge.ports.jobs.version(job.job.id, record.task.job_version).await?;
-    let mut transcripts = Map::new();
-    for fact in &record.facts {
-        let Fact::Observed(observation) = fact else { continue };
-        let root = observation.transcript_root;
-        if root.is_zero() || transcripts.contains_key(&root.to_string()) {
-            continue;
-        }
-        let Some(bytes) = call.edge.ports.archive.get(root).await? else { continue };
-        let transcript = serde_json::from_slice(&bytes)
-            .unwrap_or_else(|_| Value::String(argus_domain::Bytes::from(bytes.to_vec()).to_string()));
-        transcripts.insert(root.to_string(), transcript);
-    }
-    Ok(json::ok(&json!({
-        "task": task::shown(&call.edge, record, &job.job),
-        "job": flat(job, task::charged(record), call.now),
-        "job_version": version,
-        "opened": record.task,
-        "facts": task::facts(record),
-        "transcripts": transcripts,
-    })))
 }

@@ -282,11 +282,24 @@ pub async fn local_runner(operator: &[String], chains: &[String]) -> anyhow::Res
     command_runner(operator, egress, readers)
 }
 
+/// A sandbox for replays, in which nothing is asked of the world.
+pub fn replay_host() -> anyhow::Result<Host> {
+    command_host(&[], Arc::new(HttpEgress::new()?), BTreeMap::new())
+}
+
 fn command_runner(
     operator: &[String],
     egress: Arc<dyn Egress>,
     readers: BTreeMap<ChainId, Arc<dyn ChainReader>>,
 ) -> anyhow::Result<Arc<dyn ModuleRunner>> {
+    Ok(Arc::new(command_host(operator, egress, readers)?))
+}
+
+fn command_host(
+    operator: &[String],
+    egress: Arc<dyn Egress>,
+    readers: BTreeMap<ChainId, Arc<dyn ChainReader>>,
+) -> anyhow::Result<Host> {
     let cache = environment::cache_folder().map(|cache| cache.join("argus/compiled"));
     let config = HostConfig {
         slots: 2,
@@ -295,7 +308,7 @@ fn command_runner(
         compiler: Some(compiler()),
         ..HostConfig::default()
     };
-    Ok(Arc::new(Host::new(config, egress, readers)?))
+    Ok(Host::new(config, egress, readers)?)
 }
 
 struct StoreAnswers(Arc<SqliteStore>);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 
 /// Where the platform is, and who asks.
@@ -41,7 +41,33 @@ impl Server {
         self.send(Method::DELETE, path, None).await
     }
 
+    /// GET of a file, `max` bytes at most.
+    pub async fn download(&self, path: &str, max: usize) -> anyhow::Result<Vec<u8>> {
+        let mut response = self.ask(Method::GET, path, None).await?;
+        let status = response.status();
+        let mut bytes = Vec::new();
+        while let Some(part) = response.chunk().await? {
+            if bytes.len() + part.len() > max {
+                bail!("the answer has more than {max} bytes");
+            }
+            bytes.extend_from_slice(&part);
+        }
+        if !status.is_success() {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            bail!(refusal(status, &serde_json::from_str(&text).unwrap_or(Value::String(text))));
+        }
+        Ok(bytes)
+    }
+
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let response = self.ask(method, path, body).await?;
+        let status = response.status();
+        let text = response.text().await?;
+        let json: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        if status.is_success() { Ok(json) } else { bail!(refusal(status, &json)) }
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Response> {
         let Some(key) = &self.key else {
             bail!("no API key: give --key or set ARGUS_API_KEY (`argus dev` prints keys when it starts)");
         };
@@ -51,13 +77,9 @@ impl Server {
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
-        let response = request.send().await.with_context(|| {
+        request.send().await.with_context(|| {
             format!("{} does not answer: is the platform running, and is --api right?", self.api)
-        })?;
-        let status = response.status();
-        let text = response.text().await?;
-        let json: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        if status.is_success() { Ok(json) } else { bail!(refusal(status, &json)) }
+        })
     }
 }
 

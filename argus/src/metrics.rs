@@ -31,6 +31,7 @@ pub struct CountedTasks {
     confirmed: IntCounter,
     lapsed: IntCounter,
     challenges: IntCounter,
+    disagreements: IntCounter,
 }
 
 impl CountedTasks {
@@ -65,6 +66,10 @@ impl CountedTasks {
             confirmed: one("argus_tasks_confirmed_total", "Tasks whose call is as deep as its job asks")?,
             lapsed: one("argus_tasks_lapsed_total", "Agreed tasks whose time passed without a call")?,
             challenges: one("argus_challenges_total", "Replays that disagreed with what a keeper signed")?,
+            disagreements: one(
+                "argus_disagreements_total",
+                "Attempts whose keepers did not agree, and runs that other keepers refuted",
+            )?,
         })
     }
 
@@ -79,6 +84,7 @@ impl CountedTasks {
             Fact::Confirmed { .. } => Some(self.confirmed.clone()),
             Fact::Lapsed { .. } => Some(self.lapsed.clone()),
             Fact::Challenged(_) => Some(self.challenges.clone()),
+            Fact::Disagreed(_) => Some(self.disagreements.clone()),
             Fact::Observed(_) | Fact::Claimed(_) | Fact::Announced { .. } | Fact::TriggerLost { .. } => None,
         }
     }

@@ -11,6 +11,7 @@ mod counted;
 mod latency;
 mod measure;
 mod platform;
+mod replay;
 mod report;
 mod sandbox;
 mod throughput;
@@ -29,7 +30,7 @@ use crate::measure::Row;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Every row there is.
-const ALL: [&str; 6] = ["M2", "M5", "M5q", "M7", "M13", "M14"];
+const ALL: [&str; 7] = ["M2", "M5", "M5q", "M7", "M13", "M14", "M15"];
 
 /// Measures, prints a table, and writes bench/results/NAME.json and NAME.svg.
 #[derive(Parser)]
@@ -98,8 +99,11 @@ fn folder(results: &Path) -> std::io::Result<tempfile::TempDir> {
 }
 
 fn measure(id: &str, folder: &Path, args: &Args) -> anyhow::Result<Vec<Row>> {
-    if id == "M2" {
-        return Builder::new_current_thread().enable_all().build()?.block_on(sandbox::run());
+    let alone = || Builder::new_current_thread().enable_all().build();
+    match id {
+        "M2" => return alone()?.block_on(sandbox::run()),
+        "M15" => return alone()?.block_on(replay::run()),
+        _ => {}
     }
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let load = throughput::Load { open: args.open, capacity: args.capacity };

@@ -299,7 +299,8 @@ fn reached(config: &Config, fact: &Fact) {
         | Fact::Confirmed { .. }
         | Fact::Lapsed { .. }
         | Fact::TriggerLost { .. }
-        | Fact::Challenged(_) => {}
+        | Fact::Challenged(_)
+        | Fact::Disagreed(_) => {}
     }
 }
 

@@ -1,77 +1,28 @@
-//! A run in one file: all that a replay needs, and what it must come to.
+//! The part of a bundle's checking that needs the sandbox: replaying its runs, and running other code on their answers.
 
 use std::sync::Arc;
 
 use argus_domain::{
-    B256, Bytes,
-    limits::Limits,
-    module::{EngineId, Language, WasmHash},
-    run::{RunEnd, RunInput, RunReport, Transcript},
+    B256,
+    bundle::{Bundle, CameTo, Run, Script},
+    difference::{CallDifference, ValueDifference, first_value},
+    module::Language,
+    run::{RunEnd, RunReport},
 };
 use argus_ports::{ModuleRunner, RunnerError};
-use serde::{Deserialize, Serialize};
+use bytes::Bytes;
 
-/// The format's name and version, first in the file.
-const FORMAT: &str = "argus-bundle/1";
-/// Largest file that is read: the largest module, as hexadecimal, and a transcript.
-const BUNDLE_BYTES_MAX: usize = 64 << 20;
+use crate::Host;
 
-/// One run, complete.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Bundle {
-    format: String,
-    /// What was published.
-    pub source: Bytes,
-    /// In which language.
-    pub language: Language,
-    /// What it was told.
-    pub input: RunInput,
-    /// Its budgets.
-    pub limits: Limits,
-    /// On which engine it ran.
-    pub engine: EngineId,
-    /// What the source was compiled to.
-    pub wasm_hash: WasmHash,
-    /// The answers it was given.
-    pub transcript: Transcript,
-    /// Head of the transcript's hash chain.
-    pub root: B256,
-    /// How it ended.
-    pub end: RunEnd,
-    /// Fuel it used.
-    pub fuel: u64,
-    /// What it logged.
-    pub log: String,
-}
-
-/// Why a file is no bundle.
-#[derive(Debug, thiserror::Error)]
-pub enum BundleError {
-    /// Not JSON, or not of this form.
-    #[error("this is no bundle: {0}")]
-    Malformed(String),
-    /// Its transcript is not what its root names.
-    #[error("the bundle's transcript was changed: its root is {actual}, the bundle says {stated}")]
-    Root {
-        /// As computed.
-        actual: B256,
-        /// As written.
-        stated: B256,
-    },
-    /// Another engine than this program's.
-    #[error(
-        "the bundle was made with engine {theirs}, this program has {ours}: replay it with the release that made it"
-    )]
-    Engine {
-        /// The bundle's.
-        theirs: B256,
-        /// Ours.
-        ours: B256,
-    },
-    /// The replay itself did not come to an end.
-    #[error(transparent)]
-    Replay(#[from] RunnerError),
+/// What a replay of a run came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replayed {
+    /// The same, bit for bit.
+    Equal,
+    /// In these things it is another run.
+    Differs(Vec<Difference>),
+    /// It could not be replayed here: why.
+    Not(String),
 }
 
 /// One thing in which a replay differs.
@@ -85,82 +36,132 @@ pub struct Difference {
     pub replayed: String,
 }
 
-impl Bundle {
-    /// The bundle of a run that has just been made.
-    pub fn new(
-        source: bytes::Bytes,
-        language: Language,
-        input: RunInput,
-        limits: Limits,
-        report: &RunReport,
-    ) -> Self {
-        Self {
-            format: FORMAT.to_owned(),
-            source: Bytes(source),
-            language,
-            input,
-            limits,
-            engine: report.engine,
-            wasm_hash: report.wasm_hash,
-            root: report.transcript.root(),
-            transcript: report.transcript.clone(),
-            end: report.end.clone(),
-            fuel: report.fuel,
-            log: report.log.clone(),
+/// Replays one run of a bundle, with its transcript as the only source of answers.
+pub async fn replay(runner: &dyn ModuleRunner, bundle: &Bundle, run: &Run) -> Replayed {
+    let Some(script) = &bundle.script else {
+        return Replayed::Not("the script is not in the bundle".to_owned());
+    };
+    let report = match replay_report(runner, script, run).await {
+        Ok(report) => report,
+        Err(RunnerError::Diverged(call)) => {
+            return Replayed::Differs(vec![Difference {
+                what: "calls",
+                recorded: "as recorded".to_owned(),
+                replayed: call.to_string(),
+            }]);
         }
+        Err(
+            error @ (RunnerError::Refused(_)
+            | RunnerError::Uncompiled(_)
+            | RunnerError::Busy { .. }
+            | RunnerError::Host(_)),
+        ) => {
+            return Replayed::Not(error.to_string());
+        }
+    };
+    let job = bundle.task.as_ref().map(|account| &account.job);
+    let mut differences = Vec::new();
+    let (result, state) = match run.outcome_of(&report, job) {
+        Some((result, state)) => (Some(result), state),
+        None => (None, report.state.as_ref().map(|state| state.root())),
+    };
+    if result.as_ref() != Some(&run.came_to) {
+        let replayed = result.as_ref().map_or_else(|| ended(&report.end), came_to);
+        differences.push(Difference { what: "result", recorded: came_to(&run.came_to), replayed });
     }
+    let mut compare = |what, recorded: String, replayed: String| {
+        if recorded != replayed {
+            differences.push(Difference { what, recorded, replayed });
+        }
+    };
+    let rooted = |root: Option<B256>| root.map_or_else(|| "no storage".to_owned(), |root| root.to_string());
+    compare("state", rooted(run.state), rooted(state));
+    let module = |hash: argus_domain::module::WasmHash| hash.0.to_string();
+    let compiled = script.wasm_hash.unwrap_or(report.wasm_hash);
+    compare("module", module(compiled), module(report.wasm_hash));
+    compare("fuel", run.fuel.to_string(), report.fuel.to_string());
+    compare("root", run.root.to_string(), report.transcript.root().to_string());
+    compare("log", run.log.clone(), report.log);
+    if differences.is_empty() { Replayed::Equal } else { Replayed::Differs(differences) }
+}
 
-    /// As the file's bytes: JSON.
-    pub fn encode(&self) -> Vec<u8> {
-        // Types without maps that have other keys than numbers and strings: this cannot fail.
-        serde_json::to_vec_pretty(self).unwrap_or_default()
+async fn replay_report(
+    runner: &dyn ModuleRunner,
+    script: &Script,
+    run: &Run,
+) -> Result<RunReport, RunnerError> {
+    if runner.engine() != run.engine {
+        return Err(RunnerError::Host(format!(
+            "it was made with engine {}, this program has {}: replay it with the release that made it",
+            run.engine.0,
+            runner.engine().0
+        )));
     }
+    let (input, transcript) = (Arc::new(run.input.clone()), Arc::new(run.transcript.clone()));
+    runner.replay(script.source.0.clone(), script.language, input, run.limits, transcript).await
+}
 
-    /// From a file's bytes.
-    ///
-    /// # Errors
-    /// Where it is none, or its transcript does not have the root it states.
-    pub fn decode(bytes: &[u8]) -> Result<Self, BundleError> {
-        if bytes.len() > BUNDLE_BYTES_MAX {
-            return Err(BundleError::Malformed(format!("it has more than {BUNDLE_BYTES_MAX} bytes")));
+/// How other code fares on the answers of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Compared {
+    /// It asks for the same and comes to the same.
+    Same {
+        /// Fuel that the recorded run used.
+        recorded: u64,
+        /// Fuel that the other code uses.
+        now: u64,
+    },
+    /// The first call in which it is another one; nothing is known of what would follow.
+    Call(Box<CallDifference>),
+    /// The same calls, and another result.
+    Result(ValueDifference),
+}
+
+/// Runs other code on a run's input and recorded answers.
+///
+/// # Errors
+/// Where the recorded run cannot be replayed itself, or the other code is refused.
+pub async fn compare(
+    host: &Host,
+    bundle: &Bundle,
+    run: &Run,
+    (source, language): (Bytes, Language),
+) -> Result<Compared, RunnerError> {
+    let before = match (&run.came_to, &bundle.script) {
+        (CameTo::End(end), _) => end.clone(),
+        (CameTo::Output(_), Some(script)) => replay_report(host, script, run).await?.end,
+        (CameTo::Output(_), None) => {
+            return Err(RunnerError::Host("the script is not in the bundle".to_owned()));
         }
-        let bundle: Self =
-            serde_json::from_slice(bytes).map_err(|e| BundleError::Malformed(e.to_string()))?;
-        if bundle.format != FORMAT {
-            let shown = crate::text::quoted(&bundle.format, 40);
-            return Err(BundleError::Malformed(format!("its format is {shown}, not {FORMAT}")));
+    };
+    let (input, transcript) = (Arc::new(run.input.clone()), Arc::new(run.transcript.clone()));
+    let after = match host.run_on(source, language, input, run.limits, transcript).await {
+        Ok(report) => report,
+        Err(RunnerError::Diverged(call)) => return Ok(Compared::Call(call)),
+        Err(error) => return Err(error),
+    };
+    let difference = match (&before, &after.end) {
+        (RunEnd::Value(one), RunEnd::Value(other)) => first_value(one, other),
+        (one, other) if one == other => None,
+        (one, other) => {
+            let (one, other) = (Some(ended(one)), Some(ended(other)));
+            Some(ValueDifference { path: "$".to_owned(), one, other })
         }
-        let actual = bundle.transcript.root();
-        if actual != bundle.root {
-            return Err(BundleError::Root { actual, stated: bundle.root });
-        }
-        Ok(bundle)
+    };
+    Ok(difference.map_or(Compared::Same { recorded: run.fuel, now: after.fuel }, Compared::Result))
+}
+
+fn ended(end: &RunEnd) -> String {
+    match end {
+        RunEnd::Value(value) => value.to_string(),
+        RunEnd::Skipped(reason) => format!("skipped: {reason}"),
+        RunEnd::Failed(failure) => format!("failed: {}", failure.message),
     }
+}
 
-    /// Replays it and lists what differs: nothing, if all is as it should be.
-    ///
-    /// # Errors
-    /// Where the engine is another, or the replay makes another call than was recorded ([`RunnerError::Diverged`]).
-    pub async fn verify(&self, runner: &dyn ModuleRunner) -> Result<Vec<Difference>, BundleError> {
-        let ours = runner.engine();
-        if ours != self.engine {
-            return Err(BundleError::Engine { theirs: self.engine.0, ours: ours.0 });
-        }
-        let input = Arc::new(self.input.clone());
-        let transcript = Arc::new(self.transcript.clone());
-        let source = self.source.0.clone();
-        let report = runner.replay(source, self.language, input, self.limits, transcript).await?;
-        let mut differences = Vec::new();
-        let mut compare = |what, recorded: String, replayed: String| {
-            if recorded != replayed {
-                differences.push(Difference { what, recorded, replayed });
-            }
-        };
-        compare("module", self.wasm_hash.0.to_string(), report.wasm_hash.0.to_string());
-        compare("result", format!("{:?}", self.end), format!("{:?}", report.end));
-        compare("fuel", self.fuel.to_string(), report.fuel.to_string());
-        compare("root", self.root.to_string(), report.transcript.root().to_string());
-        compare("log", self.log.clone(), report.log);
-        Ok(differences)
+fn came_to(known: &CameTo) -> String {
+    match known {
+        CameTo::End(end) => ended(end),
+        CameTo::Output(output) => format!("{output:?}"),
     }
 }

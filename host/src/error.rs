@@ -1,6 +1,9 @@
 //! What can go wrong, in the two kinds that matter: the host's own failures, and why a run was stopped.
 
-use argus_domain::run::{FailureKind, RunFailure};
+use argus_domain::{
+    difference::CallDifference,
+    run::{FailureKind, RunFailure},
+};
 use argus_ports::RunnerError;
 
 use crate::text;
@@ -63,15 +66,8 @@ pub(crate) enum Stop {
     #[error("{0}")]
     Trap(String),
     /// A replay met another call than was recorded.
-    #[error("call {sequence} differs: recorded {recorded}, now {now}")]
-    Diverged {
-        /// Which call.
-        sequence: u32,
-        /// As recorded.
-        recorded: String,
-        /// As made now.
-        now: String,
-    },
+    #[error("{0}")]
+    Diverged(Box<CallDifference>),
 }
 
 impl Stop {

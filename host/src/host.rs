@@ -74,6 +74,22 @@ impl Host {
         self.compiler.js_engine().await.map(|_| ())
     }
 
+    /// Runs other code on the answers that were recorded, which it is given as long as it asks for the same. Fuel may
+    /// differ.
+    ///
+    /// # Errors
+    /// [`RunnerError::Diverged`] at the first call that is another one, and as [`ModuleRunner::replay`].
+    pub async fn run_on(
+        &self,
+        source: Bytes,
+        language: Language,
+        input: Arc<RunInput>,
+        limits: Limits,
+        transcript: Arc<Transcript>,
+    ) -> Result<RunReport, RunnerError> {
+        self.go(source, language, input, limits, (Tape::answering(transcript), Arc::default())).await
+    }
+
     async fn slot(&self) -> Result<SemaphorePermit<'_>, RunnerError> {
         if let Ok(permit) = self.slots.try_acquire() {
             return Ok(permit);

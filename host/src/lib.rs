@@ -6,7 +6,8 @@
 //! no job, no quorum and no store. A run never shares an instance with another, and native code is only ever
 //! loaded from a directory of its own, authenticated.
 //!
-//! Start with [`Host`], which is the `ModuleRunner` port; [`Bundle`] is a run in one file.
+//! Start with [`Host`], which is the `ModuleRunner` port; [`replay`] and [`compare`] are for runs
+//! that were kept in a bundle.
 
 mod admit;
 mod bundle;
@@ -43,7 +44,7 @@ mod tape;
 mod text;
 mod waiting;
 
-pub use bundle::{Bundle, BundleError, Difference};
+pub use bundle::{Compared, Difference, Replayed, compare, replay};
 pub use config::HostConfig;
 pub use context::{ContextError, default_input, parse_context};
 pub use error::HostError;

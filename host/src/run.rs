@@ -97,8 +97,8 @@ pub(crate) async fn run(engine: &Engine, job: Job) -> Result<RunReport, RunnerEr
     };
     // A replay that was cut off by this host's own limits left something over by itself.
     let by_us = matches!(&end, RunEnd::Failed(f) if f.kind == FailureKind::Inconclusive);
-    if !by_us && let Some(Stop::Diverged { sequence, recorded, now }) = tape.left_over() {
-        return Err(RunnerError::Diverged { sequence, recorded, now });
+    if !by_us && let Some(difference) = tape.left_over() {
+        return Err(RunnerError::Diverged(difference));
     }
     Ok(RunReport {
         wasm_hash: ready.admitted.wasm_hash,
@@ -245,9 +245,7 @@ fn stopped(error: &wasmtime::Error, run: &Run, limits: &Limits, log: &str) -> Re
             Stop::Exit(code) => Ok(outcome::exited(code, &run.output.result, log, limits)),
             Stop::Limit(message) => failed(FailureKind::Limit, message),
             Stop::Trap(message) => failed(FailureKind::Script, format!("the module broke off: {message}")),
-            Stop::Diverged { sequence, recorded, now } => {
-                Err(RunnerError::Diverged { sequence, recorded, now })
-            }
+            Stop::Diverged(difference) => Err(RunnerError::Diverged(difference)),
         };
     }
     match error.downcast_ref::<Trap>() {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use argus_domain::{
+    bundle::{Bundle, Run},
     limits::Limits,
     module::Language,
     run::{RunInput, RunReport},
@@ -101,9 +102,12 @@ impl World {
         let run = self.host.run(source.clone(), language, input.clone(), limits, Arc::new(secrets)).await;
         let report = run.expect("a report");
         let transcript = Arc::new(report.transcript.clone());
-        let replayed = self.host.replay(source, language, input, limits, transcript).await.expect("a replay");
+        let replayed = self.host.replay(source, language, input.clone(), limits, transcript).await;
+        let replayed = replayed.expect("a replay");
         assert_eq!(replayed, report, "a replay needs no secret");
-        let kept = serde_json::to_string(&report).expect("JSON");
+        let run = Run::by_hand(input.as_ref().clone(), limits, &report);
+        let bundle = Bundle::new(None, vec![run], None, Vec::new()).encode().expect("small");
+        let kept = serde_json::to_string(&report).expect("JSON") + &String::from_utf8_lossy(&bundle);
         // What stands in JSON texts within JSON, and what was decoded from hexadecimal bodies.
         let bodies: Vec<u8> = report.transcript.calls.iter().flat_map(|c| body_of(&c.reply)).collect();
         for part in ["Canary-7f", "CANARY-7F", "Q2FuYXJ5LT", "NhbmFyeS03", "43616e617279", "%43%61%6e"] {

@@ -5,11 +5,13 @@ mod common;
 use std::sync::Arc;
 
 use argus_domain::{
+    bundle::{Bundle, Run, Script},
     limits::{Limits, STORAGE_BYTES_MAX},
     module::Language,
     run::{FailureKind, RunInput, RunReport, Transcript},
     state::{NOT_GRANTED, State},
 };
+use argus_host::{Difference, Replayed};
 use argus_ports::{ModuleRunner, RunnerError};
 use bytes::Bytes;
 use common::{Bench, bench, expect_failure, input, value};
@@ -73,8 +75,9 @@ async fn a_replay_comes_to_the_same_state_and_believes_no_transcript_about_it() 
     assert_eq!(replay(&b, COUNTS, &before, live.transcript.clone()).await.as_ref(), Ok(&live));
     // The same transcript on another state, and another answer on this one.
     let diverges = |result: Result<RunReport, RunnerError>, part: &str| match result {
-        Err(RunnerError::Diverged { sequence: 0, recorded, now }) => {
-            assert!(recorded.contains(part) || now.contains(part), "{recorded} / {now}");
+        Err(RunnerError::Diverged(call)) => {
+            let said = call.to_string();
+            assert!(call.sequence == 0 && said.contains(part), "{said}");
         }
         other => panic!("{other:?}"),
     };
@@ -82,6 +85,35 @@ async fn a_replay_comes_to_the_same_state_and_believes_no_transcript_about_it() 
     let mut forged = live.transcript.clone();
     forged.calls[0].reply = r#"{"ok":"0x39"}"#.to_owned();
     diverges(replay(&b, COUNTS, &before, forged).await, "0x39");
+}
+
+#[tokio::test]
+async fn a_bundle_has_the_state_before_and_is_held_to_the_one_after() {
+    let b = bench();
+    let before = state(&[("n", "4"), ("old", "1")]);
+    let report = run(&b, COUNTS, &before).await;
+    let source = argus_domain::Bytes::from_static(COUNTS.as_bytes());
+    let script = Script { source, language: Language::JavaScript, wasm_hash: None };
+    let made = Run::by_hand(on(&before).as_ref().clone(), Limits::DEFAULT, &report);
+    let written = Bundle::new(Some(script), vec![made], None, Vec::new()).encode().expect("small");
+    let bundle = Bundle::decode(&written).expect("as written");
+    let replayed = async |change: fn(&mut Run)| {
+        let mut run = bundle.runs[0].clone();
+        change(&mut run);
+        argus_host::replay(&b.host, &bundle, &run).await
+    };
+    assert_eq!(replayed(|_| ()).await, Replayed::Equal);
+    let told = |difference: Replayed| match difference {
+        Replayed::Differs(found) => found.into_iter().map(|Difference { what, .. }| what).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(told(replayed(|run| run.state = Some(State::default().root())).await), ["state"]);
+    assert_eq!(told(replayed(|run| run.state = None).await), ["state"]);
+    // An entry that is read shows in its answer, one that is not in what is left at the end.
+    let read = |run: &mut Run| run.input.state = Some(Arc::new(state(&[("n", "5"), ("old", "1")])));
+    assert_eq!(told(replayed(read).await), ["calls"]);
+    let unread = |run: &mut Run| run.input.state = Some(Arc::new(state(&[("n", "4"), ("kept", "2")])));
+    assert_eq!(told(replayed(unread).await), ["state"]);
 }
 
 #[tokio::test]

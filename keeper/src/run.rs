@@ -151,7 +151,7 @@ pub async fn execute(
         Err(error @ (RunnerError::Uncompiled(_) | RunnerError::Busy { .. })) => {
             return Err(Decline::Inconclusive(error.to_string()));
         }
-        Err(error @ RunnerError::Diverged { .. }) => return Err(Decline::Diverged(error.to_string())),
+        Err(error @ RunnerError::Diverged(_)) => return Err(Decline::Diverged(error.to_string())),
         Err(error @ RunnerError::Host(_)) => return Err(Decline::Inconclusive(error.to_string())),
     };
     let came =

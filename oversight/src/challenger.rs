@@ -198,7 +198,7 @@ pub async fn check(
         ports.runner.replay(source, module.language, Arc::new(input), attempt.limits, Arc::new(transcript));
     let report = match replay.await {
         Ok(report) => report,
-        Err(error @ RunnerError::Diverged { .. }) => return Finding::Differs(error.to_string()),
+        Err(error @ RunnerError::Diverged(_)) => return Finding::Differs(error.to_string()),
         Err(error) => return unknown(error.to_string()),
     };
     if report.fuel != observation.fuel {

@@ -398,7 +398,8 @@ fn change(record: &TaskRecord, fact: &Fact, owner: Address) -> Option<Change> {
         | Fact::HandedOff(_)
         | Fact::Broadcast(_)
         | Fact::TriggerLost { .. }
-        | Fact::Challenged(_) => return None,
+        | Fact::Challenged(_)
+        | Fact::Disagreed(_) => return None,
     };
     let (job, task, public_id) = (record.task.job, record.task.id, record.task.public_id());
     Some(Change { job, owner, task, public_id, kind, seq: 0, at })

@@ -47,6 +47,7 @@ impl Wire for Fact {
                 }),
                 Self::Lapsed { task, at } => Kind::Lapsed(v1::Lapse { task: task.0.to_vec(), at_ms: at.0 }),
                 Self::Challenged(challenge) => Kind::Challenged(challenge.to_wire()),
+                Self::Disagreed(disagreement) => Kind::Disagreed(disagreement.to_wire()),
                 Self::Announced { task, at } => {
                     Kind::Announced(v1::Announcement { task: task.0.to_vec(), at_ms: at.0 })
                 }
@@ -82,6 +83,7 @@ impl Wire for Fact {
                 Self::Lapsed { task: task_id(&m.task, "lapsed.task")?, at: Timestamp(m.at_ms) }
             }
             Kind::Challenged(m) => Self::Challenged(need(Some(m), "challenged")?),
+            Kind::Disagreed(m) => Self::Disagreed(need(Some(m), "disagreed")?),
             Kind::Announced(m) => {
                 Self::Announced { task: task_id(&m.task, "announced.task")?, at: Timestamp(m.at_ms) }
             }

@@ -8,6 +8,7 @@ mod access;
 mod act;
 mod attempt;
 mod call;
+mod difference;
 mod fact;
 mod field;
 mod job;

@@ -51,7 +51,8 @@ impl Written {
             | Fact::Received(_)
             | Fact::Revoked { .. }
             | Fact::TriggerLost { .. }
-            | Fact::Challenged(_) => None,
+            | Fact::Challenged(_)
+            | Fact::Disagreed(_) => None,
         };
         Self { task: fact.task(), key: fact.key().0, body: encode(fact), mark }
     }

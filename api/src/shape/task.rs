@@ -2,9 +2,10 @@
 
 use argus_domain::{
     B256, U256,
-    job::Job,
+    difference::{Disagreement, Remedy, Side},
+    job::{Agreement, Job},
     status::{TaskState, TaskStatus},
-    task::{AgreedHow, Fact, TaskRecord, TriggerFact, Verdict},
+    task::{AgreedHow, TaskRecord, TriggerFact, Verdict},
 };
 use serde_json::{Map, Value, json};
 
@@ -135,9 +136,41 @@ fn trigger(fact: &TriggerFact) -> Value {
     }
 }
 
-/// Everything recorded of a task, for whoever replays or disputes it.
-pub fn facts(record: &TaskRecord) -> Value {
-    let shown: Vec<Value> =
-        record.facts.iter().map(|fact: &Fact| json!({"key": fact.key().0, "fact": fact})).collect();
-    Value::Array(shown)
+/// What one task by itself shows beside: by which rule keepers had to agree, and why they did not.
+pub fn details(record: &TaskRecord, job: &Job) -> Map<String, Value> {
+    let state = record.state();
+    let rule = state.attempts.last().map_or(&job.policy.agreement, |attempt| &attempt.agreement);
+    let disagreements: Vec<_> = state.disagreements.iter().map(|d| disagreement(d)).collect();
+    let mut shown = Map::new();
+    shown.insert("agreement_rule".to_owned(), setting(rule));
+    shown.insert("disagreements".to_owned(), json!(disagreements));
+    shown
+}
+
+/// As the policy of a job says it.
+fn setting(rule: &Agreement) -> Value {
+    match rule {
+        Agreement::Median { tolerance } => json!({"agreement": "median", "tolerance": tolerance}),
+        Agreement::Exact => json!({"agreement": "exact"}),
+        Agreement::TrustPerformer => json!({"agreement": "trust-performer"}),
+    }
+}
+
+fn disagreement(d: &Disagreement) -> Value {
+    let side = |side: &Side| json!({"keeper": side.keeper.0, "came_to": side.came_to, "fuel": side.fuel});
+    let would_help = |remedy: &Remedy| match remedy {
+        Remedy::Median => json!({"agreement": "median"}),
+        Remedy::Tolerance(least) => json!({"agreement": "median", "tolerance": least}),
+        Remedy::TrustPerformer => json!({"agreement": "trust-performer"}),
+    };
+    json!({
+        "attempt": d.attempt.0,
+        "finding": d.finding,
+        "one": side(&d.one),
+        "other": d.other.as_ref().map(side),
+        "refuted_by": d.refuted_by.iter().map(|keeper| keeper.0).collect::<Vec<_>>(),
+        "call": d.call,
+        "argument": d.argument,
+        "would_help": d.remedies.iter().map(would_help).collect::<Vec<_>>(),
+    })
 }

@@ -1,9 +1,26 @@
 //! Reads of jobs, tasks and users, in the shapes that clients depend on.
 
+use std::sync::Arc;
+
+use argus_conformance::samples;
+use argus_domain::{
+    B256,
+    attempt::{Attempt, Observation, Output, run_input},
+    bundle::Bundle,
+    call::Signature,
+    difference::Disagreement,
+    ids::{AttemptNo, KeeperId, TaskNumber},
+    job::{Args, Job},
+    run::Transcript,
+    seal::Seal,
+    state::{State, StateRef},
+    task::{Fact, Task},
+};
+use argus_ports::{Archive, JobStore, TaskStore};
 use axum::http::StatusCode;
 use serde_json::json;
 
-use crate::world::{World, fail_task, job, one, open_task};
+use crate::world::{World, contracts, fail_task, job, job_with, one, open_task};
 
 const OWN: &str = "0x1111111111111111111111111111111111111111";
 
@@ -94,8 +111,100 @@ async fn tasks_are_listed_newest_first_with_what_was_met() {
     assert_eq!(world.get("app", "/api/tasks/recent").await.json()["count"], json!(2));
     let fees = world.get("user", "/api/jobs/1/task-fees").await.json();
     assert_eq!(fees["task_fees"].as_array().unwrap().len(), 2);
-    let bundle = world.get("user", &format!("/api/tasks/{}/bundle", first.public_id())).await.json();
-    assert_eq!(bundle["facts"][0]["key"], json!("settled"));
+    let bundle = world.get("user", &format!("/api/tasks/{}/bundle", first.public_id())).await;
+    let bundle = Bundle::decode(bundle.text.as_bytes()).expect("a bundle");
+    assert_eq!((bundle.script.as_ref(), bundle.runs.len()), (None, 0), "the arguments are given");
+    assert!(matches!(bundle.task.expect("the task").record.facts[..], [Fact::Settled(_)]));
+}
+
+/// A keeper's run of a task, as the aggregator records it; the script makes no host call.
+fn observation(job: &Job, attempt: &Attempt, task: &Task, keeper: KeeperId, before: &State) -> Observation {
+    let Args::Computed { module, .. } = &job.args else { panic!("a script") };
+    Observation {
+        task: task.id,
+        attempt: attempt.no,
+        keeper,
+        module: module.digest(),
+        engine: attempt.engine,
+        input: run_input(job, task, attempt, Some(before.clone().into())).digest(&attempt.limits),
+        transcript_root: Transcript::default().root(),
+        fuel: 7,
+        output: Output::Skip("calm".to_owned()),
+        state: attempt.state.map(|state| state.root),
+        seal: Seal::alone(Signature([1; 65])),
+    }
+}
+
+#[tokio::test]
+async fn a_bundle_and_why_keepers_differ_are_the_owners_to_see() {
+    let world = World::new().await;
+    let url = world.script("print [\"7\"]").await;
+    let script = json!({"task_definition_id": 2, "arg_type": 2, "arguments": [], "language": "ts",
+        "dynamic_arguments_script_url": url});
+    let created = world.create("user", &one(job_with("1", script))).await;
+    assert_eq!(created.status, StatusCode::OK, "{}", created.text);
+    let task = open_task(&world, "1").await;
+    let job = world.store.job("1".parse().unwrap()).await.unwrap().expect("the job").job;
+    let mut before = State::default();
+    before.set("last", "7".into()).unwrap();
+    world.archive.put_state(&before).await.unwrap();
+    let on = |no, root| {
+        let state = Some(StateRef { root, version: TaskNumber(0) });
+        Arc::new(Attempt { state, ..samples::attempt(task.id, no).as_ref().clone() })
+    };
+    let (attempt, without) = (on(1, before.root()), on(2, B256::repeat_byte(8)));
+    let [one, other] = [1, 2].map(|n| observation(&job, &attempt, &task, samples::keeper(n), &before));
+    let stateless = observation(&job, &without, &task, samples::keeper(2), &before);
+    let empty = Transcript::default();
+    let report = Disagreement::between(&attempt, (&one, &empty), (&other, &empty), "they differ".to_owned());
+    let (lost_keeper, lost_root) = (samples::keeper(3), B256::repeat_byte(9));
+    let lost = Observation { keeper: lost_keeper, transcript_root: lost_root, ..one.clone() };
+    let facts = vec![
+        Fact::Attempted(attempt.clone()),
+        Fact::Attempted(without),
+        Fact::Observed(one.into()),
+        Fact::Observed(lost.into()),
+        Fact::Observed(stateless.into()),
+        Fact::Disagreed(report.into()),
+    ];
+    TaskStore::record(&world.store, facts).await.unwrap();
+
+    let path = format!("/api/tasks/{}/bundle", task.public_id());
+    let answer = world.get("user", &path).await;
+    let disposition = answer.headers["content-disposition"].to_str().unwrap();
+    assert_eq!(disposition, format!("attachment; filename=\"task-{}.json\"", task.public_id()));
+    let bundle = Bundle::decode(answer.text.as_bytes()).expect("a bundle");
+    let script = bundle.script.expect("a script");
+    assert_eq!(&script.source[..], b"print [\"7\"]");
+    assert_eq!(
+        bundle.runs.iter().map(|run| run.by).collect::<Vec<_>>(),
+        [Some((AttemptNo(1), samples::keeper(1)))]
+    );
+    let told = bundle.runs[0].input.state.as_deref();
+    assert_eq!((told, bundle.runs[0].state), (Some(&before), Some(before.root())), "as it was told");
+    let omitted = &bundle.omitted;
+    for part in ["transcript was not kept", "the archive does not have the state"] {
+        assert!(omitted.iter().any(|why| why.contains(part)), "{part}: {omitted:?}");
+    }
+    let account = bundle.task.expect("the task");
+    assert_eq!(
+        (account.record.facts.len(), account.domain.map(|d| d.executor)),
+        (6, Some(contracts().executor))
+    );
+
+    // Another's looks like one that is not there, in every byte.
+    let (theirs, absent) =
+        (world.get("other", &path).await, world.get("other", "/api/tasks/99/bundle").await);
+    assert_eq!((theirs.status, &theirs.text), (StatusCode::NOT_FOUND, &absent.text));
+    assert_eq!(world.get("", &path).await.status, StatusCode::UNAUTHORIZED);
+
+    let shown = world.get("user", &format!("/api/tasks/{}", task.public_id())).await.json();
+    assert_eq!(shown["agreement_rule"], json!({"agreement": "exact"}));
+    let shown = &shown["disagreements"][0];
+    assert_eq!((&shown["finding"], &shown["attempt"]), (&json!("they differ"), &json!(1)));
+    let came_to = format!("\"not now\" (calm) and the state {}", before.root());
+    assert_eq!(shown["one"]["came_to"], json!(came_to));
+    assert_eq!(shown["would_help"], json!([{"agreement": "trust-performer"}]));
 }
 
 #[tokio::test]

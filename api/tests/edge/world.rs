@@ -255,6 +255,7 @@ pub struct World {
     pub store: MemoryStore,
     pub bus: MemoryBus,
     pub content: MemoryContent,
+    pub archive: Arc<MemoryArchive>,
     pub clock: ManualClock,
     pub chain: Arc<FakeChain>,
     pub runner: Arc<FakeRunner>,
@@ -288,7 +289,7 @@ impl World {
 
     pub async fn with(config: Config) -> Self {
         let (store, bus, content) = (MemoryStore::new(), MemoryBus::new(), MemoryContent::new());
-        let clock = ManualClock::new(NOW);
+        let (archive, clock) = (Arc::new(MemoryArchive::new()), ManualClock::new(NOW));
         let (chain, runner) = (Arc::new(FakeChain::default()), Arc::new(FakeRunner::default()));
         let nudge = Arc::new(FakeNudge::default());
         let component = Arc::new(Component(Mutex::new(Ok(()))));
@@ -319,7 +320,7 @@ impl World {
             ledger: Arc::new(store.clone()),
             modules: Arc::new(store.clone()),
             content: Arc::new(content.clone()),
-            archive: Arc::new(MemoryArchive::new()),
+            archive: archive.clone(),
             secrets: Some(secrets(&store)),
             egress: Arc::new(FakeEgress),
             runner: runner.clone(),
@@ -335,7 +336,20 @@ impl World {
         tasks.spawn(background);
         tokio::task::yield_now().await;
         let _background = tasks;
-        Self { router, store, bus, content, clock, chain, runner, nudge, component, keys, _background }
+        Self {
+            router,
+            store,
+            bus,
+            content,
+            archive,
+            clock,
+            chain,
+            runner,
+            nudge,
+            component,
+            keys,
+            _background,
+        }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {

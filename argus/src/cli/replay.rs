@@ -1,32 +1,49 @@
-//! `argus replay`: a recorded run, once more, offline.
+//! `argus replay`: a recorded run, or a task's runs, once more, offline.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use argus_domain::{
+    bundle::{BUNDLE_BYTES_MAX, Bundle, Check, Finding, Run, Script, Tools, check},
+    difference::MadeCall,
     limits::Limits,
     module::Language,
     run::{RunInput, RunReport},
 };
-use argus_host::{Bundle, BundleError};
+use argus_host::{Compared, Difference, Host, Replayed, compare, replay};
 use bytes::Bytes;
 use clap::Args;
 use serde_json::json;
 
-use super::show;
-use crate::backends;
+use super::{module, show};
+use crate::{backends, client::Server};
 
 /// Arguments of `argus replay`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  argus module run price.ts --record run.json\n  argus replay run.json\n\n\
-    No network is used: the recorded answers are the only input. Exit code 0 if result, fuel and transcript root are \
-    equal bit for bit, else 1."
+    after_help = "Examples:\n  argus module run price.ts --record run.json\n  argus replay run.json\n  \
+    argus replay run.json --with price-2.ts\n  argus replay 67108865 --save task.json\n\n\
+    Everything is told from the file: the recorded answers are the only input, and no network is used but to fetch a \
+    task's bundle.\n\
+    Exit code: 0 every run is equal bit for bit (result, fuel, transcript root, log) and every check holds; with --with: \
+    the other code makes the same calls and comes to the same result. 1 otherwise."
 )]
 pub struct Replay {
-    /// A run kept by `argus module run --record`
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    /// A run kept by `argus module run --record`, a task's bundle, or a task's number (task_id)
+    #[arg(value_name = "FILE|TASK")]
+    pub what: String,
+    /// Run this script or module instead, on the recorded input and answers, and show where it first differs
+    #[arg(long, value_name = "FILE")]
+    pub with: Option<PathBuf>,
+    /// The language of that file, where its name does not tell
+    #[arg(long, value_name = "LANG", requires = "with")]
+    pub language: Option<String>,
+    /// Keep the bundle that was fetched
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// Where a task is looked for
+    #[command(flatten)]
+    pub server: Server,
 }
 
 /// Keeps a run in a file.
@@ -38,41 +55,171 @@ pub fn keep(
     limits: &Limits,
     report: &RunReport,
 ) -> anyhow::Result<()> {
-    let bundle = Bundle::new(source.clone(), language, input.clone(), *limits, report);
-    std::fs::write(file, bundle.encode()).with_context(|| format!("cannot write {}", file.display()))
+    let script = Script { source: source.clone().into(), language, wasm_hash: Some(report.wasm_hash) };
+    let run = Run::by_hand(input.clone(), *limits, report);
+    let bytes = Bundle::new(Some(script), vec![run], None, Vec::new()).encode()?;
+    std::fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// Replays a file; gives the exit code.
+/// Replays a file or a task; gives the exit code.
 pub async fn run(args: &Replay, as_json: bool) -> anyhow::Result<u8> {
-    let bytes = std::fs::read(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
-    let bundle = Bundle::decode(&bytes).with_context(|| args.file.display().to_string())?;
-    let runner = backends::local_runner(&[], &[]).await?;
-    let (equal, findings) = match bundle.verify(&*runner).await {
-        Ok(differences) => (
-            differences.is_empty(),
-            differences
-                .iter()
-                .map(|d| (d.what.to_string(), d.recorded.clone(), d.replayed.clone()))
-                .collect(),
-        ),
-        Err(BundleError::Replay(error)) => {
-            (false, vec![("calls".to_owned(), "as recorded".to_owned(), error.to_string())])
+    let bytes = read(args).await?;
+    let bundle = Bundle::decode(&bytes).with_context(|| args.what.clone())?;
+    if let Some(file) = &args.save {
+        std::fs::write(file, &bytes).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    let host = backends::replay_host()?;
+    match &args.with {
+        Some(file) => {
+            let other = module::read(file, args.language.as_deref())?;
+            with_other(&host, &bundle, other, as_json).await
         }
-        Err(error) => return Err(error.into()),
-    };
+        None => all(&host, &bundle, as_json).await,
+    }
+}
+
+async fn read(args: &Replay) -> anyhow::Result<Vec<u8>> {
+    let path = Path::new(&args.what);
+    if path.exists() {
+        return std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    }
+    if args.what.is_empty() || !args.what.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        bail!("{} is neither a file nor a task", args.what);
+    }
+    args.server.download(&format!("/tasks/{}/bundle", args.what), BUNDLE_BYTES_MAX).await
+}
+
+/// Checks what the file tells, and replays its runs.
+async fn all(host: &Host, bundle: &Bundle, as_json: bool) -> anyhow::Result<u8> {
+    let tools =
+        Tools { recover: &argus_evm::recover, names: &|cid, bytes| argus_ipfs::check(cid, bytes).is_ok() };
+    let mut checks = check(bundle, &tools);
+    let mut differences = Vec::new();
+    for run in &bundle.runs {
+        let replayed = replay(host, bundle, run).await;
+        checks.push(Check { what: "replay", finding: finding(run, &replayed) });
+        if let Replayed::Differs(found) = replayed {
+            differences.extend(found);
+        }
+    }
+    // Without a run there is nothing to compare, unless no script ran at all.
+    let is_told = !bundle.runs.is_empty() || bundle.script.is_none();
+    let equal = is_told && !checks.iter().any(|c| matches!(c.finding, Finding::Fails(_)));
     if as_json {
-        let list: Vec<_> = findings
-            .iter()
-            .map(|(what, recorded, replayed)| json!({ "what": what, "recorded": recorded, "replayed": replayed }))
-            .collect();
-        show::json(
-            &json!({ "equal": equal, "fuel": bundle.fuel, "root": bundle.root.to_string(), "differences": list }),
-        );
-    } else if equal {
-        show::line(format!("equal: result, fuel {} and root {}", bundle.fuel, bundle.root));
+        tell_json(bundle, equal, &checks, &differences);
     } else {
-        let rows = findings.into_iter().map(|(what, recorded, replayed)| vec![what, recorded, replayed]);
-        show::line(show::table(&["differs", "recorded", "replayed"], rows));
+        tell(bundle, equal, &checks, &differences);
     }
     Ok(u8::from(!equal))
+}
+
+fn finding(run: &Run, replayed: &Replayed) -> Finding {
+    let whose = run.by.map_or_else(|| "the run".to_owned(), |(_, keeper)| format!("the run of {keeper}"));
+    match replayed {
+        Replayed::Equal => {
+            Finding::Holds(format!("{whose}: result, fuel {}, root and log are equal", run.fuel))
+        }
+        Replayed::Differs(found) => {
+            let what: Vec<_> = found.iter().map(|difference| difference.what).collect();
+            Finding::Fails(format!("{whose} differs in: {}", what.join(", ")))
+        }
+        Replayed::Not(why) => Finding::Fails(format!("{whose} could not be replayed: {why}")),
+    }
+}
+
+fn words(finding: &Finding) -> (&'static str, &str) {
+    match finding {
+        Finding::Holds(words) => ("holds", words),
+        Finding::Fails(words) => ("fails", words),
+        Finding::Open(words) => ("open", words),
+    }
+}
+
+fn tell_json(bundle: &Bundle, equal: bool, checks: &[Check], differences: &[Difference]) {
+    let checks: Vec<_> = checks
+        .iter()
+        .map(|c| {
+            let (finding, words) = words(&c.finding);
+            json!({ "what": c.what, "finding": finding, "words": words })
+        })
+        .collect();
+    let list: Vec<_> = differences
+        .iter()
+        .map(|d| json!({ "what": d.what, "recorded": d.recorded, "replayed": d.replayed }))
+        .collect();
+    let run = bundle.first_run();
+    show::json(&json!({
+        "equal": equal, "fuel": run.map(|run| run.fuel), "root": run.map(|run| run.root.to_string()),
+        "differences": list, "checks": checks, "runs": bundle.runs.len(),
+        "task": bundle.task.as_ref().map(|account| account.record.task.id.to_string()), "omitted": bundle.omitted,
+    }));
+}
+
+fn tell(bundle: &Bundle, equal: bool, checks: &[Check], differences: &[Difference]) {
+    let rows = checks.iter().map(|c| {
+        let (finding, words) = words(&c.finding);
+        vec![c.what.to_owned(), finding.to_owned(), words.to_owned()]
+    });
+    show::line(show::table(&["check", "", "what was found"], rows));
+    bundle.omitted.iter().for_each(|what| show::line(format!("left out: {what}")));
+    if !differences.is_empty() {
+        let rows =
+            differences.iter().map(|d| vec![d.what.to_owned(), d.recorded.clone(), d.replayed.clone()]);
+        show::line(show::table(&["differs", "recorded", "replayed"], rows));
+    }
+    show::line(match (bundle.first_run(), equal) {
+        (Some(run), true) => format!("equal: result, fuel {} and root {}", run.fuel, run.root),
+        (None, true) => "everything that the bundle tells holds; no script ran".to_owned(),
+        (_, false) => "not equal".to_owned(),
+    });
+}
+
+/// Runs other code on the answers of the bundle's first run.
+async fn with_other(
+    host: &Host,
+    bundle: &Bundle,
+    other: (Bytes, Language),
+    as_json: bool,
+) -> anyhow::Result<u8> {
+    let Some(run) = bundle.first_run() else { bail!("the bundle has no run whose answers could be used") };
+    let compared = compare(host, bundle, run, other).await?;
+    let same = matches!(compared, Compared::Same { .. });
+    if as_json {
+        show::json(&match &compared {
+            Compared::Same { recorded, now } => {
+                json!({ "same": true, "fuel": { "recorded": recorded, "now": now } })
+            }
+            Compared::Call(call) => json!({ "same": false, "call": call }),
+            Compared::Result(result) => json!({ "same": false, "result": result }),
+        });
+        return Ok(u8::from(!same));
+    }
+    match &compared {
+        Compared::Same { recorded, now } => {
+            show::line(format!("same calls, same result; fuel {recorded} recorded, {now} now"));
+        }
+        Compared::Call(call) => {
+            let side = |made: &Option<MadeCall>| match made {
+                Some(made) => vec![
+                    made.import.clone(),
+                    made.request.clone(),
+                    made.reply.clone().unwrap_or_else(|| "not recorded".to_owned()),
+                    made.fuel.to_string(),
+                ],
+                None => vec!["no call".to_owned(), String::new(), String::new(), String::new()],
+            };
+            let rows = [("recorded", &call.one), ("now", &call.other)]
+                .map(|(who, made)| [vec![who.to_owned()], side(made)].concat());
+            show::line(format!("call {} is the first that differs:", call.sequence));
+            show::line(show::table(&["", "what", "request", "answer", "fuel before"], rows));
+        }
+        Compared::Result(result) => {
+            let text = |side: &Option<String>| side.clone().unwrap_or_else(|| "nothing".to_owned());
+            show::line(format!("same calls, another result at {}:", result.path));
+            let rows =
+                [vec!["recorded".to_owned(), text(&result.one)], vec!["now".to_owned(), text(&result.other)]];
+            show::line(show::table(&["", "value"], rows));
+        }
+    }
+    Ok(u8::from(!same))
 }

@@ -277,6 +277,11 @@ pub struct SecondRound {
     pub refuted: Vec<KeeperId>,
 }
 
+/// The name under which the platform's seal over an attempt's assignment is archived.
+pub fn seal_name(task: TaskId, attempt: AttemptNo) -> B256 {
+    digest_of("argus/assignment-seal/1", &(task, attempt))
+}
+
 /// The name under which a keeper's script log of an attempt is archived.
 pub fn log_name(task: TaskId, attempt: AttemptNo, keeper: KeeperId) -> B256 {
     digest_of("argus/log/1", &(task, attempt, keeper))

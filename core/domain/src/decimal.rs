@@ -3,7 +3,7 @@
 use std::{cmp::Ordering, fmt, str::FromStr};
 
 use alloy_primitives::U256;
-use bigdecimal::{BigDecimal, Zero};
+use bigdecimal::{BigDecimal, Zero, num_bigint::BigInt};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A decimal number, exact, of at most [`Decimal::DIGITS_MAX`] digits before and after the point.
@@ -36,9 +36,25 @@ impl Decimal {
         exact(difference) <= &self.0 * exact(of)
     }
 
+    /// The least fraction that allows this difference `of` a size, rounded up to a hundredth of a per cent.
+    pub fn least_that_allows(difference: U256, of: U256) -> Self {
+        let exact = |n: U256| BigInt::from_str(&n.to_string()).unwrap_or_default();
+        if difference.is_zero() || of.is_zero() {
+            return Self::zero();
+        }
+        let parts = (exact(difference) * 10_000u32 + exact(of) - 1u32) / exact(of);
+        Self(BigDecimal::new(parts, 4).normalized())
+    }
+
     /// Whether it is zero.
     pub fn is_zero(&self) -> bool {
         self.0.is_zero()
+    }
+}
+
+impl From<u32> for Decimal {
+    fn from(n: u32) -> Self {
+        Self(BigDecimal::from(n))
     }
 }
 
@@ -142,6 +158,19 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Decimal>(), Err(fault), "{text}");
         }
+    }
+
+    #[test]
+    fn the_least_fraction_allows_and_a_smaller_one_does_not() {
+        for (difference, of, expect) in
+            [(0, 5, "0"), (11, 1011, "0.0109"), (1, 3, "0.3334"), (2, 1, "2"), (1, 10, "0.1")]
+        {
+            let (difference, of) = (U256::from(difference), U256::from(of));
+            let least = Decimal::least_that_allows(difference, of);
+            assert_eq!(least.to_string(), expect);
+            assert!(least.allows(difference, of), "{expect}");
+        }
+        assert!(Decimal::least_that_allows(U256::MAX, U256::MAX).allows(U256::MAX, U256::MAX));
     }
 
     #[test]

@@ -227,7 +227,7 @@ pub fn same_call(a: &Call, b: &Call) -> bool {
 
 /// Whether two calls differ in integer arguments at most. A text argument that is written in decimal digits counts as
 /// an integer.
-fn same_shape(a: &Call, b: &Call) -> bool {
+pub fn same_shape(a: &Call, b: &Call) -> bool {
     (a.chain, a.target, a.value) == (b.chain, b.target, b.value)
         && a.calldata.get(..4) == b.calldata.get(..4)
         && !a.arguments.is_empty()
@@ -273,6 +273,17 @@ fn middle(
     };
     let all_near = vectors.iter().enumerate().all(|(i, a)| vectors[..i].iter().all(|b| near(a, b)));
     all_near.then(|| (group[0].keeper, AgreedHow::Tolerance))
+}
+
+/// The least tolerance that takes these arguments, which differ in integers alone, as near each other; `None`: none
+/// does.
+pub fn distance(a: &[Value], b: &[Value]) -> Option<Decimal> {
+    let mut least = Decimal::zero();
+    for (a, b) in integers(a).into_iter().zip(integers(b)) {
+        let (difference, largest) = a.apart(b);
+        least = least.max(Decimal::least_that_allows(difference?, largest));
+    }
+    Some(least)
 }
 
 /// The integers of arguments, depth first.
@@ -349,8 +360,7 @@ fn difference(attempt: &Attempt, seen: &[&Observation], liars: usize) -> String 
         }
         Agreement::TrustPerformer => "one keeper's run is replayed (agreement: trust-performer)".to_owned(),
     };
-    let pair = seen.iter().find_map(|a| seen.iter().find(|b| !same_result(a, b)).map(|b| (a, b)));
-    match pair {
+    match at_odds(seen) {
         Some((a, b)) => format!(
             "answers differ: keeper {} came to {}, keeper {} to {}; {rule}",
             a.keeper,
@@ -360,6 +370,11 @@ fn difference(attempt: &Attempt, seen: &[&Observation], liars: usize) -> String 
         ),
         None => format!("{} answers are too few; {rule}", seen.len()),
     }
+}
+
+/// The first two observations that came to different things.
+pub fn at_odds<'a>(seen: &[&'a Observation]) -> Option<(&'a Observation, &'a Observation)> {
+    seen.iter().find_map(|a| seen.iter().find(|b| !same_result(a, b)).map(|b| (*a, *b)))
 }
 
 fn same_result(a: &Observation, b: &Observation) -> bool {
@@ -373,7 +388,8 @@ fn same_result(a: &Observation, b: &Observation) -> bool {
     }
 }
 
-fn shown(observation: &Observation) -> String {
+/// What a run came to in words, cut.
+pub fn shown(observation: &Observation) -> String {
     const SHOWN_MAX: usize = 200;
     let text = match &observation.output {
         Output::Call(call) if call.arguments.is_empty() => format!("{} with {}", call.target, call.calldata),

@@ -96,6 +96,14 @@ impl Transcript {
             h.finalize()
         })
     }
+
+    /// Whether it is as a run writes one: its calls are numbered from 0, and the request that each shows is the one
+    /// whose hash the chain holds.
+    pub fn is_whole(&self) -> bool {
+        (0u32..).zip(&self.calls).all(|(n, call)| {
+            call.sequence == n && call.request_hash == alloy_primitives::keccak256(&call.request)
+        })
+    }
 }
 
 /// How a run ended.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     attempt::Attempt,
+    difference::Disagreement,
     ids::TaskNumber,
     job::JobRecord,
     state::StateRef,
@@ -46,6 +47,8 @@ pub struct TaskState {
     pub trigger_lost: bool,
     /// Disputes.
     pub challenges: Vec<Challenge>,
+    /// Why keepers did not agree.
+    pub disagreements: Vec<Arc<Disagreement>>,
     /// The newest sighting, whether it stands or not.
     sighted: Option<Receipt>,
     /// Sightings that were taken back.
@@ -92,6 +95,7 @@ impl TaskState {
             Fact::Lapsed { .. } => self.lapsed = true,
             Fact::TriggerLost { .. } => self.trigger_lost = true,
             Fact::Challenged(c) => self.challenges.push(c.clone()),
+            Fact::Disagreed(d) => self.disagreements.push(Arc::clone(d)),
         }
     }
 

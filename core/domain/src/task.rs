@@ -10,6 +10,7 @@ use crate::{
     call::{Call, Claim, Signature},
     chain::Log,
     decimal::Decimal,
+    difference::Disagreement,
     ids::{
         AttemptNo, ChainId, JobId, KeeperId, Occurrence, Round, Serial, TaskId, TaskNumber, public_task_id,
     },
@@ -128,6 +129,8 @@ pub enum Fact {
     },
     /// challenger: a replay disagreed.
     Challenged(Challenge),
+    /// aggregator: keepers of an attempt did not agree, or one's run was refuted; shown to the job's owner.
+    Disagreed(Arc<Disagreement>),
 }
 
 /// The verdict with its circumstances.
@@ -315,6 +318,7 @@ impl Fact {
             | Self::Lapsed { task, .. }
             | Self::TriggerLost { task, .. } => *task,
             Self::Challenged(c) => c.task,
+            Self::Disagreed(d) => d.task,
         }
     }
 
@@ -334,6 +338,7 @@ impl Fact {
             Self::Lapsed { .. } => "lapsed".to_owned(),
             Self::TriggerLost { .. } => "trigger-lost".to_owned(),
             Self::Challenged(c) => format!("challenged/{}", c.keeper),
+            Self::Disagreed(d) => format!("disagreed/{}/{}", d.attempt.0, d.one.keeper),
         })
     }
 }

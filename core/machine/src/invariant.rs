@@ -78,7 +78,8 @@ pub fn verdict_once<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> bool {
             | Fact::Confirmed { .. }
             | Fact::Lapsed { .. }
             | Fact::TriggerLost { .. }
-            | Fact::Challenged(_) => {}
+            | Fact::Challenged(_)
+            | Fact::Disagreed(_) => {}
         }
     }
     true

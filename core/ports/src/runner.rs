@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use argus_domain::{
+    difference::CallDifference,
     limits::Limits,
     module::{Admitted, EngineId, Language, Refusal},
     run::{RunInput, RunReport, Transcript},
@@ -29,15 +30,8 @@ pub enum RunnerError {
         places: u32,
     },
     /// A replay met another call than the transcript holds.
-    #[error("call {sequence} differs: recorded {recorded}, now {now}")]
-    Diverged {
-        /// Which call.
-        sequence: u32,
-        /// As recorded, or "none".
-        recorded: String,
-        /// As made now, or "none".
-        now: String,
-    },
+    #[error("{0}")]
+    Diverged(Box<CallDifference>),
     /// The host itself failed: says nothing about the script.
     #[error("the sandbox failed: {0}")]
     Host(String),

@@ -10,6 +10,7 @@ use argus_domain::{
     answer::outcome_of_run,
     attempt::{Observation, Output, run_input},
     call::Signature,
+    difference::{CallDifference, MadeCall},
     ids::{AttemptNo, TaskId},
     job::{Args, Job, Mode},
     limits::Limits,
@@ -235,7 +236,8 @@ async fn a_replay_that_disagrees_is_recorded_and_counted_once() {
         RunEnd::Failed(RunFailure { kind: FailureKind::Inconclusive, message: "too slow".to_owned() })
     }
     fn diverged() -> RunnerError {
-        RunnerError::Diverged { sequence: 0, recorded: "http_fetch".to_owned(), now: "none".to_owned() }
+        let made = MadeCall::asked("http_fetch", "{}", 1);
+        RunnerError::Diverged(Box::new(CallDifference { sequence: 0, one: Some(made), other: None }))
     }
     type Change = fn(&mut Observation);
     let as_it_was: Change = |_| ();

@@ -116,7 +116,8 @@ impl World {
             | Fact::Announced { .. }
             | Fact::HandedOff(_)
             | Fact::Broadcast(_)
-            | Fact::Challenged(_) => None,
+            | Fact::Challenged(_)
+            | Fact::Disagreed(_) => None,
         });
         said.collect()
     }

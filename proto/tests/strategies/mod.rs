@@ -12,6 +12,7 @@ use argus_domain::{
     call::{Call, Signature},
     chain::{Log, Pin, SignedTx, TxDraft},
     decimal::Decimal,
+    difference::{CallDifference, Disagreement, MadeCall, Remedy, Side, ValueDifference},
     event::{EventFilter, ParameterPlace, ParameterTest},
     ids::{AttemptNo, ChainId, JobId, KeeperId, Occurrence, Round, Serial, TaskId, TaskNumber},
     job::{
@@ -515,6 +516,40 @@ pub fn handoff() -> impl Strategy<Value = Handoff> {
     })
 }
 
+fn disagreement() -> impl Strategy<Value = Disagreement> {
+    fn side() -> impl Strategy<Value = Side> {
+        (keeper(), text(), any::<u64>()).prop_map(|(keeper, came_to, fuel)| Side { keeper, came_to, fuel })
+    }
+    let made = || {
+        let parts = (text(), text(), option::of(text()), any::<u64>());
+        let made = |(import, request, reply, fuel)| MadeCall { import, request, reply, fuel };
+        option::of(parts.prop_map(made))
+    };
+    let call = (any::<u32>(), made(), made());
+    let call = call.prop_map(|(sequence, one, other)| CallDifference { sequence, one, other });
+    let argument = (text(), option::of(text()), option::of(text()));
+    let argument = argument.prop_map(|(path, one, other)| ValueDifference { path, one, other });
+    let remedy = prop_oneof![
+        Just(Remedy::Median),
+        decimal().prop_map(Remedy::Tolerance),
+        Just(Remedy::TrustPerformer)
+    ];
+    let of = (task_id(), attempt_no(), side(), option::of(side()), vec(keeper(), 0..3), text());
+    (of, option::of(call), option::of(argument), vec(remedy, 0..3)).prop_map(
+        |((task, attempt, one, other, refuted_by, finding), call, argument, remedies)| Disagreement {
+            task,
+            attempt,
+            one,
+            other,
+            refuted_by,
+            finding,
+            call,
+            argument,
+            remedies,
+        },
+    )
+}
+
 pub fn fact() -> impl Strategy<Value = Fact> {
     let verdict = prop_oneof![
         agreed().prop_map(|agreed| Verdict::Agreed(agreed.into())),
@@ -563,6 +598,7 @@ pub fn fact() -> impl Strategy<Value = Fact> {
         (task_id(), keeper(), text(), at()).prop_map(|(task, keeper, finding, at)| Fact::Challenged(
             Challenge { task, keeper, finding, at }
         )),
+        disagreement().prop_map(|disagreement| Fact::Disagreed(disagreement.into())),
     ]
 }
 

@@ -5,11 +5,12 @@
 use std::sync::{Arc, OnceLock};
 
 use argus_domain::{
+    bundle::{Bundle, Run, Script},
     limits::Limits,
     module::Language,
     run::{RunInput, Transcript},
 };
-use argus_host::{Bundle, Host, HostConfig, default_input, parse_context};
+use argus_host::{Host, HostConfig, default_input, parse_context};
 use argus_ports::{ModuleRunner, RunnerError};
 use bytes::Bytes;
 use tokio::runtime::Runtime;
@@ -88,7 +89,8 @@ pub fn transcript(bytes: &[u8]) {
 /// Bytes as a bundle: what is read from one is written the same again.
 pub fn bundle(bytes: &[u8]) {
     let Ok(bundle) = Bundle::decode(bytes) else { return };
-    let again = Bundle::decode(&bundle.encode()).expect("what was written is read");
+    let again =
+        Bundle::decode(&bundle.encode().expect("no larger than it was")).expect("what was written is read");
     assert_eq!(again, bundle);
 }
 
@@ -120,8 +122,10 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "transcript" => vec![serde_json::to_vec(&recorded().transcript).expect("JSON")],
         "bundle" => {
             let report = recorded();
-            let input = default_input();
-            vec![Bundle::new(CALLER.into(), Language::Wasm, input, Limits::DEFAULT, &report).encode()]
+            let source = CALLER.as_bytes().to_vec().into();
+            let script = Script { source, language: Language::Wasm, wasm_hash: Some(report.wasm_hash) };
+            let run = Run::by_hand(default_input(), Limits::DEFAULT, &report);
+            vec![Bundle::new(Some(script), vec![run], None, Vec::new()).encode().expect("small")]
         }
         _ => vec![
             br#"{"job_id":"1","due":"2026-02-03T04:05:06Z","attempt":2,"trigger":{"kind":"condition","value":"12.5"},

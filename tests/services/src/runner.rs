@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use argus_domain::{
     B256, Value,
+    difference::{CallDifference, MadeCall},
+    keccak256,
     limits::Limits,
     module::{Admitted, EngineId, Language, Needs, Shape, WasmHash},
     run::{HostCall, RunEnd, RunInput, RunReport, Transcript},
@@ -35,7 +37,7 @@ fn report(end: RunEnd) -> RunReport {
     let call = HostCall {
         sequence: 0,
         import: "http_fetch".to_owned(),
-        request_hash: B256::ZERO,
+        request_hash: keccak256("{}"),
         request: "{}".to_owned(),
         reply,
         fuel: 10,
@@ -89,10 +91,9 @@ impl ModuleRunner for TestRunner {
         transcript: Arc<Transcript>,
     ) -> Result<RunReport, RunnerError> {
         let recorded = transcript.calls.first().map(|call| call.reply.as_str()).unwrap_or_default();
-        let end = serde_json::from_str(recorded).map_err(|_| RunnerError::Diverged {
-            sequence: 0,
-            recorded: "none".to_owned(),
-            now: "http_fetch".to_owned(),
+        let end = serde_json::from_str(recorded).map_err(|_| {
+            let now = MadeCall::asked("http_fetch", "{}", 10);
+            RunnerError::Diverged(Box::new(CallDifference { sequence: 0, one: None, other: Some(now) }))
         })?;
         Ok(RunReport { state: input.state.clone(), ..report(end) })
     }

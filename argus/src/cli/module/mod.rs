@@ -81,7 +81,7 @@ pub async fn run(command: ModuleCommand, as_json: bool) -> anyhow::Result<u8> {
 }
 
 /// Reads a file and finds its language by its name, or by what was given.
-fn read(file: &Path, language: Option<&str>) -> anyhow::Result<(Bytes, Language)> {
+pub fn read(file: &Path, language: Option<&str>) -> anyhow::Result<(Bytes, Language)> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let named = file.extension().and_then(|e| e.to_str()).unwrap_or_default();
     let language = match language.unwrap_or(named) {

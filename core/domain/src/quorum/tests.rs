@@ -83,13 +83,24 @@ fn check(of: (u8, u8), agreement: &str, answers: Value, waiting: usize, expect: 
 
 /// With the runs of these keepers refuted.
 fn check_refuted(
-    (keepers, threshold): (u8, u8),
+    of: (u8, u8),
     agreement: &str,
     answers: Value,
     refuted: &[u8],
     waiting: usize,
     expect: &str,
 ) {
+    let found = found(of, agreement, &answers, refuted, waiting);
+    assert_eq!(found, expect, "{of:?} {answers} but {refuted:?} waiting {waiting}");
+}
+
+fn found(
+    (keepers, threshold): (u8, u8),
+    agreement: &str,
+    answers: &Value,
+    refuted: &[u8],
+    waiting: usize,
+) -> String {
     let agreement = match agreement {
         "exact" => Agreement::Exact,
         "trust" => Agreement::TrustPerformer,
@@ -103,7 +114,7 @@ fn check_refuted(
         .collect();
     let number = |k: &KeeperId| (1..=keepers).find(|n| keeper(*n) == *k).expect("one of the attempt");
     let liars: BTreeSet<_> = refuted.iter().map(|n| keeper(*n)).collect();
-    let found = match choose(&attempt, &seen, &liars, waiting) {
+    match choose(&attempt, &seen, &liars, waiting) {
         Choice::Equal(keepers) => format!("equal {:?}", keepers.iter().map(number).collect::<Vec<_>>()),
         Choice::Second { chosen, how } => format!("{how:?} {}", number(&chosen)),
         Choice::Skipped(reason) => format!("skipped {reason}"),
@@ -111,8 +122,7 @@ fn check_refuted(
         Choice::Disagreed(_) => "disagreed".to_owned(),
         Choice::Short(_) => "short".to_owned(),
         Choice::Waiting => "waiting".to_owned(),
-    };
-    assert_eq!(found, expect, "{keepers}/{threshold} {answers:?} but {refuted:?} waiting {waiting}");
+    }
 }
 
 #[test]
@@ -274,4 +284,72 @@ fn no_liar_below_the_threshold_moves_the_median_out_of_the_honest_range() {
         let value: u32 = call.arguments[0].as_str().expect("text").parse().expect("number");
         assert!((10..=12).contains(&value), "{answers:?} without {refuted:?} gave {value}");
     }
+}
+
+/// Which answers come to what, a row per rule: of three keepers two must agree.
+#[test]
+fn every_rule_of_live_values_has_its_row() {
+    let max = "115792089237316195423570985008687907853269984665640564039457584007913129639935";
+    let next = "115792089237316195423570985008687907853269984665640564039457584007913129639934";
+    let minus_max = format!("-{max}");
+    let tuple = |price: &str, size: &str| json!([[price, [size, "7"]], "0xab", true]);
+    let rows: &[(&str, &str, Value, &str)] = &[
+        ("equal calls need no rule", "0", json!([["5"], ["5"], null]), "equal [1, 2]"),
+        ("two within the tolerance", "0.01", json!([["1000"], ["1010"], null]), "Tolerance 1"),
+        ("two just outside", "0.01", json!([["1000"], ["1011"], null]), "disagreed"),
+        ("every integer has to be within", "0.01", json!([["1000", "1"], ["1001", "2"], null]), "disagreed"),
+        ("a tolerance of nothing", "0", json!([["1000"], ["1001"], null]), "disagreed"),
+        ("zero is far from one", "0.01", json!([["0"], ["1"], null]), "disagreed"),
+        ("and all of it", "1", json!([["0"], ["1"], null]), "Tolerance 1"),
+        ("signs that differ are twice as far", "1", json!([["5"], ["-5"], null]), "disagreed"),
+        (
+            "negative ones are measured by their size",
+            "0.01",
+            json!([["-1000"], ["-1001"], null]),
+            "Tolerance 1",
+        ),
+        ("the largest integers", "0.01", json!([[max], [next], null]), "Tolerance 1"),
+        ("further apart than 256 bits hold", "3", json!([[max], [minus_max], null]), "disagreed"),
+        ("the middle of three, however far", "0", json!([["1"], [max], ["7"]]), "Median 3"),
+        (
+            "the middle goes by the first integer",
+            "0",
+            json!([["2", "1"], ["1", "9"], ["3", "0"]]),
+            "Median 1",
+        ),
+        ("then by the second", "0", json!([["2", "1"], ["2", "9"], ["2", "5"]]), "Median 3"),
+        (
+            "nested tuples are flattened",
+            "0",
+            json!([tuple("5", "1"), tuple("5", "3"), tuple("5", "2")]),
+            "Median 3",
+        ),
+        ("arrays of one length", "0", json!([[["1", "2"]], [["1", "4"]], [["1", "3"]]]), "Median 3"),
+        ("arrays of other lengths", "1", json!([[["1", "2"]], [["1"]], null]), "disagreed"),
+        ("an array and an integer", "1", json!([[["1"]], ["1"], null]), "disagreed"),
+        ("more arguments", "1", json!([["1"], ["1", "1"], null]), "disagreed"),
+        ("texts that differ", "1", json!([["1", "a"], ["1", "b"], null]), "disagreed"),
+        ("addresses that differ", "1", json!([["1", "0xaa"], ["1", "0xbb"], null]), "disagreed"),
+        ("booleans that differ", "1", json!([["1", true], ["1", false], null]), "disagreed"),
+        ("of three shapes none is the middle", "1", json!([["1", "a"], ["2", "b"], ["3", "c"]]), "disagreed"),
+        (
+            "exact bears no difference",
+            "exact",
+            json!([[max], [next], [max.trim_end_matches('5')]]),
+            "disagreed",
+        ),
+        ("exact takes two that are equal", "exact", json!([["1"], ["2"], ["2"]]), "equal [2, 3]"),
+        (
+            "trust takes the first run, whatever others saw",
+            "trust",
+            json!([["1"], ["999"], null]),
+            "Performer 1",
+        ),
+    ];
+    for (rule, agreement, answers, expect) in rows {
+        let waiting = usize::from(*agreement == "trust");
+        assert_eq!(found((3, 2), agreement, answers, &[], waiting), *expect, "{rule}: {answers}");
+    }
+    // A performer that lies about its run is out once the others' replays say so, and the next one is trusted.
+    check_refuted((3, 2), "trust", json!([["1"], ["2"], null]), &[1], 1, "Performer 2");
 }

@@ -354,7 +354,7 @@ fn performer(agreed: &Agreed, mode: Mode, previous: Option<&Handoff>, live: &[Ke
 }
 
 fn matters(fact: &Fact) -> bool {
-    !matches!(fact, Fact::Observed(_) | Fact::Claimed(_) | Fact::Challenged(_))
+    !matches!(fact, Fact::Observed(_) | Fact::Claimed(_) | Fact::Challenged(_) | Fact::Disagreed(_))
 }
 
 /// A task's own number for spreading delays.

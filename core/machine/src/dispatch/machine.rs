@@ -203,7 +203,8 @@ impl Dispatcher {
             | Fact::Confirmed { .. }
             | Fact::Lapsed { .. }
             | Fact::TriggerLost { .. }
-            | Fact::Challenged(_) => self.forget(id, out),
+            | Fact::Challenged(_)
+            | Fact::Disagreed(_) => self.forget(id, out),
         }
     }
 

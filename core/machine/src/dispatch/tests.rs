@@ -11,6 +11,7 @@ use argus_domain::{
     limits::Limits,
     module::{Cid, Language, ModuleRef},
     schedule::Schedule,
+    secret::Grants,
     task::{Agreed, AgreedHow, TriggerFact, Verdict},
     time::Timestamp,
 };
@@ -290,8 +291,8 @@ fn a_performer_that_has_left_is_not_waited_for() {
 /// The same job with a script that has storage.
 fn remembering() -> Job {
     let module = ModuleRef { source: Cid("script".to_owned()), language: Language::JavaScript };
-    let (url, allow_hosts, given) = (String::new(), Vec::new(), Vec::new());
-    Job { args: Args::Computed { module, url, allow_hosts, given, storage: true }, ..job() }
+    let (url, allow_hosts, given, secrets) = (String::new(), Vec::new(), Vec::new(), Grants::new());
+    Job { args: Args::Computed { module, url, allow_hosts, given, storage: true, secrets }, ..job() }
 }
 
 #[test]

@@ -10,9 +10,10 @@ use argus_domain::{
     act::AttemptOutcome,
     attempt::{Answer, Assignment, Attempt, Observation, Output, SecondRound, SignedClaim},
     call::{Call, ExecutorDomain, Signature},
+    difference::Disagreement,
     ids::{KeeperId, Round},
     job::{Agreement, Args, Mode},
-    quorum::{Choice, answers_least, choose, same_call, threshold},
+    quorum::{Choice, answers_least, at_odds, choose, same_call, threshold},
     run::Transcript,
     task::{Agreed, AgreedHow, Fact},
     time::Timestamp,
@@ -347,7 +348,10 @@ impl Flight {
             Choice::Second { chosen, how } => self.begin_second(config, chosen, how, out),
             Choice::Skipped(reason) => self.outcome = Some(AttemptOutcome::Skipped(reason)),
             Choice::Failed(message) => self.outcome = Some(AttemptOutcome::Failed(message)),
-            Choice::Disagreed(why) => self.outcome = Some(AttemptOutcome::Disagreed(why)),
+            Choice::Disagreed(why) => {
+                out.extend(self.disagreement(&why));
+                self.outcome = Some(AttemptOutcome::Disagreed(why));
+            }
             Choice::Short(why) => {
                 // While the slow could still make enough of them, nothing is lost by waiting on.
                 let counted = self.observations.len().saturating_sub(self.refuted.len());
@@ -359,6 +363,18 @@ impl Flight {
             }
             Choice::Waiting => self.ask_another(out),
         }
+    }
+
+    /// The first two runs that differ, for the job's owner.
+    fn disagreement(&self, why: &str) -> Option<Effect> {
+        let seen = self.attempt().keepers.iter().filter(|k| !self.refuted.contains(k));
+        let seen: Vec<&Observation> =
+            seen.filter_map(|k| self.observations.get(k)).map(AsRef::as_ref).collect();
+        let (one, other) = at_odds(&seen)?;
+        let transcript = |o: &Observation| self.transcripts.get(&o.keeper).cloned().unwrap_or_default();
+        let (a, b) = (transcript(one), transcript(other));
+        let report = Disagreement::between(self.attempt(), (one, &a), (other, &b), why.to_owned());
+        Some(Effect::Record(Fact::Disagreed(report.into())))
     }
 
     /// With trust in one performer: asks the next one where nobody that was asked can answer any more.
@@ -435,6 +451,12 @@ impl Flight {
         }
         let against = second.refuted_by.len();
         if against >= needed {
+            let by: Vec<KeeperId> = second.refuted_by.iter().copied().collect();
+            let reason = by.iter().find_map(|k| self.reasons.get(k)).cloned().unwrap_or_default();
+            if let Some(observation) = self.observations.get(&chosen) {
+                let refuted = Disagreement::refuted(self.attempt(), observation, by, reason);
+                out.push(Effect::Record(Fact::Disagreed(refuted.into())));
+            }
             self.refuted.insert(chosen);
             let (task, attempt) = (self.attempt().task, self.attempt().no);
             out.push(Effect::Misbehaved { keeper: chosen, task, attempt, what: Misbehaviour::Refuted });

@@ -7,6 +7,7 @@ use argus_domain::{
     act::AttemptOutcome,
     attempt::{Answer, Assignment, Attempt, Observation, Output, Priority, SignedClaim, TraceId},
     call::{Call, ExecutorDomain, Signature},
+    difference::{Disagreement, Remedy},
     ids::{AttemptNo, KeeperId, Occurrence, Round, TaskId, TaskNumber},
     job::{Agreement, Args, Job, Mode},
     module::EngineId,
@@ -52,6 +53,7 @@ struct Story {
     task: Arc<Task>,
     attempt: Attempt,
     now: Timestamp,
+    disagreements: Vec<Arc<Disagreement>>,
 }
 
 impl Story {
@@ -89,7 +91,8 @@ impl Story {
             state: None,
         };
         let machine = Aggregator::new(Config::default());
-        Self { machine, job: Arc::new(job), task: Arc::new(task), attempt, now: secs(0) }
+        let disagreements = Vec::new();
+        Self { machine, job: Arc::new(job), task: Arc::new(task), attempt, now: secs(0), disagreements }
     }
 
     /// The same attempt in an aggregator that has just started: all that it is told is the attempt again.
@@ -101,14 +104,26 @@ impl Story {
     fn hear(&mut self, input: Input) -> Vec<String> {
         let mut out = Vec::new();
         self.machine.handle(self.now, input, &mut out);
-        out.iter().map(line).collect()
+        self.lines(&out)
     }
 
     fn tick(&mut self, at: u64) -> Vec<String> {
         self.now = secs(at);
         let mut out = Vec::new();
         self.machine.tick(self.now, &mut out);
-        out.iter().map(line).collect()
+        self.lines(&out)
+    }
+
+    /// What is recorded of disagreements is looked at by itself.
+    fn lines(&mut self, out: &[Effect]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for effect in out {
+            match effect {
+                Effect::Record(Fact::Disagreed(d)) => self.disagreements.push(d.clone()),
+                other => lines.push(line(other)),
+            }
+        }
+        lines
     }
 
     fn begin(&mut self) -> Vec<String> {
@@ -462,6 +477,36 @@ fn a_refuted_run_gives_way_to_the_next_one() {
     assert!(s.signs(3, 7).is_empty(), "of none of our choices");
     assert_eq!(s.signs(2, 5), ["claimed 2 in round 2", "agreed 5 Median by [1, 2]"]);
     assert!(refuted(&mut s, 2, 1).is_empty(), "late");
+}
+
+#[test]
+fn what_keepers_differ_in_is_recorded_with_what_would_help() {
+    let mut s = Story::new(3, 2, Agreement::Exact);
+    assert_eq!(after(&mut s, &[5, 6, 7]), ["disagreed"]);
+    let [report] = &s.disagreements[..] else { panic!("{:?}", s.disagreements) };
+    let sides = (number(report.one.keeper), report.other.as_ref().map(|side| number(side.keeper)));
+    assert_eq!(sides, (1, Some(2)));
+    let argument = report.argument.as_ref().expect("two calls");
+    assert_eq!((argument.path.as_str(), argument.one.as_deref()), ("$[0]", Some("\"5\"")));
+    assert_eq!(report.remedies, [Remedy::Median, Remedy::TrustPerformer]);
+    assert_eq!(report.call, None, "both were answered alike");
+
+    // Of two answers 1,000 and 1,011 the larger is 1.09 % above.
+    let mut s = Story::new(3, 2, median("0.01"));
+    after(&mut s, &[1_000, 1_011]);
+    assert_eq!(s.declines(3), ["disagreed"]);
+    let report = s.disagreements.first().expect("recorded");
+    assert_eq!(report.remedies[0], Remedy::Tolerance("0.0109".parse().expect("a decimal")));
+
+    // A refuted run differs from its own replay.
+    let mut s = Story::new(3, 2, median("0"));
+    after(&mut s, &[5, 7, 6]);
+    refuted(&mut s, 1, 3);
+    refuted(&mut s, 2, 3);
+    let [report] = &s.disagreements[..] else { panic!("{:?}", s.disagreements) };
+    assert_eq!((number(report.one.keeper), &report.other), (3, &None));
+    assert_eq!(report.refuted_by, [keeper(1), keeper(2)]);
+    assert!(report.finding.contains("another call"), "{report:?}");
 }
 
 #[test]

@@ -1,0 +1,169 @@
+//! A task's bundle: all that is known of its runs in one file, which `argus replay` checks offline.
+
+use std::sync::Arc;
+
+use argus_domain::{
+    B256,
+    attempt::{Observation, Output, log_name, run_input, seal_name},
+    bundle::{Account, AssignmentSeal, BUNDLE_BYTES_MAX, Bundle, BundleError, CameTo, Run, Script},
+    call::ExecutorDomain,
+    job::{Args, Job},
+    limits::WASI_COMMAND_BYTES_MAX,
+    module::ModuleRef,
+    run::Transcript,
+    task::{Agreed, Fact, TaskRecord},
+};
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+
+use crate::{Edge, call::Call, errors::ApiError};
+
+/// Room that job and facts get beside script and transcripts.
+const FACTS_BYTES: usize = 4 << 20;
+
+/// `GET /api/tasks/{id}/bundle`: the run that was taken with what it was told and answered, the other keepers' runs
+/// as far as they were kept and fit, and the task's account.
+pub async fn show(call: Call) -> Result<Response, ApiError> {
+    let (edge, record) = (&call.edge, call.task()?);
+    let newest = &call.job()?.job;
+    let version = edge.ports.jobs.version(newest.id, record.task.job_version).await?;
+    let job = version.map_or_else(|| newest.clone(), Arc::unwrap_or_clone);
+    let mut omitted = Vec::new();
+    let (script, runs) = match &job.args {
+        Args::Fixed(_) => (None, Vec::new()),
+        Args::Computed { module, .. } => {
+            let script = script(edge, module).await?;
+            let room = BUNDLE_BYTES_MAX.saturating_sub(FACTS_BYTES + 2 * script.source.len());
+            (Some(script), runs(edge, &job, record, room, &mut omitted).await?)
+        }
+    };
+    let chain = job.target_chain();
+    let contracts = edge.ports.chains.get(&chain).and_then(|chain| chain.contracts);
+    let account = Account {
+        seals: seals(edge, record).await?,
+        domain: contracts.map(|contracts| ExecutorDomain { chain, executor: contracts.executor }),
+        record: record.clone(),
+        job,
+    };
+    let bytes = Bundle::new(script, runs, Some(account), omitted).encode().map_err(|error| match error {
+        BundleError::TooLarge(_) => {
+            let message = format!("{error}: what the task's facts hold is too much for one file");
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "BUNDLE_TOO_LARGE", message)
+        }
+        BundleError::Malformed(_) | BundleError::Changed { .. } => ApiError::internal(error),
+    })?;
+    let mut response = Response::new(Body::from(bytes));
+    let name = format!("attachment; filename=\"task-{}.json\"", record.task.public_id());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Ok(name) = HeaderValue::from_str(&name) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+    }
+    Ok(response)
+}
+
+async fn script(edge: &Edge, module: &ModuleRef) -> Result<Script, ApiError> {
+    let source = edge.ports.content.get(&module.source, WASI_COMMAND_BYTES_MAX).await?;
+    let known = edge.ports.modules.by_cid(&module.source).await?;
+    let known = known.into_iter().find(|(record, _)| record.module == *module);
+    let wasm_hash = known.map(|(record, _)| record.wasm_hash);
+    Ok(Script { source: source.into(), language: module.language, wasm_hash })
+}
+
+/// The runs that were reported and kept, the one that was taken first. What would not fit is left out.
+async fn runs(
+    edge: &Edge,
+    job: &Job,
+    record: &TaskRecord,
+    mut room: usize,
+    omitted: &mut Vec<String>,
+) -> Result<Vec<Run>, ApiError> {
+    let state = record.state();
+    let mut observed: Vec<&Observation> = record
+        .facts
+        .iter()
+        .filter_map(|fact| match fact {
+            Fact::Observed(observation) if !observation.module.is_zero() => Some(observation.as_ref()),
+            _ => None,
+        })
+        .collect();
+    observed.sort_by_key(|o| !state.agreed().is_some_and(|agreed| is_taken(agreed, o)));
+    let mut runs = Vec::new();
+    for o in observed {
+        let mut leave_out = |why: &str| {
+            omitted.push(format!("the run of keeper {} in attempt {}: {why}", o.keeper, o.attempt.0));
+        };
+        let Some(attempt) = state.attempts.iter().find(|attempt| attempt.no == o.attempt) else {
+            leave_out("its attempt is not known");
+            continue;
+        };
+        let (transcript, bytes) = match archived(edge, o.transcript_root).await? {
+            Some(bytes) => (serde_json::from_slice(&bytes).ok(), bytes.len()),
+            // A run without calls leaves nothing to keep.
+            None => (Some(Transcript::default()), 0),
+        };
+        let log = archived(edge, log_name(o.task, o.attempt, o.keeper)).await?.unwrap_or_default();
+        let transcript = transcript.filter(|transcript: &Transcript| transcript.root() == o.transcript_root);
+        let Some(transcript) = transcript else {
+            leave_out("its transcript was not kept");
+            continue;
+        };
+        let before = match attempt.state {
+            None => None,
+            Some(named) => match edge.ports.archive.state(named.root).await {
+                Ok(state) => Some(Arc::new(state)),
+                Err(error) => {
+                    leave_out(&error.to_string());
+                    continue;
+                }
+            },
+        };
+        // As hexadecimal, a state takes twice its bytes.
+        let stored =
+            before.as_ref().map_or(0, |state| usize::try_from(2 * state.bytes()).unwrap_or(usize::MAX));
+        let size = (bytes + log.len()).saturating_add(stored);
+        if size > room {
+            leave_out("the bundle would be too large");
+            continue;
+        }
+        room -= size;
+        runs.push(Run {
+            by: Some((o.attempt, o.keeper)),
+            engine: o.engine,
+            input: run_input(job, &record.task, attempt, before),
+            limits: attempt.limits,
+            transcript,
+            root: o.transcript_root,
+            fuel: o.fuel,
+            log: String::from_utf8_lossy(&log).into_owned(),
+            came_to: CameTo::Output(o.output.clone()),
+            state: o.state,
+        });
+    }
+    Ok(runs)
+}
+
+fn is_taken(agreed: &Agreed, o: &Observation) -> bool {
+    let came_to = match &o.output {
+        Output::Call(call) => *call == agreed.call && o.state == agreed.state,
+        Output::Skip(_) | Output::Fail(_) => false,
+    };
+    came_to && o.attempt == agreed.attempt && agreed.transcript_root == Some(o.transcript_root)
+}
+
+/// What the platform sealed of each attempt, where it was kept.
+async fn seals(edge: &Edge, record: &TaskRecord) -> Result<Vec<AssignmentSeal>, ApiError> {
+    let mut seals = Vec::new();
+    for attempt in &record.state().attempts {
+        if let Some(bytes) = archived(edge, seal_name(attempt.task, attempt.no)).await? {
+            seals.extend(serde_json::from_slice::<AssignmentSeal>(&bytes));
+        }
+    }
+    Ok(seals)
+}
+
+async fn archived(edge: &Edge, name: B256) -> Result<Option<bytes::Bytes>, ApiError> {
+    Ok(edge.ports.archive.get(name).await?)
+}
