@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     confine::{Confinement, Limits, Network},
-    lay::{self, BARE_MOD, LOCK_MOD, LOCK_SUM, NotLaid, Program, ROUND_TRIP},
+    lay::{self, BARE_MOD, LOCK_MOD, LOCK_SUM, NotLaid, Program, ROUND_TRIP, SDK},
     process::{self, Ended, Step},
     toolchain::{GO_VERSION, Toolchain},
 };
@@ -75,6 +75,12 @@ impl Go {
     /// Where they cannot be.
     pub fn new(settings: Settings) -> io::Result<Self> {
         let go = Self { settings };
+        let cache = &go.settings.cache;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(cache)?;
+        if go.settings.confinement.user.is_some() {
+            // The other user passes through it to its own.
+            fs::set_permissions(cache, fs::Permissions::from_mode(0o711))?;
+        }
         for folder in [go.compiled(), go.modules()] {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
             go.hand_over(&folder)?;
@@ -86,7 +92,7 @@ impl Go {
     pub fn id() -> BuilderId {
         BuilderId(digest_of(
             "argus/builder/1",
-            &(GO_VERSION, FLAGS, TARGET, ROUND_TRIP, BARE_MOD, LOCK_MOD, LOCK_SUM),
+            &(GO_VERSION, FLAGS, TARGET, ROUND_TRIP, BARE_MOD, LOCK_MOD, LOCK_SUM, SDK),
         ))
     }
 
@@ -132,10 +138,10 @@ impl Go {
     fn lay(&self, program: &Program) -> Result<(Folder, &'static str), NotLaid> {
         let dir = tempfile::Builder::new().prefix("argus-build-").tempdir()?;
         let folder = Folder { dir };
-        for name in ["src", "out", "tmp", "home", "overlay"] {
+        for name in ["src", "sdk", "out", "tmp", "home", "overlay"] {
             fs::create_dir(folder.at(name))?;
         }
-        let target = lay::program(program, &folder.at("src"))?;
+        let target = lay::program(program, &folder.at("src"), &folder.at("sdk"))?;
         fs::write(folder.at("overlay/roundtrip.go"), ROUND_TRIP)?;
         let replaced = self.settings.toolchain.root.join("src/net/http/roundtrip.go");
         let overlay = serde_json::json!({ "Replace": { replaced.to_string_lossy(): folder.at("overlay/roundtrip.go") } });
@@ -144,6 +150,7 @@ impl Go {
         fs::set_permissions(folder.dir.path(), fs::Permissions::from_mode(0o711))?;
         if self.settings.confinement.user.is_some() {
             open_up(&folder.at("src"))?;
+            open_up(&folder.at("sdk"))?;
             open_up(&folder.at("overlay"))?;
             fs::set_permissions(folder.at("overlay.json"), fs::Permissions::from_mode(0o644))?;
         }
@@ -221,7 +228,8 @@ impl Go {
     fn explain(&self, said: &str, folder: &Folder, status: std::process::ExitStatus) -> String {
         let here = format!("{}/", folder.at("src").display());
         let lines = said.lines().filter(|line| !line.starts_with("# ") && !line.trim().is_empty());
-        let text = lines.collect::<Vec<_>>().join("\n").replace(&here, "").replace("./", "");
+        let lines = lines.map(|line| line.strip_prefix("./").unwrap_or(line));
+        let text = lines.collect::<Vec<_>>().join("\n").replace(&here, "");
         if text.contains("module lookup disabled by GOPROXY=off") {
             return format!(
                 "the program uses modules that are not here and that may not be fetched: import only the standard \

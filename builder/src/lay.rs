@@ -18,6 +18,18 @@ pub(crate) const LOCK_SUM: &str = include_str!("../go/lock/go.sum");
 /// What a program without a go.mod gets that uses none of them.
 pub(crate) const BARE_MOD: &str = "module script\n\ngo 1.24\n";
 
+/// The SDK, which comes with the builder: no registry has it.
+pub(crate) const SDK: [(&str, &str); 7] = [
+    ("go.mod", include_str!("../../guest-sdk/go/go.mod")),
+    ("abi.go", include_str!("../../guest-sdk/go/abi.go")),
+    ("chain.go", include_str!("../../guest-sdk/go/chain.go")),
+    ("doc.go", include_str!("../../guest-sdk/go/doc.go")),
+    ("guest.go", include_str!("../../guest-sdk/go/guest.go")),
+    ("host.go", include_str!("../../guest-sdk/go/host.go")),
+    ("host_wasip1.go", include_str!("../../guest-sdk/go/host_wasip1.go")),
+];
+const SDK_NAME: &str = "argus/guest";
+
 /// What imports of the pinned modules begin with.
 const PINNED: &str = "\"github.com/ethereum/go-ethereum";
 /// Most files of a module's folder, and their bytes together.
@@ -68,8 +80,8 @@ fn refused(reason: String) -> NotLaid {
     NotLaid::Refused(Refusal { reasons: vec![reason] })
 }
 
-/// Lays a program into an empty folder; gives what the toolchain is told to build.
-pub(crate) fn program(program: &Program, into: &Path) -> Result<&'static str, NotLaid> {
+/// Lays a program into an empty folder, and the SDK into another one; gives what the toolchain is told to build.
+pub(crate) fn program(program: &Program, into: &Path, sdk: &Path) -> Result<&'static str, NotLaid> {
     match program {
         Program::File(source) => {
             let text =
@@ -81,9 +93,17 @@ pub(crate) fn program(program: &Program, into: &Path) -> Result<&'static str, No
                     SOURCE_BYTES_MAX / 1024
                 )));
             }
+            if text.lines().any(|line| line.trim_start().starts_with("import \"C\"")) {
+                return Err(refused("cgo is not available to scripts: import no \"C\"".to_owned()));
+            }
             let is_pinned = text.contains(PINNED);
             fs::write(into.join("main.go"), source)?;
-            fs::write(into.join("go.mod"), if is_pinned { LOCK_MOD } else { BARE_MOD })?;
+            let mut modules = if is_pinned { LOCK_MOD } else { BARE_MOD }.to_owned();
+            if text.contains(&format!("\"{SDK_NAME}\"")) {
+                modules.push_str(&format!("\nrequire {SDK_NAME} v0.0.0\n"));
+            }
+            bring_sdk(&mut modules, sdk)?;
+            fs::write(into.join("go.mod"), modules)?;
             if is_pinned {
                 fs::write(into.join("go.sum"), LOCK_SUM)?;
             }
@@ -91,15 +111,26 @@ pub(crate) fn program(program: &Program, into: &Path) -> Result<&'static str, No
             Ok("main.go")
         }
         Program::Folder(folder) => {
-            let modules = fs::read_to_string(folder.join("go.mod")).map_err(|error| {
+            let mut modules = fs::read_to_string(folder.join("go.mod")).map_err(|error| {
                 io::Error::new(error.kind(), format!("{}/go.mod: {error}", folder.display()))
             })?;
             check_replacements(&modules)?;
             let mut copied = Copied::default();
             copied.folder(folder, into, 0)?;
+            bring_sdk(&mut modules, sdk)?;
+            fs::write(into.join("go.mod"), modules)?;
             Ok(".")
         }
     }
+}
+
+/// Has a module that asks for the SDK find it, unless it brings its own.
+fn bring_sdk(modules: &mut String, sdk: &Path) -> io::Result<()> {
+    if !modules.contains(SDK_NAME) || modules.contains(&format!("{SDK_NAME} =>")) {
+        return Ok(());
+    }
+    modules.push_str(&format!("\nreplace {SDK_NAME} => ../sdk\n"));
+    SDK.iter().try_for_each(|(name, text)| fs::write(sdk.join(name), text))
 }
 
 /// Modules that stand for others must lie in the folder: elsewhere they are another thing on another machine.

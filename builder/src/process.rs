@@ -33,7 +33,7 @@ pub(crate) struct Step<'a> {
 
 /// How a step ended.
 pub(crate) enum Ended {
-    /// By itself, or by a limit of the system's; with what it said on both streams.
+    /// By itself, or by a limit of the system's; with what it said on stderr.
     With(ExitStatus, String),
     /// It was stopped.
     TooSlow,
@@ -63,7 +63,7 @@ pub(crate) async fn run(step: Step<'_>) -> std::io::Result<Ended> {
         .envs(step.environment.iter().map(|(name, value)| (*name, value.as_os_str())))
         .current_dir(step.folder)
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
+        .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true);
@@ -72,10 +72,10 @@ pub(crate) async fn run(step: Step<'_>) -> std::io::Result<Ended> {
     }
     let mut child = command.spawn()?;
     let _group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
-    let (out, err) = (child.stdout.take(), child.stderr.take());
-    let whole = async { tokio::join!(words(out), words(err), child.wait()) };
+    let errors = child.stderr.take();
+    let whole = async { tokio::join!(words(errors), child.wait()) };
     match timeout(step.wall, whole).await {
-        Ok((out, err, status)) => Ok(Ended::With(status?, out + &err)),
+        Ok((said, status)) => Ok(Ended::With(status?, said)),
         Err(_) => Ok(Ended::TooSlow),
     }
 }
@@ -89,4 +89,35 @@ async fn words(from: Option<impl AsyncRead + Unpin>) -> String {
         let _dropped = tokio::io::copy(&mut head.into_inner(), &mut tokio::io::sink()).await;
     }
     String::from_utf8_lossy(&kept).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell<'a>(script: &str, wall: Duration) -> Step<'a> {
+        let line = ["/bin/sh", "-c", script].map(Into::into).to_vec();
+        Step { line, environment: &[], folder: Path::new("/"), user: None, wall }
+    }
+
+    #[tokio::test]
+    async fn what_is_too_slow_is_ended_with_all_that_it_started() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let noted = folder.path().join("pid");
+        let script = format!("sleep 600 & echo $! > {}; wait", noted.display());
+        let ended = run(shell(&script, Duration::from_millis(500))).await.expect("a shell");
+        assert!(matches!(ended, Ended::TooSlow));
+        let child = std::fs::read_to_string(noted).expect("a process");
+        // Gone, or on its way: a zombie until whoever inherits it looks.
+        let state = std::fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
+        assert!(state.is_empty() || state.contains(") Z") || state.contains(") X"), "{state}");
+    }
+
+    #[tokio::test]
+    async fn who_says_too_much_is_cut_and_not_held_up() {
+        let ended = run(shell("head -c 1000000 /dev/zero | tr '\\0' x >&2", Duration::from_secs(60))).await;
+        let Ok(Ended::With(status, said)) = ended else { panic!("it did not end") };
+        assert!(status.success());
+        assert_eq!(said.len() as u64, SAID_BYTES_MAX);
+    }
 }

@@ -118,7 +118,7 @@ async fn a_hostile_program_is_refused_or_harmless() {
 
 #[tokio::test]
 async fn a_folder_holds_all_that_it_is_built_from() {
-    let settings = stand_in(folder().keep().as_path(), "echo ran");
+    let settings = stand_in(folder().keep().as_path(), "echo ran >&2");
     let check = async |lay: &dyn Fn(&Path), expect: &str| {
         let module = folder();
         fs::write(module.path().join("main.go"), HELLO).expect("write");
@@ -152,8 +152,11 @@ async fn a_folder_holds_all_that_it_is_built_from() {
 
 #[tokio::test]
 async fn the_toolchain_is_given_nothing_and_leaves_nothing() {
-    let said =
-        refusal(stand_in(folder().keep().as_path(), "echo in $PWD; env; echo args $*"), file(HELLO)).await;
+    let said = refusal(
+        stand_in(folder().keep().as_path(), "exec >&2; echo in $PWD; env; echo args $*"),
+        file(HELLO),
+    )
+    .await;
     let names: Vec<&str> = said.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
     for name in &names {
         let is_ours = name.starts_with("GO")
@@ -217,7 +220,7 @@ fn signer(byte: u8) -> Arc<LocalSigner> {
 
 /// A toolchain that must not be asked again.
 fn idle(folder: &Path) -> Settings {
-    stand_in(folder, "echo asked again")
+    stand_in(folder, "echo asked again >&2")
 }
 
 #[tokio::test]
