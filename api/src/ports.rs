@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use argus_domain::{chain::Contracts, ids::ChainId};
 use argus_ports::{
     Archive, ChainReader, ChainWriter, Clock, ContentStore, Egress, EventBus, JobStore, KeeperStore,
-    KeyStore, Ledger, ModuleRunner, ModuleStore, Nudge, RateLimiter, Secrets, TaskStore,
+    KeyStore, Ledger, ModuleBuilder, ModuleRunner, ModuleStore, Nudge, RateLimiter, Secrets, TaskStore,
 };
 use async_trait::async_trait;
 
@@ -36,6 +36,8 @@ pub struct Ports {
     pub egress: Arc<dyn Egress>,
     /// Where scripts run.
     pub runner: Arc<dyn ModuleRunner>,
+    /// Where sources are built that no sandbox compiles; `None`: clients publish modules.
+    pub builder: Option<Arc<dyn ModuleBuilder>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Rates.

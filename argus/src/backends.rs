@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use argus_api::{ReadyCheck, key_hash};
+use argus_builder::{Builder, Confinement, Toolchain, ToolchainError};
 use argus_domain::{
     Address, B256,
     access::{ApiKey, Role},
@@ -269,6 +270,36 @@ pub fn recorded_runner(answers: Answers) -> anyhow::Result<Arc<dyn ModuleRunner>
     command_runner(&[], answers.egress, answers.chains)
 }
 
+/// The Go toolchain: the one that is configured, or one on this machine.
+pub async fn toolchain(configured: Option<&Path>) -> Result<Toolchain, ToolchainError> {
+    let mut folders = environment::program_folders();
+    // Where scripts/setup puts one.
+    folders.extend(environment::cache_folder().map(|cache| cache.join("argus/tools/go/bin")));
+    Toolchain::find(configured, &folders).await
+}
+
+/// How the toolchain is started: through this program itself.
+pub fn confinement(user: Option<u32>) -> anyhow::Result<Confinement> {
+    let program = std::env::current_exe().context("this program does not know where it lies")?;
+    Ok(Confinement { launcher: vec![program.into(), "confined".into()], user })
+}
+
+/// The builder of this configuration.
+pub fn builder(config: &Config, toolchain: Toolchain, store: Arc<SqliteStore>) -> anyhow::Result<Builder> {
+    let settings = &config.builder;
+    make_folder_of(&settings.dir.join("modules"))?;
+    let go = argus_builder::Go::new(argus_builder::Settings {
+        toolchain,
+        cache: settings.dir.clone(),
+        modules: None,
+        module_proxy: settings.module_proxy.clone(),
+        confinement: confinement(settings.user)?,
+    })?;
+    let ports = argus_builder::Ports { signer: signer(&config.platform_key)?, archive: store };
+    Builder::new(go, settings.dir.join("built"), ports)
+        .with_context(|| format!("the builder's folder {}", settings.dir.display()))
+}
+
 /// A sandbox for one command, outside any platform. `chains` are `ID=URL`.
 pub async fn local_runner(operator: &[String], chains: &[String]) -> anyhow::Result<Arc<dyn ModuleRunner>> {
     let egress: Arc<dyn Egress> = Arc::new(HttpEgress::new()?);
@@ -306,6 +337,8 @@ fn command_host(
         cache_dir: cache,
         operator_hosts: operator.to_vec(),
         compiler: Some(compiler()),
+        // Nobody else waits for the compiler here, however busy the machine is.
+        compile_timeout: Duration::from_secs(300),
         ..HostConfig::default()
     };
     Ok(Host::new(config, egress, readers)?)

@@ -48,6 +48,8 @@ pub struct Config {
     pub slots: u32,
     /// Compiled modules.
     pub compiled_dir: PathBuf,
+    /// Builds of Go sources.
+    pub builder: Builder,
     /// Operator's list of reachable hosts.
     pub egress_allow: Vec<String>,
     /// Periods and patience.
@@ -99,6 +101,19 @@ pub struct Keeper {
     pub platform: Option<Address>,
     /// Operator's bound, wei per gas.
     pub gas_price_max: Option<u128>,
+}
+
+/// Section `builder`.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    /// The `go` command; `None`: looked for.
+    pub go: Option<PathBuf>,
+    /// Packages, modules, builds.
+    pub dir: PathBuf,
+    /// Where modules are fetched from.
+    pub module_proxy: Option<String>,
+    /// Another user that builds run as.
+    pub user: Option<u32>,
 }
 
 /// Section `timing`, milliseconds.
@@ -234,6 +249,12 @@ impl Config {
             },
             slots: r.number("runner.slots", 1, 1000) as u32,
             compiled_dir: r.path(&data_dir, "runner.dir"),
+            builder: Builder {
+                go: r.optional("builder.go", "the path of a go command, or empty"),
+                dir: r.path(&data_dir, "builder.dir"),
+                module_proxy: r.optional("builder.module_proxy", "a URL as GOPROXY takes it, or empty"),
+                user: Some(r.number("builder.user", 0, u64::from(u32::MAX)) as u32).filter(|user| *user > 0),
+            },
             egress_allow: r.texts("egress.allow"),
             timing: Timing {
                 source_poll_ms: r.number("timing.source_poll_ms", 100, 86_400_000),

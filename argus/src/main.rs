@@ -28,6 +28,11 @@ fn main() -> ExitCode {
     if let Command::CompileNative = cli.command {
         return argus_host::compiler::serve();
     }
+    if let Command::Confined(confined) = &cli.command {
+        // Before there is a second thread: only then can a process leave its network.
+        show::progress(format!("error: {}", argus_builder::enter(&confined.words)));
+        return ExitCode::FAILURE;
+    }
     // What is allocated here lives for moments: clearing huge pages for it costs more than they save.
     let _unsupported = rustix::thread::disable_transparent_huge_pages(true);
     // Jobs, transcripts and keys are nobody else's to read.
@@ -66,7 +71,9 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::ApiKey(command) => cli::api_key::run(command, json).await?,
         Command::Migrate(args) => cli::migrate::run(&args, json)?,
         Command::Replay(args) => return cli::replay::run(&args, json).await,
-        Command::CompileNative => anyhow::bail!("`main` answers this command before there is a runtime"),
+        Command::CompileNative | Command::Confined(_) => {
+            anyhow::bail!("`main` answers this command before there is a runtime")
+        }
     }
     Ok(0)
 }
@@ -83,7 +90,8 @@ fn start_log(filter: Option<&str>, command: &Command) {
         | Command::ApiKey(_)
         | Command::Migrate(_)
         | Command::Replay(_)
-        | Command::CompileNative => "warn",
+        | Command::CompileNative
+        | Command::Confined(_) => "warn",
     };
     let filter = filter.filter(|text| !text.is_empty()).unwrap_or(quiet);
     let filter = tracing_subscriber::EnvFilter::try_new(filter)

@@ -5,7 +5,9 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 use anyhow::{Context, anyhow, bail};
 use argus_domain::U256;
 use argus_oversight::{WatchedChain, WatchedChains, challenger, health, monitor, registrar};
-use argus_ports::{Aggregate, Dispatch, KeeperGate, KeeperLink, Nudge, Outcomes, Signer, TaskStore};
+use argus_ports::{
+    Aggregate, Dispatch, KeeperGate, KeeperLink, ModuleBuilder, Nudge, Outcomes, Signer, TaskStore,
+};
 use argus_vault::OwnLetterbox;
 use clap::ValueEnum;
 use tokio::task::JoinSet;
@@ -37,6 +39,8 @@ pub enum Role {
     Aggregator,
     /// Registrar, monitor, challenger, health
     Oversight,
+    /// Go sources to modules; in the process of the API
+    Builder,
     /// The keepers whose keys are configured
     Keeper,
     /// Everything
@@ -46,7 +50,15 @@ pub enum Role {
 impl Role {
     /// Every role there is.
     pub fn everything() -> Vec<Self> {
-        vec![Self::Api, Self::Scheduler, Self::Dispatcher, Self::Aggregator, Self::Oversight, Self::Keeper]
+        vec![
+            Self::Api,
+            Self::Scheduler,
+            Self::Dispatcher,
+            Self::Aggregator,
+            Self::Oversight,
+            Self::Builder,
+            Self::Keeper,
+        ]
     }
 }
 
@@ -125,6 +137,7 @@ struct Process<'a> {
     aggregate: Arc<Late<dyn Aggregate>>,
     outcomes: Arc<Late<dyn Outcomes>>,
     gate: Option<Arc<dyn KeeperGate>>,
+    builder: Option<Arc<dyn ModuleBuilder>>,
     registry: prometheus::Registry,
     /// The store as roles that write facts have it, once one of them does.
     tasks: Option<Arc<dyn TaskStore>>,
@@ -143,6 +156,7 @@ impl<'a> Process<'a> {
             aggregate: Late::new(),
             outcomes: Late::new(),
             gate: None,
+            builder: None,
             registry: prometheus::Registry::new(),
             tasks: None,
         }
@@ -182,6 +196,9 @@ impl<'a> Process<'a> {
         }
         if self.has(Role::Keeper) {
             self.keepers()?;
+        }
+        if self.has(Role::Builder) {
+            self.builder().await?;
         }
         if self.has(Role::Api) {
             self.api().await?;
@@ -415,6 +432,31 @@ impl<'a> Process<'a> {
         Ok(())
     }
 
+    /// Where every role runs, the one that needs a toolchain is left out if there is none.
+    async fn builder(&mut self) -> anyhow::Result<()> {
+        if !self.has(Role::Api) {
+            bail!("the builder works for the API of its own process: run them together, --roles api,builder");
+        }
+        let toolchain = match backends::toolchain(self.config.builder.go.as_deref()).await {
+            Ok(toolchain) => toolchain,
+            Err(reason) if Role::everything().iter().all(|role| self.has(*role)) => {
+                tracing::warn!(%reason, "Go sources are not built here");
+                return Ok(());
+            }
+            Err(reason) => return Err(reason.into()),
+        };
+        let builder = Arc::new(backends::builder(&self.config, toolchain, self.backends.store()?)?);
+        self.builder = Some(builder.clone());
+        self.add("builder", async move {
+            // The first build compiles the standard library: before somebody waits for it.
+            if let Err(error) = builder.warm_up().await {
+                tracing::warn!(%error, "the builder could not be warmed up");
+            }
+            std::future::pending().await
+        });
+        Ok(())
+    }
+
     async fn api(&mut self) -> anyhow::Result<()> {
         let config = argus_api::Config {
             cors_origins: self.config.api.cors_origins.clone(),
@@ -460,6 +502,7 @@ impl<'a> Process<'a> {
             secrets: backends::secrets(&self.config, store.clone())?,
             egress: b.egress.clone(),
             runner: b.runner()?,
+            builder: self.builder.clone(),
             clock: b.clock.clone(),
             limiter: b.limiter.clone(),
             nudge: self.nudge.clone(),

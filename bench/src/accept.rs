@@ -126,6 +126,7 @@ async fn serve(folder: &Path, servers: &mut JoinSet<anyhow::Result<()>>) -> anyh
         archive: store,
         secrets: None,
         egress: Arc::new(HttpEgress::new()?),
+        builder: None,
         runner: Arc::new(host(BTreeMap::new())?),
         limiter: Arc::new(MemoryLimiter::new(clock.clone())),
         clock,

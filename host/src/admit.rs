@@ -360,7 +360,7 @@ fn is_provided(shape: Shape, module: &str, name: &str) -> bool {
         (Shape::Component, interface) => {
             component::provides(interface) || component_wasi::provides(interface)
         }
-        (_, "host") => reactor::OPS.iter().any(|op| op.name() == name),
+        (_, "host") => reactor::provides(name),
         (Shape::Command, "wasi_snapshot_preview1") => command::provides(name),
         _ => module.starts_with(JS_ENGINE_PREFIX),
     }

@@ -146,15 +146,18 @@ pub(crate) fn link(linker: &mut Linker<Run>) -> wasmtime::Result<()> {
         Err(Stop::Exit(code).into())
     })?;
     linker.func_wrap(MODULE, "args_sizes_get", |caller: Caller<'_, Run>, count: u32, size: u32| {
-        with(caller, 8, |data, _| sizes(data, count, size, &[]))
+        with(caller, 8, |data, _| sizes(data, count, size, &arguments()))
     })?;
-    linker.func_wrap(MODULE, "args_get", |caller: Caller<'_, Run>, _: u32, _: u32| {
-        with(caller, 0, |_, _| Ok(OK))
+    linker.func_wrap(MODULE, "args_get", |caller: Caller<'_, Run>, pointers: u32, buffer: u32| {
+        put_strings(caller, pointers, buffer, &arguments())
     })?;
     linker.func_wrap(MODULE, "environ_sizes_get", |caller: Caller<'_, Run>, count: u32, size: u32| {
         with(caller, 8, |data, run| sizes(data, count, size, &strings(run)))
     })?;
-    linker.func_wrap(MODULE, "environ_get", environ_get)?;
+    linker.func_wrap(MODULE, "environ_get", |caller: Caller<'_, Run>, pointers: u32, buffer: u32| {
+        let strings = strings(caller.data());
+        put_strings(caller, pointers, buffer, &strings)
+    })?;
     linker.func_wrap(MODULE, "clock_res_get", |caller: Caller<'_, Run>, clock: u32, out: u32| {
         with(caller, 8, |data, _| if clock > CLOCK_MONOTONIC { Ok(INVAL) } else { put64(data, out, 1_000) })
     })?;
@@ -231,6 +234,11 @@ fn put64(data: &mut [u8], ptr: u32, value: u64) -> Result<Errno, Stop> {
     Ok(OK)
 }
 
+/// A command's own name and no more: programs take the rest for granted that comes after it.
+fn arguments() -> [String; 1] {
+    ["script\0".to_owned()]
+}
+
 fn strings(run: &Run) -> Vec<String> {
     run.environment.iter().map(|(name, value)| format!("{name}={value}\0")).collect()
 }
@@ -240,12 +248,17 @@ fn sizes(data: &mut [u8], count: u32, size: u32, strings: &[String]) -> Result<E
     put32(data, size, strings.iter().map(|s| u32::try_from(s.len()).unwrap_or(u32::MAX)).sum())
 }
 
-fn environ_get(caller: Caller<'_, Run>, pointers: u32, buffer: u32) -> wasmtime::Result<Errno> {
-    let strings = strings(caller.data());
+/// Writes strings one after the other, and where each begins.
+fn put_strings(
+    caller: Caller<'_, Run>,
+    pointers: u32,
+    buffer: u32,
+    strings: &[String],
+) -> wasmtime::Result<Errno> {
     let bytes: usize = strings.iter().map(|s| s.len() + 4).sum();
     with(caller, bytes as u64, |data, _| {
         let (mut pointer, mut at) = (pointers, buffer);
-        for s in &strings {
+        for s in strings {
             let len = u32::try_from(s.len()).unwrap_or(u32::MAX);
             put32(data, pointer, at)?;
             slice_mut(data, at, len)?.copy_from_slice(s.as_bytes());

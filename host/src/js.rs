@@ -24,12 +24,7 @@ const LATEST_MS: f64 = 253_402_300_799_999.0;
 pub(crate) fn link(linker: &mut Linker<Run>) -> wasmtime::Result<()> {
     linker.func_wrap("host", "js_issue", issue)?;
     linker.func_wrap_async("host", "js_await", |mut caller: Caller<'_, Run>, (ticket,): (u32,)| {
-        Box::new(async move {
-            let reply = caller.data_mut().finish(ticket).await?;
-            let (head, body) = reply.head_and_body();
-            let head_len = u32::try_from(head.len())?.to_le_bytes();
-            memory::place(&mut caller, &[&head_len, head.as_bytes(), &body]).await
-        })
+        Box::new(async move { awaited(&mut caller, ticket).await })
     })?;
     linker.func_wrap("host", "js_write", write)?;
     linker.func_wrap("host", "js_now", |mut caller: Caller<'_, Run>| -> wasmtime::Result<f64> {
@@ -57,6 +52,14 @@ pub(crate) fn link(linker: &mut Linker<Run>) -> wasmtime::Result<()> {
     linker
         .func_wrap("host", "js_exit", |code: u32| -> wasmtime::Result<()> { Err(Stop::Exit(code).into()) })?;
     Ok(())
+}
+
+/// The answer to a call that was issued: the length of its head (four bytes), the head as JSON, the body as it is.
+pub(crate) async fn awaited(caller: &mut Caller<'_, Run>, ticket: u32) -> wasmtime::Result<u64> {
+    let reply = caller.data_mut().finish(ticket).await?;
+    let (head, body) = reply.head_and_body();
+    let head_len = u32::try_from(head.len())?.to_le_bytes();
+    memory::place(caller, &[&head_len, head.as_bytes(), &body]).await
 }
 
 fn issue(

@@ -6,7 +6,7 @@ use wasmtime::{Caller, Linker};
 
 use crate::{
     calls::{self, Op},
-    memory,
+    js, memory,
     meter::{CALL_FUEL, charge},
     reply::{ErrorKind, Reply},
     run::fuel_used,
@@ -30,7 +30,7 @@ pub(crate) enum Import {
 }
 
 /// All of them.
-pub(crate) const OPS: [Import; 12] = [
+const OPS: [Import; 12] = [
     Import::Recorded(Op::HttpFetch),
     Import::Recorded(Op::EvmCall),
     Import::Recorded(Op::EvmBlockNumber),
@@ -44,6 +44,16 @@ pub(crate) const OPS: [Import; 12] = [
     Import::Now,
     Import::Random,
 ];
+
+/// An HTTP call in two steps: `http_issue(ptr, len)` gives a ticket, `http_await(ticket)` its answer with the body as
+/// bytes. So that a program has several requests out together, and need not read a megabyte of hexadecimal.
+const HTTP_ISSUE: &str = "http_issue";
+const HTTP_AWAIT: &str = "http_await";
+
+/// Whether a core module may import this from `host`.
+pub(crate) fn provides(name: &str) -> bool {
+    [HTTP_ISSUE, HTTP_AWAIT].contains(&name) || OPS.iter().any(|op| op.name() == name)
+}
 
 impl Import {
     pub fn name(self) -> &'static str {
@@ -92,6 +102,16 @@ pub(crate) fn link(linker: &mut Linker<Run>) -> wasmtime::Result<()> {
             },
         )?;
     }
+    linker.func_wrap("host", HTTP_ISSUE, |mut caller: Caller<'_, Run>, ptr: u32, len: u32| {
+        let request = memory::request(&caller, Op::HttpFetch, ptr, len)?;
+        let fuel = fuel_used(&mut caller)?;
+        wasmtime::Result::Ok(u64::from(caller.data_mut().issue(Op::HttpFetch, request, fuel)?))
+    })?;
+    linker.func_wrap_async("host", HTTP_AWAIT, |mut caller: Caller<'_, Run>, (ticket,): (u64,)| {
+        // Beyond the last ticket that can be given there is none either.
+        let ticket = u32::try_from(ticket).unwrap_or(u32::MAX);
+        Box::new(async move { js::awaited(&mut caller, ticket).await })
+    })?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use argus_domain::{
     Address, Value,
     job::{Action, Args, Job},
     limits::Limits,
+    module::ModuleRecord,
     secret::Grants,
     task::TriggerFact,
 };
@@ -80,6 +81,11 @@ pub async fn computed(
             return Ok((None, None));
         }
     };
+    let written = (source.module.clone(), source.bytes.len() as u64);
+    let source = match script::runnable(edge, source).await? {
+        Ok(source) => source,
+        Err(refused) => return Ok((None, Some(refused))),
+    };
     // A secret has no value before its job is there: such a script cannot show yet what it gives, and is only admitted.
     let judged = if secrets.is_empty() {
         let (told, hosts, may_store) =
@@ -93,6 +99,12 @@ pub async fn computed(
     match judged {
         Ok((record, stores)) => {
             if let Some(owner) = owner {
+                if written.0 != source.module {
+                    // What it was built from is known under its own name, too.
+                    let (module, source_bytes) = written;
+                    let record = ModuleRecord { module, source_bytes, ..record.clone() };
+                    edge.ports.modules.put(record, owner).await?;
+                }
                 edge.ports.modules.put(record, owner).await?;
             }
             let (module, storage) = (source.module, storage.unwrap_or(stores));

@@ -104,7 +104,8 @@ pub struct ScriptRefused {
 }
 
 impl ScriptRefused {
-    fn new(message: impl Into<String>) -> Self {
+    /// It does not come to its end.
+    pub fn new(message: impl Into<String>) -> Self {
         let message = message.into();
         Self {
             path: String::new(),

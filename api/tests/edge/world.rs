@@ -324,6 +324,7 @@ impl World {
             secrets: Some(secrets(&store)),
             egress: Arc::new(FakeEgress),
             runner: runner.clone(),
+            builder: None,
             clock: Arc::new(clock.clone()),
             limiter: Arc::new(MemoryLimiter::new(Arc::new(clock.clone()))),
             nudge: nudge.clone(),

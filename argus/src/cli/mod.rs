@@ -74,6 +74,17 @@ pub enum Command {
     /// Be the compiler's process: see `backends`, which starts it
     #[command(hide = true)]
     CompileNative,
+    /// Become a program that may use little: how builds are started
+    #[command(hide = true)]
+    Confined(Confined),
+}
+
+/// Arguments of `argus confined`.
+#[derive(Debug, Args)]
+pub struct Confined {
+    /// Limits, network, program and its arguments, as argus-builder writes them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub words: Vec<std::ffi::OsString>,
 }
 
 /// Arguments of `argus dev`.

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{folder::free_port, say};
-use crate::{config::Config, environment};
+use crate::{backends, config::Config, environment};
 
 /// First and longest wait before a dead role is started again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -43,7 +43,8 @@ pub async fn supervise(
     once: &[String],
 ) -> anyhow::Result<()> {
     let mut set = JoinSet::new();
-    for mut part in parts(config, settings, overrides)? {
+    let has_toolchain = backends::toolchain(config.builder.go.as_deref()).await.is_ok();
+    for mut part in parts(config, settings, overrides, has_toolchain)? {
         part.once = once.iter().flat_map(|text| ["--set".to_owned(), text.clone()]).collect();
         set.spawn(keep_running(part));
     }
@@ -53,7 +54,12 @@ pub async fn supervise(
     }
 }
 
-fn parts(config: &Config, settings: &Path, overrides: &[String]) -> anyhow::Result<Vec<Part>> {
+fn parts(
+    config: &Config,
+    settings: &Path,
+    overrides: &[String],
+    has_toolchain: bool,
+) -> anyhow::Result<Vec<Part>> {
     let here = || free_port(0).map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let [scheduler, dispatcher] = [here()?, here()?];
     // Where keepers from elsewhere are to come, they come to the aggregator.
@@ -81,7 +87,7 @@ fn parts(config: &Config, settings: &Path, overrides: &[String]) -> anyhow::Resu
         role("dispatcher", Some(dispatcher)),
         role("scheduler", Some(scheduler)),
         role("oversight", None),
-        role("api", None),
+        role(if has_toolchain { "api,builder" } else { "api" }, None),
     ];
     for key in &config.keeper.key_files {
         let mut args = vec!["keeper".to_owned()];

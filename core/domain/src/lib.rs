@@ -12,6 +12,7 @@ pub mod access;
 pub mod act;
 pub mod answer;
 pub mod attempt;
+pub mod build;
 pub mod bundle;
 pub mod call;
 pub mod chain;

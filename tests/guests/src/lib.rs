@@ -10,6 +10,7 @@
 
 mod case;
 pub mod fuzz;
+pub mod go;
 pub mod hostile;
 pub mod mutants;
 mod world;

@@ -1,6 +1,6 @@
 //! The recorded world around a case, and a host that knows no other.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use argus_host::{Host, HostConfig};
 use argus_memory::recorded::{Recorded, readers};
@@ -17,7 +17,14 @@ fn cache_dir() -> PathBuf {
 /// # Panics
 /// Where the host cannot be made.
 pub fn host(case: &Case) -> (Host, Arc<Recorded>) {
-    host_with(HostConfig { slots: 2, cache_dir: Some(cache_dir()), ..HostConfig::default() }, case)
+    let config = HostConfig {
+        slots: 2,
+        cache_dir: Some(cache_dir()),
+        // Go programs are large, the compiler of a test's build is slow, and other tests want the processor, too.
+        compile_timeout: Duration::from_secs(300),
+        ..HostConfig::default()
+    };
+    host_with(config, case)
 }
 
 /// The same with other settings.

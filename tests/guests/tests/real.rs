@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use argus_domain::run::{RunEnd, RunReport};
-use argus_guests_tests::{Expect, Found, find, host};
+use argus_guests_tests::{Expect, Found, find, go, host};
 use argus_host::parse_context;
 use argus_ports::ModuleRunner;
 
@@ -46,15 +46,31 @@ fn ended(expect: &Expect, report: &RunReport) -> Option<String> {
 
 /// Runs the corpus of a language, which has this many scripts at least.
 async fn all(language: &str, least: usize) {
-    let cases = find(language);
+    check(language, &find(language), least).await;
+}
+
+async fn check(language: &str, cases: &[Found], least: usize) {
     assert!(cases.len() >= least, "{language} has {} scripts of {least}", cases.len());
     let mut report = String::new();
-    for found in &cases {
+    for found in cases {
         for fault in faults(found).await {
             let _infallible = write!(report, "\n{}: {fault}", found.name);
         }
     }
     assert!(report.is_empty(), "{report}");
+}
+
+#[tokio::test]
+async fn go() {
+    let Some(toolchain) = go::toolchain().await else { return };
+    let launcher = env!("CARGO_BIN_EXE_confined");
+    let builder = argus_builder::Go::new(go::settings(toolchain, launcher, &go::shared_cache()));
+    let builder = builder.expect("the builder's folders");
+    let mut cases = find("go");
+    for found in &mut cases {
+        go::build(&builder, found).await;
+    }
+    check("go", &cases, 12).await;
 }
 
 #[tokio::test]

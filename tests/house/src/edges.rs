@@ -27,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("argus-vault", &[DOMAIN, PORTS]),
     ("argus-grpc", &[DOMAIN, PORTS, PROTO]),
     ("argus-host", &[DOMAIN, PORTS, PROTO]),
+    ("argus-builder", &[DOMAIN, PORTS]),
     // 4: services; they reach scripts, chains and stores through ports alone
     ("argus-api", &[DOMAIN, MACHINE, PORTS]),
     ("argus-scheduler", &[DOMAIN, MACHINE, PORTS]),

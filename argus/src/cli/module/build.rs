@@ -3,6 +3,7 @@
 mod assemblyscript;
 mod c;
 mod cargo;
+pub mod go;
 mod tool;
 
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use super::inspect;
 /// Arguments of `argus module build`.
 #[derive(Debug, Args)]
 pub struct Build {
-    /// A script's folder, or one file: a script (.ts, .js), C source (.c) or a module (.wasm, .wat)
+    /// A script's folder, or one file: a script (.ts, .js), a Go program (.go), C source (.c) or a module (.wasm, .wat)
     #[arg(value_name = "PATH", default_value = ".")]
     pub path: PathBuf,
     /// The language, where a file's name does not tell
@@ -55,7 +56,7 @@ pub async fn run(args: &Build, as_json: bool) -> anyhow::Result<u8> {
         Source::Cargo => cargo::build(&folder, out)?,
         Source::AssemblyScript => assemblyscript::build(&folder, out)?,
         Source::C(file) => c::build(&file, out)?,
-        Source::Go => bail!("Go is not built here yet: GOOS=wasip1 GOARCH=wasm go build -o script.wasm"),
+        Source::Go => go::build(&args.path, out).await?,
     };
     inspect::run(&module, None, Some(&module), as_json).await
 }

@@ -6,13 +6,14 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use argus_builder::Program;
 use argus_domain::{limits::Limits, module::Language, run::RunInput};
 use argus_host::parse_context;
 use argus_ports::ModuleRunner;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{super::published, read};
+use super::{super::published, build::go, read};
 use crate::{answers, backends, client::Server};
 
 /// Arguments of the commands that run scripts.
@@ -91,10 +92,16 @@ impl Inputs {
             bail!("{} is a folder: argus module build makes the file to run", path.display());
         }
         if path.exists() {
-            return read(path, told);
+            return match read(path, told)? {
+                (_, Language::Go) => Ok((go::module(path).await?, Language::Wasm)),
+                other => Ok(other),
+            };
         }
         match published::cid_of(&self.what) {
-            Some(cid) => published::fetch(&cid, told, &self.server).await,
+            Some(cid) => match published::fetch(&cid, told, &self.server).await? {
+                (source, Language::Go) => Ok((go::program(&Program::File(source)).await?, Language::Wasm)),
+                other => Ok(other),
+            },
             None => bail!("{} is neither a file nor a CID", self.what),
         }
     }

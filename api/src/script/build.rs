@@ -1,0 +1,74 @@
+//! Sources that the sandbox does not compile itself: built once, and from then on it is the module that runs.
+
+use argus_domain::{
+    Bytes,
+    build::SignedBuild,
+    module::{Cid, Language, ModuleRef},
+};
+use argus_ports::{BuildError, Built};
+use serde_json::{Value, json};
+
+use crate::{
+    Edge,
+    errors::ApiError,
+    script::{ScriptRefused, Source},
+};
+
+/// What runs for a source, published: the source itself, or the module that it was built to. Keepers are given that
+/// module under its own CID, so none of them needs a toolchain, and each checks every byte of it.
+pub async fn runnable(edge: &Edge, source: Source) -> Result<Result<Source, ScriptRefused>, ApiError> {
+    Ok(match build(edge, &source).await? {
+        Ok(None) => Ok(source),
+        Ok(Some(built)) => {
+            let cid = edge.ports.content.put(built.wasm.clone()).await?;
+            Ok(module(cid, built))
+        }
+        Err(refused) => Err(refused),
+    })
+}
+
+/// What runs for a source that is only tried: nothing is published.
+pub async fn tried(edge: &Edge, source: Source) -> Result<Result<Source, ScriptRefused>, ApiError> {
+    let name = source.module.source.clone();
+    let built = build(edge, &source).await?;
+    Ok(built.map(|built| built.map_or(source, |built| module(name, built))))
+}
+
+fn module(source: Cid, built: Built) -> Source {
+    Source { module: ModuleRef { source, language: Language::Wasm }, bytes: built.wasm }
+}
+
+/// The build of a source; `None` where the sandbox takes it as it is.
+pub async fn build(edge: &Edge, source: &Source) -> Result<Result<Option<Built>, ScriptRefused>, ApiError> {
+    let language = source.module.language;
+    match language {
+        Language::Go => {}
+        Language::TypeScript | Language::JavaScript | Language::Python | Language::Wasm => {
+            return Ok(Ok(None));
+        }
+    }
+    let Some(builder) = edge.ports.builder.as_ref().filter(|builder| builder.builds(language)) else {
+        return Ok(Err(ScriptRefused::new(format!(
+            "this platform does not build {language}: build it yourself with `argus module build FILE`, publish the \
+             .wasm that it writes with `argus module publish`, and name that CID"
+        ))));
+    };
+    match builder.build(source.bytes.clone(), language).await {
+        Ok(built) => Ok(Ok(Some(built))),
+        Err(BuildError::Refused(refusal)) => Ok(Err(ScriptRefused::new(refusal.to_string()))),
+        Err(e @ BuildError::Busy { .. }) => Err(ApiError::unavailable("BUILDER_BUSY", e.to_string())),
+        Err(e @ BuildError::Failed(_)) => Err(ApiError::internal(e)),
+    }
+}
+
+/// A build as clients see it: enough to repeat it and to check whose word it is.
+pub fn shown(module: &Cid, record: &SignedBuild) -> Value {
+    json!({
+        "cid": module.0,
+        "wasm_hash": record.build.wasm_hash.0,
+        "source_hash": record.build.source_hash,
+        "builder": record.build.builder.0,
+        "signer": record.signer,
+        "signature": Bytes::copy_from_slice(&record.signature.0),
+    })
+}

@@ -1,0 +1,118 @@
+//! What the toolchain's process may use: set by itself, on itself, before it becomes the toolchain.
+//!
+//! The program that a build is started through (`argus confined`, in production) calls [`enter`]. Doing this between
+//! fork and exec would need unsafe code; a fresh process of one thread needs none.
+
+use std::{ffi::OsString, io, os::unix::process::CommandExt, path::PathBuf, process::Command};
+
+use nix::sched::{CloneFlags, unshare};
+use rustix::process::{Resource, Rlimit, getgid, getuid, setrlimit};
+
+/// How builds are confined.
+#[derive(Debug, Clone)]
+pub struct Confinement {
+    /// A program that calls [`enter`] with the arguments it is given, and its first arguments.
+    pub launcher: Vec<OsString>,
+    /// Another user that builds run as; only root can choose one. `None`: this process's own.
+    pub user: Option<u32>,
+}
+
+impl Confinement {
+    /// A command line that starts `program` confined. What follows it are the program's arguments.
+    pub(crate) fn command(&self, limits: &Limits, network: Network, program: PathBuf) -> Vec<OsString> {
+        let mut line = self.launcher.clone();
+        line.extend(limits.words().map(|n| n.to_string().into()));
+        line.push(
+            match network {
+                Network::Cut => "cut",
+                Network::Open => "open",
+            }
+            .into(),
+        );
+        line.push(program.into());
+        line
+    }
+}
+
+/// Whether a step may use the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Network {
+    /// It has none, not even loopback.
+    Cut,
+    /// As this machine has it: only for fetching pinned modules.
+    Open,
+}
+
+/// Bounds of each of the toolchain's processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Seconds of CPU.
+    pub cpu_s: u64,
+    /// Address space. Go reserves more than it uses.
+    pub memory_bytes: u64,
+    /// Longest file that is written.
+    pub file_bytes: u64,
+    /// Open files.
+    pub files: u64,
+}
+
+impl Limits {
+    fn words(self) -> [u64; 4] {
+        [self.cpu_s, self.memory_bytes, self.file_bytes, self.files]
+    }
+}
+
+/// Confines this process and turns it into a program: CPU seconds, bytes of memory, bytes of a file, open files,
+/// `cut` or `open`, the program, its arguments. Returns only where that failed, with the reason.
+pub fn enter(words: &[OsString]) -> io::Error {
+    let (Some((numbers, rest)), [network, program, arguments @ ..]) =
+        (words.split_at_checked(4), words.get(4..).unwrap_or_default())
+    else {
+        return io::Error::other("confined CPU_S MEMORY FILE FILES cut|open PROGRAM ARGUMENTS...");
+    };
+    debug_assert_eq!(rest.len(), arguments.len() + 2);
+    let limited = numbers
+        .iter()
+        .zip([Resource::Cpu, Resource::As, Resource::Fsize, Resource::Nofile])
+        .try_for_each(|(word, resource)| {
+            let most = word.to_str().and_then(|w| w.parse().ok()).ok_or(io::ErrorKind::InvalidInput)?;
+            lower(resource, most)
+        });
+    if let Err(error) = limited.and_then(|()| lower(Resource::Core, 0)) {
+        return error;
+    }
+    if network == "cut" {
+        cut_network();
+    }
+    if let Err(error) = rustix::thread::set_no_new_privs(true) {
+        return error.into();
+    }
+    Command::new(program).args(arguments).exec()
+}
+
+/// Lowers a limit, for good. One that is lower already stays.
+fn lower(resource: Resource, most: u64) -> io::Result<()> {
+    let most = rustix::process::getrlimit(resource).maximum.map_or(most, |now| now.min(most));
+    setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) }).map_err(Into::into)
+}
+
+/// Leaves the machine's network for an empty one: as root directly, otherwise in a user namespace of its own. Where
+/// the system allows neither, the toolchain itself is still told to fetch nothing.
+fn cut_network() {
+    if unshare(CloneFlags::CLONE_NEWNET).is_ok() {
+        return;
+    }
+    let (user, group) = (getuid().as_raw(), getgid().as_raw());
+    if unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET).is_err() {
+        return;
+    }
+    // Without these the process could not make files: they would belong to nobody.
+    let maps = [
+        ("setgroups", "deny".to_owned()),
+        ("uid_map", format!("{user} {user} 1")),
+        ("gid_map", format!("{group} {group} 1")),
+    ];
+    for (name, text) in maps {
+        let _unmapped = std::fs::write(format!("/proc/self/{name}"), text);
+    }
+}

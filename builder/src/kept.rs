@@ -1,0 +1,151 @@
+//! Builds that are made once: the module on this machine's disk, the signed record with the platform's facts.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use argus_domain::{
+    B256,
+    build::{Build, SignedBuild},
+    call::Signature,
+    digest::digest_of,
+    module::{Language, WasmHash},
+};
+use argus_ports::{Archive, BuildError, Built, ModuleBuilder, Signer};
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+
+use crate::{
+    go::{Go, sha256},
+    lay::Program,
+};
+
+/// Builds at a time: each takes two cores.
+const BUILDS: usize = 1;
+/// Sources that wait for their turn; the last of them waits for minutes, and more would only time out.
+const WAITING_MAX: usize = 8;
+
+/// A program of what most of them import.
+const SMALLEST: &[u8] = b"package main\n\nimport (\n\t_ \"encoding/json\"\n\t_ \"fmt\"\n\t_ \"log\"\n\t_ \"math/big\"\n\t_ \"net/http\"\n\t_ \"os\"\n)\n\nfunc main() {}\n";
+
+/// What a builder needs from the world.
+#[derive(Clone)]
+pub struct Ports {
+    /// Signs records.
+    pub signer: Arc<dyn Signer>,
+    /// Keeps records.
+    pub archive: Arc<dyn Archive>,
+}
+
+/// Builds each source once.
+pub struct Builder {
+    go: Go,
+    ports: Ports,
+    /// Modules by their hash.
+    folder: PathBuf,
+    turn: Semaphore,
+    room: Semaphore,
+}
+
+impl Builder {
+    /// Keeps modules in `folder`, which is made.
+    ///
+    /// # Errors
+    /// Where it cannot be.
+    pub fn new(go: Go, folder: PathBuf, ports: Ports) -> io::Result<Self> {
+        fs::create_dir_all(&folder)?;
+        Ok(Self { go, ports, folder, turn: Semaphore::new(BUILDS), room: Semaphore::new(WAITING_MAX) })
+    }
+
+    /// Builds a smallest program, so that what every program needs is compiled before somebody waits for it.
+    ///
+    /// # Errors
+    /// What the first build would meet.
+    pub async fn warm_up(&self) -> Result<(), BuildError> {
+        let _turn = self.turn.acquire().await.map_err(failed)?;
+        self.go.build(&Program::File(Bytes::from_static(SMALLEST))).await.map(drop)
+    }
+
+    /// A build that was recorded before, by this signer under these rules, and whose module is still here.
+    async fn known(&self, source_hash: B256) -> Result<Option<Built>, BuildError> {
+        let Some(blob) = self.ports.archive.get(self.name(source_hash)).await.map_err(failed)? else {
+            return Ok(None);
+        };
+        let Some((hash, signature)) = blob.split_at_checked(32) else { return Ok(None) };
+        let Ok(signature) = signature.try_into() else { return Ok(None) };
+        let record = SignedBuild {
+            build: Build { source_hash, builder: Go::id(), wasm_hash: WasmHash(B256::from_slice(hash)) },
+            signer: self.ports.signer.address(),
+            signature: Signature(signature),
+        };
+        let signer = self.ports.signer.recover(record.build.digest(), &record.signature);
+        if signer != Some(record.signer) {
+            return Ok(None);
+        }
+        let wasm = fs::read(self.path(record.build.wasm_hash)).map(Bytes::from).ok();
+        // Hashed again: the disk's word is nobody's.
+        let wasm = wasm.filter(|wasm| sha256(wasm) == record.build.wasm_hash.0);
+        Ok(wasm.map(|wasm| Built { record, wasm }))
+    }
+
+    async fn make(&self, source: Bytes, source_hash: B256) -> Result<Built, BuildError> {
+        let wasm = self.go.build(&Program::File(source)).await?;
+        let build = Build { source_hash, builder: Go::id(), wasm_hash: WasmHash(sha256(&wasm)) };
+        let signature = self.ports.signer.sign(build.digest()).map_err(failed)?;
+        keep(&self.folder, &self.path(build.wasm_hash), &wasm).map_err(failed)?;
+        let blob = [build.wasm_hash.0.as_slice(), &signature.0].concat();
+        self.ports.archive.put(self.name(source_hash), blob.into()).await.map_err(failed)?;
+        let record = SignedBuild { build, signer: self.ports.signer.address(), signature };
+        Ok(Built { record, wasm })
+    }
+
+    /// The record's name in the archive: another signer or other rules make another record.
+    fn name(&self, source_hash: B256) -> B256 {
+        digest_of("argus/build-record/1", &(source_hash, Go::id(), self.ports.signer.address()))
+    }
+
+    fn path(&self, wasm_hash: WasmHash) -> PathBuf {
+        self.folder.join(format!("{:x}.wasm", wasm_hash.0))
+    }
+}
+
+#[async_trait]
+impl ModuleBuilder for Builder {
+    fn builds(&self, language: Language) -> bool {
+        language == Language::Go
+    }
+
+    async fn build(&self, source: Bytes, language: Language) -> Result<Built, BuildError> {
+        if !self.builds(language) {
+            return Err(BuildError::Failed(format!("{language} is not built here")));
+        }
+        let source_hash = sha256(&source);
+        if let Some(built) = self.known(source_hash).await? {
+            return Ok(built);
+        }
+        let _place = self.room.try_acquire().map_err(|_| BuildError::Busy { waiting: WAITING_MAX })?;
+        let _turn = self.turn.acquire().await.map_err(failed)?;
+        // Somebody may have built the same source meanwhile.
+        match self.known(source_hash).await? {
+            Some(built) => Ok(built),
+            None => self.make(source, source_hash).await,
+        }
+    }
+}
+
+/// Written whole or not at all.
+fn keep(folder: &Path, path: &Path, wasm: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(wasm)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn failed(error: impl std::fmt::Display) -> BuildError {
+    BuildError::Failed(error.to_string())
+}

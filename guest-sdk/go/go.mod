@@ -1,0 +1,3 @@
+module argus/guest
+
+go 1.24
