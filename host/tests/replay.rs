@@ -149,9 +149,10 @@ async fn a_bundle_is_a_run_in_one_file() {
 
     let mut wrong = read.runs[0].clone();
     wrong.fuel += 1;
+    wrong.root.0[0] ^= 1;
     wrong.came_to = CameTo::End(RunEnd::Skipped("x".into()));
     let Replayed::Differs(differences) = replay(&b.host, &read, &wrong).await else { panic!("it differs") };
-    assert_eq!(differences.iter().map(|d| d.what).collect::<Vec<_>>(), ["result", "fuel"]);
+    assert_eq!(differences.iter().map(|d| d.what).collect::<Vec<_>>(), ["result", "fuel", "root"]);
 
     let forged = String::from_utf8(file).expect("utf8").replacen("\"elapsed_ms\":", "\"elapsed_ms\":1", 1);
     assert!(matches!(Bundle::decode(forged.as_bytes()), Err(BundleError::Changed { .. })));
