@@ -203,7 +203,7 @@ impl Secrets {
     }
 }
 
-/// Longest body that is looked through at once, bytes: well under a millisecond.
+/// Longest body that is looked through at once, bytes; a longer one would keep other runs of the thread waiting.
 const SCRUBBED_AT_ONCE: usize = 16 << 10;
 /// Longest header and longest body with their values put in.
 const HEADER_FILLED_MAX: usize = 16 << 10;
@@ -270,11 +270,16 @@ fn writing(request: &EgressRequest, body: &str) -> fn(&str) -> String {
     let kind = request.headers.iter().find_map(of).unwrap_or_default();
     if kind.contains("x-www-form-urlencoded") {
         percent
-    } else if kind.contains("json") || kind.is_empty() && body.trim_start().starts_with(['{', '[']) {
+    } else if kind.contains("json") || is_json(body) {
         in_json
     } else {
         plain
     }
+}
+
+/// Whether a body is a JSON object or array, whatever its kind says: `fetch` calls every string plain text.
+fn is_json(body: &str) -> bool {
+    body.trim_start().starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(body).is_ok()
 }
 
 /// Whether an entry of a list of hosts is this URL's: `name`, `name:port`, `address` or `address:port`.
