@@ -171,7 +171,7 @@ async fn open_host(
         slots: config.slots,
         cache_dir: Some(config.compiled_dir.clone()),
         operator_hosts: config.egress_allow.clone(),
-        compiler: Some(compiler()),
+        compiler: compiler(),
         ..HostConfig::default()
     };
     let host = Host::new(host, egress, readers)?;
@@ -179,14 +179,16 @@ async fn open_host(
     Ok(host)
 }
 
-/// This very program as the compiler's process, also where its file has been replaced meanwhile.
-fn compiler() -> CompilerProcess {
-    CompilerProcess {
+/// This very program as the compiler's process, also where its file has been replaced meanwhile. The program of unit
+/// tests has no such command, and compiles by itself.
+fn compiler() -> Option<CompilerProcess> {
+    let process = CompilerProcess {
         program: "/proc/self/exe".into(),
         arguments: vec!["compile-native".into()],
         // This program's allocator would set a gigabyte of addresses aside before the memory limit is drawn.
         environment: vec![("MIMALLOC_ARENA_RESERVE".into(), "0".into())],
-    }
+    };
+    (!cfg!(test)).then_some(process)
 }
 
 /// Compiles the JavaScript engine into the cache, so that several processes which start at once find it there.
@@ -336,7 +338,7 @@ fn command_host(
         slots: 2,
         cache_dir: cache,
         operator_hosts: operator.to_vec(),
-        compiler: Some(compiler()),
+        compiler: compiler(),
         // Nobody else waits for the compiler here, however busy the machine is.
         compile_timeout: Duration::from_secs(300),
         ..HostConfig::default()

@@ -445,15 +445,8 @@ impl<'a> Process<'a> {
             }
             Err(reason) => return Err(reason.into()),
         };
-        let builder = Arc::new(backends::builder(&self.config, toolchain, self.backends.store()?)?);
-        self.builder = Some(builder.clone());
-        self.add("builder", async move {
-            // The first build compiles the standard library: before somebody waits for it.
-            if let Err(error) = builder.warm_up().await {
-                tracing::warn!(%error, "the builder could not be warmed up");
-            }
-            std::future::pending().await
-        });
+        let builder = backends::builder(&self.config, toolchain, self.backends.store()?)?;
+        self.builder = Some(Arc::new(builder));
         Ok(())
     }
 

@@ -6,7 +6,7 @@
 use std::{ffi::OsString, io, os::unix::process::CommandExt, path::PathBuf, process::Command};
 
 use nix::sched::{CloneFlags, unshare};
-use rustix::process::{Resource, Rlimit, getgid, getuid, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getgid, getuid, setrlimit};
 
 /// How builds are confined.
 #[derive(Debug, Clone)]
@@ -84,7 +84,9 @@ pub fn enter(words: &[OsString]) -> io::Error {
     if network == "cut" {
         cut_network();
     }
-    if let Err(error) = rustix::thread::set_no_new_privs(true) {
+    // A toolchain whose builder was killed builds for nobody.
+    let bound = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    if let Err(error) = bound.and_then(|()| rustix::thread::set_no_new_privs(true)) {
         return error.into();
     }
     Command::new(program).args(arguments).exec()

@@ -29,9 +29,6 @@ const BUILDS: usize = 1;
 /// Sources that wait for their turn; the last of them waits for minutes, and more would only time out.
 const WAITING_MAX: usize = 8;
 
-/// A program of what most of them import.
-const SMALLEST: &[u8] = b"package main\n\nimport (\n\t_ \"encoding/json\"\n\t_ \"fmt\"\n\t_ \"log\"\n\t_ \"math/big\"\n\t_ \"net/http\"\n\t_ \"os\"\n)\n\nfunc main() {}\n";
-
 /// What a builder needs from the world.
 #[derive(Clone)]
 pub struct Ports {
@@ -59,15 +56,6 @@ impl Builder {
     pub fn new(go: Go, folder: PathBuf, ports: Ports) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
         Ok(Self { go, ports, folder, turn: Semaphore::new(BUILDS), room: Semaphore::new(WAITING_MAX) })
-    }
-
-    /// Builds a smallest program, so that what every program needs is compiled before somebody waits for it.
-    ///
-    /// # Errors
-    /// What the first build would meet.
-    pub async fn warm_up(&self) -> Result<(), BuildError> {
-        let _turn = self.turn.acquire().await.map_err(failed)?;
-        self.go.build(&Program::File(Bytes::from_static(SMALLEST))).await.map(drop)
     }
 
     /// A build that was recorded before, by this signer under these rules, and whose module is still here.

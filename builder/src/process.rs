@@ -108,9 +108,16 @@ mod tests {
         let ended = run(shell(&script, Duration::from_millis(500))).await.expect("a shell");
         assert!(matches!(ended, Ended::TooSlow));
         let child = std::fs::read_to_string(noted).expect("a process");
-        // Gone, or on its way: a zombie until whoever inherits it looks.
-        let state = std::fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
-        assert!(state.is_empty() || state.contains(") Z") || state.contains(") X"), "{state}");
+        // Killed, which takes a moment; then a zombie until whoever inherits it looks.
+        let state = || std::fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
+        let is_over = |state: &str| state.is_empty() || state.contains(") Z") || state.contains(") X");
+        for _ in 0..100 {
+            if is_over(&state()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("it still runs: {}", state());
     }
 
     #[tokio::test]

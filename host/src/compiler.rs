@@ -87,13 +87,17 @@ fn compile_once() -> Result<(), Box<dyn std::error::Error>> {
     rayon::ThreadPoolBuilder::new().num_threads(THREADS).build_global()?;
     rayon::broadcast(|_| drop(std::hint::black_box(Box::new(0u64))));
     let (asked, wait) = mpsc::sync_channel(1);
+    let (up, started) = mpsc::sync_channel(1);
     // Whoever waits for the answer holds the other end of stdin. Its end is ours: nobody needs the rest.
     std::thread::Builder::new().name("parent".to_owned()).spawn(move || {
+        let _heard = up.send(());
         if wait.recv().is_ok() {
             let _until_closed = io::stdin().read(&mut [0]);
             std::process::exit(1);
         }
     })?;
+    // Its stack, too, is made before there is a limit.
+    started.recv()?;
     let head = Head::read(&mut io::stdin())?;
     confine(&head).map_err(|e| format!("the compiler process cannot be confined: {e}"))?;
     let mut wasm = vec![0; usize::try_from(head.len)?];

@@ -310,7 +310,7 @@ pub(crate) async fn run(store: &mut Store<Run>, pre: &InstancePre<Run>) -> wasmt
     let instance = pre.instantiate_async(&mut *store).await?;
     let resolve = instance.get_typed_func::<(Context,), (Resolved,)>(&mut *store, ENTRY)?;
     let called = resolve.call_async(store.as_context_mut(), (context,)).await;
-    called.map(|(resolved,)| resolved).map_err(|error| broke_off(error))
+    called.map(|(resolved,)| resolved).map_err(broke_off)
 }
 
 /// What a component does against the calling convention, wasmtime says in errors that are no traps.

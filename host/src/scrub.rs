@@ -24,24 +24,39 @@ struct Token {
 
 type View = Vec<Token>;
 
+/// What a byte stands for as a digit, and bytes that may stand between digits.
+type Digits<'a> = (fn(u8) -> Option<u8>, &'a [u8]);
+
 /// Replaces secrets by their placeholders.
 pub(crate) struct Scrubber {
     search: AhoCorasick,
+    /// Of each pattern of the search.
     placeholders: Vec<String>,
-    /// Length of the shortest value.
+    /// Length of the shortest pattern.
     shortest: usize,
 }
 
 impl Scrubber {
     /// For these values, each with its placeholder. `None` where there are none.
+    ///
+    /// A value that looks escaped itself is read like any other text once it lies in a view: so it is looked for in
+    /// those forms, too.
     pub fn new<'a>(secrets: impl Iterator<Item = (&'a str, &'a str)>) -> Option<Self> {
-        let (values, placeholders): (Vec<&str>, Vec<String>) =
-            secrets.map(|(value, placeholder)| (value, placeholder.to_owned())).unzip();
-        let shortest = values.iter().map(|value| value.len()).min()?;
+        let (mut patterns, mut placeholders) = (Vec::new(), Vec::new());
+        for (value, placeholder) in secrets {
+            let mut form = Some(view_of(value.as_bytes()));
+            for _ in 0..=UNESCAPED_MAX {
+                let Some(view) = form else { break };
+                patterns.push(with_spaces(&view));
+                placeholders.push(placeholder.to_owned());
+                form = unescaped(&view);
+            }
+        }
+        let shortest = patterns.iter().map(Vec::len).min()?;
         let search = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::LeftmostLongest)
-            .build(&values)
+            .build(&patterns)
             .ok()?;
         Some(Self { search, placeholders, shortest })
     }
@@ -68,10 +83,8 @@ impl Scrubber {
 
     /// Stretches that hold a secret: from, to, and which.
     fn findings(&self, text: &[u8]) -> Vec<(usize, usize, usize)> {
-        let plain: View =
-            text.iter().enumerate().map(|(at, byte)| Token { byte: *byte, from: at, to: at + 1 }).collect();
         let mut found = Vec::new();
-        self.explore(&plain, UNESCAPED_MAX, DECODED_MAX, &mut found);
+        self.explore(&view_of(text), UNESCAPED_MAX, DECODED_MAX, &mut found);
         found
     }
 
@@ -96,18 +109,20 @@ impl Scrubber {
     }
 
     fn look(&self, view: &View, found: &mut Vec<(usize, usize, usize)>) {
-        let bytes: Vec<u8> = view.iter().map(|token| token.byte).collect();
-        for hit in self.search.find_iter(&bytes) {
+        for hit in self.search.find_iter(&with_spaces(view)) {
             found.push((view[hit.start()].from, view[hit.end() - 1].to, hit.pattern().as_usize()));
         }
-        // Forms write a space so.
-        if bytes.contains(&b'+') {
-            let spaced: Vec<u8> = bytes.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
-            for hit in self.search.find_iter(&spaced) {
-                found.push((view[hit.start()].from, view[hit.end() - 1].to, hit.pattern().as_usize()));
-            }
-        }
     }
+}
+
+/// A text as it is.
+fn view_of(text: &[u8]) -> View {
+    text.iter().enumerate().map(|(at, byte)| Token { byte: *byte, from: at, to: at + 1 }).collect()
+}
+
+/// A view's bytes, with a space for each plus, which is how forms write spaces: values and texts alike.
+fn with_spaces(view: &View) -> Vec<u8> {
+    view.iter().map(|token| if token.byte == b'+' { b' ' } else { token.byte }).collect()
 }
 
 fn hex_digit(byte: u8) -> Option<u8> {
@@ -130,7 +145,7 @@ fn base64_digit(byte: u8) -> Option<u8> {
 /// gives fewer bytes than `shortest` is left out: in ordinary text that is nearly all.
 fn decoded(
     view: &View,
-    (digit, between): (fn(u8) -> Option<u8>, &[u8]),
+    (digit, between): Digits<'_>,
     (bits_each, shift): (u32, usize),
     shortest: usize,
 ) -> View {

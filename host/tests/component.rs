@@ -228,9 +228,7 @@ async fn hostile_components_are_contained() {
         core(
             r#"(import "o" "grow" (func $grow))"#,
             "",
-            &format!(
-                "(call $grow) (if (i32.ne (memory.grow (i32.const 16)) (i32.const -1)) (then (loop $f br $f))) unreachable"
-            )
+            "(call $grow) (if (i32.ne (memory.grow (i32.const 16)) (i32.const -1)) (then (loop $f br $f))) unreachable"
         ),
     ));
     for (name, source, kind, part) in [

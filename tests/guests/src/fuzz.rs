@@ -17,8 +17,11 @@ use tokio::runtime::Runtime;
 
 use crate::{case::Case, world};
 
+/// Takes any bytes, and must come back.
+pub type Target = fn(&[u8]);
+
 /// A name and the function: all that are fuzzed.
-pub const TARGETS: [(&str, fn(&[u8])); 5] = [
+pub const TARGETS: [(&str, Target); 5] = [
     ("admission", admission),
     ("transcript", transcript),
     ("bundle", bundle),

@@ -29,7 +29,8 @@ pub async fn toolchain() -> Option<Toolchain> {
 
 /// Settings of a builder that keeps compiled packages here, and shares fetched modules with every other one.
 pub fn settings(toolchain: Toolchain, launcher: &str, cache: &Path) -> Settings {
-    let proxy = std::env::var("GOPROXY").unwrap_or_else(|_| "https://proxy.golang.org".to_owned());
+    // Empty: what Go itself uses.
+    let proxy = std::env::var("GOPROXY").unwrap_or_default();
     Settings {
         toolchain,
         cache: cache.to_path_buf(),

@@ -55,8 +55,13 @@ impl Must {
             }
             (Self::BeRefused(words), Err(RunnerError::Refused(refusal))) => (refusal.to_string(), words),
             (Self::BeStopped(words), Err(RunnerError::Uncompiled(reason))) => (reason.clone(), words),
-            (Self::Give(expected), Ok(RunEnd::Value(value))) if value.to_string() == *expected => {
-                (value.to_string(), &[])
+            (Self::Give(expected), Ok(RunEnd::Value(value))) => {
+                let said = value.to_string();
+                return if said == *expected {
+                    Ok(said)
+                } else {
+                    Err(format!("{expected} was expected, not {said}"))
+                };
             }
             _ => return Err(format!("{self:?} was expected, not {outcome:?}")),
         };

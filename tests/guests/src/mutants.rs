@@ -1,6 +1,7 @@
 //! Guests with bytes changed, moved, doubled and left out: seeded, so that what one run finds another repeats.
 
 use std::{
+    io::{self, Write as _},
     process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
@@ -128,21 +129,24 @@ pub async fn run(host: &Host, seed: u64, count: u32) -> Result<Tally, String> {
     Ok(tally)
 }
 
-/// The program: a host that compiles in its own process, so that what the compiler does is seen too.
+/// The program: a host whose compiler runs within it, so that what the compiler does is seen too.
 pub fn main(seed: u64, count: u32) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let outcome =
         runtime.map_err(|e| e.to_string()).and_then(|runtime| runtime.block_on(watched(seed, count)));
     match outcome {
         Ok(tally) => {
-            println!(
+            let said = format!(
                 "{} ran, {} of them gave a value, {} were refused",
                 tally.ran, tally.gave, tally.refused
             );
-            ExitCode::SUCCESS
+            match writeln!(io::stdout(), "{said}") {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(_) => ExitCode::FAILURE,
+            }
         }
         Err(reason) => {
-            eprintln!("{reason}");
+            let _unheard = writeln!(io::stderr(), "{reason}");
             ExitCode::FAILURE
         }
     }

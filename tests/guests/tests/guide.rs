@@ -100,8 +100,11 @@ fn limits() -> String {
     )
 }
 
+/// How a job's limits are changed.
+type Lowered = fn(&mut Limits);
+
 /// Scripts that go wrong: what each does, its JavaScript, and how a job's limits are changed for it.
-const WRONG: [(&str, &str, fn(&mut Limits)); 13] = [
+const WRONG: [(&str, &str, Lowered); 13] = [
     ("never ends", "for (;;);", |_| ()),
     ("keeps too much", "const a = []; for (;;) a.push(new Uint8Array(1 << 20));", |_| ()),
     ("prints too much", "console.log('x'.repeat(200000));", |_| ()),

@@ -250,7 +250,7 @@ async fn no_script_reaches_a_private_address() {
         let arguments = five.iter().map(|url| json!(url)).collect();
         let end = run_with(&host, source.into(), Language::JavaScript, arguments, Limits::DEFAULT).await;
         assert!(
-            matches!(&end, Ok(RunEnd::Value(reached)) if reached.to_string() == "[]"),
+            matches!(&end, Ok(RunEnd::Value(reached)) if reached.as_array().is_some_and(Vec::is_empty)),
             "{five:?}: {end:?}"
         );
     }

@@ -88,7 +88,7 @@ fn tally(output: &Output) -> [u64; 3] {
     let said = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {said}{complained}", output.status);
-    println!("{}", said.trim());
+    eprintln!("{}", said.trim());
     let numbers: Vec<u64> = said.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     numbers.try_into().unwrap_or_else(|_| panic!("no tally: {said:?}"))
 }

@@ -66,7 +66,7 @@ fn target(folder: &Path) -> anyhow::Result<String> {
 /// The last .wasm file that cargo says it made: the package itself comes after what it depends on.
 fn artifact(messages: &str) -> Option<PathBuf> {
     let made = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let files = made.filter(|message| message["reason"] == "compiler-artifact").flat_map(|message| {
+    let mut files = made.filter(|message| message["reason"] == "compiler-artifact").flat_map(|message| {
         message["filenames"]
             .as_array()
             .into_iter()
@@ -75,7 +75,7 @@ fn artifact(messages: &str) -> Option<PathBuf> {
             .map(PathBuf::from)
             .collect::<Vec<_>>()
     });
-    files.filter(|file| file.extension().is_some_and(|ending| ending == "wasm")).last()
+    files.rfind(|file| file.extension().is_some_and(|ending| ending == "wasm"))
 }
 
 /// A core module that carries a component's world becomes that component; anything else stays as it is.

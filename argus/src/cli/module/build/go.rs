@@ -8,9 +8,6 @@ use bytes::Bytes;
 
 use crate::{backends, environment};
 
-/// What Go itself uses where nothing is said.
-const PUBLIC_PROXY: &str = "https://proxy.golang.org,direct";
-
 /// Builds a file, or the module in whose folder it lies; gives where the module went.
 pub async fn build(path: &Path, out: impl Fn(&str) -> PathBuf) -> anyhow::Result<PathBuf> {
     let whole = std::path::absolute(path)?;
@@ -33,8 +30,8 @@ pub async fn program(program: &Program) -> anyhow::Result<Bytes> {
         toolchain: backends::toolchain(None).await?,
         cache: cache.join("argus/go"),
         modules: environment::variable("GOMODCACHE").map(PathBuf::from),
-        // The author's own machine and program: what they fetch is theirs to say.
-        module_proxy: Some(proxy.unwrap_or_else(|| PUBLIC_PROXY.to_owned())),
+        // The author's own machine and program: what they fetch is theirs to say. Empty: what Go itself uses.
+        module_proxy: Some(proxy.unwrap_or_default()),
         confinement: backends::confinement(None)?,
     })?;
     Ok(go.build(program).await?)
