@@ -5,7 +5,7 @@
 //! it can open no file and no socket, start no process and no thread, and signal nobody. One process compiles one
 //! module, so that no module meets another's code.
 //!
-//! The exchange on the pipes: on stdin a [`Head`] and the module, on stdout a tag ([`CODE`] or [`MESSAGE`]) and what
+//! The exchange on the pipes: on stdin a `Head` and the module, on stdout a tag (`CODE` or `MESSAGE`) and what
 //! it says. Stdin stays open for as long as the answer is waited for.
 
 use std::{
