@@ -3,10 +3,19 @@
 //! The program that a build is started through (`argus confined`, in production) calls [`enter`]. Doing this between
 //! fork and exec would need unsafe code; a fresh process of one thread needs none.
 
-use std::{ffi::OsString, io, os::unix::process::CommandExt, path::PathBuf, process::Command};
+use std::{
+    ffi::OsString,
+    io::{self, Write as _},
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::Command,
+};
 
 use nix::sched::{CloneFlags, unshare};
 use rustix::process::{Resource, Rlimit, Signal, getgid, getuid, setrlimit};
+
+/// What a confined process says on stderr that could not leave the network.
+pub(crate) const UNCUT: &str = "confined: this system lets nobody leave its network";
 
 /// How builds are confined.
 #[derive(Debug, Clone)]
@@ -65,14 +74,11 @@ impl Limits {
 /// Confines this process and turns it into a program: CPU seconds, bytes of memory, bytes of a file, open files,
 /// `cut` or `open`, the program, its arguments. Returns only where that failed, with the reason.
 pub fn enter(words: &[OsString]) -> io::Error {
-    let (Some((numbers, rest)), [network, program, arguments @ ..]) =
-        (words.split_at_checked(4), words.get(4..).unwrap_or_default())
-    else {
+    let [cpu, memory, file, files, network, program, arguments @ ..] = words else {
         return io::Error::other("confined CPU_S MEMORY FILE FILES cut|open PROGRAM ARGUMENTS...");
     };
-    debug_assert_eq!(rest.len(), arguments.len() + 2);
-    let limited = numbers
-        .iter()
+    let limited = [cpu, memory, file, files]
+        .into_iter()
         .zip([Resource::Cpu, Resource::As, Resource::Fsize, Resource::Nofile])
         .try_for_each(|(word, resource)| {
             let most = word.to_str().and_then(|w| w.parse().ok()).ok_or(io::ErrorKind::InvalidInput)?;
@@ -81,8 +87,9 @@ pub fn enter(words: &[OsString]) -> io::Error {
     if let Err(error) = limited.and_then(|()| lower(Resource::Core, 0)) {
         return error;
     }
-    if network == "cut" {
-        cut_network();
+    if network == "cut" && !cut_network() {
+        // For the builder, which hears it and says so.
+        let _unheard = writeln!(io::stderr(), "{UNCUT}");
     }
     // A toolchain whose builder was killed builds for nobody.
     let bound = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
@@ -98,15 +105,15 @@ fn lower(resource: Resource, most: u64) -> io::Result<()> {
     setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) }).map_err(Into::into)
 }
 
-/// Leaves the machine's network for an empty one: as root directly, otherwise in a user namespace of its own. Where
-/// the system allows neither, the toolchain itself is still told to fetch nothing.
-fn cut_network() {
+/// Leaves the machine's network for an empty one: as root directly, otherwise in a user namespace of its own. False
+/// where the system allows neither; the toolchain itself is still told to fetch nothing.
+fn cut_network() -> bool {
     if unshare(CloneFlags::CLONE_NEWNET).is_ok() {
-        return;
+        return true;
     }
     let (user, group) = (getuid().as_raw(), getgid().as_raw());
     if unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET).is_err() {
-        return;
+        return false;
     }
     // Without these the process could not make files: they would belong to nobody.
     let maps = [
@@ -117,4 +124,5 @@ fn cut_network() {
     for (name, text) in maps {
         let _unmapped = std::fs::write(format!("/proc/self/{name}"), text);
     }
+    true
 }

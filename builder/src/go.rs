@@ -20,7 +20,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    confine::{Confinement, Limits, Network},
+    confine::{Confinement, Limits, Network, UNCUT},
     lay::{self, BARE_MOD, LOCK_MOD, LOCK_SUM, NotLaid, Program, ROUND_TRIP, SDK},
     process::{self, Ended, Step},
     toolchain::{GO_VERSION, Toolchain},
@@ -117,12 +117,10 @@ impl Go {
     /// # Errors
     /// [`BuildError::Refused`] with what the compiler says, or with the limit that was met.
     pub async fn build(&self, program: &Program) -> Result<Bytes, BuildError> {
-        let folder = self.lay(program).map_err(|problem| match problem {
+        let (folder, target) = self.lay(program).map_err(|problem| match problem {
             NotLaid::Refused(refusal) => BuildError::Refused(refusal),
             NotLaid::Io(error) => failed("the build's folder", &error),
         })?;
-        let target = folder.1;
-        let folder = folder.0;
         if self.settings.module_proxy.is_some() {
             // With the network, and compiling nothing: `list` finds what the program needs, and fetches it.
             let mut line = self.line(Network::Open, "list");
@@ -213,7 +211,14 @@ impl Go {
             user: self.settings.confinement.user,
             wall: WALL,
         };
-        match process::run(step).await {
+        let ended = process::run(step).await;
+        if matches!(&ended, Ok(Ended::With(_, said)) if said.contains(UNCUT)) {
+            tracing::warn!(
+                "a build runs on this machine's network, which the system lets nobody leave: all that keeps it from \
+                 fetching is that the toolchain is told not to. Allow user namespaces, or run the builder as root"
+            );
+        }
+        match ended {
             Ok(Ended::With(status, _)) if status.success() => Ok(()),
             Ok(Ended::With(status, said)) => Err(refused(self.explain(&said, folder, status))),
             Ok(Ended::TooSlow) => Err(refused(format!(
@@ -227,7 +232,8 @@ impl Go {
     /// The compiler's words without this machine's paths.
     fn explain(&self, said: &str, folder: &Folder, status: std::process::ExitStatus) -> String {
         let here = format!("{}/", folder.at("src").display());
-        let lines = said.lines().filter(|line| !line.starts_with("# ") && !line.trim().is_empty());
+        let is_ours = |line: &str| line.starts_with("# ") || line == UNCUT || line.trim().is_empty();
+        let lines = said.lines().filter(|line| !is_ours(line));
         let lines = lines.map(|line| line.strip_prefix("./").unwrap_or(line));
         let text = lines.collect::<Vec<_>>().join("\n").replace(&here, "");
         if text.contains("module lookup disabled by GOPROXY=off") {
