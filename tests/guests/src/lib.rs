@@ -1,10 +1,9 @@
 //! Guests: scripts and modules with the world recorded around them.
 //!
 //! `real/<language>/<name>/` holds a script as an author would write it, and `case.json` beside it: what it is
-//! told, what the world answers, and what it must come to ([`Case`]). The examples of `guest-sdk/` are cases, too. `good/` holds the smallest module of each
-//! shape. Nothing here reaches a network: the recorded world answers instead, and a request that was not recorded fails
-//! the case by name.
-
+//! told, what the world answers, and what it must come to ([`Case`]). The examples of `guest-sdk/` are cases, too.
+//! `good/` holds the smallest module of each shape. Nothing here reaches a network: the recorded world answers instead,
+//! and a request that was not recorded fails the case by name.
 //!
 //! `hostile/` is the other side: what nobody should write, and how each of it must end ([`hostile`]).
 

@@ -207,6 +207,7 @@ fn a_confined_process_has_no_network() {
     };
     let can_unshare = Command::new("unshare").args(["-r", "-n", "true"]).status().is_ok_and(|s| s.success());
     if !can_unshare {
+        assert!(std::env::var_os("CI").is_none(), "this system lets nobody leave its network");
         eprintln!("SKIPPED: this system lets nobody leave its network");
         return;
     }
