@@ -6,7 +6,7 @@ use anyhow::Context;
 use argus_builder::{Go, Program, Settings};
 use bytes::Bytes;
 
-use crate::{backends, environment};
+use crate::{backends, cli::show, environment};
 
 /// Builds a file, or the module in whose folder it lies; gives where the module went.
 pub async fn build(path: &Path, out: impl Fn(&str) -> PathBuf) -> anyhow::Result<PathBuf> {
@@ -25,6 +25,9 @@ pub async fn module(path: &Path) -> anyhow::Result<Bytes> {
 /// The module of a program.
 pub async fn program(program: &Program) -> anyhow::Result<Bytes> {
     let proxy = environment::variable("GOPROXY").map(|proxy| proxy.to_string_lossy().into_owned());
+    show::progress(
+        "building with Go; the first build on a machine compiles its standard library, which takes a minute or two",
+    );
     let cache = environment::cache_folder().context("this user has no folder for caches: set HOME")?;
     let go = Go::new(Settings {
         toolchain: backends::toolchain(None).await?,
