@@ -69,7 +69,7 @@ build_c() {
     for folder in $(folders c); do
         LD_LIBRARY_PATH=$root/lib/x86_64-linux-gnu:$root/lib/llvm-19/lib "$clang" -target wasm32-unknown-unknown -fuse-ld="$root/bin/wasm-ld-19" \
             -std=c17 -O2 -Wall -Wextra -Werror -ffreestanding -fno-builtin -nostdlib -Wl,--no-entry -Wl,--strip-all -Wl,-z,stack-size=65536 \
-            -o "$out/c.wasm" "${folder}main.c"
+            -I "$here/../c" -o "$out/c.wasm" "${folder}main.c"
         compare "$out/c.wasm" "$folder"
     done
 }
