@@ -419,8 +419,16 @@ static inline argus_str argus_random(uint64_t len) {
 /* The placeholder of a secret that the job was granted: the host puts the secret in as a request leaves. */
 static inline argus_str argus_secret(argus_str name) { return argus_ask_named(argus_host_env_secret, "name", name); }
 
-/* What the job remembers under a key, as 0x hex; the text null where there is nothing. */
-static inline argus_str argus_storage_get(argus_str key) { return argus_ask_named(argus_host_storage_get, "key", key); }
+/* What the job remembers under a key; `at` is zero where there is nothing. */
+static inline argus_str argus_storage_get(argus_str key) {
+    argus_str hex = argus_ask_named(argus_host_storage_get, "key", key), kept = {0, 0};
+    if (hex.len < 2 || hex.at[0] != '0') return kept;
+    char *bytes = argus_need(hex.len / 2);
+    for (; kept.len < hex.len / 2 - 1; kept.len++)
+        bytes[kept.len] = (char)(argus_digit(hex.at[2 * kept.len + 2]) << 4 | argus_digit(hex.at[2 * kept.len + 3]));
+    kept.at = bytes;
+    return kept;
+}
 
 static inline void argus_storage_delete(argus_str key) { argus_ask_named(argus_host_storage_delete, "key", key); }
 

@@ -1,11 +1,18 @@
 //! One case: a folder with a script and its `case.json`.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
-use argus_domain::{limits::Limits, module::Language};
+use argus_domain::{
+    limits::Limits,
+    module::Language,
+    run::RunInput,
+    secret::{RunSecrets, SecretValue},
+};
+use argus_host::{ContextError, parse_context};
 use argus_memory::recorded::{Chain, Exchange};
 use serde::Deserialize;
 use serde_json::Value;
@@ -31,8 +38,17 @@ pub struct Case {
     /// What each chain answers at the block that `context.pinned` names.
     #[serde(default)]
     pub chains: Vec<Chain>,
+    /// Values of the secrets that its job grants, by name.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
+    /// The host calls that it makes, each named once, in the order of the alphabet: what its language is shown to reach.
+    #[serde(default)]
+    pub calls: Vec<String>,
     /// What it must come to.
     pub expect: Expect,
+    /// What it must remember afterwards: texts by key. Without it, nothing is asked.
+    #[serde(default)]
+    pub remembers: Option<BTreeMap<String, String>>,
     /// Part of what it must have logged.
     #[serde(default)]
     pub log: Option<String>,
@@ -61,6 +77,26 @@ pub struct Found {
     pub source: bytes::Bytes,
     /// In which language.
     pub language: Language,
+}
+
+impl Case {
+    /// What the script is told, and the secrets that are put in for it.
+    ///
+    /// # Errors
+    /// [`ContextError`] for the first field of the context that is wrong.
+    ///
+    /// # Panics
+    /// Where a secret's name or value is none.
+    pub fn input(&self) -> Result<(RunInput, RunSecrets), ContextError> {
+        let mut input = parse_context(self.context.as_ref(), self.allow_hosts.clone())?;
+        let secret = |(name, value): (&String, &String)| {
+            let value = SecretValue::new(value.clone()).expect("a secret's value");
+            (name.parse().expect("a secret's name"), value)
+        };
+        let secrets: RunSecrets = self.secrets.iter().map(secret).collect();
+        input.secrets = secrets.keys().cloned().collect();
+        Ok((input, secrets))
+    }
 }
 
 impl Found {

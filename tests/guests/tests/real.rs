@@ -1,27 +1,38 @@
 //! Scripts as people write them: each comes to what its case says, and so does its replay, bit for bit.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    sync::Arc,
+};
 
-use argus_domain::run::{RunEnd, RunReport};
+use argus_domain::{
+    run::{RunEnd, RunReport},
+    state::State,
+};
 use argus_guests_tests::{Expect, Found, find, go, host};
-use argus_host::parse_context;
 use argus_ports::ModuleRunner;
 
 /// What is wrong with a case; nothing, if all is as it should be.
 async fn faults(found: &Found) -> Vec<String> {
     let case = &found.case;
     let (host, world) = host(case);
-    let input = match parse_context(case.context.as_ref(), case.allow_hosts.clone()) {
-        Ok(input) => Arc::new(input),
+    let (input, secrets) = match case.input() {
+        Ok((input, secrets)) => (Arc::new(input), Arc::new(secrets)),
         Err(error) => return vec![format!("context: {error}")],
     };
     let (source, limits) = (found.source.clone(), found.limits());
-    let report = match host.run(source.clone(), found.language, input.clone(), limits, Arc::default()).await {
+    let report = match host.run(source.clone(), found.language, input.clone(), limits, secrets).await {
         Ok(report) => report,
         Err(error) => return vec![error.to_string()],
     };
     let mut faults: Vec<String> = world.unknown().into_iter().map(|r| format!("not recorded: {r}")).collect();
     faults.extend(ended(&case.expect, &report));
+    let calls: BTreeSet<&str> = report.transcript.calls.iter().map(|call| call.import.as_str()).collect();
+    if !calls.iter().copied().eq(case.calls.iter().map(String::as_str)) {
+        faults.push(format!("its calls are {calls:?}, not {:?}", case.calls));
+    }
+    faults.extend(case.remembers.as_ref().and_then(|expected| remembered(expected, &report)));
     if let Some(part) = case.log.as_ref().filter(|part| !report.log.contains(part.as_str())) {
         faults.push(format!("{part:?} is not in the log:\n{}", report.log));
     }
@@ -32,6 +43,15 @@ async fn faults(found: &Found) -> Vec<String> {
         Err(error) => faults.push(format!("the replay: {error}")),
     }
     faults
+}
+
+fn remembered(expected: &BTreeMap<String, String>, report: &RunReport) -> Option<String> {
+    let mut state = State::default();
+    for (key, text) in expected {
+        state.set(key, text.as_bytes().to_vec().into()).expect("room");
+    }
+    (report.state.as_deref() != Some(&state))
+        .then(|| format!("{expected:?} was expected, not {:?}", report.state))
 }
 
 fn ended(expect: &Expect, report: &RunReport) -> Option<String> {
