@@ -5,6 +5,7 @@ mod commands;
 mod death;
 mod folder;
 mod hostile;
+mod ipfs;
 mod main_job;
 mod refusals;
 mod secrets;
