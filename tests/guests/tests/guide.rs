@@ -7,8 +7,8 @@ use argus_domain::{
     module::Language,
     run::RunEnd,
 };
-use argus_guests_tests::{Case, host};
-use argus_host::{host_calls, parse_context};
+use argus_guests_tests::{Case, Expect, find, host};
+use argus_host::host_calls;
 use argus_ports::ModuleRunner;
 use serde_json::json;
 
@@ -60,6 +60,46 @@ fn calls() -> String {
             .zip(&texts)
             .map(|((.., offers), text)| if offers(text, call) { "yes" } else { "-" }.to_owned());
         [format!("`{call}`"), counts.to_owned()].into_iter().chain(offered).collect()
+    });
+    table(&head, rows)
+}
+
+/// What a program shows, of those that the tests run: a column of the table of languages.
+type Shows = fn(&Case) -> bool;
+
+fn asks(case: &Case, of: &str) -> bool {
+    case.calls.iter().any(|call| call.starts_with(of))
+}
+
+const SHOWN: [(&str, Shows); 7] = [
+    ("HTTP", |case| asks(case, "http_")),
+    ("chain", |case| asks(case, "evm_")),
+    ("storage", |case| asks(case, "storage_")),
+    ("secrets", |case| asks(case, "env_secret")),
+    ("chooses the call", |case| matches!(&case.expect, Expect::Arguments(value) if value.is_object())),
+    ("skips", |case| matches!(case.expect, Expect::Skipped(_))),
+    ("fails", |case| matches!(case.expect, Expect::Error(_))),
+];
+
+/// How many programs of each language show each thing.
+fn languages() -> String {
+    let languages = [
+        ("TypeScript", "ts"),
+        ("JavaScript", "js"),
+        ("Go", "go"),
+        ("Rust", "rust"),
+        ("AssemblyScript", "as"),
+        ("C", "c"),
+    ];
+    let mut head = vec!["language", "programs"];
+    head.extend(SHOWN.map(|(what, _)| what));
+    let rows = languages.map(|(name, folder)| {
+        let cases = find(folder);
+        let shown = SHOWN.map(|(what, shows)| {
+            let count = cases.iter().filter(|found| shows(&found.case)).count();
+            count.to_string()
+        });
+        [name.to_owned(), cases.len().to_string()].into_iter().chain(shown).collect()
     });
     table(&head, rows)
 }
@@ -129,19 +169,34 @@ async fn errors() -> String {
         "expect": { "error": "" },
     }))
     .expect("a case");
-    let input = Arc::new(parse_context(case.context.as_ref(), Vec::new()).expect("a context"));
+    let (input, secrets) = case.input().expect("a context");
+    let (input, secrets) = (Arc::new(input), Arc::new(secrets));
     let (host, _) = host(&case);
     let mut rows = Vec::new();
     for (what, script, change) in WRONG {
         let mut limits = Limits::DEFAULT;
         change(&mut limits);
-        let secrets = Arc::default();
-        let report = host.run(script.into(), Language::JavaScript, input.clone(), limits, secrets).await;
+        let run = host.run(script.into(), Language::JavaScript, input.clone(), limits, secrets.clone());
+        let report = run.await;
         let RunEnd::Failed(failure) = report.expect(what).end else { panic!("{what}: it did not fail") };
         let line = failure.message.lines().next().unwrap_or_default().replace('|', "\\|");
         rows.push(vec![what.to_owned(), format!("{:?}", failure.kind).to_lowercase(), line]);
     }
     table(&["a script that", "kind", "is told"], rows)
+}
+
+/// What a script in JavaScript finds, as it finds it.
+async fn surface() -> String {
+    let case: Case =
+        serde_json::from_value(json!({ "about": "", "expect": { "error": "" } })).expect("a case");
+    let (host, _) = host(&case);
+    let input = Arc::new(case.input().expect("a context").0);
+    let script = include_str!("guide/surface.js");
+    let run = host.run(script.into(), Language::JavaScript, input, Limits::DEFAULT, Arc::default());
+    let RunEnd::Value(found) = run.await.expect("a run").end else { panic!("the script fails") };
+    let found: Vec<(String, Vec<String>)> = serde_json::from_value(found).expect("names by place");
+    let rows = found.into_iter().map(|(place, names)| vec![place, names.join(", ")]);
+    table(&["where", "what"], rows)
 }
 
 /// Puts `fresh` between the marks of a table.
@@ -161,7 +216,9 @@ fn put(guide: &str, name: &str, fresh: &str) -> String {
 async fn the_guides_tables_are_what_the_code_says() {
     let guide = Path::new(TOP).join("docs/guest-guide.md");
     let committed = fs::read_to_string(&guide).expect("docs/guest-guide.md");
-    let fresh = put(&committed, "host calls", &calls());
+    let fresh = put(&committed, "languages", &languages());
+    let fresh = put(&fresh, "host calls", &calls());
+    let fresh = put(&fresh, "JavaScript", &surface().await);
     let fresh = put(&fresh, "limits", &limits());
     let fresh = put(&fresh, "errors", &errors().await);
     if committed != fresh {
