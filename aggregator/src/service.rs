@@ -214,8 +214,8 @@ impl Service {
                 self.roster.release(keeper, (task, attempt));
                 Input::Declined { task, attempt, keeper, reason }
             }
-            Said::Refuted { task, attempt, accused, reason } => {
-                Input::Refuted { task, attempt, keeper, accused, reason }
+            Said::Refuted { task, attempt, accused, found } => {
+                Input::Refuted { task, attempt, keeper, accused, found }
             }
             Said::Performed(event) => return self.tell(Errand::Performed(event)),
             Said::Beat { load } => {

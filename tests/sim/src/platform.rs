@@ -7,6 +7,7 @@ use argus_domain::{
     attempt::Answer,
     call::ExecutorDomain,
     chain::{Log, Pin},
+    difference::{CallDifference, Refutation},
     ids::{AttemptNo, KeeperId, TaskId},
     seal::Seal,
     state::{State, StateRef},
@@ -327,8 +328,9 @@ impl World {
             who.extend(self.keepers.keys().filter(|k| **k != keeper && **k != accused));
         }
         for keeper in who {
-            let reason = "another call".to_owned();
-            self.tell_aggregator(quorum::Input::Refuted { task, attempt, keeper, accused, reason });
+            let found =
+                Box::new(Refutation::diverged(CallDifference { sequence: 0, one: None, other: None }));
+            self.tell_aggregator(quorum::Input::Refuted { task, attempt, keeper, accused, found });
         }
     }
 
