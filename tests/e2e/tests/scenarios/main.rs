@@ -7,6 +7,7 @@ mod folder;
 mod hostile;
 mod main_job;
 mod refusals;
+mod replay;
 mod secrets;
 mod storage;
 mod triggers;
