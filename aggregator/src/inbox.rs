@@ -5,12 +5,13 @@ use std::{sync::Arc, time::Duration};
 use argus_domain::{
     B256,
     attempt::Assignment,
-    ids::KeeperId,
+    ids::{AttemptNo, KeeperId, TaskId},
     keeper::{KeeperHello, KeeperRecord, LiveKeeper},
     state::State,
 };
 use argus_ports::{
-    Aggregate, FromKeeper, HandoffOrder, KeeperGate, KeeperSession, LinkError, SignedHello, ToKeeper,
+    Aggregate, ContentError, FromKeeper, HandoffOrder, KeeperGate, KeeperSession, LinkError, SignedHello,
+    ToKeeper,
 };
 use async_trait::async_trait;
 use tokio::sync::{
@@ -26,10 +27,26 @@ use crate::{
 
 /// One message, as it came.
 pub(crate) enum Message {
-    Begin { assignment: Arc<Assignment>, state: Option<Arc<State>> },
+    Begin {
+        assignment: Arc<Assignment>,
+        state: Option<Arc<State>>,
+    },
+    /// An attempt that nobody can run, and why.
+    Hopeless {
+        task: TaskId,
+        attempt: AttemptNo,
+        why: String,
+    },
     HandOff(Box<HandoffOrder>),
-    Admit { hello: KeeperHello, row: Box<KeeperRecord>, stream: Stream },
-    Said { keeper: KeeperId, said: Said },
+    Admit {
+        hello: KeeperHello,
+        row: Box<KeeperRecord>,
+        stream: Stream,
+    },
+    Said {
+        keeper: KeeperId,
+        said: Said,
+    },
 }
 
 /// How long a caller waits for room in the inbox before it is told to come again.
@@ -61,8 +78,16 @@ impl Aggregate for Handle {
         let state = match assignment.attempt.state {
             None => None,
             Some(named) => {
-                let found = self.ports.archive.state(named.root).await;
-                Some(Arc::new(found.map_err(|error| LinkError::Refused(error.to_string()))?))
+                match self.ports.archive.state(named.root).await {
+                    Ok(state) => Some(Arc::new(state)),
+                    Err(lost @ ContentError::Lost(_)) => {
+                        let (task, attempt) = (assignment.task.id, assignment.attempt.no);
+                        let why = format!("nobody can run it: {lost}");
+                        return self.put(Message::Hopeless { task, attempt, why }).await;
+                    }
+                    // The dispatcher begins it again.
+                    Err(error) => return Err(LinkError::Gone(error.to_string())),
+                }
             }
         };
         self.put(Message::Begin { assignment, state }).await

@@ -6,6 +6,7 @@ use std::{
 };
 
 use argus_domain::{
+    act::AttemptOutcome,
     attempt::{Assignment, JobDigests, SecondRound, SignedAssignment},
     ids::KeeperId,
     keeper::{KeeperHello, KeeperRecord, LiveKeeper},
@@ -141,6 +142,10 @@ impl Service {
         for message in messages {
             match message {
                 Message::Begin { assignment, state } => self.begin(assignment, state, out),
+                Message::Hopeless { task, attempt, why } => {
+                    tracing::error!(%task, attempt = attempt.0, why, "an attempt is not begun");
+                    self.tell(Errand::Ended { task, attempt, outcome: AttemptOutcome::Short(why) });
+                }
                 Message::HandOff(order) => self.hand_off(*order),
                 Message::Admit { hello, row, stream } => self.admit(hello, row, stream, out),
                 Message::Said { keeper, said } => self.said(keeper, said, out),
@@ -214,8 +219,8 @@ impl Service {
                 self.roster.release(keeper, (task, attempt));
                 Input::Declined { task, attempt, keeper, reason }
             }
-            Said::Refuted { task, attempt, accused, reason } => {
-                Input::Refuted { task, attempt, keeper, accused, reason }
+            Said::Refuted { task, attempt, accused, found } => {
+                Input::Refuted { task, attempt, keeper, accused, found }
             }
             Said::Performed(event) => return self.tell(Errand::Performed(event)),
             Said::Beat { load } => {

@@ -6,6 +6,7 @@ use argus_domain::{
     B256,
     attempt::{Answer, SignedClaim, log_name, seal_name},
     bundle::AssignmentSeal,
+    difference::Refutation,
     ids::{AttemptNo, KeeperId, Round, TaskId},
     state::State,
 };
@@ -55,7 +56,7 @@ pub enum Said {
     /// It takes no part, or what it sent does not hold.
     Declined { task: TaskId, attempt: AttemptNo, reason: String },
     /// The run of another keeper, by its replay, does not come to what that one signed.
-    Refuted { task: TaskId, attempt: AttemptNo, accused: KeeperId, reason: String },
+    Refuted { task: TaskId, attempt: AttemptNo, accused: KeeperId, found: Box<Refutation> },
     /// About a call that was handed to it.
     Performed(PerformEvent),
     /// It lives.
@@ -157,8 +158,8 @@ async fn check(serving: &Serving, message: FromKeeper) -> Checked {
             Some(reason) => refused(keeper, claim.task, claim.attempt, reason),
         },
         FromKeeper::Declined { task, attempt, reason } => Said::Declined { task, attempt, reason },
-        FromKeeper::Refuted { task, attempt, keeper: accused, reason } => {
-            Said::Refuted { task, attempt, accused, reason }
+        FromKeeper::Refuted { task, attempt, keeper: accused, found } => {
+            Said::Refuted { task, attempt, accused, found }
         }
         FromKeeper::Performed(event) => {
             let (PerformEvent::Broadcast { keeper: named, .. }

@@ -105,6 +105,7 @@ impl From<ContentError> for ApiError {
             ContentError::Absent(_) => Self::unprocessable("SCRIPT_NOT_FOUND", message),
             ContentError::Mismatch(_) => Self::unprocessable("SCRIPT_MISMATCH", message),
             ContentError::TooLarge { .. } => Self::unprocessable("SCRIPT_TOO_LARGE", message),
+            ContentError::Lost(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "ARCHIVE_LOST", message),
             ContentError::Unavailable(_) => Self::unavailable("CONTENT_UNAVAILABLE", message),
         }
     }

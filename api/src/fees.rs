@@ -9,7 +9,6 @@ use argus_domain::{
     contracts::{decode_uint, encode_fee},
     ids::ChainId,
     module::Language,
-    task::TriggerFact,
 };
 use argus_ports::{ChainError, chain::At};
 use axum::response::Response;
@@ -22,7 +21,7 @@ use crate::{
     errors::ApiError,
     json,
     ports::Chain,
-    script::{self, Judged, ScriptRefused},
+    script::{self, Judged, ScriptRefused, Trial},
 };
 
 /// What is called, and the fuel that finding it out took.
@@ -166,9 +165,8 @@ async fn scripted(
     for language in languages {
         source.module.language = language;
         let limits = edge.config.policy.limits;
-        let told = (TriggerFact::Manual, Vec::new());
         let ran = match script::tried(edge, source.clone()).await? {
-            Ok(runs) => script::dry_run(edge, &runs, limits, told, Vec::new(), true).await?,
+            Ok(runs) => script::dry_run(edge, &runs, limits, Trial::by_hand(Vec::new())).await?,
             Err(refused) => Err(refused),
         };
         let judged = ran.and_then(|ran| {

@@ -7,6 +7,7 @@ use argus_domain::{
     limits::Limits,
     module::{Cid, Language, ModuleRecord, ModuleRef, Shape},
     run::{RunEnd, RunReport},
+    secret::Grants,
     task::TriggerFact,
     time::Timestamp,
 };
@@ -20,7 +21,7 @@ use crate::{
     create::{CallShape, Faults, Fields, allow_hosts, find_function, limits},
     errors::ApiError,
     json,
-    script::{self, ScriptRefused, Source, fetch, judge, language_of},
+    script::{self, ScriptRefused, Source, Trial, fetch, judge, language_of},
 };
 
 /// `POST /api/modules {"source" or "wasm_base64", "language"}`
@@ -173,7 +174,7 @@ pub async fn run(call: Call) -> Result<Response, ApiError> {
             language_of(text, &bytes).map_err(|(code, message)| ApiError::unprocessable(code, message))?
         }
     };
-    let mut input = script::run_input(&call.edge, TriggerFact::Manual, given, hosts).await;
+    let mut input = script::run_input(&call.edge, TriggerFact::Manual, given, hosts, Grants::new()).await;
     if let Some(due) = due.flatten() {
         input.due = due;
     }
@@ -243,9 +244,7 @@ pub async fn validate(call: Call) -> Result<Response, ApiError> {
     let name = Cid(format!("unpublished-{}", crate::auth::key_hash(code)));
     let source = Source { module: ModuleRef { source: name, language }, bytes };
     let ran = match script::tried(&call.edge, source).await? {
-        Ok(runs) => {
-            script::dry_run(&call.edge, &runs, limits, (TriggerFact::Manual, Vec::new()), hosts, true).await?
-        }
+        Ok(runs) => script::dry_run(&call.edge, &runs, limits, Trial::by_hand(hosts)).await?,
         Err(refused) => Err(refused),
     };
     let signature = fields.text("target_function", &mut faults);

@@ -5,7 +5,5 @@ mod dry_run;
 mod locate;
 
 pub use build::{build, runnable, shown as build_shown, tried};
-pub use dry_run::{
-    DryRuns, FIXED_DUE, Judged, ScriptRefused, admitted, dry_run, judge, judge_form, run_input,
-};
+pub use dry_run::{DryRuns, FIXED_DUE, Judged, ScriptRefused, Trial, dry_run, judge, judge_form, run_input};
 pub use locate::{Source, fetch, guesses, language_of, locate};

@@ -1,8 +1,9 @@
 //! Values of the secrets that a job is granted: set, listed by name, and removed. No answer ever holds one.
 
 use argus_domain::{
+    ids::JobId,
     job::Job,
-    secret::{Grants, SecretName, SecretValue},
+    secret::{Grants, RunSecrets, SecretName, SecretValue},
 };
 use argus_ports::{Secrets, VaultError};
 use axum::{http::StatusCode, response::Response};
@@ -75,6 +76,16 @@ pub async fn unset(call: Call) -> Result<Response, ApiError> {
     let job = call.job()?.job.id;
     let removed = secrets(&call.edge)?.store.remove(job, [name.clone()].into()).await?;
     Ok(json::ok(&json!({"job_id": job.to_string(), "name": name, "removed": removed > 0})))
+}
+
+/// The values of those granted that have one, to try the job's own script with; `None`: the job is not there yet.
+pub async fn of_job(edge: &Edge, job: Option<JobId>, granted: &Grants) -> Result<RunSecrets, ApiError> {
+    let (Some(secrets), Some(job), false) = (&edge.ports.secrets, job, granted.is_empty()) else {
+        return Ok(RunSecrets::new());
+    };
+    let kept = secrets.store.of_job(job).await?.into_iter().filter(|(name, _)| granted.contains(name));
+    let opened = kept.map(|(name, sealed)| Ok((name.clone(), secrets.vault.open(job, &name, &sealed)?)));
+    opened.collect::<Result<_, VaultError>>().map_err(ApiError::internal)
 }
 
 /// Removes the values of a job's secrets that `now` does not grant any more; `None`: the job is deleted.

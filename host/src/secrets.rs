@@ -8,7 +8,7 @@ use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use argus_domain::{
     run::RunInput,
-    secret::{RunSecrets, SecretName, SecretValue},
+    secret::{RunSecrets, SecretName, SecretValue, unset},
 };
 use argus_ports::{EgressError, EgressRequest, EgressResponse};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -99,10 +99,7 @@ impl Secrets {
         self.may_have(&request.url, first)?;
         match self.granted.iter().find(|s| s.value.is_none() && used.contains(&s.name)) {
             None => Ok(filled),
-            Some(secret) => Err(NotSent(
-                ErrorKind::Denied,
-                format!("the secret {} has no value: set it (`argus job secret set JOB {0}`)", secret.name),
-            )),
+            Some(secret) => Err(NotSent(ErrorKind::Denied, unset(&secret.name))),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use argus_domain::{
     answer,
     attempt::{Answer, Assignment, Output, SignedAssignment, run_input},
+    difference::{CallDifference, Refutation},
     ids::{KeeperId, Round},
     job::Args,
     run::{RunEnd, RunInput, RunReport, Transcript},
@@ -44,14 +45,14 @@ pub enum Decline {
     Round(String),
     /// A replay met another call than was recorded.
     #[error("the replay made another call: {0}")]
-    Diverged(String),
+    Diverged(Box<CallDifference>),
     /// The second round's run does not come to what its keeper signed: no matter who replays it.
-    #[error("the run of keeper {keeper} is refuted: {why}")]
+    #[error("the run of keeper {keeper} is refuted: {}", .found.finding)]
     Refuted {
         /// Whose run.
         keeper: KeeperId,
         /// What differs.
-        why: String,
+        found: Box<Refutation>,
     },
     /// Its own key or journal failed.
     #[error("this keeper failed: {0}")]
@@ -151,7 +152,7 @@ pub async fn execute(
         Err(error @ (RunnerError::Uncompiled(_) | RunnerError::Busy { .. })) => {
             return Err(Decline::Inconclusive(error.to_string()));
         }
-        Err(error @ RunnerError::Diverged(_)) => return Err(Decline::Diverged(error.to_string())),
+        Err(RunnerError::Diverged(call)) => return Err(Decline::Diverged(call)),
         Err(error @ RunnerError::Host(_)) => return Err(Decline::Inconclusive(error.to_string())),
     };
     let came =

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use argus_domain::{
     attempt::{Assignment, Observation, Output, SecondRound, SignedAssignment, SignedClaim},
-    call::Call,
+    difference::Refutation,
     ids::Round,
     job::Args,
     quorum,
@@ -52,48 +52,50 @@ pub async fn answer(
         return Err(refuse("by the job's rule another run is taken, or none"));
     }
     match replay(keeper, signed, taken, Arc::new(transcript)).await? {
-        Ok(call) => {
+        None => {
+            let Output::Call(call) = &taken.output else {
+                return Err(refuse("the chosen run makes no call"));
+            };
             let claim = sign::claim(&keeper.config, &keeper.ports, assignment, call, Round(2)).await?;
             claim.ok_or_else(|| refuse("mode `Solo` has no second round"))
         }
-        Err(why) => {
+        Some(found) => {
             known.insert(chosen);
             keeper.refuted.put(key, attempt.deadline, known, keeper.ports.clock.now());
-            Err(Decline::Refuted { keeper: chosen, why })
+            Err(Decline::Refuted { keeper: chosen, found: Box::new(found) })
         }
     }
 }
 
-/// The call that the run comes to in a replay, or how it differs from what its keeper signed.
-async fn replay<'a>(
+/// How the run differs from what its keeper signed, by a replay; `None`: in nothing.
+async fn replay(
     keeper: &Inner,
     signed: &SignedAssignment,
-    taken: &'a Observation,
-    transcript: Arc<Transcript>,
-) -> Result<Result<&'a Call, String>, Decline> {
-    let again = match execute(keeper, signed, Answers::Transcript(transcript)).await {
+    taken: &Observation,
+    recorded: Arc<Transcript>,
+) -> Result<Option<Refutation>, Decline> {
+    let again = match execute(keeper, signed, Answers::Transcript(recorded.clone())).await {
         Ok(again) => again,
-        Err(Decline::Diverged(why)) => return Ok(Err(why)),
+        Err(Decline::Diverged(call)) => return Ok(Some(Refutation::diverged(*call))),
         Err(own) => return Err(own),
     };
-    let (root, fuel) = match (again.report, &signed.assignment.job.args) {
-        (Some(report), _) => (report.transcript.root(), report.fuel),
+    let (replayed, fuel) = match (again.report, &signed.assignment.job.args) {
+        (Some(report), _) => (report.transcript, report.fuel),
         // Where no script runs there is nothing to record and no fuel to use.
-        (None, Args::Fixed(_)) => (Transcript::default().root(), 0),
+        (None, Args::Fixed(_)) => (Transcript::default(), 0),
         // It ran elsewhere: whoever is to blame, it is not who ran it.
         (None, Args::Computed { .. }) => {
             return Err(Decline::Inconclusive("this keeper's sandbox does not admit the script".to_owned()));
         }
     };
-    let differs = |what: &str| Ok(Err(format!("the replay {what}")));
-    match &taken.output {
-        _ if root != taken.transcript_root => differs("asks for something else"),
-        _ if fuel != taken.fuel => differs("uses another amount of fuel"),
-        output if again.output != *output => differs("comes to another call"),
-        _ if again.state.map(|state| state.root()) != taken.state => differs("comes to another state"),
-        Output::Call(call) => Ok(Ok(call)),
-        Output::Skip(_) | Output::Fail(_) => Err(Decline::Round("the chosen run makes no call".to_owned())),
-    }
+    let again = Observation {
+        transcript_root: replayed.root(),
+        fuel,
+        output: again.output,
+        state: again.state.map(|state| state.root()),
+        ..taken.clone()
+    };
+    Ok(Refutation::between((taken, &recorded), (&again, &replayed)))
 }
 
 /// Whether an observation is of this attempt, and of the keeper that it names.

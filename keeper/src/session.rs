@@ -201,8 +201,8 @@ impl Work {
     fn declined(&self, why: &Decline) -> FromKeeper {
         let (task, attempt) = self.key();
         match why {
-            Decline::Refuted { keeper, why } => {
-                FromKeeper::Refuted { task, attempt, keeper: *keeper, reason: why.clone() }
+            Decline::Refuted { keeper, found } => {
+                FromKeeper::Refuted { task, attempt, keeper: *keeper, found: found.clone() }
             }
             Decline::Objection(_)
             | Decline::Busy(_)

@@ -4,6 +4,7 @@ use argus_domain::{
     Address, B256, U256,
     attempt::SignedClaim,
     call::Signature,
+    difference::Refutation,
     ids::{AttemptNo, JobId, KeeperId, TaskId},
 };
 use argus_ports::{FromKeeper, LinkError, SignedHello, ToKeeper};
@@ -99,11 +100,15 @@ impl Framed for FromKeeper {
                     attempt: u32::from(attempt.0),
                     reason: reason.clone(),
                 }),
-                Self::Refuted { task, attempt, keeper, reason } => What::Refuted(Refuted {
+                Self::Refuted { task, attempt, keeper, found } => What::Refuted(Refuted {
                     task: task.0.to_vec(),
                     attempt: u32::from(attempt.0),
                     keeper: keeper.0.to_vec(),
-                    reason: reason.clone(),
+                    finding: found.finding.clone(),
+                    came_to: found.came_to.clone(),
+                    fuel: found.fuel,
+                    call: found.call.as_ref().map(Wire::to_wire),
+                    argument: found.argument.as_ref().map(Wire::to_wire),
                 }),
                 Self::Performed(event) => What::Performed(event.to_wire()),
                 Self::Heartbeat { load } => What::Heartbeat(*load),
@@ -131,7 +136,13 @@ impl Framed for FromKeeper {
                 task: TaskId(hash(&m.task, "task")?),
                 attempt: attempt_no(m.attempt)?,
                 keeper: keeper(&m.keeper)?,
-                reason: m.reason,
+                found: Box::new(Refutation {
+                    finding: m.finding,
+                    came_to: m.came_to,
+                    fuel: m.fuel,
+                    call: m.call.map(Wire::from_wire).transpose()?,
+                    argument: m.argument.map(Wire::from_wire).transpose()?,
+                }),
             },
             What::Performed(m) => Self::Performed(Wire::from_wire(m)?),
             What::Heartbeat(load) => Self::Heartbeat { load },

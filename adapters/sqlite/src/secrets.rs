@@ -4,12 +4,12 @@ use argus_domain::{
     ids::JobId,
     secret::{BadSecretName, Grants, SealedSecret, SecretName},
 };
-use argus_ports::{SecretStore, StoreError};
+use argus_ports::{SecretStore, StoreError, StoredSecret};
 use async_trait::async_trait;
 use rusqlite::{Row, params};
 
 use crate::{
-    cell::{array, corrupt, instant, of_job, ordered},
+    cell::{array, corrupt, instant, job_id, of_job, ordered},
     database::SqliteStore,
     fault::Fault,
 };
@@ -43,6 +43,45 @@ impl SecretStore for SqliteStore {
                 found.push(secret(row)?);
             }
             Ok(found)
+        })
+        .await
+    }
+
+    async fn sealed_otherwise(
+        &self,
+        key: [u8; 8],
+        after: Option<(JobId, SecretName)>,
+        limit: u32,
+    ) -> Result<Vec<StoredSecret>, StoreError> {
+        self.read(move |db| {
+            let (job, name) = match &after {
+                Some((job, name)) => (of_job(*job).to_vec(), name.as_str()),
+                None => (Vec::new(), ""),
+            };
+            let mut select = db.prepare_cached(
+                "SELECT * FROM secrets WHERE key <> ?1 AND (job, name) > (?2, ?3) ORDER BY job, name LIMIT ?4",
+            )?;
+            let mut rows = select.query(params![key, job, name, limit])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let (name, sealed) = secret(row)?;
+                found.push((job_id(row, "job")?, name, sealed));
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn replace(&self, (job, name, old): StoredSecret, new: SealedSecret) -> Result<bool, StoreError> {
+        self.write(1, move |db| {
+            let sql = "UPDATE secrets SET key = ?1, sealed = ?2, set_at = ?3
+                       WHERE job = ?4 AND name = ?5 AND key = ?6 AND sealed = ?7";
+            let set_at = ordered(new.set_at.0);
+            let changed = db.execute(
+                sql,
+                params![new.key, new.bytes, set_at, of_job(job), name.as_str(), old.key, old.bytes],
+            )?;
+            Ok(changed > 0)
         })
         .await
     }

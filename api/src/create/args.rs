@@ -2,6 +2,7 @@
 
 use argus_domain::{
     Address, Value,
+    ids::JobId,
     job::{Action, Args, Job},
     limits::Limits,
     module::ModuleRecord,
@@ -13,7 +14,8 @@ use crate::{
     Edge,
     create::{CallShape, Faults, Fields, target},
     errors::ApiError,
-    script::{self, ScriptRefused},
+    script::{self, ScriptRefused, Trial},
+    secrets,
 };
 
 /// Arguments that the client gives; that they encode is checked now.
@@ -52,6 +54,29 @@ pub struct Wanted {
     pub trigger: TriggerFact,
     /// Whose job it is for.
     pub owner: Option<Address>,
+    /// The job whose values of secrets it is tried with; `None`: it is not there yet.
+    pub job: Option<JobId>,
+}
+
+/// What came of a job's script.
+#[derive(Default)]
+pub struct Tried {
+    /// The job's arguments, where nothing was wrong with it.
+    pub args: Option<Args>,
+    /// Why it was refused.
+    pub refused: Option<ScriptRefused>,
+    /// What its owner should know.
+    pub warning: Option<String>,
+}
+
+impl Tried {
+    fn fits(args: Args, warning: Option<String>) -> Self {
+        Self { args: Some(args), refused: None, warning }
+    }
+
+    fn refused(refused: ScriptRefused) -> Self {
+        Self { refused: Some(refused), ..Self::default() }
+    }
 }
 
 /// The script of a job: fetched, admitted and run once.
@@ -61,8 +86,9 @@ pub async fn computed(
     wanted: Wanted,
     (shape, contract, keep): (Option<&CallShape>, Option<Address>, Option<&Job>),
     faults: &mut Faults,
-) -> Result<(Option<Args>, Option<ScriptRefused>), ApiError> {
-    let Wanted { url, given, allow_hosts, secrets, storage, limits, language, owner, trigger } = wanted;
+) -> Result<Tried, ApiError> {
+    let Wanted { url, given, allow_hosts, secrets, storage, limits, language, owner, trigger, job: of } =
+        wanted;
     if let Some(job) = keep
         && let Args::Computed { url: old_url, .. } = &job.args
         && *old_url == url
@@ -71,47 +97,53 @@ pub async fn computed(
         && let Args::Computed { module, storage: had, .. } = job.args.clone()
     {
         let storage = storage.unwrap_or(had);
-        return Ok((Some(Args::Computed { module, url, allow_hosts, given, storage, secrets }), None));
+        return Ok(Tried::fits(Args::Computed { module, url, allow_hosts, given, storage, secrets }, None));
     }
     let source = match script::locate(edge, &url, &language).await? {
         Ok(source) => source,
         Err((code, message)) => {
             let field = if code == "LANGUAGE" { "language" } else { "dynamic_arguments_script_url" };
             faults.add(fields.path(field), code, message);
-            return Ok((None, None));
+            return Ok(Tried::default());
         }
     };
     let written = (source.module.clone(), source.bytes.len() as u64);
     let source = match script::runnable(edge, source).await? {
         Ok(source) => source,
-        Err(refused) => return Ok((None, Some(refused))),
+        Err(refused) => return Ok(Tried::refused(refused)),
     };
-    // A secret has no value before its job is there: such a script cannot show yet what it gives, and is only admitted.
-    let judged = if secrets.is_empty() {
-        let (told, hosts, may_store) =
-            ((trigger, given.clone()), allow_hosts.clone(), storage.unwrap_or(true));
-        let ran = script::dry_run(edge, &source, limits, told, hosts, may_store).await?;
-        ran.and_then(|ran| script::judge(&ran.report, shape.zip(contract)).map(|_| ran))
-            .map(|ran| (ran.record.clone(), ran.uses_storage()))
-    } else {
-        script::admitted(edge, &source).await?.map(|record| (record, false))
+    let trial = Trial {
+        trigger,
+        given: given.clone(),
+        allow_hosts: allow_hosts.clone(),
+        may_store: storage.unwrap_or(true),
+        values: secrets::of_job(edge, of, &secrets).await?,
+        secrets: secrets.clone(),
     };
-    match judged {
-        Ok((record, stores)) => {
-            if let Some(owner) = owner {
-                if written.0 != source.module {
-                    // What it was built from is known under its own name, too.
-                    let (module, source_bytes) = written;
-                    let record = ModuleRecord { module, source_bytes, ..record.clone() };
-                    edge.ports.modules.put(record, owner).await?;
-                }
-                edge.ports.modules.put(record, owner).await?;
-            }
-            let (module, storage) = (source.module, storage.unwrap_or(stores));
-            Ok((Some(Args::Computed { module, url, allow_hosts, given, storage, secrets }), None))
+    let ran = match script::dry_run(edge, &source, limits, trial).await? {
+        Ok(ran) => ran,
+        Err(refused) => return Ok(Tried::refused(refused)),
+    };
+    let warning = match (script::judge(&ran.report, shape.zip(contract)), ran.missed(&secrets)) {
+        (Ok(_), None) => None,
+        (Err(refused), None) => return Ok(Tried::refused(refused)),
+        (_, Some(name)) => Some(format!(
+            "the script was tried as far as the secret {name}, which has no value yet: set it (PUT \
+             /api/jobs/ID/secrets/{name}), and its first task shows whether it fits"
+        )),
+    };
+    let (record, stores) = (ran.record.clone(), ran.uses_storage());
+    if let Some(owner) = owner {
+        if written.0 != source.module {
+            // What it was built from is known under its own name, too.
+            let (module, source_bytes) = written;
+            let record = ModuleRecord { module, source_bytes, ..record.clone() };
+            edge.ports.modules.put(record, owner).await?;
         }
-        Err(refused) => Ok((None, Some(refused))),
+        edge.ports.modules.put(record, owner).await?;
     }
+    let (module, storage) = (source.module, storage.unwrap_or(stores));
+    Ok(Tried::fits(Args::Computed { module, url, allow_hosts, given, storage, secrets }, warning))
 }
 
 fn is_same_call(action: &Action, shape: Option<&CallShape>, contract: Option<Address>) -> bool {

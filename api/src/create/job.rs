@@ -13,7 +13,7 @@ use crate::{
     Edge,
     create::{
         CallShape, Faults, Fields,
-        args::{Wanted, computed, fixed},
+        args::{Tried, Wanted, computed, fixed},
         condition,
         cursor::first_cursor,
         event,
@@ -130,7 +130,7 @@ pub async fn check_on(
         owner,
     });
     check_registry(edge, fields, &who, called.as_ref().map(|(target, _)| target.contract), faults).await?;
-    let (mut args, mut refused) = (None, None);
+    let mut tried = Tried::default();
     if is_computed && !url.is_empty() {
         // Where the trigger is at fault, the script is tried all the same: its own faults are told with it.
         let sample = trigger.as_ref().map_or(TriggerFact::Manual, |t| t.sample(script::FIXED_DUE));
@@ -144,16 +144,17 @@ pub async fn check_on(
             language: remarks.language.clone(),
             owner: who.owner,
             trigger: sample,
+            job: (basis.version > 1).then_some(basis.id).flatten(),
         };
         let contract = called.as_ref().map(|(target, _)| target.contract);
         // Without a readable target there is nothing to hold the script's answer against.
         if kind == Some(Kind::Script) || shape.is_some() {
-            (args, refused) =
-                computed(edge, fields, wanted, (shape.as_ref(), contract, basis.keep), faults).await?;
+            tried = computed(edge, fields, wanted, (shape.as_ref(), contract, basis.keep), faults).await?;
         }
     } else if let Some(shape) = &shape {
-        args = fixed(fields, shape, given, faults);
+        tried.args = fixed(fields, shape, given, faults);
     }
+    let Tried { args, mut refused, warning } = tried;
     if let Some(refused) = &mut refused {
         refused.path = fields.path("dynamic_arguments_script_url");
     }
@@ -192,6 +193,7 @@ pub async fn check_on(
         remarks,
     };
     let (cursor, mut warnings) = first_cursor(edge, &job).await?;
+    warnings.extend(warning);
     if storage.is_none() && job.has_storage() {
         let says = "the script uses storage: its tasks run one after the other, each until the chain has confirmed it";
         warnings.push(says.to_owned());

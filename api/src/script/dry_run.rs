@@ -14,7 +14,7 @@ use argus_domain::{
     limits::Limits,
     module::ModuleRecord,
     run::{FailureKind, RunEnd, RunInput, RunReport, ScriptChoice},
-    secret::Grants,
+    secret::{Grants, RunSecrets, SecretName, unset},
     task::TriggerFact,
     time::Timestamp,
 };
@@ -42,7 +42,43 @@ pub struct Ran {
     pub record: ModuleRecord,
 }
 
+/// What a script is told and may use when it is tried.
+pub struct Trial {
+    /// Its trigger.
+    pub trigger: TriggerFact,
+    /// Static arguments.
+    pub given: Vec<Value>,
+    /// Hosts that it may reach.
+    pub allow_hosts: Vec<String>,
+    /// Whether it has storage.
+    pub may_store: bool,
+    /// Secrets that it may use.
+    pub secrets: Grants,
+    /// Those that have values.
+    pub values: RunSecrets,
+}
+
+impl Trial {
+    /// Of a script that belongs to no job: by hand, with storage, without secrets.
+    pub fn by_hand(allow_hosts: Vec<String>) -> Self {
+        Self {
+            trigger: TriggerFact::Manual,
+            given: Vec::new(),
+            allow_hosts,
+            may_store: true,
+            secrets: Grants::new(),
+            values: RunSecrets::new(),
+        }
+    }
+}
+
 impl Ran {
+    /// The first secret that it wanted to send and that has no value yet: how such a run ends says nothing of the next.
+    pub fn missed<'a>(&self, granted: &'a Grants) -> Option<&'a SecretName> {
+        let calls = &self.report.transcript.calls;
+        granted.iter().find(|name| calls.iter().any(|call| call.reply.contains(&unset(name))))
+    }
+
     /// Whether the script read or wrote storage, or its answer wants something remembered.
     pub fn uses_storage(&self) -> bool {
         let remembers = |answer: &Value| script_answer(answer).is_ok_and(|a| !a.storage_updates.is_empty());
@@ -123,6 +159,7 @@ pub async fn run_input(
     trigger: TriggerFact,
     given: Vec<Value>,
     allow_hosts: Vec<String>,
+    secrets: Grants,
 ) -> RunInput {
     RunInput {
         job: JobId(argus_domain::U256::ZERO),
@@ -134,12 +171,12 @@ pub async fn run_input(
         pins: chain::pins(edge).await,
         allow_hosts,
         state: Some(Arc::default()),
-        secrets: Grants::new(),
+        secrets,
     }
 }
 
 /// Admits a script; what is then recorded of it. The outer error is ours or passes, the inner one is the script's.
-pub async fn admitted(edge: &Edge, source: &Source) -> Result<Result<ModuleRecord, ScriptRefused>, ApiError> {
+async fn admitted(edge: &Edge, source: &Source) -> Result<Result<ModuleRecord, ScriptRefused>, ApiError> {
     let admitted = match edge.ports.runner.admit(source.bytes.clone(), source.module.language).await {
         Ok(admitted) => admitted,
         Err(e @ (RunnerError::Refused(_) | RunnerError::Uncompiled(_))) => {
@@ -157,30 +194,32 @@ pub async fn admitted(edge: &Edge, source: &Source) -> Result<Result<ModuleRecor
     }))
 }
 
-/// Admits a script and runs it once, with storage or without. The outer error is ours or passes, the inner one is the script's.
+/// Admits a script and runs it once, to whatever end that [`judge`] can say something of. The outer error is ours or
+/// passes, the inner one is the script's.
 pub async fn dry_run(
     edge: &Edge,
     source: &Source,
     limits: Limits,
-    (trigger, given): (TriggerFact, Vec<Value>),
-    allow_hosts: Vec<String>,
-    may_store: bool,
+    trial: Trial,
 ) -> Result<Result<Arc<Ran>, ScriptRefused>, ApiError> {
+    let Trial { trigger, given, allow_hosts, may_store, secrets, values } = trial;
+    // Values change, and are nothing that a key should be made of.
+    let is_kept = secrets.is_empty();
     let limits = Limits::effective(&limits);
     let now = edge.ports.clock.now();
     let key =
         digest_of("argus/dry-run/1", &(&source.module, &limits, &trigger, &given, &allow_hosts, may_store));
-    if let Some(ran) = edge.dry_runs.get(key, now) {
+    if let Some(ran) = edge.dry_runs.get(key, now).filter(|_| is_kept) {
         return Ok(Ok(ran));
     }
     let record = match admitted(edge, source).await? {
         Ok(record) => record,
         Err(refused) => return Ok(Err(refused)),
     };
-    let mut input = run_input(edge, trigger, given, allow_hosts).await;
+    let mut input = run_input(edge, trigger, given, allow_hosts, secrets).await;
     input.state = input.state.filter(|_| may_store);
     let (bytes, language) = (source.bytes.clone(), source.module.language);
-    let run = edge.ports.runner.run(bytes, language, Arc::new(input), limits, Arc::default());
+    let run = edge.ports.runner.run(bytes, language, Arc::new(input), limits, Arc::new(values));
     let report = match run.await {
         Ok(report) => report,
         Err(e @ (RunnerError::Refused(_) | RunnerError::Uncompiled(_))) => {
@@ -188,17 +227,18 @@ pub async fn dry_run(
         }
         Err(e) => return Err(e.into()),
     };
-    match &report.end {
+    let is_kept = match &report.end {
         RunEnd::Failed(failure) if failure.kind == FailureKind::Inconclusive => {
-            Err(ApiError::unavailable("RUN_INCONCLUSIVE", failure.message.clone()))
+            return Err(ApiError::unavailable("RUN_INCONCLUSIVE", failure.message.clone()));
         }
-        RunEnd::Failed(failure) => Ok(Err(ScriptRefused::new(failure.message.clone()))),
-        RunEnd::Value(_) | RunEnd::Skipped(_) => {
-            let ran = Arc::new(Ran { report, record });
-            edge.dry_runs.put(key, now, Arc::clone(&ran));
-            Ok(Ok(ran))
-        }
+        RunEnd::Failed(_) => false,
+        RunEnd::Value(_) | RunEnd::Skipped(_) => is_kept,
+    };
+    let ran = Arc::new(Ran { report, record });
+    if is_kept {
+        edge.dry_runs.put(key, now, Arc::clone(&ran));
     }
+    Ok(Ok(ran))
 }
 
 /// What a dry run's answer is worth.

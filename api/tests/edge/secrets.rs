@@ -8,8 +8,7 @@ use crate::world::{World, job_with, one};
 const CANARY: &str = "canary-value-1";
 
 async fn scripted(world: &World, id: &str, changes: Value) -> Value {
-    // Run without its secrets it would fail; it is not run.
-    let url = world.script("fail without a key").await;
+    let url = world.script(r#"send A ["3"]"#).await;
     let mut job = job_with(id, json!({"task_definition_id": 2, "arg_type": 2, "arguments": []}));
     job["dynamic_arguments_script_url"] = url.into();
     job["language"] = "js".into();
@@ -95,4 +94,36 @@ async fn values_are_set_listed_by_name_and_removed() {
     world.call("user", "PUT", "/api/jobs/delete/1", "{}").await;
     assert!(stored().await.is_empty());
     assert_eq!(world.call("user", "PUT", "/api/jobs/1/secrets/B", &body).await.status, 409);
+}
+
+#[tokio::test]
+async fn a_script_is_tried_as_far_as_its_secrets_have_values() {
+    let world = World::new().await;
+    let granted = json!({"secrets": ["A"], "allow_hosts": ["api.example"]});
+    let created = world.create("user", &one(scripted(&world, "1", granted.clone()).await)).await.json();
+    assert_eq!(created["job_ids"], json!(["1"]), "{created}");
+    let warning = created["warnings"][0].as_str().unwrap_or_default().to_owned();
+    assert!(warning.contains("as far as the secret A") && warning.contains("/secrets/A"), "{created}");
+
+    // What is wrong with it beside is said as of any other script.
+    let mut broken = scripted(&world, "2", granted).await;
+    broken["dynamic_arguments_script_url"] = world.script("fail no price today").await.into();
+    let refused = world.create("user", &one(broken)).await.json();
+    assert!(refused.to_string().contains("no price today") && refused["job_ids"].is_null(), "{refused}");
+
+    // A new script of a job whose secrets are set is tried with them, and by its owner alone.
+    let body = json!({ "value": CANARY }).to_string();
+    assert_eq!(world.call("user", "PUT", "/api/jobs/1/secrets/A", &body).await.status, 200);
+    for (script, fits) in [(r#"send A ["4"]"#, true), (r#"send A ["four"]"#, false)] {
+        let url = world.script(script).await;
+        let change = json!({"job_id": "1", "dynamic_arguments_script_url": url}).to_string();
+        let answer = world.call("user", "PUT", "/api/jobs/update/1", &change).await;
+        let is_refused = answer.text.contains("does not fit the function");
+        assert_eq!(is_refused, !fits, "{script}: {}", answer.text);
+        assert!(!answer.text.contains("as far as the secret"), "{script}: {}", answer.text);
+    }
+    let mut again = scripted(&world, "1", json!({"secrets": ["A"], "allow_hosts": ["evil.example"]})).await;
+    again["dynamic_arguments_script_url"] = world.script(r#"send A ["5"]"#).await.into();
+    let answer = world.call("user", "POST", "/api/jobs/dry-run", &one(again).to_string()).await;
+    assert!(answer.text.contains("as far as the secret A"), "a creation never has values: {}", answer.text);
 }

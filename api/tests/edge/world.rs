@@ -14,8 +14,8 @@ use argus_domain::{
     ids::{ChainId, JobId},
     limits::Limits,
     module::{Admitted, EngineId, Language, Needs, Refusal, Shape, WasmHash},
-    run::{FailureKind, RunEnd, RunFailure, RunInput, RunReport, Transcript},
-    secret::RunSecrets,
+    run::{FailureKind, HostCall, RunEnd, RunFailure, RunInput, RunReport, Transcript},
+    secret::{RunSecrets, unset},
     time::Timestamp,
 };
 use argus_memory::{ManualClock, MemoryArchive, MemoryBus, MemoryContent, MemoryLimiter, MemoryStore};
@@ -146,7 +146,7 @@ impl ModuleRunner for FakeRunner {
     }
     async fn admit(&self, source: bytes::Bytes, _: Language) -> Result<Admitted, RunnerError> {
         let text = String::from_utf8_lossy(&source).into_owned();
-        if !["print ", "skip ", "fail "].iter().any(|word| text.starts_with(word)) {
+        if !["print ", "skip ", "fail ", "send "].iter().any(|word| text.starts_with(word)) {
             return Err(Refusal { reasons: vec!["this is no script".to_owned()] }.into());
         }
         let length = source.len() as u64;
@@ -161,16 +161,29 @@ impl ModuleRunner for FakeRunner {
         &self,
         source: bytes::Bytes,
         _: Language,
-        _: Arc<RunInput>,
+        input: Arc<RunInput>,
         _: Limits,
-        _: Arc<RunSecrets>,
+        values: Arc<RunSecrets>,
     ) -> Result<RunReport, RunnerError> {
         *self.runs.lock().unwrap() += 1;
         let text = String::from_utf8_lossy(&source).into_owned();
         let (word, rest) = text.split_once(' ').unwrap_or((&text, ""));
+        let mut transcript = Transcript::default();
         let end = match word {
             "print" => RunEnd::Value(serde_json::from_str(rest).expect("a test's script prints JSON")),
             "skip" => RunEnd::Skipped(rest.to_owned()),
+            // Sends a secret, and prints the rest once it could.
+            "send" => {
+                let (name, rest) = rest.split_once(' ').expect("a secret and what is printed");
+                let granted = input.secrets.iter().find(|granted| granted.as_str() == name);
+                if granted.is_some_and(|name| values.contains_key(name)) {
+                    RunEnd::Value(serde_json::from_str(rest).expect("a test's script prints JSON"))
+                } else {
+                    transcript.calls.extend(granted.map(|name| refused_call(unset(name))));
+                    let message = "Error: the request was refused".to_owned();
+                    RunEnd::Failed(RunFailure { kind: FailureKind::Script, message })
+                }
+            }
             _ => {
                 let message = rest.to_owned();
                 RunEnd::Failed(RunFailure { kind: FailureKind::Script, message })
@@ -184,7 +197,7 @@ impl ModuleRunner for FakeRunner {
             fuel: 1_234_567,
             memory_bytes: 65_536,
             host_calls: 0,
-            transcript: Transcript::default(),
+            transcript,
             state: None,
         })
     }
@@ -197,6 +210,18 @@ impl ModuleRunner for FakeRunner {
         _: Arc<Transcript>,
     ) -> Result<RunReport, RunnerError> {
         self.run(source, language, input, limits, Arc::default()).await
+    }
+}
+
+fn refused_call(why: String) -> HostCall {
+    HostCall {
+        sequence: 0,
+        import: "http_fetch".to_owned(),
+        request_hash: B256::ZERO,
+        request: String::new(),
+        reply: json!({ "error": why }).to_string(),
+        fuel: 1,
+        elapsed_ms: 0,
     }
 }
 

@@ -8,6 +8,7 @@ pub mod migrate;
 pub mod module;
 mod published;
 pub mod replay;
+pub mod rewrap;
 pub mod secret;
 pub mod show;
 pub mod task;
@@ -67,6 +68,9 @@ pub enum Command {
     /// Make keys to the API
     #[command(subcommand)]
     ApiKey(api_key::ApiKeyCommand),
+    /// Change the key under which secrets are stored
+    #[command(subcommand)]
+    Secret(rewrap::SecretKeyCommand),
     /// Bring the store's tables up to this version
     Migrate(migrate::Migrate),
     /// Run a recorded run again, offline, and compare it bit for bit

@@ -1,10 +1,13 @@
 //! `argus replay`: a recorded run, or a task's runs, once more, offline.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, bail};
 use argus_domain::{
-    bundle::{BUNDLE_BYTES_MAX, Bundle, Check, Finding, Run, Script, Tools, check},
+    bundle::{Account, BUNDLE_BYTES_MAX, Bundle, Check, Finding, Run, Script, Tools, check},
     difference::MadeCall,
     limits::Limits,
     module::Language,
@@ -127,10 +130,14 @@ fn finding(run: &Run, replayed: &Replayed) -> Finding {
     }
 }
 
+/// What is found of a thing that nobody signed.
+const PLATFORM: &str = "platform's word";
+
 fn words(finding: &Finding) -> (&'static str, &str) {
     match finding {
         Finding::Holds(words) => ("holds", words),
         Finding::Fails(words) => ("fails", words),
+        Finding::Told(words) => (PLATFORM, words),
         Finding::Open(words) => ("open", words),
     }
 }
@@ -167,11 +174,28 @@ fn tell(bundle: &Bundle, equal: bool, checks: &[Check], differences: &[Differenc
             differences.iter().map(|d| vec![d.what.to_owned(), d.recorded.clone(), d.replayed.clone()]);
         show::line(show::table(&["differs", "recorded", "replayed"], rows));
     }
+    if let Some(account) = &bundle.task {
+        reach(account);
+    }
     show::line(match (bundle.first_run(), equal) {
         (Some(run), true) => format!("equal: result, fuel {} and root {}", run.fuel, run.root),
         (None, true) => "everything that the bundle tells holds; no script ran".to_owned(),
         (_, false) => "not equal".to_owned(),
     });
+}
+
+/// What a file can show of a task, and for what one has to look elsewhere.
+fn reach(account: &Account) {
+    let by: BTreeSet<_> = account.seals.iter().map(|seal| seal.by.to_string()).collect();
+    let platform = match by.first() {
+        Some(address) => format!("{address} is the platform that you mean"),
+        None => "it comes from the platform that you mean".to_owned(),
+    };
+    show::line(format!(
+        "What holds was shown with this file alone, by hashes, signatures and replay. What is the {PLATFORM} was not: \
+         look it up on the chain. No file can show that {platform}, and that the keepers are registered ones: the \
+         chain's keeper registry names them."
+    ));
 }
 
 /// Runs other code on the answers of the bundle's first run.

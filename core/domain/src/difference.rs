@@ -1,7 +1,7 @@
 //! Two runs of one script, side by side: the first call in which they part, and the first place at which their results
 //! do. A replay that leaves its record, new code on old answers, and two keepers that disagree all show the same.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -138,7 +138,7 @@ pub struct Disagreement {
     pub attempt: AttemptNo,
     /// Whose run; of a refuted run its keeper.
     pub one: Side,
-    /// Whose run it differs from; `None` for a refuted run, which differs from its own replay.
+    /// What it differs from: another keeper's run, or of a refuted run the first replay that told against it.
     pub other: Option<Side>,
     /// Who replayed the run and came to something else; none where two live runs differ.
     pub refuted_by: Vec<KeeperId>,
@@ -160,12 +160,6 @@ impl Disagreement {
         (other, else_answered): (&Observation, &Transcript),
         finding: String,
     ) -> Self {
-        let argument = match (&one.output, &other.output) {
-            (Output::Call(a), Output::Call(b)) => {
-                first_value(&Value::Array(a.arguments.clone()), &Value::Array(b.arguments.clone()))
-            }
-            (Output::Call(_) | Output::Skip(_) | Output::Fail(_), _) => None,
-        };
         Self {
             task: attempt.task,
             attempt: attempt.no,
@@ -174,25 +168,109 @@ impl Disagreement {
             refuted_by: Vec::new(),
             finding,
             call: first_call(answered, else_answered),
-            argument,
+            argument: arguments(&one.output, &other.output),
             remedies: remedies(&attempt.agreement, &one.output, &other.output),
         }
     }
 
-    /// A run that these keepers replayed, and that came to something else each time.
-    pub fn refuted(attempt: &Attempt, one: &Observation, refuted_by: Vec<KeeperId>, finding: String) -> Self {
-        Self {
+    /// A run that these keepers replayed, and that came to something else each time: what the first of them found.
+    pub fn refuted(
+        attempt: &Attempt,
+        one: &Observation,
+        found: &BTreeMap<KeeperId, Refutation>,
+    ) -> Option<Self> {
+        let (first, Refutation { finding, came_to, fuel, call, argument }) = found.first_key_value()?;
+        Some(Self {
             task: attempt.task,
             attempt: attempt.no,
             one: Side::of(one),
-            other: None,
-            refuted_by,
-            finding,
-            call: None,
-            argument: None,
+            other: Some(Side { keeper: *first, came_to: came_to.clone(), fuel: *fuel }),
+            refuted_by: found.keys().copied().collect(),
+            finding: finding.clone(),
+            call: call.clone(),
+            argument: argument.clone(),
             remedies: Vec::new(),
-        }
+        })
     }
+}
+
+/// How a replay of a keeper's run differs from what that keeper signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refutation {
+    /// In one sentence.
+    pub finding: String,
+    /// What the replay came to, in words.
+    pub came_to: String,
+    /// Fuel that it used.
+    pub fuel: u64,
+    /// The first call in which it leaves the transcript; `None`: all calls are as recorded.
+    pub call: Option<CallDifference>,
+    /// The first argument that is not the signed one; `None`: not two calls with arguments.
+    pub argument: Option<ValueDifference>,
+}
+
+impl Refutation {
+    /// The replay left the transcript at this call.
+    pub fn diverged(call: CallDifference) -> Self {
+        Self {
+            finding: format!("the replay makes another call: {call}"),
+            came_to: "nothing: it left the transcript".to_owned(),
+            fuel: call.other.as_ref().map_or(0, |made| made.fuel),
+            call: Some(call),
+            argument: None,
+        }
+        .bounded()
+    }
+
+    /// What a keeper signed beside what it would have had to sign by a replay; `None`: they are the same.
+    pub fn between(
+        (signed, recorded): (&Observation, &Transcript),
+        (again, replayed): (&Observation, &Transcript),
+    ) -> Option<Self> {
+        let what = if again.transcript_root != signed.transcript_root {
+            "the replay asks for something else"
+        } else if again.fuel != signed.fuel {
+            "the replay uses another amount of fuel"
+        } else if again.output != signed.output {
+            "the replay comes to another call"
+        } else if again.state != signed.state {
+            "the replay comes to another state"
+        } else {
+            return None;
+        };
+        let refutation = Self {
+            finding: what.to_owned(),
+            came_to: shown(again),
+            fuel: again.fuel,
+            call: first_call(recorded, replayed),
+            argument: arguments(&signed.output, &again.output),
+        };
+        Some(refutation.bounded())
+    }
+
+    /// With every text cut as ours are: it comes from a keeper.
+    pub fn bounded(mut self) -> Self {
+        let made = |made: &mut MadeCall| {
+            for text in [&mut made.import, &mut made.request].into_iter().chain(&mut made.reply) {
+                *text = cut(text);
+            }
+        };
+        if let Some(call) = &mut self.call {
+            call.one.iter_mut().chain(&mut call.other).for_each(made);
+        }
+        if let Some(ValueDifference { path, one, other }) = &mut self.argument {
+            for text in [path].into_iter().chain(one).chain(other) {
+                *text = cut(text);
+            }
+        }
+        Self { finding: cut(&self.finding), came_to: cut(&self.came_to), ..self }
+    }
+}
+
+/// The first argument in which two calls differ.
+fn arguments(one: &Output, other: &Output) -> Option<ValueDifference> {
+    let (Output::Call(a), Output::Call(b)) = (one, other) else { return None };
+    first_value(&Value::Array(a.arguments.clone()), &Value::Array(b.arguments.clone()))
 }
 
 impl Side {

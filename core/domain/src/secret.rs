@@ -143,6 +143,11 @@ impl fmt::Debug for SecretValue {
     }
 }
 
+/// What a script is told that would send a granted secret without a value.
+pub fn unset(name: &SecretName) -> String {
+    format!("the secret {name} has no value: set it (`argus job secret set JOB {name}`)")
+}
+
 /// The values of one run, by name. A granted name without one has not been set.
 pub type RunSecrets = BTreeMap<SecretName, SecretValue>;
 

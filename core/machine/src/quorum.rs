@@ -12,6 +12,7 @@ use argus_domain::{
     Address,
     act::AttemptOutcome,
     attempt::{Answer, Assignment, SecondRound, SignedClaim},
+    difference::Refutation,
     ids::{AttemptNo, ChainId, KeeperId, TaskId},
     task::Fact,
 };
@@ -70,7 +71,7 @@ pub enum Input {
         /// Whose run.
         accused: KeeperId,
         /// What differs.
-        reason: String,
+        found: Box<Refutation>,
     },
     /// A keeper's session ended.
     Gone(KeeperId),

@@ -22,6 +22,9 @@ pub enum ContentError {
         /// The caller's cap.
         max: u64,
     },
+    /// What was kept is not there any more, or is something else.
+    #[error("the archive {0}: restore the platform's store from a copy")]
+    Lost(String),
     /// Not now.
     #[error("the content store cannot be reached: {0}")]
     Unavailable(String),
@@ -61,7 +64,7 @@ pub trait Archive: Send + Sync {
         if root == empty.root() {
             return Ok(empty);
         }
-        let wrong = |what: &str| ContentError::Unavailable(format!("the archive {what} the state {root}"));
+        let wrong = |what: &str| ContentError::Lost(format!("{what} the state {root}"));
         let bytes = self.get(root).await?.ok_or_else(|| wrong("does not have"))?;
         let state: State = serde_json::from_slice(&bytes).map_err(|_| wrong("cannot read"))?;
         if state.root() == root { Ok(state) } else { Err(wrong("has something else as")) }

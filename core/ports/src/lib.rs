@@ -27,7 +27,7 @@ pub use links::{
     LinkError, Nudge, Outcomes, PerformEvent, SignedHello, ToKeeper,
 };
 pub use runner::{ModuleRunner, RunnerError};
-pub use secret::{Letterbox, SecretStore, Secrets, Vault, VaultError};
+pub use secret::{Letterbox, SecretStore, Secrets, StoredSecret, Vault, VaultError};
 pub use store::{
     Change, ChangeKind, CreateOutcome, CursorOutcome, EventBus, Intent, JobQuery, JobStore, Journal,
     KeeperStore, Kept, KeptClaim, KeyStore, Ledger, ModuleStore, OpenOutcome, Recorded, Room, StoreError,

@@ -7,6 +7,7 @@ use argus_domain::{
     B256,
     attempt::{Answer, Assignment, SecondRound, SignedAssignment},
     call::Signature,
+    difference::Refutation,
     ids::{AttemptNo, JobId, KeeperId, TaskId},
     keeper::{KeeperHello, LiveKeeper},
 };
@@ -119,7 +120,7 @@ pub enum FromKeeper {
         /// Whose run.
         keeper: KeeperId,
         /// What differs.
-        reason: String,
+        found: Box<Refutation>,
     },
     /// About a handed-off task.
     Performed(PerformEvent),

@@ -13,6 +13,9 @@ use bytes::Bytes;
 
 use crate::store::StoreError;
 
+/// A value with the job and the name that it is kept under.
+pub type StoredSecret = (JobId, SecretName, SealedSecret);
+
 /// Encrypted values, by job and name.
 #[async_trait]
 pub trait SecretStore: Send + Sync {
@@ -20,6 +23,15 @@ pub trait SecretStore: Send + Sync {
     async fn put(&self, job: JobId, name: SecretName, sealed: SealedSecret) -> Result<(), StoreError>;
     /// All of a job, by name; none: empty.
     async fn of_job(&self, job: JobId) -> Result<Vec<(SecretName, SealedSecret)>, StoreError>;
+    /// What is sealed with another key than this one, of all jobs, by (job, name); those after `after`, `limit` at most.
+    async fn sealed_otherwise(
+        &self,
+        key: [u8; 8],
+        after: Option<(JobId, SecretName)>,
+        limit: u32,
+    ) -> Result<Vec<StoredSecret>, StoreError>;
+    /// Puts `new` in the place of just `old`; false where that is not there any more.
+    async fn replace(&self, old: StoredSecret, new: SealedSecret) -> Result<bool, StoreError>;
     /// Removes those named. Idempotent; says how many there were.
     async fn remove(&self, job: JobId, names: Grants) -> Result<u32, StoreError>;
 }
@@ -47,6 +59,8 @@ fn hex(bytes: &[u8]) -> String {
 
 /// The platform's side: has the key under which secrets are stored.
 pub trait Vault: Send + Sync {
+    /// By which name the key is known that seals: [`SealedSecret::key`].
+    fn key(&self) -> [u8; 8];
     /// Encrypts a value for the store. It opens for this job and name alone.
     fn seal(
         &self,

@@ -49,12 +49,12 @@ pub async fn archive<S: Archive>(fresh: impl Fn() -> S) {
     let (empty, kept) = (State::default(), state());
     assert_eq!(store.state(empty.root()).await, Ok(empty), "always there");
     let absent = store.state(kept.root()).await;
-    assert!(matches!(absent, Err(ContentError::Unavailable(why)) if why.contains("does not have")));
+    assert!(matches!(absent, Err(ContentError::Lost(why)) if why.contains("does not have")));
     store.put_state(&kept).await.expect("put");
     assert_eq!(store.state(kept.root()).await, Ok((*kept).clone()));
     // A copy that has other entries under this name is found out.
     let name = B256::repeat_byte(2);
     store.put(name, Bytes::from_static(br#"{"a":"0x01"}"#)).await.expect("put");
     let wrong = store.state(name).await;
-    assert!(matches!(wrong, Err(ContentError::Unavailable(why)) if why.contains("something else")));
+    assert!(matches!(wrong, Err(ContentError::Lost(why)) if why.contains("something else")));
 }

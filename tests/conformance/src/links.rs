@@ -9,6 +9,7 @@ use std::{
 use argus_domain::{
     B256,
     attempt::{Answer, Assignment, SecondRound, SignedAssignment},
+    difference::{CallDifference, MadeCall, Refutation},
     ids::{AttemptNo, ChainId, JobId, TaskId},
     keeper::{KeeperHello, LiveKeeper},
     module::EngineId,
@@ -281,7 +282,11 @@ pub async fn keepers(link: &dyn KeeperLink, admitted: &mut mpsc::Receiver<(Signe
             task: task(),
             attempt: AttemptNo(3),
             keeper: keeper(2),
-            reason: "another call".to_owned(),
+            found: Box::new(Refutation::diverged(CallDifference {
+                sequence: 3,
+                one: Some(MadeCall::asked("http_fetch", "{}", 7).answered("1")),
+                other: None,
+            })),
         },
         FromKeeper::Performed(PerformEvent::Declined {
             task: task(),

@@ -3,7 +3,10 @@
 use std::{ffi::OsStr, path::Path, process::Stdio, time::Duration};
 
 use serde_json::Value;
-use tokio::{process::Command, time::timeout};
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
 
 /// How a command ended.
 #[derive(Debug)]
@@ -32,8 +35,36 @@ impl Output {
 /// If it does not end in time.
 pub async fn argus<A: AsRef<OsStr>>(folder: &Path, environment: &[(&str, &str)], args: &[A]) -> Output {
     let mut command = Command::new(crate::program());
-    command.args(args).envs(environment.iter().copied()).current_dir(folder);
-    command.stdin(Stdio::null()).kill_on_drop(true);
+    command.envs(environment.iter().copied());
+    ended(folder, command.args(args)).await
+}
+
+/// Starts a command in a folder; dropping it kills it.
+pub fn started<A: AsRef<OsStr>>(folder: &Path, args: &[A]) -> Child {
+    let mut command = Command::new(crate::program());
+    command.args(args).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.kill_on_drop(true).spawn().expect("it starts")
+}
+
+/// As [`argus`], in a network namespace of its own, where nothing is but a loopback device that is down.
+///
+/// # Panics
+/// As [`argus`].
+pub async fn offline<A: AsRef<OsStr>>(folder: &Path, args: &[A]) -> Output {
+    let mut command = Command::new("unshare");
+    ended(folder, command.args(["-r", "-n"]).arg(crate::program()).args(args)).await
+}
+
+/// Whether a process may leave the network here. Where CI runs it has to.
+pub fn can_go_offline() -> bool {
+    let unshare = std::process::Command::new("unshare").args(["-r", "-n", "true"]).status();
+    let can = unshare.is_ok_and(|status| status.success());
+    assert!(can || std::env::var_os("CI").is_none(), "this system lets nobody leave its network");
+    can
+}
+
+async fn ended(folder: &Path, command: &mut Command) -> Output {
+    command.current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
     let output =
         timeout(Duration::from_secs(60), command.output()).await.expect("it ends").expect("it starts");
     Output {

@@ -12,12 +12,14 @@ pub mod socket;
 pub mod source;
 pub mod story;
 pub mod wait;
+pub mod wire;
 
 pub use echo::Echo;
 pub use keeper::Keeper;
 pub use platform::{Platform, Reply, Start, Topology};
 pub use source::{Feed, Source};
 pub use wait::{deadline, stays, until};
+pub use wire::Wire;
 
 use std::path::PathBuf;
 

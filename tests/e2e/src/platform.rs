@@ -319,6 +319,18 @@ impl Platform {
         reply.body
     }
 
+    /// A file, with the front end's key.
+    ///
+    /// # Panics
+    /// If the answer is no success.
+    pub async fn download(&self, path: &str) -> Vec<u8> {
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build();
+        let request = client.expect("a client").get(format!("{}/api{path}", self.said("/api")));
+        let response = request.header("X-Api-Key", self.said("/keys/app")).send().await.expect("an answer");
+        assert!(response.status().is_success(), "GET {path}: {response:?}");
+        response.bytes().await.expect("its bytes").to_vec()
+    }
+
     /// What the process of the API counted.
     ///
     /// # Panics
@@ -403,6 +415,8 @@ impl Platform {
     pub async fn kill_with_chain(self, saved: &str) {
         let folder = self.start.data.join("chain");
         let chain = process::anvil_of(&folder).expect("its chain runs");
+        // Stopped, it cannot end in good order first because its chain is gone.
+        self.process.freeze();
         kill_process(chain, Signal::KILL).expect("killed");
         self.kill().await;
         std::fs::write(folder.join("state.json"), saved).expect("the state is written back");

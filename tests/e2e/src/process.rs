@@ -129,9 +129,14 @@ impl Process {
 
     /// Stops the whole group for a while, as a machine that sleeps does.
     pub async fn pause(&self, pause: Duration) {
-        kill_process_group(self.pid(), Signal::STOP).expect("stopped");
+        self.freeze();
         tokio::time::sleep(pause).await;
         kill_process_group(self.pid(), Signal::CONT).expect("continued");
+    }
+
+    /// Stops the whole group.
+    pub fn freeze(&self) {
+        kill_process_group(self.pid(), Signal::STOP).expect("stopped");
     }
 
     /// Ends it as Ctrl-C would.

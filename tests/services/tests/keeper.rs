@@ -393,7 +393,12 @@ async fn a_run_that_does_not_hold_is_refuted_and_only_then_another_one_is_signed
     declined(keeper.ask(second(1, &[2])).await, "did not find so");
     declined(keeper.ask(second(1, &[])).await, "another run is taken");
     match keeper.ask(second(2, &[])).await {
-        FromKeeper::Refuted { keeper, .. } => assert_eq!(keeper, observations[2].keeper),
+        FromKeeper::Refuted { keeper, found, .. } => {
+            assert_eq!(keeper, observations[2].keeper);
+            let argument = found.argument.as_ref().expect("two calls");
+            let values = (argument.path.as_str(), argument.one.as_deref(), argument.other.as_deref());
+            assert_eq!(values, ("$[0]", Some("\"11\""), Some("\"666\"")), "{found:?}");
+        }
         other => panic!("{other:?}, not refuted"),
     }
     declined(keeper.ask(second(0, &[2])).await, "another run is taken");

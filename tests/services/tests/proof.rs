@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use argus_domain::{
-    Address,
+    Address, B256, U256,
     attempt::{log_name, run_input, seal_name},
     bundle::{Account, AssignmentSeal, Bundle, CameTo, Check, Finding, Run, Script, Tools, check},
     call::ExecutorDomain,
@@ -14,7 +14,7 @@ use argus_domain::{
     module::Language,
     run::Transcript,
     state::State,
-    task::{AgreedHow, Fact},
+    task::{AgreedHow, Fact, Receipt, Verdict},
     time::Timestamp,
 };
 use argus_ports::{Archive, ContentStore, Signer};
@@ -126,6 +126,45 @@ async fn a_state_is_proved_from_the_one_before_to_the_one_agreed() {
     let mut other_after = bundle;
     other_after.runs[0].state = Some(State::default().root());
     assert_eq!(failed(&other_after), ["runs"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_that_is_lost_is_named_by_the_task_that_needs_it() {
+    let answer = json!({"shouldExecute": true, "targetContract": Address::repeat_byte(0xcc), "calldata": "0x01",
+        "storageUpdates": {"last": "5"}});
+    let mut world = World::start(&[1, 2, 3].map(|n| (n, TestRunner::printing(answer.clone())))).await;
+    let mut after = State::default();
+    after.set("last", "5".into()).expect("room");
+    // The first bytes under a name stay: what is kept after the first task is not what its name says.
+    world.archive.put(after.root(), bytes::Bytes::from_static(b"{}")).await.expect("put");
+    let source = ContentStore::put(&world.content, bytes::Bytes::from_static(SCRIPT)).await.expect("put");
+    let mut job = with_script(job(1, Timestamp(now().0 - 60_000)), source);
+    job.action = Action::Script { chain: CHAIN };
+    if let Args::Computed { storage, .. } = &mut job.args {
+        *storage = true;
+    }
+    let tasks = open(&world.store, &job, 2, now()).await;
+    let state = world.until(tasks[0], WITHIN, "broadcast", |s| !s.broadcasts.is_empty()).await;
+    let sent = &state.broadcasts[0];
+    let receipt = Receipt {
+        task: tasks[0],
+        sighting: 1,
+        chain: CHAIN,
+        transaction: sent.transaction,
+        block_number: 2,
+        block_hash: B256::repeat_byte(2),
+        block_time: now(),
+        keeper: sent.keeper,
+        success: true,
+        gas_used: 1,
+        charged: U256::ZERO,
+    };
+    let confirmed = Fact::Confirmed { task: tasks[0], block_hash: receipt.block_hash, at: now() };
+    world.store.record(vec![Fact::Received(receipt), confirmed]).await.expect("recorded");
+    let state = world.until(tasks[1], 3 * WITHIN, "an end", |s| s.verdict.is_some()).await;
+    let Some((Verdict::Exhausted(why), _)) = &state.verdict else { panic!("{:?}", state.verdict) };
+    assert!(why.contains(&format!("something else as the state {}", after.root())), "{why}");
+    assert!(why.contains("restore the platform's store"), "{why}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -83,6 +83,7 @@ impl World {
     /// What must hold when all is over.
     pub fn check_end(&mut self) {
         self.tally.tasks = self.store.tasks.len() as u64;
+        self.tally_live();
         if let Some(id) = self.store.unfinished.first().copied() {
             let record = self.store.tasks.get(&id).cloned();
             let keys: Vec<_> =

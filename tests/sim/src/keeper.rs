@@ -109,7 +109,7 @@ impl World {
     pub fn keeper_hears(&mut self, id: KeeperId, msg: Msg) {
         match msg {
             Msg::Assign(assignment) => self.assigned(id, assignment),
-            Msg::Second(round) => self.second(id, &round),
+            Msg::Second(assignment, round) => self.second(id, &assignment, &round),
             Msg::Perform(order) => self.ordered(id, *order),
             _ => {}
         }
@@ -243,11 +243,8 @@ impl World {
         keeper.journal.claims.entry(key).or_insert_with(|| claim.clone()).digest == claim.digest
     }
 
-    fn second(&mut self, id: KeeperId, round: &SecondRound) {
+    fn second(&mut self, id: KeeperId, assignment: &Assignment, round: &SecondRound) {
         let key = (round.task, round.attempt);
-        let Some(assignment) = self.keepers.get(&id).and_then(|k| k.assignments.get(&key)).cloned() else {
-            return self.decline(id, key, "it does not know the attempt");
-        };
         let genuine = |o: &Arc<Observation>| {
             let fingerprint = scenario::fingerprint(o.transcript_root, &o.output);
             o.seal == Seal::alone(scenario::sign(o.keeper, fingerprint))
@@ -279,7 +276,7 @@ impl World {
             return self.send(Node::Keeper(id), Node::Aggregator, msg);
         }
         let Output::Call(call) = &taken.output else { return };
-        let claim = self.claim(id, &assignment, call, Round(2));
+        let claim = self.claim(id, assignment, call, Round(2));
         if !self.keep_claim(id, &claim) {
             return self.decline(id, key, "it signed another call in this round");
         }

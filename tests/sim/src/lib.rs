@@ -9,6 +9,7 @@
 mod chain;
 mod check;
 mod keeper;
+pub mod live;
 mod plant;
 mod platform;
 mod report;

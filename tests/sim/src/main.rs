@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use argus_sim::{Plant, run, run_many};
+use argus_sim::{Plant, live, run, run_many};
 use clap::Parser;
 
 /// Runs the machines of Argus under simulated faults.
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         return if outcome.broken.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let summary = run_many(arguments.from, arguments.seeds, arguments.plant, arguments.plant.is_some());
-    println!("{}", summary.line());
+    println!("{}\n\n{}", summary.line(), live::shown(&summary.total.live));
     match summary.fault() {
         Some(fault) => {
             eprintln!("{fault}");

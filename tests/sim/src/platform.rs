@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use argus_domain::{
     B256,
-    attempt::Answer,
+    attempt::{Answer, Assignment},
     call::ExecutorDomain,
     chain::{Log, Pin},
+    difference::{CallDifference, Refutation},
     ids::{AttemptNo, KeeperId, TaskId},
     seal::Seal,
     state::{State, StateRef},
@@ -327,8 +328,9 @@ impl World {
             who.extend(self.keepers.keys().filter(|k| **k != keeper && **k != accused));
         }
         for keeper in who {
-            let reason = "another call".to_owned();
-            self.tell_aggregator(quorum::Input::Refuted { task, attempt, keeper, accused, reason });
+            let found =
+                Box::new(Refutation::diverged(CallDifference { sequence: 0, one: None, other: None }));
+            self.tell_aggregator(quorum::Input::Refuted { task, attempt, keeper, accused, found });
         }
     }
 
@@ -368,7 +370,8 @@ impl World {
                 }
                 quorum::Effect::Second { keeper, round } => {
                     self.tally.second_rounds += 1;
-                    self.send(Node::Aggregator, Node::Keeper(keeper), Msg::Second(round));
+                    let Some(assignment) = self.assignment(round.task, round.attempt) else { continue };
+                    self.send(Node::Aggregator, Node::Keeper(keeper), Msg::Second(assignment, round));
                 }
                 quorum::Effect::Ended { task, attempt, outcome } => {
                     self.send(Node::Aggregator, Node::Dispatcher, Msg::Ended(task, attempt, outcome));
@@ -387,6 +390,14 @@ impl World {
             }
         }
         self.set_wake(Node::Aggregator);
+    }
+
+    /// What goes beside a second round: whoever signs it need not have been asked to run.
+    fn assignment(&self, task: TaskId, no: AttemptNo) -> Option<Arc<Assignment>> {
+        let record = self.store.tasks.get(&task)?;
+        let job = self.store.versions.get(&record.task.job)?.clone();
+        let attempt = record.state().attempts.into_iter().find(|attempt| attempt.no == no)?;
+        Some(Arc::new(Assignment { job, task: record.task.clone().into(), attempt }))
     }
 
     /// Records a fact, and checks what must hold of it.

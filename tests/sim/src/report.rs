@@ -1,6 +1,9 @@
 //! What a run comes to.
 
-use crate::world::Broken;
+use crate::{
+    live::{self, Table},
+    world::Broken,
+};
 
 /// Counts of one seed, or of many.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub struct Tally {
     pub early: u64,
     /// Calls whose number came from storage.
     pub counted: u64,
+    /// What became of live values.
+    pub live: Table,
 }
 
 impl Tally {
@@ -68,6 +73,7 @@ impl Tally {
         self.duplicate += other.duplicate;
         self.early += other.early;
         self.counted += other.counted;
+        live::add(&mut self.live, &other.live);
     }
 }
 

@@ -273,7 +273,7 @@ pub fn lie(kind: Kind, task: &Task, keeper: KeeperId) -> (Transcript, Output) {
         Kind::Live if is_guess => {
             let transcript = transcript((base(task) + NOISE / 2).to_string());
             let guess = base(task) + NOISE / 2 + 2 * own + 1;
-            (transcript, Output::Call(call(&guess.to_string())))
+            (transcript, Output::Call(live(&guess.to_string())))
         }
         Kind::Live | Kind::Skip => {
             let transcript = transcript((base(task) + 900_000 + own).to_string());
@@ -301,21 +301,36 @@ pub fn replay(kind: Kind, transcript: &Transcript) -> Output {
     let reply = transcript.calls.first().map(|c| c.reply.as_str()).unwrap_or_default();
     match kind {
         Kind::Fixed => Output::Call(call("42")),
-        Kind::Live => Output::Call(call(reply)),
+        Kind::Live => Output::Call(live(reply)),
         Kind::Count => Output::Call(call(&(reply.parse::<u64>().unwrap_or_default() + 1).to_string())),
         Kind::Skip => Output::Skip("not now".to_owned()),
     }
 }
 
 fn call(argument: &str) -> Call {
+    with_arguments(vec![Value::from(argument)])
+}
+
+/// A live value among others that follow from it, in a tuple, a tuple in that, and an array of arrays.
+fn live(value: &str) -> Call {
+    let half = (value.parse::<u64>().unwrap_or_default() / 2).to_string();
+    let (value, half) = (Value::from(value), Value::from(half));
+    let of = |parts: [&Value; 2]| Value::from(parts.map(Clone::clone).to_vec());
+    let (one, seven) = (Value::from("1"), Value::from("7"));
+    let (tuple, array) =
+        (of([&value, &of([&half, &seven])]), of([&of([&value, &one]), &of([&seven, &half])]));
+    with_arguments(vec![tuple, array, Value::from("0xab")])
+}
+
+fn with_arguments(arguments: Vec<Value>) -> Call {
     let mut calldata = vec![1, 2, 3, 4];
-    calldata.extend_from_slice(digest_of("args", &argument).as_slice());
+    calldata.extend_from_slice(digest_of("args", &arguments).as_slice());
     Call {
         chain: CHAIN,
         target: Address::repeat_byte(0xcc),
         value: U256::ZERO,
         calldata: Bytes::from(calldata),
-        arguments: vec![Value::from(argument)],
+        arguments,
     }
 }
 
@@ -345,11 +360,17 @@ pub fn call_fails(kind: Kind, task: TaskId) -> bool {
 
 /// Whether an honest keeper could have come to this call.
 pub fn is_honest(kind: Kind, task: &Task, agreed: &Call) -> bool {
-    let value = agreed.arguments.first().and_then(Value::as_str).and_then(|v| v.parse::<u64>().ok());
+    let first = match agreed.arguments.first() {
+        Some(Value::Array(tuple)) => tuple.first(),
+        argument => argument,
+    };
+    let value = first.and_then(Value::as_str).and_then(|v| v.parse::<u64>().ok());
     match (kind, value) {
         (Kind::Fixed, Some(value)) => value == 42,
         (Kind::Live, Some(value)) => {
-            (base(task)..=base(task) + NOISE).contains(&value) && value.is_multiple_of(2)
+            (base(task)..=base(task) + NOISE).contains(&value)
+                && value.is_multiple_of(2)
+                && *agreed == live(&value.to_string())
         }
         // That it is the next number, and not only no liar's, is checked when all is over.
         (Kind::Count, Some(value)) => value < 666,

@@ -45,7 +45,7 @@ pub enum Msg {
     Begin(Arc<Assignment>),
     HandOff(Box<HandoffOrder>),
     Assign(Arc<Assignment>),
-    Second(Arc<SecondRound>),
+    Second(Arc<Assignment>, Arc<SecondRound>),
     Perform(Box<HandoffOrder>),
     Answer(Box<Answer>),
     Signed(SignedClaim),

@@ -2,7 +2,13 @@
 
 #![allow(clippy::print_stdout, reason = "figures of a run are read by people")]
 
-use argus_sim::{Plant, Summary, run, run_many};
+use std::path::Path;
+
+use argus_sim::{
+    Plant, Summary,
+    live::{self, Ends, Table},
+    run, run_many,
+};
 use clap::ValueEnum;
 
 fn shown(summary: &Summary) {
@@ -23,6 +29,35 @@ fn two_hundred_seeds_break_no_invariant() {
     assert!(summary.total.crashes > 200 && summary.total.reorgs > 200, "too few faults to show anything");
     assert!(summary.total.refuted > 200, "liars guess too seldom");
     assert!(summary.total.counted > 200, "storage is written too seldom");
+    judge_live(&summary.total.live);
+}
+
+/// Whatever the liars, below the threshold no rule but trust in one keeper takes a liar's call.
+fn judge_live(table: &Table) {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../live-values.md");
+    std::fs::write(file, live::shown(table)).expect("the table is written");
+    println!("{}", live::shown(table));
+    for (case, ends) in table.iter().filter(|(case, _)| case.rule != "trust-performer") {
+        assert_eq!(ends.lies, 0, "{case:?}");
+    }
+    let of = |keepers: usize, threshold: u8, liars: usize, rule: &str| -> Ends {
+        let is_it =
+            |c: &live::Case| (c.keepers, c.threshold, c.liars, c.rule) == (keepers, threshold, liars, rule);
+        table.iter().find(|(case, _)| is_it(case)).map(|(_, ends)| *ends).unwrap_or_default()
+    };
+    for (keepers, threshold, liars) in [(3, 2, 1), (5, 3, 2)] {
+        let median = of(keepers, threshold, liars, "median, else tolerance");
+        let exact = of(keepers, threshold, liars, "exact");
+        let trust = of(keepers, threshold, liars, "trust-performer");
+        let shown = format!("{threshold} of {keepers}: {median:?} {exact:?} {trust:?}");
+        assert!(
+            median.seeds >= 20 && exact.seeds >= 20 && trust.seeds >= 20,
+            "too few seeds show it; {shown}"
+        );
+        assert!(median.median * 2 > median.tasks, "mostly the middle is taken; {shown}");
+        assert!(trust.performer * 2 > trust.tasks, "mostly a run stands its replay; {shown}");
+        assert!(exact.none * 2 > exact.tasks, "live values are seldom equal; {shown}");
+    }
 }
 
 #[test]

@@ -40,7 +40,9 @@ pub enum Finding {
     Holds(String),
     /// It does not.
     Fails(String),
-    /// The file cannot tell: it is somebody's word, or was not kept.
+    /// Nobody signed it: the platform says so, and nothing in the file speaks for it or against it.
+    Told(String),
+    /// The file cannot tell: it was not kept, or did not happen yet.
     Open(String),
 }
 
@@ -308,9 +310,7 @@ fn verdict(bundle: &Bundle, book: &Book<'_>, tools: &Tools<'_>) -> Finding {
         Some(Verdict::Failed(reason)) => {
             ended(book, "the script failed", |choice| *choice == Choice::Failed(reason.clone()))
         }
-        Some(Verdict::Withdrawn(_) | Verdict::Exhausted(_)) => {
-            Finding::Open("no call was agreed: the platform's word".to_owned())
-        }
+        Some(Verdict::Withdrawn(_) | Verdict::Exhausted(_)) => Finding::Told("no call was agreed".to_owned()),
     }
 }
 
@@ -325,7 +325,7 @@ fn ended(book: &Book<'_>, words: &str, is_so: impl Fn(&Choice) -> bool) -> Findi
         Some(choice) if is_so(&choice) => {
             Finding::Holds(format!("{words}, by the answers of enough keepers"))
         }
-        Some(_) | None => Finding::Open(format!("{words}: the platform's word")),
+        Some(_) | None => Finding::Told(words.to_owned()),
     }
 }
 
@@ -416,9 +416,11 @@ fn agreement(bundle: &Bundle, book: &Book<'_>, agreed: &Agreed, tools: &Tools<'_
 fn receipt(account: &Account) -> Finding {
     match account.record.state().receipt {
         None => Finding::Open("the platform knows of no receipt".to_owned()),
-        Some(receipt) => Finding::Open(format!(
-            "the platform's word: look up transaction {} on chain {}",
-            receipt.transaction, receipt.chain
+        Some(receipt) => Finding::Told(format!(
+            "transaction {} on chain {} {}: a node of that chain can tell",
+            receipt.transaction,
+            receipt.chain,
+            if receipt.success { "made the call" } else { "made the call, which failed" }
         )),
     }
 }

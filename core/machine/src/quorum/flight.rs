@@ -10,7 +10,7 @@ use argus_domain::{
     act::AttemptOutcome,
     attempt::{Answer, Assignment, Attempt, Observation, Output, SecondRound, SignedClaim},
     call::{Call, ExecutorDomain, Signature},
-    difference::Disagreement,
+    difference::{Disagreement, Refutation},
     ids::{KeeperId, Round},
     job::{Agreement, Args, Mode},
     quorum::{Choice, answers_least, at_odds, choose, same_call, threshold},
@@ -55,8 +55,8 @@ struct Second {
     call: Call,
     digest: B256,
     declined: BTreeSet<KeeperId>,
-    /// Who replayed the run and came to something else.
-    refuted_by: BTreeSet<KeeperId>,
+    /// Who replayed the run and came to something else, and to what.
+    refuted_by: BTreeMap<KeeperId, Refutation>,
 }
 
 /// Characters of a keeper's reason that are kept.
@@ -137,7 +137,7 @@ impl Flight {
     /// Which run a keeper has to judge next: of those chosen so far the first one that it has not refuted. It believes
     /// nobody that a run is refuted.
     fn round_for(&self, keeper: KeeperId) -> Option<&Arc<SecondRound>> {
-        self.seconds.iter().find(|s| !s.refuted_by.contains(&keeper)).map(|s| &s.round)
+        self.seconds.iter().find(|s| !s.refuted_by.contains_key(&keeper)).map(|s| &s.round)
     }
 
     /// Everyone at once; with trust in one performer the next one that was not asked yet.
@@ -179,7 +179,7 @@ impl Flight {
         keeper != second.round.chosen
             && !self.claims.contains_key(&(Round(2), keeper))
             && !second.declined.contains(&keeper)
-            && !second.refuted_by.contains(&keeper)
+            && !second.refuted_by.contains_key(&keeper)
             && !self.refuted.contains(&keeper)
             && !self.gone.contains(&keeper)
     }
@@ -203,14 +203,15 @@ impl Flight {
     }
 
     /// Takes in that a keeper replayed a chosen run and came to something else.
-    pub fn refuted(&mut self, keeper: KeeperId, accused: KeeperId, reason: &str, out: &mut Vec<Effect>) {
+    pub fn refuted(&mut self, keeper: KeeperId, accused: KeeperId, found: Refutation, out: &mut Vec<Effect>) {
         // Of a run that is not chosen an earlier life of ours had asked it.
         let chosen = self.seconds.iter_mut().find(|s| s.round.chosen == accused && keeper != accused);
         let Some(second) = chosen else { return };
-        if !second.refuted_by.insert(keeper) {
+        if second.refuted_by.contains_key(&keeper) {
             return;
         }
-        let reason = format!("it refutes the run of keeper {accused}: {reason}");
+        let reason = format!("it refutes the run of keeper {accused}: {}", found.finding);
+        second.refuted_by.insert(keeper, found.bounded());
         self.reasons.insert(keeper, reason.chars().take(REASON_MAX).collect());
         if self.refuted.contains(&accused) {
             // It was late: now it can judge the run that was chosen since.
@@ -413,7 +414,7 @@ impl Flight {
             call,
             how,
             declined: BTreeSet::new(),
-            refuted_by: BTreeSet::new(),
+            refuted_by: BTreeMap::new(),
             round: Arc::new(SecondRound {
                 task: self.attempt().task,
                 attempt: self.attempt().no,
@@ -451,12 +452,11 @@ impl Flight {
         }
         let against = second.refuted_by.len();
         if against >= needed {
-            let by: Vec<KeeperId> = second.refuted_by.iter().copied().collect();
-            let reason = by.iter().find_map(|k| self.reasons.get(k)).cloned().unwrap_or_default();
-            if let Some(observation) = self.observations.get(&chosen) {
-                let refuted = Disagreement::refuted(self.attempt(), observation, by, reason);
-                out.push(Effect::Record(Fact::Disagreed(refuted.into())));
-            }
+            let report = self
+                .observations
+                .get(&chosen)
+                .and_then(|o| Disagreement::refuted(self.attempt(), o, &second.refuted_by));
+            out.extend(report.map(|report| Effect::Record(Fact::Disagreed(report.into()))));
             self.refuted.insert(chosen);
             let (task, attempt) = (self.attempt().task, self.attempt().no);
             out.push(Effect::Misbehaved { keeper: chosen, task, attempt, what: Misbehaviour::Refuted });

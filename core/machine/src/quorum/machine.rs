@@ -145,10 +145,10 @@ impl Machine for Aggregator {
                     self.decide(now, key, out);
                 }
             }
-            Input::Refuted { task, attempt, keeper, accused, reason } => {
+            Input::Refuted { task, attempt, keeper, accused, found } => {
                 let key = (task, attempt);
                 if let Some(flight) = self.flights.get_mut(&key).filter(|f| f.concerns(keeper)) {
-                    flight.refuted(keeper, accused, &reason, out);
+                    flight.refuted(keeper, accused, *found, out);
                     self.decide(now, key, out);
                 }
             }

@@ -7,7 +7,7 @@ use argus_domain::{
     act::AttemptOutcome,
     attempt::{Answer, Assignment, Attempt, Observation, Output, Priority, SignedClaim, TraceId},
     call::{Call, ExecutorDomain, Signature},
-    difference::{Disagreement, Remedy},
+    difference::{CallDifference, Disagreement, MadeCall, Refutation, Remedy},
     ids::{AttemptNo, KeeperId, Occurrence, Round, TaskId, TaskNumber},
     job::{Agreement, Args, Job, Mode},
     module::EngineId,
@@ -198,8 +198,19 @@ impl Story {
 
 /// The run of another keeper, replayed by keeper `n`, comes to something else.
 fn refuted(s: &mut Story, n: u8, of: u8) -> Vec<String> {
-    let (task, attempt, reason) = (s.attempt.task, s.attempt.no, "another call".to_owned());
-    s.hear(Input::Refuted { task, attempt, keeper: keeper(n), accused: keeper(of), reason })
+    let (task, attempt) = (s.attempt.task, s.attempt.no);
+    let call = |request: &str| Some(MadeCall::asked("http_fetch", request, 7));
+    let call =
+        CallDifference { sequence: 2, one: call("the recorded one"), other: call(&"x".repeat(1 << 20)) };
+    let found = Refutation {
+        finding: format!("another call, says {n}"),
+        came_to: "6".to_owned(),
+        fuel: 9,
+        call: Some(call),
+        argument: None,
+    };
+    let found = Box::new(found);
+    s.hear(Input::Refuted { task, attempt, keeper: keeper(n), accused: keeper(of), found })
 }
 
 fn line(effect: &Effect) -> String {
@@ -498,15 +509,20 @@ fn what_keepers_differ_in_is_recorded_with_what_would_help() {
     let report = s.disagreements.first().expect("recorded");
     assert_eq!(report.remedies[0], Remedy::Tolerance("0.0109".parse().expect("a decimal")));
 
-    // A refuted run differs from its own replay.
+    // A refuted run differs from its own replay: what the first keeper found is kept, as much as is kept of our own.
     let mut s = Story::new(3, 2, median("0"));
     after(&mut s, &[5, 7, 6]);
     refuted(&mut s, 1, 3);
     refuted(&mut s, 2, 3);
     let [report] = &s.disagreements[..] else { panic!("{:?}", s.disagreements) };
-    assert_eq!((number(report.one.keeper), &report.other), (3, &None));
+    let replay = report.other.as_ref().expect("the replay");
+    assert_eq!((number(report.one.keeper), number(replay.keeper), replay.fuel), (3, 1, 9));
+    assert_eq!((replay.came_to.as_str(), report.finding.as_str()), ("6", "another call, says 1"));
     assert_eq!(report.refuted_by, [keeper(1), keeper(2)]);
-    assert!(report.finding.contains("another call"), "{report:?}");
+    let call = report.call.as_ref().expect("the call in which they part");
+    let request = |side: &Option<MadeCall>| side.as_ref().map(|made| made.request.clone()).expect("a call");
+    assert_eq!((call.sequence, request(&call.one).as_str()), (2, "the recorded one"));
+    assert!(request(&call.other).len() < 2_000, "a keeper does not say how much is kept");
 }
 
 #[test]

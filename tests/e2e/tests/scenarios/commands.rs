@@ -2,7 +2,22 @@
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
-use argus_e2e::{Platform, Start, Topology, command::argus, jobs, platform::Key, story};
+use argus_domain::{
+    U256,
+    ids::JobId,
+    secret::{SecretName, SecretValue},
+    time::Timestamp,
+};
+use argus_e2e::{
+    Platform, Start, Topology,
+    command::{argus, started},
+    jobs,
+    platform::Key,
+    story, until,
+};
+use argus_ports::{SecretStore, Vault};
+use argus_sqlite::{Options, SqliteStore};
+use argus_vault::KeyVault;
 use reqwest::Method;
 use serde_json::Value;
 
@@ -124,6 +139,67 @@ async fn opened_key(place: &Path) {
     let args: Vec<&str> = ["keeper"].into_iter().chain(settings.iter().flat_map(|s| ["--set", s])).collect();
     let refused = argus(place, &[], &args).await;
     assert!(refused.code == 1 && refused.err.contains("k.key` closes it"), "{refused:?}");
+}
+
+#[test]
+fn stored_secrets_change_their_key_though_it_is_killed_meanwhile() {
+    alone(rewraps());
+}
+
+/// A store under an old key; one value in it under a key that is lost.
+async fn rewraps() {
+    const VALUES: u64 = 3_000;
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path();
+    let [old, new, lost] = ["11", "22", "33"].map(|byte| byte.repeat(32));
+    let vault = |keys: &str| KeyVault::from_text(keys).expect("keys");
+    let store = SqliteStore::open(&place.join("argus.db"), &Options::default()).expect("a store");
+    let job = |n: u64| JobId(U256::from(n));
+    let name: SecretName = "API_KEY".parse().expect("a name");
+    let value = |n: u64| SecretValue::new(format!("the value of {n:08}")).expect("a value");
+    for n in 0..VALUES {
+        let keys = if n == 7 { vault(&lost) } else { vault(&old) };
+        let sealed = keys.seal(job(n), &name, &value(n), Timestamp(1_000 + n)).expect("sealed");
+        store.put(job(n), name.clone(), sealed).await.expect("kept");
+    }
+    let under_another = async || {
+        let rows = store.sealed_otherwise(vault(&new).key(), None, u32::MAX).await.expect("read");
+        rows.len() as u64
+    };
+    let keys = |text: &str| {
+        std::fs::write(place.join("secrets.key"), text).expect("written");
+        let closed = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(place.join("secrets.key"), closed).expect("closed");
+    };
+    keys(&format!("{new}\n{old}\n"));
+    let settings = ["--set", "data_dir = \".\"", "--set", "secrets.key_file = \"secrets.key\""];
+    let rewrap = [&["secret", "rewrap", "--json"], &settings[..]].concat();
+
+    let mut killed = started(place, &rewrap);
+    until("it has begun", 30, async || (under_another().await < VALUES).then_some(())).await;
+    killed.kill().await.expect("killed");
+    let left = under_another().await;
+    assert!(0 < left && left < VALUES, "it was in the middle: {left}");
+
+    let told = argus(place, &[], &rewrap).await;
+    assert_eq!((told.code, told.json()["rewrapped"].as_u64()), (1, Some(left - 1)), "{told:?}");
+    let row = &told.json()["left"][0];
+    assert_eq!((&row["job_id"], &row["name"]), (&"7".into(), &"API_KEY".into()), "{told:?}");
+    assert!(row["why"].as_str().is_some_and(|why| why.contains("put that key back")), "{told:?}");
+    store.remove(job(7), [name.clone()].into()).await.expect("removed");
+    let again = argus(place, &[], &rewrap).await;
+    assert_eq!((again.code, &again.json()["rewrapped"]), (0, &0.into()), "{again:?}");
+
+    // The new key alone opens all of them, as they were.
+    for n in (0..VALUES).filter(|n| *n != 7) {
+        let rows = store.of_job(job(n)).await.expect("read");
+        let [(_, sealed)] = &rows[..] else { panic!("{n} is not there once") };
+        assert_eq!(vault(&new).open(job(n), &name, sealed), Ok(value(n)));
+        assert_eq!(sealed.set_at, Timestamp(1_000 + n));
+    }
+    keys("");
+    let none = argus(place, &[], &rewrap).await;
+    assert!(none.code == 1 && none.err.contains("it holds no keys"), "{none:?}");
 }
 
 #[test]

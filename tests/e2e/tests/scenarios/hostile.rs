@@ -180,6 +180,26 @@ async fn guesses_the_middle(topology: Topology) {
             effects.iter().find(|e| task["execution_tx_hash"] == e.transaction.as_str()).expect("one");
         assert!(given(&feed, task).contains(&effect.value), "{effect:?} of {task:#}");
     }
+    // What it signed stands beside what its own transcript comes to, for whoever owns the job.
+    let mut reports = Vec::new();
+    for task in &tasks {
+        let shown = platform.get(&format!("/tasks/{}", task["task_id"])).await;
+        reports.extend(shown["disagreements"].as_array().cloned().unwrap_or_default());
+    }
+    assert!(!reports.is_empty(), "in a dozen tasks it was in the middle once");
+    for report in &reports {
+        assert_eq!(report["one"]["keeper"], hostile.address(), "{report:#}");
+        assert!(report["refuted_by"].as_array().is_some_and(|by| by.len() == 2), "{report:#}");
+        assert!(report["refuted_by"].as_array().is_some_and(|by| by.contains(&report["other"]["keeper"])));
+        let argument = &report["argument"];
+        assert_eq!(
+            (&argument["path"], &argument["one"]),
+            (&json!("$[1]"), &json!("\"100500\"")),
+            "{report:#}"
+        );
+        assert_ne!(argument["other"], argument["one"], "{report:#}");
+        assert_eq!(report["call"], Value::Null, "it made the calls that it recorded: {report:#}");
+    }
     until("the liar is found out, and nobody else blamed", 10, async || {
         let faulty = faulty(&platform).await;
         assert!(

@@ -8,6 +8,7 @@ mod hostile;
 mod ipfs;
 mod main_job;
 mod refusals;
+mod replay;
 mod secrets;
 mod storage;
 mod triggers;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use argus_e2e::{Echo, Platform, Start, Topology, jobs, platform::Key, until};
+use argus_e2e::{Echo, Keeper, Platform, Start, Topology, Wire, jobs, platform::Key, until};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::Method;
 use serde_json::json;
@@ -103,6 +103,49 @@ async fn reaches_its_server(topology: Topology) {
     assert_eq!(platform.chain().value("secret").await, 9);
     platform.stop().await;
     clean_files(folder.path());
+}
+
+#[test]
+fn what_is_said_between_platform_and_keepers_holds_none() {
+    everywhere(is_sealed_on_the_wire);
+}
+
+/// All keepers reach the platform through somebody who listens.
+async fn is_sealed_on_the_wire(topology: Topology) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let echo = Echo::serve().await;
+    let platform = Start::on(folder.path(), topology).allow(echo.address).keepers(&[]).run().await;
+    let gate = platform.gate().trim_start_matches("http://").parse().expect("an address");
+    let wire = Wire::to(gate).await;
+    let through = format!("links.aggregator = \"http://{}\"", wire.address);
+    let mut keepers = Vec::new();
+    for number in 1..=3 {
+        keepers.push(Keeper::honest(&platform, number, &[&through]).await);
+    }
+    let script = platform.publish(&SCRIPT.replace("__ECHO__", &echo.url())).await;
+    let granted = json!({ "secrets": ["API_KEY"], "allow_hosts": [echo.address.to_string()] });
+    let id = platform.create(&jobs::with(jobs::scripted(&platform, &script, 2, 60), granted)).await;
+    let body = json!({ "value": CANARY }).to_string();
+    let path = format!("/jobs/{id}/secrets/API_KEY");
+    let set = platform.call(Method::PUT, &path, Key::App, Some(body)).await.expect("an answer");
+    assert_eq!(set.status, 200, "{set:?}");
+    until("a completed task", 60, async || {
+        platform.tasks(&id).await.into_iter().find(|task| task["task_status"] == "completed")
+    })
+    .await;
+    assert!(echo.seen().iter().any(|request| request.contains(CANARY)), "it was sent: {:?}", echo.seen());
+    let heard = wire.heard();
+    assert!(heard.len() >= 6, "three keepers speak and hear: {}", heard.len());
+    let told = |word: &str| heard.iter().filter(|one| contains(one, word.as_bytes())).count();
+    assert!(told(&script["ipfs://".len()..]) >= 3, "what is sent in the clear is heard");
+    assert!(told("argussecret") >= 3, "transcripts with the placeholder are heard");
+    heard.iter().for_each(|one| clean("the wire", one));
+    drop(keepers);
+    platform.stop().await;
+}
+
+fn contains(bytes: &[u8], word: &[u8]) -> bool {
+    bytes.windows(word.len()).any(|window| window == word)
 }
 
 /// Bodies stand in transcripts as hexadecimal texts: these are looked for, too.
