@@ -1,11 +1,12 @@
 //! One case: a folder with a script and its `case.json`.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
-use argus_domain::{limits::Limits, module::Language};
+use argus_domain::{limits::Limits, module::Language, secret::SecretName};
 use argus_memory::recorded::{Chain, Exchange};
 use serde::Deserialize;
 use serde_json::Value;
@@ -22,6 +23,9 @@ pub struct Case {
     /// Hosts that it may reach; empty: any.
     #[serde(default)]
     pub allow_hosts: Vec<String>,
+    /// Secrets that its job grants, with their values.
+    #[serde(default)]
+    pub secrets: BTreeMap<SecretName, String>,
     /// Fuel that its job allows; without it the default.
     #[serde(default)]
     pub fuel: Option<u64>,
@@ -33,6 +37,9 @@ pub struct Case {
     pub chains: Vec<Chain>,
     /// What it must come to.
     pub expect: Expect,
+    /// What it must remember at the end, all of it, as text.
+    #[serde(default)]
+    pub remembers: Option<BTreeMap<String, String>>,
     /// Part of what it must have logged.
     #[serde(default)]
     pub log: Option<String>,
