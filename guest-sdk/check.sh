@@ -39,6 +39,16 @@ check_js() {
     done
 }
 
+check_go() {
+    PATH=$PATH:$cache/tools/go/bin
+    [ -n "$(command -v go)" ] || { absent Go "scripts/setup brings its toolchain"; }
+    (cd "$here/go" && go vet ./... && go test ./... >/dev/null)
+    made go
+    go test ./... >/dev/null
+    "$ARGUS" module build >/dev/null
+    "$ARGUS" module run my-go.wasm --input ctx.json --answers answers.json --json | grep -q '"301122500000"'
+}
+
 check_as() {
     local tools=$cache/guests/asc/node_modules
     [ -x "$tools/.bin/asc" ] || { absent AssemblyScript "examples/rebuild.sh brings its compiler"; }
@@ -55,7 +65,7 @@ check_c() {
 }
 
 code=0
-for language in rust js as c; do
+for language in rust js go as c; do
     # A subshell for each; its -e counts only outside of a condition.
     set +e
     (set -e; check_$language)

@@ -171,6 +171,7 @@ async fn open_host(
         slots: config.slots,
         cache_dir: Some(config.compiled_dir.clone()),
         operator_hosts: config.egress_allow.clone(),
+        compile_timeout: Duration::from_millis(config.compile_ms),
         compiler: compiler(),
         ..HostConfig::default()
     };
@@ -286,8 +287,12 @@ pub fn confinement(user: Option<u32>) -> anyhow::Result<Confinement> {
     Ok(Confinement { launcher: vec![program.into(), "confined".into()], user })
 }
 
-/// The builder of this configuration.
-pub fn builder(config: &Config, toolchain: Toolchain, store: Arc<SqliteStore>) -> anyhow::Result<Builder> {
+/// The builder of this configuration, and what builds for it.
+pub fn builder(
+    config: &Config,
+    toolchain: Toolchain,
+    store: Arc<SqliteStore>,
+) -> anyhow::Result<(Builder, impl Future<Output = ()> + use<>)> {
     let settings = &config.builder;
     make_folder_of(&settings.dir.join("modules"))?;
     let go = argus_builder::Go::new(argus_builder::Settings {
@@ -298,7 +303,7 @@ pub fn builder(config: &Config, toolchain: Toolchain, store: Arc<SqliteStore>) -
         confinement: confinement(settings.user)?,
     })?;
     let ports = argus_builder::Ports { signer: signer(&config.platform_key)?, archive: store };
-    Builder::new(go, settings.dir.join("built"), ports)
+    argus_builder::new(go, settings.dir.join("built"), ports, Duration::from_millis(settings.patience_ms))
         .with_context(|| format!("the builder's folder {}", settings.dir.display()))
 }
 

@@ -48,6 +48,8 @@ pub struct Config {
     pub slots: u32,
     /// Compiled modules.
     pub compiled_dir: PathBuf,
+    /// Longest compilation of one module.
+    pub compile_ms: u64,
     /// Builds of Go sources.
     pub builder: Builder,
     /// Operator's list of reachable hosts.
@@ -114,6 +116,8 @@ pub struct Builder {
     pub module_proxy: Option<String>,
     /// Another user that builds run as.
     pub user: Option<u32>,
+    /// Longest that a request waits for a build.
+    pub patience_ms: u64,
 }
 
 /// Section `timing`, milliseconds.
@@ -249,11 +253,14 @@ impl Config {
             },
             slots: r.number("runner.slots", 1, 1000) as u32,
             compiled_dir: r.path(&data_dir, "runner.dir"),
+            compile_ms: r.number("runner.compile_ms", 1_000, 600_000),
             builder: Builder {
                 go: r.optional("builder.go", "the path of a go command, or empty"),
                 dir: r.path(&data_dir, "builder.dir"),
                 module_proxy: r.optional("builder.module_proxy", "a URL as GOPROXY takes it, or empty"),
                 user: Some(r.number("builder.user", 0, u64::from(u32::MAX)) as u32).filter(|user| *user > 0),
+                // The API answers within 110 s, and a build is not all that it waits for.
+                patience_ms: r.number("builder.patience_ms", 10, 90_000),
             },
             egress_allow: r.texts("egress.allow"),
             timing: Timing {

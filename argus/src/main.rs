@@ -30,8 +30,7 @@ fn main() -> ExitCode {
     }
     if let Command::Confined(confined) = &cli.command {
         // Before there is a second thread: only then can a process leave its network.
-        show::progress(format!("error: {}", argus_builder::enter(&confined.words)));
-        return ExitCode::FAILURE;
+        return argus_builder::enter(&confined.words);
     }
     // What is allocated here lives for moments: clearing huge pages for it costs more than they save.
     let _unsupported = rustix::thread::disable_transparent_huge_pages(true);

@@ -445,8 +445,12 @@ impl<'a> Process<'a> {
             }
             Err(reason) => return Err(reason.into()),
         };
-        let builder = backends::builder(&self.config, toolchain, self.backends.store()?)?;
+        let (builder, life) = backends::builder(&self.config, toolchain, self.backends.store()?)?;
         self.builder = Some(Arc::new(builder));
+        self.add("builder", async {
+            life.await;
+            Err(anyhow!("it was stopped"))
+        });
         Ok(())
     }
 

@@ -4,25 +4,36 @@
 //! fork and exec would need unsafe code; a fresh process of one thread needs none.
 
 use std::{
+    convert::Infallible,
     ffi::OsString,
     io::{self, Write as _},
     os::unix::process::CommandExt,
     path::PathBuf,
-    process::Command,
+    process::{Command, ExitCode},
+    str::FromStr,
 };
 
-use nix::sched::{CloneFlags, unshare};
+use nix::{
+    sched::{CloneFlags, unshare},
+    unistd::{Gid, Uid, setgid, setgroups, setuid},
+};
 use rustix::process::{Resource, Rlimit, Signal, getgid, getuid, setrlimit};
 
 /// What a confined process says on stderr that could not leave the network.
 pub(crate) const UNCUT: &str = "confined: this system lets nobody leave its network";
+
+/// With what a process ends that could not become the toolchain, as `env` and `timeout` do: Go's own codes are others.
+pub(crate) const NOT_STARTED: u8 = 125;
+/// In place of a user's number: the user stays.
+const SAME_USER: &str = "same";
 
 /// How builds are confined.
 #[derive(Debug, Clone)]
 pub struct Confinement {
     /// A program that calls [`enter`] with the arguments it is given, and its first arguments.
     pub launcher: Vec<OsString>,
-    /// Another user that builds run as; only root can choose one. `None`: this process's own.
+    /// Another user, and the group of the same number, that builds run as; only root can choose one. `None`: this
+    /// process's own.
     pub user: Option<u32>,
 }
 
@@ -38,6 +49,7 @@ impl Confinement {
             }
             .into(),
         );
+        line.push(self.user.map_or(SAME_USER.into(), |user| user.to_string().into()));
         line.push(program.into());
         line
     }
@@ -72,31 +84,52 @@ impl Limits {
 }
 
 /// Confines this process and turns it into a program: CPU seconds, bytes of memory, bytes of a file, open files,
-/// `cut` or `open`, the program, its arguments. Returns only where that failed, with the reason.
-pub fn enter(words: &[OsString]) -> io::Error {
-    let [cpu, memory, file, files, network, program, arguments @ ..] = words else {
-        return io::Error::other("confined CPU_S MEMORY FILE FILES cut|open PROGRAM ARGUMENTS...");
+/// `cut` or `open`, a user's number or `same`, the program, its arguments. Returns only where that failed, and has said
+/// why.
+pub fn enter(words: &[OsString]) -> ExitCode {
+    let error = match become_program(words) {
+        Err(error) => error,
+        Ok(never) => match never {},
     };
-    let limited = [cpu, memory, file, files]
-        .into_iter()
-        .zip([Resource::Cpu, Resource::As, Resource::Fsize, Resource::Nofile])
-        .try_for_each(|(word, resource)| {
-            let most = word.to_str().and_then(|w| w.parse().ok()).ok_or(io::ErrorKind::InvalidInput)?;
-            lower(resource, most)
-        });
-    if let Err(error) = limited.and_then(|()| lower(Resource::Core, 0)) {
-        return error;
+    let _unheard = writeln!(io::stderr(), "confined: {error}");
+    ExitCode::from(NOT_STARTED)
+}
+
+fn become_program(words: &[OsString]) -> io::Result<Infallible> {
+    let [cpu, memory, file, files, network, user, program, arguments @ ..] = words else {
+        return Err(io::Error::other(
+            "confined CPU_S MEMORY FILE FILES cut|open USER|same PROGRAM ARGUMENTS...",
+        ));
+    };
+    for (word, resource) in [cpu, memory, file, files].into_iter().zip([
+        Resource::Cpu,
+        Resource::As,
+        Resource::Fsize,
+        Resource::Nofile,
+    ]) {
+        lower(resource, number(word)?)?;
     }
+    lower(Resource::Core, 0)?;
     if network == "cut" && !cut_network() {
         // For the builder, which hears it and says so.
         let _unheard = writeln!(io::stderr(), "{UNCUT}");
     }
-    // A toolchain whose builder was killed builds for nobody.
-    let bound = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
-    if let Err(error) = bound.and_then(|()| rustix::thread::set_no_new_privs(true)) {
-        return error.into();
+    if user != SAME_USER {
+        // After the network, which root leaves everywhere.
+        let user = number(user)?;
+        setgroups(&[])?;
+        setgid(Gid::from_raw(user))?;
+        setuid(Uid::from_raw(user))?;
     }
-    Command::new(program).args(arguments).exec()
+    // A toolchain whose builder was killed builds for nobody. A change of users would undo it.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    rustix::thread::set_no_new_privs(true)?;
+    let error = Command::new(program).args(arguments).exec();
+    Err(io::Error::new(error.kind(), format!("{}: {error}", program.display())))
+}
+
+fn number<T: FromStr>(word: &OsString) -> io::Result<T> {
+    word.to_str().and_then(|word| word.parse().ok()).ok_or_else(|| io::ErrorKind::InvalidInput.into())
 }
 
 /// Lowers a limit, for good. One that is lower already stays.

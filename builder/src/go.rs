@@ -5,6 +5,7 @@ use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
+    process::ExitStatus,
     time::Duration,
 };
 
@@ -20,7 +21,8 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    confine::{Confinement, Limits, Network, UNCUT},
+    confine::{Confinement, Limits, NOT_STARTED, Network, UNCUT},
+    folder::{Folder, Folders},
     lay::{self, BARE_MOD, LOCK_MOD, LOCK_SUM, NotLaid, Program, ROUND_TRIP, SDK},
     process::{self, Ended, Step},
     toolchain::{GO_VERSION, Toolchain},
@@ -36,12 +38,17 @@ const PARALLEL: &str = "-p=2";
 const WALL: Duration = Duration::from_secs(240);
 const LIMITS: Limits = Limits { cpu_s: 120, memory_bytes: 4 << 30, file_bytes: 256 << 20, files: 1024 };
 
+/// How the toolchain says that a module is neither at hand nor to be fetched.
+const UNKNOWN_MODULE: [&str; 2] =
+    ["module lookup disabled by GOPROXY=off", "no required module provides package"];
+
 /// How this machine builds.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The toolchain.
     pub toolchain: Toolchain,
-    /// Where compiled packages and fetched modules are kept between builds; it may hold modules beforehand.
+    /// Where compiled packages and fetched modules are kept between builds, and the builds themselves while they last;
+    /// it may hold modules beforehand.
     pub cache: PathBuf,
     /// Fetched modules, where they are not kept in `cache`: an author's own.
     pub modules: Option<PathBuf>,
@@ -55,32 +62,22 @@ pub struct Settings {
 #[derive(Debug, Clone)]
 pub struct Go {
     settings: Settings,
-}
-
-/// What the toolchain reads and writes during one build, gone with this value.
-struct Folder {
-    dir: tempfile::TempDir,
-}
-
-impl Folder {
-    fn at(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
+    folders: Folders,
 }
 
 impl Go {
-    /// With its cache folders made.
+    /// With its cache folders made, and without what a killed process left of its builds.
     ///
     /// # Errors
     /// Where they cannot be.
     pub fn new(settings: Settings) -> io::Result<Self> {
-        let go = Self { settings };
-        let cache = &go.settings.cache;
+        let cache = &settings.cache;
         fs::DirBuilder::new().recursive(true).mode(0o700).create(cache)?;
-        if go.settings.confinement.user.is_some() {
+        if settings.confinement.user.is_some() {
             // The other user passes through it to its own.
             fs::set_permissions(cache, fs::Permissions::from_mode(0o711))?;
         }
+        let go = Self { folders: Folders::open(cache.join("builds"))?, settings };
         for folder in [go.compiled(), go.modules()] {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
             go.hand_over(&folder)?;
@@ -134,8 +131,7 @@ impl Go {
     }
 
     fn lay(&self, program: &Program) -> Result<(Folder, &'static str), NotLaid> {
-        let dir = tempfile::Builder::new().prefix("argus-build-").tempdir()?;
-        let folder = Folder { dir };
+        let folder = self.folders.make()?;
         for name in ["src", "sdk", "out", "tmp", "home", "overlay"] {
             fs::create_dir(folder.at(name))?;
         }
@@ -144,9 +140,8 @@ impl Go {
         let replaced = self.settings.toolchain.root.join("src/net/http/roundtrip.go");
         let overlay = serde_json::json!({ "Replace": { replaced.to_string_lossy(): folder.at("overlay/roundtrip.go") } });
         fs::write(folder.at("overlay.json"), overlay.to_string())?;
-        // The user that builds may be another one: it reads the sources and owns what it writes.
-        fs::set_permissions(folder.dir.path(), fs::Permissions::from_mode(0o711))?;
         if self.settings.confinement.user.is_some() {
+            // Another user reads the sources and owns what it writes.
             open_up(&folder.at("src"))?;
             open_up(&folder.at("sdk"))?;
             open_up(&folder.at("overlay"))?;
@@ -208,7 +203,6 @@ impl Go {
             line,
             environment: &self.environment(folder, network),
             folder: &folder.at("src"),
-            user: self.settings.confinement.user,
             wall: WALL,
         };
         let ended = process::run(step).await;
@@ -220,6 +214,9 @@ impl Go {
         }
         match ended {
             Ok(Ended::With(status, _)) if status.success() => Ok(()),
+            Ok(Ended::With(status, said)) if status.code() == Some(NOT_STARTED.into()) => {
+                Err(BuildError::Failed(format!("the toolchain cannot be started: {}", cut(said.trim()))))
+            }
             Ok(Ended::With(status, said)) => Err(refused(self.explain(&said, folder, status))),
             Ok(Ended::TooSlow) => Err(refused(format!(
                 "the build time limit of {} s is used up: build it with `argus module build` and publish the module",
@@ -230,16 +227,25 @@ impl Go {
     }
 
     /// The compiler's words without this machine's paths.
-    fn explain(&self, said: &str, folder: &Folder, status: std::process::ExitStatus) -> String {
-        let here = format!("{}/", folder.at("src").display());
+    fn explain(&self, said: &str, folder: &Folder, status: ExitStatus) -> String {
         let is_ours = |line: &str| line.starts_with("# ") || line == UNCUT || line.trim().is_empty();
         let lines = said.lines().filter(|line| !is_ours(line));
         let lines = lines.map(|line| line.strip_prefix("./").unwrap_or(line));
-        let text = lines.collect::<Vec<_>>().join("\n").replace(&here, "");
-        if text.contains("module lookup disabled by GOPROXY=off") {
+        let mut text = lines.collect::<Vec<_>>().join("\n");
+        for (path, name) in [
+            (folder.at("src").join(""), ""),
+            (folder.path().to_owned(), "BUILD"),
+            (self.settings.toolchain.root.clone(), "GOROOT"),
+            (self.modules(), "GOMODCACHE"),
+            (self.settings.cache.clone(), "CACHE"),
+        ] {
+            text = text.replace(&*path.to_string_lossy(), name);
+        }
+        if UNKNOWN_MODULE.iter().any(|sign| text.contains(sign)) {
             return format!(
-                "the program uses modules that are not here and that may not be fetched: import only the standard \
-                 library and go-ethereum, or build it with `argus module build` and publish the module\n{}",
+                "the program imports modules that are not here and may not be fetched: import only the standard \
+                 library, go-ethereum and argus/guest, or give the program a folder with a go.mod, build it there with \
+                 `argus module build`, and publish the module\n{}",
                 cut(&text)
             );
         }

@@ -1,4 +1,4 @@
-//! Builds that are made once: the module on this machine's disk, the signed record with the platform's facts.
+//! Builds that were made once: the module on this machine's disk, the signed record with the platform's facts.
 
 use std::{
     fs,
@@ -12,22 +12,12 @@ use argus_domain::{
     build::{Build, SignedBuild},
     call::Signature,
     digest::digest_of,
-    module::{Language, WasmHash},
+    module::WasmHash,
 };
-use argus_ports::{Archive, BuildError, Built, ModuleBuilder, Signer};
-use async_trait::async_trait;
+use argus_ports::{Archive, BuildError, Built, Signer};
 use bytes::Bytes;
-use tokio::sync::Semaphore;
 
-use crate::{
-    go::{Go, sha256},
-    lay::Program,
-};
-
-/// Builds at a time: each takes two cores.
-const BUILDS: usize = 1;
-/// Sources that wait for their turn; the last of them waits for minutes, and more would only time out.
-const WAITING_MAX: usize = 8;
+use crate::go::{Go, sha256};
 
 /// What a builder needs from the world.
 #[derive(Clone)]
@@ -38,28 +28,22 @@ pub struct Ports {
     pub archive: Arc<dyn Archive>,
 }
 
-/// Builds each source once.
-pub struct Builder {
-    go: Go,
+/// Modules and records.
+pub(crate) struct Kept {
     ports: Ports,
     /// Modules by their hash.
     folder: PathBuf,
-    turn: Semaphore,
-    room: Semaphore,
 }
 
-impl Builder {
-    /// Keeps modules in `folder`, which is made.
-    ///
-    /// # Errors
-    /// Where it cannot be.
-    pub fn new(go: Go, folder: PathBuf, ports: Ports) -> io::Result<Self> {
+impl Kept {
+    /// In `folder`, which is made.
+    pub fn open(folder: PathBuf, ports: Ports) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
-        Ok(Self { go, ports, folder, turn: Semaphore::new(BUILDS), room: Semaphore::new(WAITING_MAX) })
+        Ok(Self { ports, folder })
     }
 
     /// A build that was recorded before, by this signer under these rules, and whose module is still here.
-    async fn known(&self, source_hash: B256) -> Result<Option<Built>, BuildError> {
+    pub async fn find(&self, source_hash: B256) -> Result<Option<Built>, BuildError> {
         let Some(blob) = self.ports.archive.get(self.name(source_hash)).await.map_err(failed)? else {
             return Ok(None);
         };
@@ -80,8 +64,8 @@ impl Builder {
         Ok(wasm.map(|wasm| Built { record, wasm }))
     }
 
-    async fn make(&self, source: Bytes, source_hash: B256) -> Result<Built, BuildError> {
-        let wasm = self.go.build(&Program::File(source)).await?;
+    /// Signs and keeps what a source was built to.
+    pub async fn put(&self, source_hash: B256, wasm: Bytes) -> Result<Built, BuildError> {
         let build = Build { source_hash, builder: Go::id(), wasm_hash: WasmHash(sha256(&wasm)) };
         let signature = self.ports.signer.sign(build.digest()).map_err(failed)?;
         keep(&self.folder, &self.path(build.wasm_hash), &wasm).map_err(failed)?;
@@ -98,30 +82,6 @@ impl Builder {
 
     fn path(&self, wasm_hash: WasmHash) -> PathBuf {
         self.folder.join(format!("{:x}.wasm", wasm_hash.0))
-    }
-}
-
-#[async_trait]
-impl ModuleBuilder for Builder {
-    fn builds(&self, language: Language) -> bool {
-        language == Language::Go
-    }
-
-    async fn build(&self, source: Bytes, language: Language) -> Result<Built, BuildError> {
-        if !self.builds(language) {
-            return Err(BuildError::Failed(format!("{language} is not built here")));
-        }
-        let source_hash = sha256(&source);
-        if let Some(built) = self.known(source_hash).await? {
-            return Ok(built);
-        }
-        let _place = self.room.try_acquire().map_err(|_| BuildError::Busy { waiting: WAITING_MAX })?;
-        let _turn = self.turn.acquire().await.map_err(failed)?;
-        // Somebody may have built the same source meanwhile.
-        match self.known(source_hash).await? {
-            Some(built) => Ok(built),
-            None => self.make(source, source_hash).await,
-        }
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) const LOCK_SUM: &str = include_str!("../go/lock/go.sum");
 pub(crate) const BARE_MOD: &str = "module script\n\ngo 1.24\n";
 
 /// The SDK, which comes with the builder: no registry has it.
-pub(crate) const SDK: [(&str, &str); 7] = [
+pub(crate) const SDK: [(&str, &str); 9] = [
     ("go.mod", include_str!("../../guest-sdk/go/go.mod")),
     ("abi.go", include_str!("../../guest-sdk/go/abi.go")),
     ("chain.go", include_str!("../../guest-sdk/go/chain.go")),
@@ -27,6 +27,8 @@ pub(crate) const SDK: [(&str, &str); 7] = [
     ("guest.go", include_str!("../../guest-sdk/go/guest.go")),
     ("host.go", include_str!("../../guest-sdk/go/host.go")),
     ("host_wasip1.go", include_str!("../../guest-sdk/go/host_wasip1.go")),
+    ("secret.go", include_str!("../../guest-sdk/go/secret.go")),
+    ("storage.go", include_str!("../../guest-sdk/go/storage.go")),
 ];
 const SDK_NAME: &str = "argus/guest";
 

@@ -7,15 +7,18 @@
 //! A build depends on the source and on what the builder's id stands for, and on nothing else: two builders make the
 //! same bytes wherever their folders lie.
 
+mod builder;
 mod confine;
+mod folder;
 mod go;
 mod kept;
 mod lay;
 mod process;
 mod toolchain;
 
+pub use builder::{Builder, new};
 pub use confine::{Confinement, enter};
 pub use go::{Go, Settings};
-pub use kept::{Builder, Ports};
+pub use kept::Ports;
 pub use lay::Program;
 pub use toolchain::{GO_VERSION, Toolchain, ToolchainError};

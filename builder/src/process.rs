@@ -16,6 +16,8 @@ use tokio::{
 
 /// What is kept of what a step says.
 const SAID_BYTES_MAX: u64 = 16 * 1024;
+/// How long a process that was killed is waited for: the system may be busy with what it did last.
+const DEATH: Duration = Duration::from_secs(5);
 
 /// A step, ready to start.
 pub(crate) struct Step<'a> {
@@ -25,8 +27,6 @@ pub(crate) struct Step<'a> {
     pub environment: &'a [(&'static str, OsString)],
     /// Where it starts.
     pub folder: &'a Path,
-    /// As whom.
-    pub user: Option<u32>,
     /// How long.
     pub wall: Duration,
 }
@@ -67,16 +67,18 @@ pub(crate) async fn run(step: Step<'_>) -> std::io::Result<Ended> {
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true);
-    if let Some(user) = step.user {
-        command.uid(user).gid(user);
-    }
     let mut child = command.spawn()?;
-    let _group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
+    let group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
     let errors = child.stderr.take();
     let whole = async { tokio::join!(words(errors), child.wait()) };
     match timeout(step.wall, whole).await {
         Ok((said, status)) => Ok(Ended::With(status?, said)),
-        Err(_) => Ok(Ended::TooSlow),
+        Err(_) => {
+            drop(group);
+            // Before its folder goes.
+            let _ended = timeout(DEATH, child.wait()).await;
+            Ok(Ended::TooSlow)
+        }
     }
 }
 
@@ -97,7 +99,7 @@ mod tests {
 
     fn shell<'a>(script: &str, wall: Duration) -> Step<'a> {
         let line = ["/bin/sh", "-c", script].map(Into::into).to_vec();
-        Step { line, environment: &[], folder: Path::new("/"), user: None, wall }
+        Step { line, environment: &[], folder: Path::new("/"), wall }
     }
 
     #[tokio::test]

@@ -76,6 +76,54 @@ func TestCallsOfTheHost(t *testing.T) {
 	}
 }
 
+func TestStorageAndSecrets(t *testing.T) {
+	kept := map[string]string{}
+	Within(func(name string, request json.RawMessage) (any, error) {
+		var r struct{ Key, Value, Name string }
+		if err := json.Unmarshal(request, &r); err != nil {
+			return nil, err
+		}
+		switch name {
+		case "storage_set":
+			kept[r.Key] = r.Value
+		case "storage_delete":
+			delete(kept, r.Key)
+		case "storage_get":
+			if value, ok := kept[r.Key]; ok {
+				return value, nil
+			}
+		case "env_secret":
+			return "placeholder of " + r.Name, nil
+		default:
+			t.Error(name)
+		}
+		return nil, nil
+	}, func() {
+		if value, ok, err := StorageGet("n"); value != nil || ok || err != nil {
+			t.Error(value, ok, err)
+		}
+		if err := StorageSet("n", []byte{0, 255}); err != nil || kept["n"] != "0x00ff" {
+			t.Error(err, kept)
+		}
+		if value, ok, err := StorageGet("n"); !ok || err != nil || hex.EncodeToString(value) != "00ff" {
+			t.Error(value, ok, err)
+		}
+		StorageSet("n", nil)
+		if value, ok, err := StorageGet("n"); !ok || err != nil || len(value) != 0 {
+			t.Error("an empty value is one", value, ok, err)
+		}
+		if err := StorageDelete("n"); err != nil || len(kept) != 0 {
+			t.Error(err, kept)
+		}
+		if placeholder, err := Secret("API_KEY"); err != nil || placeholder != "placeholder of API_KEY" {
+			t.Error(placeholder, err)
+		}
+	})
+	if _, _, err := StorageGet("n"); err == nil {
+		t.Error("a host outside the sandbox")
+	}
+}
+
 func TestWords(t *testing.T) {
 	data, err := Words("0xa9059cbb", "0x00000000219ab540356cBB839Cbe05303d7705Fa", -1)
 	expect := "a9059cbb00000000000000000000000000000000219ab540356cbb839cbe05303d7705fa" + strings.Repeat("f", 64)

@@ -23,11 +23,27 @@ func evmBalance(request unsafe.Pointer, size uint32) uint64
 //go:wasmimport host evm_logs
 func evmLogs(request unsafe.Pointer, size uint32) uint64
 
+//go:wasmimport host env_secret
+func envSecret(request unsafe.Pointer, size uint32) uint64
+
+//go:wasmimport host storage_get
+func storageGet(request unsafe.Pointer, size uint32) uint64
+
+//go:wasmimport host storage_set
+func storageSet(request unsafe.Pointer, size uint32) uint64
+
+//go:wasmimport host storage_delete
+func storageDelete(request unsafe.Pointer, size uint32) uint64
+
 var imports = map[string]func(unsafe.Pointer, uint32) uint64{
 	"evm_call":         evmCall,
 	"evm_block_number": evmBlockNumber,
 	"evm_balance":      evmBalance,
 	"evm_logs":         evmLogs,
+	"env_secret":       envSecret,
+	"storage_get":      storageGet,
+	"storage_set":      storageSet,
+	"storage_delete":   storageDelete,
 }
 
 func init() {

@@ -9,6 +9,7 @@ use argus_domain::{
     Address, B256, Bytes, U256,
     chain::{Block, Log, LogQuery, TxReceipt},
     ids::ChainId,
+    time::Timestamp,
 };
 use argus_ports::{
     ChainError, ChainReader, Egress, EgressError, EgressRequest, EgressResponse, Method, Reach, chain::At,
@@ -66,6 +67,25 @@ pub struct Chain {
     /// Balances in wei, decimal.
     #[serde(default)]
     pub balances: Vec<(Address, U256)>,
+    /// Events, oldest first.
+    #[serde(default)]
+    pub logs: Vec<Event>,
+}
+
+/// One event.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// The contract that emitted it.
+    pub address: Address,
+    /// Its topics.
+    #[serde(default)]
+    pub topics: Vec<B256>,
+    /// Its data.
+    #[serde(default)]
+    pub data: Bytes,
+    /// Height of its block.
+    pub block_number: u64,
 }
 
 /// One answer to `eth_call`.
@@ -200,8 +220,25 @@ impl ChainReader for RecordedChain {
         found.map(|(_, wei)| *wei).ok_or_else(|| self.unknown(&format!("balance of {account}")))
     }
 
-    async fn logs(&self, _: LogQuery) -> Result<Vec<Log>, ChainError> {
-        Ok(Vec::new())
+    async fn logs(&self, query: LogQuery) -> Result<Vec<Log>, ChainError> {
+        let is_meant = |event: &&Event| {
+            (query.from..=query.to).contains(&event.block_number)
+                && (query.addresses.is_empty() || query.addresses.contains(&event.address))
+                && (query.topic0.is_empty() || event.topics.first().is_some_and(|t| query.topic0.contains(t)))
+        };
+        let log = |(event, index): (&Event, u32)| Log {
+            chain: self.0.id,
+            address: event.address,
+            topics: event.topics.clone(),
+            data: event.data.clone(),
+            block_number: event.block_number,
+            block_hash: B256::ZERO,
+            block_time: Timestamp(0),
+            transaction: B256::ZERO,
+            index_in_block: index,
+            index_in_transaction: index,
+        };
+        Ok(self.0.logs.iter().filter(is_meant).zip(0..).map(log).collect())
     }
 
     async fn receipt(&self, _: B256) -> Result<Option<TxReceipt>, ChainError> {

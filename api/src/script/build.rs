@@ -14,6 +14,11 @@ use crate::{
     script::{ScriptRefused, Source},
 };
 
+/// When a full queue has moved on: after an ordinary build.
+const BUSY_SECS: u64 = 30;
+/// When it is worth asking for a build that takes long: each answer waits for it again.
+const UNDERWAY_SECS: u64 = 5;
+
 /// What runs for a source, published: the source itself, or the module that it was built to. Keepers are given that
 /// module under its own CID, so none of them needs a toolchain, and each checks every byte of it.
 pub async fn runnable(edge: &Edge, source: Source) -> Result<Result<Source, ScriptRefused>, ApiError> {
@@ -56,7 +61,12 @@ pub async fn build(edge: &Edge, source: &Source) -> Result<Result<Option<Built>,
     match builder.build(source.bytes.clone(), language).await {
         Ok(built) => Ok(Ok(Some(built))),
         Err(BuildError::Refused(refusal)) => Ok(Err(ScriptRefused::new(refusal.to_string()))),
-        Err(e @ BuildError::Busy { .. }) => Err(ApiError::unavailable("BUILDER_BUSY", e.to_string())),
+        Err(e @ BuildError::Busy { .. }) => {
+            Err(ApiError::unavailable("BUILDER_BUSY", e.to_string()).retry_after(BUSY_SECS))
+        }
+        Err(e @ BuildError::Underway) => {
+            Err(ApiError::unavailable("BUILD_UNDERWAY", e.to_string()).retry_after(UNDERWAY_SECS))
+        }
         Err(e @ BuildError::Failed(_)) => Err(ApiError::internal(e)),
     }
 }

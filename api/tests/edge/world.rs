@@ -21,7 +21,7 @@ use argus_domain::{
 use argus_memory::{ManualClock, MemoryArchive, MemoryBus, MemoryContent, MemoryLimiter, MemoryStore};
 use argus_ports::{
     ChainError, ChainReader, ChainWriter, Egress, EgressError, EgressRequest, EgressResponse, KeyStore,
-    LinkError, ModuleRunner, Nudge, Reach, RunnerError, Secrets, chain::At,
+    LinkError, ModuleBuilder, ModuleRunner, Nudge, Reach, RunnerError, Secrets, chain::At,
 };
 use argus_vault::KeyVault;
 use async_trait::async_trait;
@@ -313,6 +313,15 @@ impl World {
     }
 
     pub async fn with(config: Config) -> Self {
+        Self::made(config, None).await
+    }
+
+    /// With a builder of sources.
+    pub async fn building(config: Config, builder: Arc<dyn ModuleBuilder>) -> Self {
+        Self::made(config, Some(builder)).await
+    }
+
+    async fn made(config: Config, builder: Option<Arc<dyn ModuleBuilder>>) -> Self {
         let (store, bus, content) = (MemoryStore::new(), MemoryBus::new(), MemoryContent::new());
         let (archive, clock) = (Arc::new(MemoryArchive::new()), ManualClock::new(NOW));
         let (chain, runner) = (Arc::new(FakeChain::default()), Arc::new(FakeRunner::default()));
@@ -349,7 +358,7 @@ impl World {
             secrets: Some(secrets(&store)),
             egress: Arc::new(FakeEgress),
             runner: runner.clone(),
-            builder: None,
+            builder,
             clock: Arc::new(clock.clone()),
             limiter: Arc::new(MemoryLimiter::new(Arc::new(clock.clone()))),
             nudge: nudge.clone(),

@@ -14,11 +14,14 @@ pub enum BuildError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// Enough others wait already.
-    #[error("{waiting} builds wait already; try again")]
+    #[error("{waiting} builds wait already; send the same request again")]
     Busy {
         /// How many.
         waiting: usize,
     },
+    /// It takes longer than anybody waits, and goes on.
+    #[error("the source is being built, which goes on; send the same request again to have what it comes to")]
+    Underway,
     /// This machine is at fault: says nothing about the source.
     #[error("the builder failed: {0}")]
     Failed(String),
@@ -39,6 +42,7 @@ pub trait ModuleBuilder: Send + Sync {
     /// The languages that it builds.
     fn builds(&self, language: Language) -> bool;
 
-    /// The module of a source. Idempotent: a source is built once, later its record and module are given again.
+    /// The module of a source. Idempotent: a source is built once, later its record and module are given again. A build
+    /// that is under way goes on when its caller leaves, and whoever asks for the same source shares it.
     async fn build(&self, source: Bytes, language: Language) -> Result<Built, BuildError>;
 }

@@ -23,6 +23,8 @@ use crate::{
 
 /// Longest start: the first one of all compiles the JavaScript engine, on a machine that other tests use too.
 const START: Duration = Duration::from_secs(60);
+/// As long as clients wait: longer than the API takes for any answer.
+const ANSWER: Duration = Duration::from_secs(120);
 /// How the roles are spread over processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topology {
@@ -288,7 +290,7 @@ impl Platform {
     ) -> reqwest::Result<Reply> {
         let url = format!("{}/api{path}", self.said("/api"));
         // A client per request, because pooled connections do not survive what these tests do to servers.
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build()?;
+        let client = reqwest::Client::builder().timeout(ANSWER).no_proxy().build()?;
         let mut request = client.request(method, url);
         let key = match key {
             Key::App => Some(self.said("/keys/app")),

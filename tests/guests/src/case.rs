@@ -10,7 +10,7 @@ use argus_domain::{
     limits::Limits,
     module::Language,
     run::RunInput,
-    secret::{RunSecrets, SecretValue},
+    secret::{RunSecrets, SecretName, SecretValue},
 };
 use argus_host::{ContextError, parse_context};
 use argus_memory::recorded::{Chain, Exchange};
@@ -29,6 +29,9 @@ pub struct Case {
     /// Hosts that it may reach; empty: any.
     #[serde(default)]
     pub allow_hosts: Vec<String>,
+    /// Secrets that its job grants, with their values.
+    #[serde(default)]
+    pub secrets: BTreeMap<SecretName, String>,
     /// Fuel that its job allows; without it the default.
     #[serde(default)]
     pub fuel: Option<u64>,
@@ -38,15 +41,12 @@ pub struct Case {
     /// What each chain answers at the block that `context.pinned` names.
     #[serde(default)]
     pub chains: Vec<Chain>,
-    /// Values of the secrets that its job grants, by name.
-    #[serde(default)]
-    pub secrets: BTreeMap<String, String>,
     /// The host calls that it makes, each named once, in the order of the alphabet: what its language is shown to reach.
     #[serde(default)]
     pub calls: Vec<String>,
     /// What it must come to.
     pub expect: Expect,
-    /// What it must remember afterwards: texts by key. Without it, nothing is asked.
+    /// What it must remember at the end, all of it, as text.
     #[serde(default)]
     pub remembers: Option<BTreeMap<String, String>>,
     /// Part of what it must have logged.
@@ -86,15 +86,12 @@ impl Case {
     /// [`ContextError`] for the first field of the context that is wrong.
     ///
     /// # Panics
-    /// Where a secret's name or value is none.
+    /// Where a secret's value is none.
     pub fn input(&self) -> Result<(RunInput, RunSecrets), ContextError> {
         let mut input = parse_context(self.context.as_ref(), self.allow_hosts.clone())?;
-        let secret = |(name, value): (&String, &String)| {
-            let value = SecretValue::new(value.clone()).expect("a secret's value");
-            (name.parse().expect("a secret's name"), value)
-        };
-        let secrets: RunSecrets = self.secrets.iter().map(secret).collect();
-        input.secrets = secrets.keys().cloned().collect();
+        input.secrets = self.secrets.keys().cloned().collect();
+        let value = |text: &String| SecretValue::new(text.clone()).expect("a secret's value");
+        let secrets = self.secrets.iter().map(|(name, text)| (name.clone(), value(text))).collect();
         Ok((input, secrets))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+pub use argus_builder::GO_VERSION as VERSION;
 use argus_builder::{Confinement, Go, Program, Settings, Toolchain};
 use argus_domain::module::Language;
 

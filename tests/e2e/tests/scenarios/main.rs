@@ -4,6 +4,7 @@ mod authors;
 mod commands;
 mod death;
 mod folder;
+mod go;
 mod hostile;
 mod ipfs;
 mod main_job;
