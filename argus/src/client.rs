@@ -1,10 +1,12 @@
 //! What the commands say to a running platform: plain REST, as any other client would.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
+
+use crate::cli::show;
 
 /// Where the platform is, and who asks.
 #[derive(Debug, Clone, clap::Args)]
@@ -19,6 +21,8 @@ pub struct Server {
 
 /// Longest wait for an answer: creating a job runs its script first.
 const TIMEOUT: Duration = Duration::from_secs(120);
+/// Longest wait for a source that the platform builds: others may be built before it.
+const BUILD_MAX: Duration = Duration::from_secs(600);
 
 impl Server {
     /// GET; the answer's JSON.
@@ -60,11 +64,25 @@ impl Server {
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        let response = self.ask(method, path, body).await?;
-        let status = response.status();
-        let text = response.text().await?;
-        let json: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        if status.is_success() { Ok(json) } else { bail!(refusal(status, &json)) }
+        let until = Instant::now() + BUILD_MAX;
+        let mut is_told = false;
+        loop {
+            let response = self.ask(method.clone(), path, body).await?;
+            let (status, pause) = (response.status(), retry_after(&response));
+            let text = response.text().await?;
+            let json: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+            if status.is_success() {
+                return Ok(json);
+            }
+            if json["code"] != "BUILD_UNDERWAY" || Instant::now() > until {
+                bail!(refusal(status, &json));
+            }
+            if !is_told {
+                show::progress("the platform is building the source; waiting for it");
+                is_told = true;
+            }
+            tokio::time::sleep(pause).await;
+        }
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Response> {
@@ -81,6 +99,12 @@ impl Server {
             format!("{} does not answer: is the platform running, and is --api right?", self.api)
         })
     }
+}
+
+/// When the platform wants to be asked again.
+fn retry_after(response: &Response) -> Duration {
+    let secs = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+    Duration::from_secs(secs.unwrap_or(1))
 }
 
 /// A refusal in words: the sentence, its code, and every detail on a line of its own.

@@ -154,6 +154,8 @@ impl Folder {
                 ]),
             ),
             ("keeper", section(vec![("key_files", texts(&keys)), ("platform", text(&dev.platform))])),
+            // Editors and compilers want the processor, too, and a Go module is large.
+            ("runner", section(vec![("compile_ms", Value::Integer(60_000))])),
             ("secrets", section(vec![("key_file", text(&"keys/secrets.key"))])),
             ("egress", section(vec![("allow", texts(dev.allow_hosts))])),
             (

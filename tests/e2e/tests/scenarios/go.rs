@@ -53,17 +53,24 @@ fn builder_folder() -> std::path::PathBuf {
     argus_e2e::program().with_file_name("argus-e2e-builder")
 }
 
-/// Sends a request again for as long as its answer says that the build goes on; the answer, and how often it was sent.
+/// Sends a request again for as long as its answer says that it may be; the answer, and how often it was sent.
 async fn patiently(platform: &Platform, path: &str, body: &Value) -> (Reply, usize) {
     let mut sent = 0;
     let reply = until("the script is built", 400, async || {
         sent += 1;
         let reply = platform.post(path, body).await;
-        if reply.status == 503 {
-            reply.refused(503, "BUILD_UNDERWAY");
-            return None;
+        match reply.status {
+            503 => {
+                reply.refused(503, "BUILD_UNDERWAY");
+                None
+            }
+            // A busy machine, or a slow compiler.
+            504 => {
+                reply.refused(504, "ANSWER_TIMEOUT");
+                None
+            }
+            _ => Some(reply),
         }
-        Some(reply)
     })
     .await;
     (reply, sent)
@@ -98,8 +105,24 @@ async fn runs(topology: Topology) {
         assert_eq!(task["converted_arguments"], json!(["go", "42"]), "{task}");
         assert!(task["task_attesters"].as_array().is_some_and(|a| a.len() >= 2), "a quorum: {task}");
     }
+    publishes(&platform, &SCRIPT.replace("__SOURCE__", &values.url())).await;
     refuses(&platform, &scripts).await;
     platform.stop().await;
+}
+
+/// The command waits for the build by itself.
+async fn publishes(platform: &Platform, source: &str) {
+    let place = tempfile::tempdir().expect("a folder");
+    // Another source of the same module.
+    fs::write(place.path().join("script.go"), format!("{source}// published\n")).expect("a file");
+    let environment =
+        [("ARGUS_API_URL", platform.said("/api")), ("ARGUS_API_KEY", platform.said("/keys/app"))];
+    let published = argus(place.path(), &environment, &["module", "publish", "script.go", "--json"]).await;
+    assert_eq!(published.code, 0, "{published:?}");
+    assert!(published.err.contains("waiting for it"), "{published:?}");
+    let module = published.json();
+    assert_eq!((&module["language"], &module["shape"]), (&json!("go"), &json!("command")), "{module}");
+    assert!(module["build"]["cid"].is_string(), "{module}");
 }
 
 async fn refuses(platform: &Platform, scripts: &Source) {
