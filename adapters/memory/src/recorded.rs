@@ -9,6 +9,7 @@ use argus_domain::{
     Address, B256, Bytes, U256,
     chain::{Block, Log, LogQuery, TxReceipt},
     ids::ChainId,
+    time::Timestamp,
 };
 use argus_ports::{
     ChainError, ChainReader, Egress, EgressError, EgressRequest, EgressResponse, Method, Reach, chain::At,
@@ -66,6 +67,34 @@ pub struct Chain {
     /// Balances in wei, decimal.
     #[serde(default)]
     pub balances: Vec<(Address, U256)>,
+    /// Logs, in the order of the chain.
+    #[serde(default)]
+    pub logs: Vec<Emitted>,
+}
+
+/// A log, with the members that scripts see of one.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Emitted {
+    /// The contract.
+    pub address: Address,
+    /// Its topics.
+    #[serde(default)]
+    pub topics: Vec<B256>,
+    /// Its data.
+    #[serde(default)]
+    pub data: Bytes,
+    /// Height of its block.
+    pub block_number: u64,
+    /// Hash of its block.
+    #[serde(default)]
+    pub block_hash: B256,
+    /// Its transaction.
+    #[serde(default)]
+    pub transaction_hash: B256,
+    /// Index within its block.
+    #[serde(default)]
+    pub log_index: u32,
 }
 
 /// One answer to `eth_call`.
@@ -200,8 +229,26 @@ impl ChainReader for RecordedChain {
         found.map(|(_, wei)| *wei).ok_or_else(|| self.unknown(&format!("balance of {account}")))
     }
 
-    async fn logs(&self, _: LogQuery) -> Result<Vec<Log>, ChainError> {
-        Ok(Vec::new())
+    async fn logs(&self, query: LogQuery) -> Result<Vec<Log>, ChainError> {
+        let is_asked = |log: &&Emitted| {
+            (query.from..=query.to).contains(&log.block_number)
+                && (query.addresses.is_empty() || query.addresses.contains(&log.address))
+                && (query.topic0.is_empty()
+                    || log.topics.first().is_some_and(|topic| query.topic0.contains(topic)))
+        };
+        let log = |log: &Emitted| Log {
+            chain: self.0.id,
+            address: log.address,
+            topics: log.topics.clone(),
+            data: log.data.clone(),
+            block_number: log.block_number,
+            block_hash: log.block_hash,
+            block_time: Timestamp(0),
+            transaction: log.transaction_hash,
+            index_in_block: log.log_index,
+            index_in_transaction: 0,
+        };
+        Ok(self.0.logs.iter().filter(is_asked).map(log).collect())
     }
 
     async fn receipt(&self, _: B256) -> Result<Option<TxReceipt>, ChainError> {
