@@ -107,7 +107,8 @@ async fn scripts(platform: &Platform) {
     let script = platform.publish("console.log('[]');").await;
     let job = with(jobs::scripted(platform, &script, 1, 5), json!({ "language": "python" }));
     let reply = platform.post("/jobs", &json!([job])).await;
-    assert!(reply.status == 422 && reply.body.to_string().contains(told), "{reply:?}");
+    assert_eq!((reply.status, &reply.body["status"]), (200, &json!("validation_failed")), "{reply:?}");
+    assert_eq!(reply.body["message"], told, "{reply:?}");
     // Another fault beside the script's wins: it is told as a refusal.
     let script = platform.publish("throw 1;").await;
     let job = with(jobs::scripted(platform, &script, 1, 5), json!({ "time_frame": 0 }));
