@@ -15,12 +15,13 @@ if [ -n "${ARGUS_CARGO_SH:-}" ]; then
     done
     exec "${arguments[@]}"
 fi
-top=$1 here=$(cd "$(dirname "$0")" && pwd -P)
+here=$(cd "$(dirname "$0")" && pwd -P)
+top=$(cd "$1" && pwd -P)
 shift
 root=${WORK:-${XDG_CACHE_HOME:-$HOME/.cache}/argus/prebuilt}/root/usr
 [ -x "$root/bin/rustc" ] && command -v rustup >/dev/null || { echo "host/prebuilt/rebuild.sh brings this compiler, with rustup's help" >&2; exit 75; }
 root=$(cd "$root" && pwd -P)
 export ARGUS_CARGO_SH=yes RUSTC_WRAPPER=$here/cargo.sh RUSTC=$root/bin/rustc RUSTC_BOOTSTRAP=1
 export LD_LIBRARY_PATH=$root/lib/x86_64-linux-gnu PATH=$root/bin:$PATH
-export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$root=/rust --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$(cd "$top" && pwd -P)=/src"
+export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$root=/rust --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$top=/src"
 exec "$(cd "$here" && rustup which cargo)" "$@"
