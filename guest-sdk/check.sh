@@ -1,11 +1,13 @@
 #!/bin/bash
 # Tests the guest SDKs natively, and takes each template through its README:
-# made, built and tested with what a stranger has. Give it the argus program.
+# made, built and tested with what a stranger has. Uses target/debug/argus, or
+# the argus program that it is given.
 # AssemblyScript and WebAssembly from C and Rust use the compilers of
 # examples/rebuild.sh; where they are not to be had it ends with 75.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-ARGUS=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+top=$(cd "$here/.." && pwd)
+ARGUS=$(realpath "${1:-$here/../target/debug/argus}")
 PATH=$(dirname "$ARGUS"):$PATH
 export ARGUS PATH
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/argus
@@ -27,7 +29,17 @@ made() {
 check_rust() {
     (cd "$here/rust" && cargo test --quiet --locked)
     made rust
-    CARGO_TARGET_DIR=$cache/guests/template cargo test --quiet
+    export CARGO_TARGET_DIR=$cache/guests/template
+    cargo test --quiet
+    # Functions that are no script, and what their authors are told: each says it in its first line.
+    local wrong said
+    for wrong in "$here"/rust/tests/refused/*.rs; do
+        cp "$wrong" src/lib.rs
+        if said=$(cargo check --quiet 2>&1) || ! grep -qF "$(sed -n '1s,^// ,,p' "$wrong")" <<<"$said"; then
+            echo "$wrong: its author is told otherwise: ${said:-nothing}" >&2
+            return 1
+        fi
+    done
 }
 
 check_js() {
@@ -64,8 +76,49 @@ check_c() {
     CC="$root/lib/llvm-19/bin/clang -fuse-ld=$root/bin/wasm-ld-19" make --silent test >/dev/null
 }
 
+# What `argus module run` gives, and how it ends. expect WHAT MODULE FIRST_ARGUMENT END
+expect() {
+    local ended=0 ran
+    echo "{\"arguments\": [\"$3\"]}" >ctx.json
+    ran=$("$ARGUS" module run "$2" --input ctx.json --answers answers.json) || ended=$?
+    if ! grep -qxF "$4" <<<"$ran"; then
+        echo "$1, $3: expected \"$4\", it ended with $ended: $ran" >&2
+        return 1
+    fi
+}
+
+# Components of the world in wit/: a crate that is linked as one, a crate whose core module carries the world, and
+# JavaScript. The last has no equal bytes twice, so it is run and not compared.
+check_components() {
+    local target qjs=$cache/guests/qjs version=0.4.5 price='{"http": [{"url": "https://a.example/price", "body": {"usd": "12.5"}}]}'
+    for target in wasm32-unknown-unknown wasm32-wasip2; do
+        cp -R "$top/tests/guests/good/component-rust" "$scratch/$target"
+        cd "$scratch/$target"
+        sed -i "s,../../../../wit,$top/wit," src/lib.rs
+        printf '\n[package.metadata.argus]\ntarget = "%s"\n' "$target" >>Cargo.toml
+        printf '#!/bin/bash\nexec "%s" . "$@"\n' "$top/host/prebuilt/cargo.sh" >cargo
+        chmod +x cargo
+        CARGO=$PWD/cargo CARGO_TARGET_DIR=$cache/guests/template CARGO_UNSTABLE_BUILD_STD=std,panic_abort \
+            RUSTFLAGS="-C link-self-contained=no -L native=$work/guests/libc/usr/lib/wasm32-wasi" \
+            "$ARGUS" module build --out made.wasm >said || { [ -x "$root/bin/rustc" ] || absent "A component" "host/prebuilt/rebuild.sh brings its compiler"; cat said >&2; return 1; }
+        grep -qxF "shape     component" said
+        echo '{}' >answers.json
+        expect "$target" made.wasm object 'arguments: [{"shouldExecute":false}]'
+        expect "$target" made.wasm skip 'skipped: the price did not move'
+    done
+
+    [ -d "$qjs/node_modules/componentize-qjs" ] ||
+        npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$qjs" "componentize-qjs@$version" || absent "A component in JavaScript" "npm has no componentize-qjs $version"
+    mkdir "$scratch/js" && cd "$scratch/js"
+    "$qjs/node_modules/.bin/componentize-qjs" --sync --wit "$top/wit/argus-script.wit" --world script \
+        --js "$top/tests/guests/good/component-js/script.js" --output made.wasm >/dev/null
+    echo "$price" >answers.json
+    expect JavaScript made.wasm run 'arguments: ["12.5",1735689600000]'
+    expect JavaScript made.wasm skip 'skipped: not today'
+}
+
 code=0
-for language in rust js go as c; do
+for language in rust js go as c components; do
     # A subshell for each; its -e counts only outside of a condition.
     set +e
     (set -e; check_$language)

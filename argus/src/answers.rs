@@ -39,7 +39,7 @@ pub fn read(file: &Path) -> anyhow::Result<Answers> {
 mod tests {
     use std::time::Duration;
 
-    use argus_domain::{Address, U256};
+    use argus_domain::{Address, B256, U256, chain::LogQuery};
     use argus_ports::{ChainError, EgressError, EgressRequest, Method, Reach, chain::At};
 
     use super::*;
@@ -99,6 +99,31 @@ mod tests {
         assert!(matches!(call(3).await, Err(ChainError::Reverted { data, .. }) if data == vec![4]));
         assert!(matches!(call(9).await, Err(ChainError::Unreachable { .. })));
         assert_eq!(chain.balance(to, At::Head).await, Ok(U256::from(5)));
+    }
+
+    #[tokio::test]
+    async fn a_chain_has_the_logs_that_are_recorded_for_it() {
+        let (to, other) = (Address::repeat_byte(1), Address::repeat_byte(2));
+        let topic = |n: u8| B256::repeat_byte(n);
+        let log = |of: Address, block: u64, n: u8| {
+            format!(
+                r#"{{"address": "{of}", "topics": ["{}"], "data": "0x0{n}", "block_number": {block}}}"#,
+                topic(n)
+            )
+        };
+        let logs =
+            [log(to, 9, 1), log(to, 10, 1), log(to, 11, 2), log(other, 11, 1), log(to, 12, 1)].join(",");
+        let world = answers(&format!(r#"{{"chains": [{{"id": 1, "logs": [{logs}]}}]}}"#)).expect("answers");
+        let chain = &world.chains[&ChainId(1)];
+        let found = async |addresses: &[Address], topic0: &[B256]| {
+            let query = LogQuery { from: 10, to: 11, addresses: addresses.into(), topic0: topic0.into() };
+            let logs = chain.logs(query).await.expect("logs");
+            logs.iter().map(|log| (log.block_number, log.data[0])).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&[], &[]).await, [(10, 1), (11, 2), (11, 1)]);
+        assert_eq!(found(&[to], &[]).await, [(10, 1), (11, 2)]);
+        assert_eq!(found(&[to], &[topic(2)]).await, [(11, 2)]);
+        assert_eq!(found(&[], &[topic(1)]).await, [(10, 1), (11, 1)]);
     }
 
     #[test]

@@ -39,13 +39,11 @@ compare() {
 }
 
 build_rust() {
-    [ -x "$root/bin/rustc" ] && command -v rustup >/dev/null || { absent Rust "host/prebuilt/rebuild.sh brings its compiler"; return; }
-    local real folder name
-    real=$(cd "$root" && pwd -P)
-    (cd "$here/rust" && LD_LIBRARY_PATH=$root/lib/x86_64-linux-gnu RUSTC=$root/bin/rustc RUSTC_BOOTSTRAP=1 PATH=$root/bin:$PATH \
-        RUSTFLAGS="--remap-path-prefix=$real=/rust --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$top=/src" \
-        CARGO_TARGET_DIR=$out/rust "$(rustup which cargo)" build --quiet --release --locked --examples --target wasm32-unknown-unknown \
-        -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size)
+    local folder name ended=0
+    (cd "$here/rust" && CARGO_TARGET_DIR=$out/rust "$top/host/prebuilt/cargo.sh" "$top" build --quiet --release --locked --examples \
+        --target wasm32-unknown-unknown -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size) || ended=$?
+    ((ended != 75)) || { absent Rust "host/prebuilt/rebuild.sh brings its compiler"; return; }
+    ((ended == 0)) || exit $ended
     for folder in $(folders rust); do
         name=$(basename "$folder")
         compare "$out/rust/wasm32-unknown-unknown/release/examples/${name//-/_}.wasm" "$folder"

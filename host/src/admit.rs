@@ -1,16 +1,16 @@
 //! Admission: which shape the bytes have, and every reason why they are refused, at once.
 
+mod found;
+
 use std::collections::BTreeSet;
 
 use argus_domain::{
     limits::{Limits, MODULE_BYTES_MAX, WASI_COMMAND_BYTES_MAX},
     module::{Language, Needs, Refusal, Shape},
 };
-use wasmparser::{
-    BinaryReaderError, ComponentTypeRef, Encoding, ExternalKind, Instance, Parser, Payload, TypeBounds,
-    TypeRef, Validator, WasmFeatures,
-};
+use wasmparser::{Validator, WasmFeatures};
 
+use self::found::{Found, read};
 use crate::{command, component, component_wasi, engine, prebuilt::JS_ENGINE_PREFIX, reactor, text};
 
 /// How every module and component begins.
@@ -25,33 +25,8 @@ const FUNCTIONS_MAX: u64 = 100_000;
 /// Components inside a component, and how often they are instantiated: toolchains make one per exported interface. An
 /// instance of an instance multiplies, and the compiler lays all of them out.
 const COMPONENTS_MAX: u32 = 16;
-/// Depth of components, the outermost being 1.
-const COMPONENT_DEPTH_MAX: u32 = 2;
-
-/// What the bytes hold, as far as admission asks.
-#[derive(Default)]
-struct Found {
-    is_component: bool,
-    /// Of the module or component itself, not of what lies inside.
-    exports: BTreeSet<String>,
-    /// Module and name; of a component, the interface and nothing.
-    imports: Vec<(String, String)>,
-    imported_memory_or_table: bool,
-    /// Of the module, or of all core modules inside a component.
-    memory_pages: Vec<u64>,
-    table_elements: u64,
-    /// Tables of the core module that has the most.
-    tables: u32,
-    functions: u64,
-    /// Instances of core modules that the outermost component makes.
-    instances: u32,
-    /// Components inside the component, how deep they lie, how many instances of them there are, and how many core
-    /// modules are in them.
-    components: u32,
-    component_depth: u32,
-    component_instances: u32,
-    inner_modules: u32,
-}
+/// Depth of components, the outermost being 1: a component that was linked with a stub, and the one per interface.
+const COMPONENT_DEPTH_MAX: u32 = 3;
 
 /// Whether the bytes may be in the language that they are handed in as.
 ///
@@ -78,11 +53,20 @@ pub(crate) fn is_wat(text: &str) -> bool {
     }
 }
 
-/// The shape of a user's module.
+/// What a user's module is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Kind {
+    pub shape: Shape,
+    pub needs: Needs,
+    /// A component of components that have code: one memory of its run may be other than empty.
+    pub is_composed: bool,
+}
+
+/// What a user's module is, if a run takes it.
 ///
 /// # Errors
 /// A [`Refusal`] with every reason: size, imports by name, minima, features, missing or ambiguous entry points.
-pub(crate) fn admit(wasm: &[u8]) -> Result<(Shape, Needs), Refusal> {
+pub(crate) fn admit(wasm: &[u8]) -> Result<Kind, Refusal> {
     if !wasm.starts_with(MAGIC) {
         return Err(refusal(
             "these bytes are no WebAssembly module: give a .wasm binary or .wat text, or name the source's language",
@@ -103,119 +87,30 @@ pub(crate) fn admit(wasm: &[u8]) -> Result<(Shape, Needs), Refusal> {
     check_features(wasm, &mut reasons);
     check_imports(&found, shape, &mut reasons);
     check_minima(&found, &mut reasons);
-    if reasons.is_empty() { Ok((shape, found.needs(shape))) } else { Err(Refusal { reasons }) }
+    if !reasons.is_empty() {
+        return Err(Refusal { reasons });
+    }
+    Ok(Kind { shape, needs: needs(&found, shape), is_composed: found.is_composed() })
 }
 
 /// What a module of ours says that it needs.
 pub(crate) fn needs_of_script(wasm: &[u8]) -> Needs {
-    read(wasm).map(|found| found.needs(Shape::Script)).unwrap_or_default()
+    read(wasm).map(|found| needs(&found, Shape::Script)).unwrap_or_default()
 }
 
 fn refusal(reason: &str) -> Refusal {
     Refusal { reasons: vec![reason.to_owned()] }
 }
 
-fn read(wasm: &[u8]) -> Result<Found, BinaryReaderError> {
-    let mut found = Found::default();
-    // What encloses the part that is being read, the part itself included.
-    let mut enclosing = Vec::new();
-    for payload in Parser::new(0).parse_all(wasm) {
-        let payload = payload?;
-        match &payload {
-            Payload::Version { encoding, .. } => {
-                enclosing.push(*encoding);
-                let depth = enclosing.iter().filter(|e| **e == Encoding::Component).count();
-                let depth = u32::try_from(depth).unwrap_or(u32::MAX);
-                match encoding {
-                    Encoding::Component if depth == 1 => found.is_component = true,
-                    Encoding::Component => found.components += 1,
-                    Encoding::Module if depth > 1 => found.inner_modules += 1,
-                    Encoding::Module => {}
-                }
-                found.component_depth = found.component_depth.max(depth);
-            }
-            Payload::End(_) => {
-                enclosing.pop();
-            }
-            _ => found.take(payload, enclosing.len() == 1)?,
-        }
-    }
-    Ok(found)
-}
-
-impl Found {
-    fn needs(&self, shape: Shape) -> Needs {
-        let imports: BTreeSet<String> =
-            self.imports.iter().map(|import| text::shown(&shown_import(import), NAME_SHOWN)).collect();
-        let pages = self.memory_pages.iter().fold(0, |sum: u64, pages| sum.saturating_add(*pages));
-        Needs {
-            bytes_max: bytes_max(shape),
-            imports: imports.into_iter().collect(),
-            memory_bytes: pages.saturating_mul(PAGE_BYTES),
-            table_elements: self.table_elements,
-        }
-    }
-
-    /// Takes in one section, of the outermost module or component or of one inside.
-    fn take(&mut self, section: Payload<'_>, is_outermost: bool) -> Result<(), BinaryReaderError> {
-        match section {
-            Payload::ImportSection(reader) if is_outermost => {
-                for import in reader.into_imports() {
-                    let import = import?;
-                    self.imported_memory_or_table |=
-                        matches!(import.ty, TypeRef::Memory(_) | TypeRef::Table(_));
-                    self.imports.push((import.module.to_owned(), import.name.to_owned()));
-                }
-            }
-            Payload::ExportSection(reader) if is_outermost => {
-                for export in reader {
-                    let export = export?;
-                    if matches!(export.kind, ExternalKind::Func | ExternalKind::Memory) {
-                        self.exports.insert(export.name.to_owned());
-                    }
-                }
-            }
-            Payload::ComponentImportSection(reader) if is_outermost => {
-                for import in reader {
-                    let import = import?;
-                    // A name for a type that is known is no more than that.
-                    if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
-                        self.imports.push((import.name.name.to_owned(), String::new()));
-                    }
-                }
-            }
-            Payload::ComponentExportSection(reader) if is_outermost => {
-                for export in reader {
-                    self.exports.insert(export?.name.name.to_owned());
-                }
-            }
-            Payload::InstanceSection(reader) if is_outermost => {
-                for instance in reader {
-                    let is_made = matches!(instance?, Instance::Instantiate { .. });
-                    self.instances += u32::from(is_made);
-                }
-            }
-            Payload::ComponentInstanceSection(reader) => {
-                for instance in reader {
-                    let is_made = matches!(instance?, wasmparser::ComponentInstance::Instantiate { .. });
-                    self.component_instances += u32::from(is_made);
-                }
-            }
-            Payload::FunctionSection(reader) => self.functions += u64::from(reader.count()),
-            Payload::MemorySection(reader) => {
-                for memory in reader {
-                    self.memory_pages.push(memory?.initial);
-                }
-            }
-            Payload::TableSection(reader) => {
-                self.tables = self.tables.max(reader.count());
-                for table in reader {
-                    self.table_elements = self.table_elements.saturating_add(table?.ty.initial);
-                }
-            }
-            _ => {}
-        }
-        Ok(())
+fn needs(found: &Found, shape: Shape) -> Needs {
+    let imports: BTreeSet<String> =
+        found.imports.iter().map(|import| text::shown(&shown_import(import), NAME_SHOWN)).collect();
+    let pages = found.memory_pages.iter().fold(0, |sum: u64, pages| sum.saturating_add(*pages));
+    Needs {
+        bytes_max: bytes_max(shape),
+        imports: imports.into_iter().collect(),
+        memory_bytes: pages.saturating_mul(PAGE_BYTES),
+        table_elements: found.table_elements,
     }
 }
 
@@ -273,10 +168,11 @@ fn check_component(found: &Found, reasons: &mut Vec<String>) {
             ));
         }
     }
-    if found.inner_modules > 0 {
+    let filled = found.memory_pages.iter().filter(|pages| **pages > 0).count();
+    if found.is_composed() && filled > 1 {
         reasons.push(format!(
-            "{} of its core modules lie in components inside it: link it to one component, calls between components are not run",
-            found.inner_modules
+            "it is composed of components of which {filled} have memory: what they hand to each other no limit counts; \
+             link the code to one component, and compose it with stubs at most"
         ));
     }
     let memories = found.memory_pages.len();
@@ -300,14 +196,18 @@ fn shape(found: &Found, reasons: &mut Vec<String>) -> Shape {
     let missing = |names: &[&str]| -> Vec<String> {
         names.iter().filter(|n| !has(n)).map(|n| format!("`{n}`")).collect()
     };
-    match (has("_start"), has("run")) {
-        (true, true) => {
-            reasons.push(
-                "both `_start` and `run` are exported: export `_start` for a command or `run` for a reactor, not both"
-                    .to_owned(),
-            );
-            Shape::Reactor
+    if has("_start") {
+        let others: Vec<String> =
+            ["run", "_initialize"].iter().filter(|n| has(n)).map(|n| format!("`{n}`")).collect();
+        if !others.is_empty() {
+            reasons.push(format!(
+                "`_start` is exported beside {}: export `_start` for a command, or `run` (and `_initialize`) for a reactor",
+                others.join(" and ")
+            ));
         }
+    }
+    match (has("_start"), has("run")) {
+        (true, true) => Shape::Reactor,
         (true, false) => {
             if !has("memory") {
                 reasons.push("a command must export its `memory`".to_owned());
@@ -429,7 +329,7 @@ mod tests {
     fn check(wat: &str, expect: Result<Shape, &[&str]>) {
         let wasm = wat::parse_str(wat).expect("wat");
         match (admit(&wasm), expect) {
-            (Ok((shape, _)), Ok(expected)) => assert_eq!(shape, expected, "{wat}"),
+            (Ok(kind), Ok(expected)) => assert_eq!(kind.shape, expected, "{wat}"),
             (Err(refusal), Err(parts)) => {
                 let all = refusal.reasons.join("\n");
                 for part in parts {
@@ -454,7 +354,21 @@ mod tests {
         check("(module)", Err(&["no entry point"]));
         check(
             &format!(r#"(module (memory (export "memory") 1) (func (export "_start")) {REACTOR})"#),
-            Err(&["both `_start` and `run`"]),
+            Err(&["`_start` is exported beside `run`: "]),
+        );
+        check(
+            &format!(
+                r#"(module (memory (export "memory") 1) (func (export "_start")) (func (export "_initialize")) {REACTOR})"#
+            ),
+            Err(&["`_start` is exported beside `run` and `_initialize`: "]),
+        );
+        check(
+            r#"(module (memory (export "memory") 1) (func (export "_start")) (func (export "_initialize")))"#,
+            Err(&["`_start` is exported beside `_initialize`: export `_start` for a command"]),
+        );
+        check(
+            &format!(r#"(module (memory (export "memory") 1) (func (export "_initialize")) {REACTOR})"#),
+            Ok(Shape::Reactor),
         );
         check(r#"(component)"#, Err(&["no entry point: export `resolve`"]));
     }
@@ -489,17 +403,17 @@ mod tests {
         }
     }
 
-    const GUESTS: [&[u8]; 3] = [
+    const GUESTS: [&[u8]; 4] = [
         include_bytes!("../../tests/guests/good/component-rust.wasm"),
+        include_bytes!("../../tests/guests/good/command-rust.wasm"),
         include_bytes!("../../tests/guests/good/command-c.wasm"),
         include_bytes!("../../tests/guests/good/reactor-as.wasm"),
     ];
 
     #[test]
     fn what_toolchains_make_is_admitted() {
-        let shapes =
-            GUESTS.map(|wasm| admit(wasm).map(|(shape, _)| shape).map_err(|refusal| refusal.reasons));
-        let expect = [Shape::Component, Shape::Command, Shape::Reactor].map(Ok);
+        let shapes = GUESTS.map(|wasm| admit(wasm).map(|kind| kind.shape).map_err(|refusal| refusal.reasons));
+        let expect = [Shape::Component, Shape::Command, Shape::Command, Shape::Reactor].map(Ok);
         assert_eq!(shapes, expect);
     }
 

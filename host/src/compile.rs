@@ -17,7 +17,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use wasmtime::{Engine, InstancePre, Linker, Module};
 
 use crate::{
-    admit,
+    admit::{self, Kind},
     cache::{self, Cache, Compiled},
     command, component,
     config::HostConfig,
@@ -58,8 +58,8 @@ pub(crate) struct Ready {
 pub(crate) enum Code {
     /// Starts in its own instance.
     Own(InstancePre<Run>),
-    /// A component.
-    Component(component::InstancePre<Run>),
+    /// A component, and whether components inside it have code, too.
+    Component { pre: component::InstancePre<Run>, is_composed: bool },
     /// A script module: linked to an instance of the engine in the same store.
     Script { engine: InstancePre<Run>, module: Module },
 }
@@ -192,13 +192,13 @@ impl Compiler {
         // Megabytes of text take the assembler a while.
         let reading = tokio::task::spawn_blocking(move || {
             let wasm = if source.starts_with(b"\0asm") { source.to_vec() } else { assemble(&source)? };
-            admit::admit(&wasm).map(|(shape, needs)| (wasm, shape, needs)).map_err(NoScript::Refused)
+            admit::admit(&wasm).map(|kind| (wasm, kind)).map_err(NoScript::Refused)
         });
-        let (wasm, shape, needs) = reading.await.map_err(HostError::internal)??;
+        let (wasm, Kind { shape, needs, is_composed }) = reading.await.map_err(HostError::internal)??;
         if shape == Shape::Component {
             let (admitted, component) = self.native(wasm, shape, needs).await?;
             let pre = component::prepare(&self.engine, &component).map_err(|reason| refused(&reason))?;
-            return Ok(Ready { admitted, code: Code::Component(pre) });
+            return Ok(Ready { admitted, code: Code::Component { pre, is_composed } });
         }
         let (admitted, module) = self.native::<Module>(wasm, shape, needs).await?;
         let mut linker = Linker::new(&self.engine);
@@ -287,7 +287,8 @@ impl Compiler {
             kept.map_or_else(|| cache::from_compiler(&engine, &code), Ok)
         };
         let module = tokio::task::spawn_blocking(keeping).await.map_err(lost)?;
-        module.map_err(|e| NoCode::Host(format!("the compiler's code does not load: {e:#}")))
+        // Code that was just made is turned down for what it would take: more instances or memories than a run has.
+        module.map_err(|e| NoCode::Invalid(format!("the module does not fit into a run: {e:#}")))
     }
 
     fn turn(&self, key: [u8; 32]) -> Arc<tokio::sync::Mutex<()>> {
@@ -399,8 +400,10 @@ fn check_entry(module: &Module, shape: Shape) -> Result<(), NoScript> {
             ("abi_alloc", "(func (param i32) (result i32))"),
         ],
     };
+    // Runs before `run` does, where there is one.
+    let initialize = module.get_export("_initialize").map(|_| ("_initialize", "(func)"));
     let mut reasons = Vec::new();
-    for (name, signature) in wanted {
+    for (name, signature) in wanted.iter().chain(&initialize) {
         let found = module.get_export(name).and_then(|e| e.func().cloned());
         let shown = found.map(|f| signature_of(&f));
         if shown.as_deref() != Some(*signature) {

@@ -306,7 +306,17 @@ pub(crate) async fn run(store: &mut Store<Run>, pre: &InstancePre<Run>) -> wasmt
     store.set_hostcall_fuel(CALL_BYTES_MAX);
     let run = store.data_mut();
     run.environment = context::environment(&run.input);
-    let context = context_of(&run.input)?;
+    let input = run.input.clone();
+    resolve(store, pre, &input).await
+}
+
+/// A fresh instance, and its `resolve` on what an input tells.
+pub(crate) async fn resolve<T: Send + 'static>(
+    store: &mut Store<T>,
+    pre: &InstancePre<T>,
+    input: &RunInput,
+) -> wasmtime::Result<Resolved> {
+    let context = context_of(input)?;
     let instance = pre.instantiate_async(&mut *store).await?;
     let resolve = instance.get_typed_func::<(Context,), (Resolved,)>(&mut *store, ENTRY)?;
     let called = resolve.call_async(store.as_context_mut(), (context,)).await;

@@ -17,6 +17,9 @@ pub(crate) struct Meter {
     fuel_max: u64,
     memory: u64,
     memory_peak: u64,
+    /// Memories that are not empty, and how many may be.
+    memories: u32,
+    memories_max: u32,
     /// Whether the memory limit ever refused a growth: then a guest that says it is out of memory is.
     memory_refused: bool,
     table_elements: u64,
@@ -32,10 +35,17 @@ impl Meter {
             fuel_max: limits.fuel_max,
             memory: 0,
             memory_peak: 0,
+            memories: 0,
+            memories_max: u32::MAX,
             memory_refused: false,
             table_elements: 0,
             owed: 0,
         }
+    }
+
+    /// From now on the second memory stays empty.
+    pub fn allow_one_memory(&mut self) {
+        self.memories_max = 1;
     }
 
     /// Largest linear memory so far, bytes.
@@ -67,6 +77,12 @@ impl ResourceLimiter for Meter {
         if total > self.memory_max {
             self.memory_refused = true;
             return self.failed_growth();
+        }
+        if current == 0 && desired > 0 {
+            if self.memories >= self.memories_max {
+                return self.failed_growth();
+            }
+            self.memories += 1;
         }
         self.memory = total;
         self.memory_peak = self.memory_peak.max(total);

@@ -1,7 +1,7 @@
 //! What the sandbox costs over bare wasmtime: the same module in the same pool, measured in turns in one call.
 //!
 //! "Bare" is a fresh store and instance per run, the input placed and the output read, with fuel counted and every
-//! import answering nothing. "Full" is [`ModuleRunner::run`]: lookup by content, admission slot, budgets, clock,
+//! import answering nothing (a component's trap). "Full" is [`ModuleRunner::run`]: lookup by content, admission slot, budgets, clock,
 //! context, transcript and report besides. Call it on a current-thread runtime: it reads the thread's CPU time.
 
 use std::{fs, sync::Arc, time::Instant};
@@ -14,9 +14,9 @@ use argus_domain::{
 use argus_ports::{ModuleRunner, RunnerError};
 use bytes::Bytes;
 use serde_json::json;
-use wasmtime::{Instance, InstancePre, Linker, Module, Store, Val};
+use wasmtime::{Engine, Instance, InstancePre, Linker, Module, Store, Val};
 
-use crate::{Host, compile::Code, context, error::HostError, meter::Meter};
+use crate::{Host, compile::Code, component, context, error::HostError, meter::Meter};
 
 /// Turns into which the runs are cut, so that noise meets both sides.
 const TURNS: u32 = 20;
@@ -54,7 +54,7 @@ pub async fn measure(
     for turn in 0..=TURNS {
         let start = cpu_ns();
         for _ in 0..per_turn {
-            bare.run(&input).await.map_err(HostError::internal)?;
+            bare.run(&host.engine, &input).await.map_err(HostError::internal)?;
         }
         let middle = cpu_ns();
         for _ in 0..per_turn {
@@ -75,9 +75,13 @@ pub async fn measure(
 }
 
 /// The module without the host.
-struct Bare {
-    first: InstancePre<Meter>,
-    script: Option<Module>,
+enum Bare {
+    /// What starts, and what then runs if that is another one.
+    Core {
+        first: InstancePre<Meter>,
+        script: Option<Module>,
+    },
+    Component(component::InstancePre<Meter>),
 }
 
 impl Bare {
@@ -85,8 +89,11 @@ impl Bare {
         let ready = host.compiler.ready(source, language).await?;
         let (module, script) = match ready.code {
             Code::Own(pre) => (pre.module().clone(), None),
-            Code::Component(_) => {
-                return Err(RunnerError::Host("a component has no bare form to compare with".to_owned()));
+            Code::Component { pre, .. } => {
+                let mut linker = wasmtime::component::Linker::new(&host.engine);
+                linker.define_unknown_imports_as_traps(pre.component()).map_err(HostError::internal)?;
+                let pre = linker.instantiate_pre(pre.component()).map_err(HostError::internal)?;
+                return Ok(Self::Component(pre));
             }
             Code::Script { engine, module } => (engine.module().clone(), Some(module)),
         };
@@ -102,14 +109,22 @@ impl Bare {
                 .map_err(HostError::internal)?;
         }
         let first = linker.instantiate_pre(&module).map_err(HostError::internal)?;
-        Ok(Self { first, script })
+        Ok(Self::Core { first, script })
     }
 
-    async fn run(&self, input: &RunInput) -> wasmtime::Result<Vec<u8>> {
-        let mut store = Store::new(self.first.module().engine(), Meter::new(&Limits::DEFAULT));
+    async fn run(&self, engine: &Engine, input: &RunInput) -> wasmtime::Result<Vec<u8>> {
+        let mut store = Store::new(engine, Meter::new(&Limits::DEFAULT));
         store.set_fuel(Limits::DEFAULT.fuel_max)?;
-        let first = self.first.instantiate_async(&mut store).await?;
-        let (entry, text) = match &self.script {
+        let (first, script) = match self {
+            Self::Core { first, script } => (first.instantiate_async(&mut store).await?, script),
+            Self::Component(pre) => {
+                let resolved = component::resolve(&mut store, pre, input).await?;
+                return resolved
+                    .map(|texts| texts.concat().into_bytes())
+                    .map_err(|e| wasmtime::Error::msg(format!("{e:?}")));
+            }
+        };
+        let (entry, text) = match script {
             None => (first, context::context(input).to_string()),
             Some(module) => {
                 let imports: Vec<_> =

@@ -130,7 +130,12 @@ async fn execute(store: &mut Store<Run>, ready: &Ready) -> wasmtime::Result<Ende
             let script = Instance::new_async(&mut *store, module, &imports).await?;
             script_run(store, &script).await
         }
-        Code::Component(pre) => component::run(store, pre).await.map(Ended::Resolved),
+        Code::Component { pre, is_composed } => {
+            if *is_composed {
+                store.data_mut().meter.allow_one_memory();
+            }
+            component::run(store, pre).await.map(Ended::Resolved)
+        }
         Code::Own(pre) => {
             let instance = pre.instantiate_async(&mut *store).await?;
             enter(store, &instance)?;

@@ -9,16 +9,15 @@ use argus_domain::{
     module::{Language, Shape},
     run::{FailureKind, RunEnd, RunInput, RunReport},
 };
+use argus_host::overhead;
 use argus_ports::{ModuleRunner, RunnerError};
 use bytes::Bytes;
 use common::{Bench, bench, expect_failure, input, value};
 
 const RUST: &[u8] = include_bytes!("../../tests/guests/good/component-rust.wasm");
 
-/// A component in text: the types that `resolve` names, then `rest`, which defines the core instance `$i`.
-fn component(rest: &str) -> String {
-    format!(
-        r#"(component
+/// The types that `resolve` names.
+const TYPES: &str = r#"
             (import "argus:script/types@1.0.0" (instance $types
                 (type $bytes (list u8))
                 (type $topics (list $bytes))
@@ -40,7 +39,12 @@ fn component(rest: &str) -> String {
                     (field "attempt" u32) (field "trigger" $trigger) (field "arguments" $texts) (field "pinned" $pins)))
                 (export "context" (type $context (eq $context')))
                 (type $error' (variant (case "skip" string) (case "failed" string)))
-                (export "script-error" (type $error (eq $error')))))
+                (export "script-error" (type $error (eq $error')))))"#;
+
+/// A component in text: the types, then `rest`, which defines the core instance `$i`.
+fn component(rest: &str) -> String {
+    format!(
+        r#"(component {TYPES}
             (alias export $types "context" (type $context))
             (alias export $types "script-error" (type $error))
             {rest}
@@ -84,6 +88,46 @@ fn answers(texts: &[&str]) -> String {
         at += text.len();
     }
     small("", &data, &body)
+}
+
+/// Two components in one: `stub` exports `f`, which takes a text, and the one whose `resolve` has this body calls it
+/// as `$f` with place and length.
+fn composed(stub: &str, body: &str) -> String {
+    let imports = r#"(import "stub" "f" (func $f (param i32 i32)))"#;
+    let core = core(imports, "[1]", body).replace(
+        r#"(memory (export "memory") 2)"#,
+        r#"(import "m" "memory" (memory 2)) (export "memory" (memory 0))"#,
+    );
+    let inner = component(&format!(
+        r#"(import "stub" (instance $stub (export "f" (func (param "text" string)))))
+        (core module $mem (memory (export "memory") 2)) (core instance $mem (instantiate $mem))
+        (core func $f (canon lower (func $stub "f") (memory (core memory $mem "memory"))))
+        {core}
+        (core instance $i (instantiate $m (with "m" (instance $mem)) (with "stub" (instance (export "f" (func $f))))))"#
+    ));
+    let inner = inner.replacen("(component", "(component $inner", 1);
+    format!(
+        r#"(component {TYPES}
+            (component $stub {stub}
+                (func $f (param "text" string) (canon lift (core func $s "f") (memory (core memory $s "memory"))
+                    (realloc (core func $s "realloc"))))
+                (export "f" (func $f)))
+            (instance $stub (instantiate $stub))
+            {inner}
+            (instance $inner (instantiate $inner (with "argus:script/types@1.0.0" (instance $types)) (with "stub" (instance $stub))))
+            (alias export $inner "resolve" (func $resolve))
+            (export "resolve" (func $resolve)))"#
+    )
+}
+
+/// A stub for [`composed`]: a memory of so many pages, and what `f` does.
+fn stub(pages: u32, f: &str) -> String {
+    format!(
+        r#"(core module $s (memory (export "memory") {pages})
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 0)
+            (func (export "f") (param i32 i32) {f}))
+        (core instance $s (instantiate $s))"#
+    )
 }
 
 impl Bench {
@@ -300,17 +344,25 @@ async fn components_that_no_run_takes_are_refused_with_every_reason() {
             r#"(component (component $c (type (func))) (instance $c (instantiate $c)) (export "wasi:cli/run@0.2.0" (instance $c)))"#.to_owned(),
             &["WASI 0.2 command", "wasm32-wasip1"],
         ),
-        ("deep", component(&format!("{} {good}", nested(99))), &["components lie 100 deep", "the limit is 2"]),
+        ("deep", component(&format!("{} {good}", nested(99))), &["components lie 100 deep", "the limit is 3"]),
         ("wide", component(&format!("{} {good}", "(component)".repeat(17))), &["17 components inside", "the limit is 16"]),
         (
             "instances",
             component(&format!("(core module $e) {} {good}", "(core instance (instantiate $e))".repeat(10_000))),
-            &["makes 10001 instances of core modules, the limit is 8"],
+            &["makes 10001 instances of core modules, the limit is 16"],
         ),
         (
-            "a module in a component in it",
+            "a component with memory in it",
             component(&format!("(component (core module (memory 5000))) {good}")),
-            &["1 of its core modules lie in components inside it", "memory starts at 327680000 bytes, the limit is 256 MB"],
+            &[
+                "it is composed of components of which 2 have memory: what they hand to each other no limit counts",
+                "memory starts at 327680000 bytes, the limit is 256 MB",
+            ],
+        ),
+        (
+            "more memories than a run has",
+            component(&format!("(core module $n (memory 0)) {} {good}", "(core instance (instantiate $n))".repeat(2))),
+            &["does not fit into a run", "3 Wasm linear memories"],
         ),
         (
             "imports",
@@ -367,4 +419,62 @@ async fn files_and_sockets_are_linked_and_end_the_run_when_used() {
     ));
     let parts = ["wasi:sockets/instance-network@0.2.3#instance-network is called", "no files or sockets"];
     expect_failure(&b.component(&source).await, FailureKind::Script, &parts);
+}
+
+/// As componentize-qjs makes them: the code, and a stub for what it imports and no run provides.
+#[tokio::test]
+async fn a_component_that_is_composed_with_a_stub_shares_the_limits_with_it() {
+    let b = bench();
+    let one = format!("{} (i32.store (i32.const 4116) (i32.const 3))", list(1));
+    let calls = |len: u32| format!("(call $f (i32.const 0) (i32.const {len})) {one}");
+    let source = composed(&stub(0, ""), &calls(0));
+    let report = b.component(&source).await;
+    assert_eq!(value(&report), "[[1]]");
+    let input = Arc::new(input());
+    let transcript = Arc::new(report.transcript.clone());
+    let replayed = b.host.replay(source.into(), Language::Wasm, input, Limits::DEFAULT, transcript).await;
+    assert_eq!(replayed.expect("replayed"), report);
+
+    let grows = "(if (i32.ne (memory.grow (i32.const 1)) (i32.const -1)) (then unreachable))";
+    assert_eq!(value(&b.component(&composed(&stub(0, grows), &calls(0))).await), "[[1]]");
+    let loops = "(loop $l br $l)";
+    for (name, stub, body, kind, part) in [
+        ("a text for no memory", stub(0, ""), calls(3), FailureKind::Script, "string content out-of-bounds"),
+        ("a stub that never ends", stub(0, loops), calls(0), FailureKind::Limit, "fuel limit"),
+        (
+            "code that never ends",
+            stub(0, ""),
+            format!("{} {loops}", calls(0)),
+            FailureKind::Limit,
+            "fuel limit",
+        ),
+        ("a stub that stops", stub(0, "unreachable"), calls(0), FailureKind::Script, "unreachable"),
+    ] {
+        let report = b.component(&composed(&stub, &body)).await;
+        println!("{name}: {:?} fuel {}", report.end, report.fuel);
+        expect_failure(&report, kind, &[part]);
+        assert_eq!(b.component(&composed(&stub, &body)).await, report, "{name}");
+    }
+    let filled = composed(&stub(1, ""), &calls(3));
+    match b.run_with(filled.as_bytes(), Language::Wasm, Limits::DEFAULT).await {
+        Err(RunnerError::Refused(refusal)) => {
+            assert_eq!(refusal.reasons.len(), 1, "{refusal}");
+            assert!(
+                refusal.to_string().starts_with("it is composed of components of which 2 have memory"),
+                "{refusal}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Where the bare form does something else than the run, or nothing, there is an error or no time.
+#[tokio::test]
+async fn a_component_has_a_bare_form_to_compare_its_runs_with() {
+    let b = bench();
+    let measured = async |source: String| overhead::measure(&b.host, source.into(), Language::Wasm, 20).await;
+    let cost = measured(answers(&["1"])).await.expect("it runs");
+    assert!(cost.bare_ns > 0.0 && cost.full_ns > 0.0, "{cost:?}");
+    let failing = measured(small("", "", "unreachable")).await.expect_err("it fails");
+    assert!(failing.to_string().contains("unreachable"), "{failing}");
 }

@@ -32,6 +32,11 @@ async fn results_are_those_of_the_packages() {
             include_str!("scripts/packages/locale.js"),
             include_str!("scripts/packages/expected/locale.json"),
         ),
+        (
+            "hashes",
+            include_str!("scripts/packages/hashes.js"),
+            include_str!("scripts/packages/expected/hashes.json"),
+        ),
     ] {
         // More than six hundred cases at once.
         let limits = Limits { fuel_max: 2_000_000_000, ..Limits::DEFAULT };

@@ -51,6 +51,22 @@ async fn a_reactor_calls_the_host_in_json_and_replays() {
     assert_eq!(replayed, report);
 }
 
+/// What a toolchain leaves to be called first, once: global constructors.
+#[tokio::test]
+async fn a_reactor_is_initialized_before_it_runs() {
+    let b = bench();
+    let with = |signature: &str| {
+        answer("[1]").replace("(func $run", &format!(r#"(func (export "_initialize") {signature} (i32.store8 (i32.const 1) (i32.const 50))) (func $run"#))
+    };
+    assert_eq!(value(&b.wat(&with("")).await), "[2]");
+    match b.run_with(with("(param i32)").as_bytes(), Language::Wasm, Limits::DEFAULT).await {
+        Err(RunnerError::Refused(refusal)) => {
+            assert_eq!(refusal.to_string(), "`_initialize` must be (func), it is (func (param i32))");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 #[tokio::test]
 async fn a_command_reads_its_context_and_prints() {
     let b = bench();

@@ -67,16 +67,16 @@ pub struct Chain {
     /// Balances in wei, decimal.
     #[serde(default)]
     pub balances: Vec<(Address, U256)>,
-    /// Events, oldest first.
+    /// Logs, in the order of the chain.
     #[serde(default)]
-    pub logs: Vec<Event>,
+    pub logs: Vec<Emitted>,
 }
 
-/// One event.
+/// A log, with the members that scripts see of one.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Event {
-    /// The contract that emitted it.
+pub struct Emitted {
+    /// The contract.
     pub address: Address,
     /// Its topics.
     #[serde(default)]
@@ -86,6 +86,15 @@ pub struct Event {
     pub data: Bytes,
     /// Height of its block.
     pub block_number: u64,
+    /// Hash of its block.
+    #[serde(default)]
+    pub block_hash: B256,
+    /// Its transaction.
+    #[serde(default)]
+    pub transaction_hash: B256,
+    /// Index within its block.
+    #[serde(default)]
+    pub log_index: u32,
 }
 
 /// One answer to `eth_call`.
@@ -221,24 +230,25 @@ impl ChainReader for RecordedChain {
     }
 
     async fn logs(&self, query: LogQuery) -> Result<Vec<Log>, ChainError> {
-        let is_meant = |event: &&Event| {
-            (query.from..=query.to).contains(&event.block_number)
-                && (query.addresses.is_empty() || query.addresses.contains(&event.address))
-                && (query.topic0.is_empty() || event.topics.first().is_some_and(|t| query.topic0.contains(t)))
+        let is_asked = |log: &&Emitted| {
+            (query.from..=query.to).contains(&log.block_number)
+                && (query.addresses.is_empty() || query.addresses.contains(&log.address))
+                && (query.topic0.is_empty()
+                    || log.topics.first().is_some_and(|topic| query.topic0.contains(topic)))
         };
-        let log = |(event, index): (&Event, u32)| Log {
+        let log = |log: &Emitted| Log {
             chain: self.0.id,
-            address: event.address,
-            topics: event.topics.clone(),
-            data: event.data.clone(),
-            block_number: event.block_number,
-            block_hash: B256::ZERO,
+            address: log.address,
+            topics: log.topics.clone(),
+            data: log.data.clone(),
+            block_number: log.block_number,
+            block_hash: log.block_hash,
             block_time: Timestamp(0),
-            transaction: B256::ZERO,
-            index_in_block: index,
-            index_in_transaction: index,
+            transaction: log.transaction_hash,
+            index_in_block: log.log_index,
+            index_in_transaction: 0,
         };
-        Ok(self.0.logs.iter().filter(is_meant).zip(0..).map(log).collect())
+        Ok(self.0.logs.iter().filter(is_asked).map(log).collect())
     }
 
     async fn receipt(&self, _: B256) -> Result<Option<TxReceipt>, ChainError> {

@@ -33,8 +33,9 @@ pub fn balance(chain_id: u64, address: Address) -> Result<U256> {
     Ok(reply.as_str().unwrap_or_default().parse()?)
 }
 
-/// Logs of a contract in the blocks `from..=to`, at most 10,000 of them: each an object with `address`, `topics`,
-/// `data`, `block_number`, `transaction_hash`, `log_index`. A topic of `None` matches any.
+/// Logs of a contract in the blocks `from..=to`, at most 10,000 of these and 1,000 logs: each an object with
+/// `address`, `topics`, `data`, `block_number`, `block_hash`, `transaction_hash`, `log_index`. A topic of `None` matches
+/// any.
 pub fn logs(
     chain_id: u64,
     address: Address,

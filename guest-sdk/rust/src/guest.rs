@@ -5,7 +5,20 @@ pub use wasm::{alloc, run};
 
 use serde_json::Value;
 
-use crate::HostError;
+use crate::{Arguments, Call, Context, HostError};
+
+/// What a script gives.
+#[diagnostic::on_unimplemented(
+    message = "a script gives `Result<Arguments>` or `Result<Call>`, not `Result<{Self}>`",
+    label = "gives `Result<{Self}>`"
+)]
+pub trait Answer: Into<Value> {}
+
+impl Answer for Arguments {}
+impl Answer for Call {}
+
+/// Compiles where a function is a script.
+pub const fn check<A: Answer>(_: fn(Context) -> crate::Result<A>) {}
 
 macro_rules! host_calls {
     ($($name:ident),* $(,)?) => {

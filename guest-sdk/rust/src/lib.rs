@@ -5,8 +5,7 @@
 //! ```
 //! use argus_script::{Context, Result, U256, arguments, http, script, Arguments};
 //!
-//! script!(price);
-//!
+//! #[script]
 //! fn price(_: Context) -> Result<Arguments> {
 //!     let quote = http::get("https://api.example.com/eth").send()?.json()?;
 //!     Ok(arguments![U256::parse_units(&quote["usd"].to_string(), 8)?])
@@ -29,6 +28,7 @@ pub mod storage;
 pub mod test;
 mod types;
 
+pub use argus_script_macro::script;
 pub use serde_json::{Value, json};
 pub use types::{
     Address, Arguments, Call, Context, Error, HostError, Result, Trigger, U256, from_hex, to_hex,
@@ -44,25 +44,6 @@ pub use types::{
 /// ```
 pub fn skip(reason: impl Into<String>) -> Error {
     Error::Skip(reason.into())
-}
-
-/// Makes a function of the crate its script: `script!(name)`, once.
-#[macro_export]
-macro_rules! script {
-    ($function:path) => {
-        #[cfg(target_arch = "wasm32")]
-        const _: () = {
-            #[unsafe(no_mangle)]
-            extern "C" fn abi_alloc(len: u32) -> u32 {
-                $crate::guest::alloc(len)
-            }
-
-            #[unsafe(no_mangle)]
-            extern "C" fn run(ptr: u32, len: u32) -> u64 {
-                $crate::guest::run(ptr, len, |context| $function(context))
-            }
-        };
-    };
 }
 
 /// The arguments of the call, each anything that becomes JSON: integers, strings, booleans, [`U256`], [`Address`],

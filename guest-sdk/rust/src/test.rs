@@ -16,7 +16,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{Context, HostError, Result, to_hex};
@@ -63,6 +63,48 @@ struct Chain {
     calls: Vec<Call>,
     #[serde(default)]
     balances: Vec<(String, String)>,
+    #[serde(default)]
+    logs: Vec<Log>,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Log {
+    address: String,
+    #[serde(default)]
+    topics: Vec<String>,
+    #[serde(default = "no_bytes")]
+    data: String,
+    block_number: u64,
+    #[serde(default = "no_hash")]
+    block_hash: String,
+    #[serde(default = "no_hash")]
+    transaction_hash: String,
+    #[serde(default)]
+    log_index: u64,
+}
+
+impl Log {
+    /// Whether a request for logs means this one, by address, blocks and topics.
+    fn fits(&self, request: &Value) -> bool {
+        let same = |text: &str, wanted: &Value| wanted.as_str().is_none_or(|w| w.eq_ignore_ascii_case(text));
+        let topics = request["topics"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let (from, to) = (request["from_block"].as_u64(), request["to_block"].as_u64());
+        same(&self.address, &request["address"])
+            && from.is_none_or(|from| self.block_number >= from)
+            && to.is_none_or(|to| self.block_number <= to)
+            && topics.iter().enumerate().all(|(i, wanted)| {
+                wanted.is_null() || self.topics.get(i).is_some_and(|topic| same(topic, wanted))
+            })
+    }
+}
+
+fn no_bytes() -> String {
+    to_hex(&[])
+}
+
+fn no_hash() -> String {
+    to_hex(&[0; 32])
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -106,7 +148,7 @@ impl World {
     /// Answers `eth_call`.
     pub fn evm_call(mut self, chain_id: u64, to: impl ToString, data: &[u8], returns: &[u8]) -> Self {
         let call = Call { to: to.to_string(), data: to_hex(data), returns: to_hex(returns), reverts: None };
-        self.chains.push(Chain { id: chain_id, calls: vec![call], balances: Vec::new() });
+        self.chains.push(Chain { id: chain_id, calls: vec![call], balances: Vec::new(), logs: Vec::new() });
         self
     }
 
@@ -183,6 +225,9 @@ impl World {
                 let balance = chains().flat_map(|c| &c.balances).find(|(of, _)| same(of, "address"));
                 balance.map(|(_, wei)| Ok(wei.clone().into()))
             }
+            "evm_logs" if chains().next().is_some() => {
+                Some(Ok(chains().flat_map(|chain| &chain.logs).filter(|log| log.fits(request)).map(|log| json!(log)).collect()))
+            }
             _ => None,
         };
         found.unwrap_or_else(|| Err(absent(&format!("{import} {request}"))))
@@ -226,4 +271,29 @@ pub(crate) fn answer(import: &str, request: &Value) -> std::result::Result<Value
             evm => world.evm(evm, request)?,
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Arguments, arguments, evm};
+
+    #[test]
+    fn recorded_logs_are_those_that_are_asked_for() {
+        let (of, topic) = ("0x00000000000000000000000000000000000000Aa", to_hex(&[7; 32]));
+        let log = |block: u64, topics: &[&str]| json!({ "address": of, "topics": topics, "block_number": block });
+        let logs = [log(9, &[&topic]), log(10, &[]), log(11, &[&topic]), log(12, &[&topic])];
+        let world = World::recorded(&json!({ "chains": [{ "id": 1, "logs": logs }] }).to_string());
+        let heights = |chain, topics: &[Option<&str>]| {
+            let script = |_: Context| -> Result<Arguments> {
+                let logs = evm::logs(chain, of.to_lowercase().parse()?, topics, 10, 11)?;
+                Ok(Arguments(logs.iter().map(|log| log["block_number"].clone()).collect()))
+            };
+            world.clone().run(script, Context::default())
+        };
+        assert_eq!(heights(1, &[]), Ok(arguments![10, 11].into()));
+        assert_eq!(heights(1, &[Some(&topic)]), Ok(arguments![11].into()));
+        assert_eq!(heights(1, &[None, Some(&topic)]), Ok(arguments![].into()));
+        assert!(heights(2, &[]).expect_err("another chain").to_string().contains("no answer is recorded"));
+    }
 }

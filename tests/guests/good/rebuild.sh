@@ -9,11 +9,15 @@
 #   WORK=dir   where host/prebuilt/rebuild.sh unpacked the compilers
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd -P)
+top=$(cd "$here/../../.." && pwd -P)
 WORK=${WORK:-${XDG_CACHE_HOME:-$HOME/.cache}/argus/prebuilt}
 write=no
 for arg in "$@"; do case $arg in --write) write=yes ;; *) echo "usage: $0 [--write]" >&2; exit 64 ;; esac; done
 root=$WORK/root/usr out=$WORK/guests
 mkdir -p "$out"
+
+# Also where nothing can be built.
+[ $write = yes ] || (cd "$here" && sha256sum --quiet -c SHA256SUMS)
 
 unavailable() {
     echo "the compilers of the guests are not to be had: $1" >&2
@@ -30,9 +34,8 @@ asc=0.28.20
 [ -d "$out/node_modules/assemblyscript" ] || npm install --silent --no-save --prefix "$out" "assemblyscript@$asc" >/dev/null || unavailable "assemblyscript $asc"
 
 rust() { # crate, target, further flags
-    (cd "$here/$1" && LD_LIBRARY_PATH=$root/lib/x86_64-linux-gnu RUSTC=$root/bin/rustc RUSTC_BOOTSTRAP=1 PATH=$root/bin:$PATH \
-        RUSTFLAGS="-C link-self-contained=no -L native=$lib ${3:-} --remap-path-prefix=$(cd "$root" && pwd -P)=/rust --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$here=/src" \
-        CARGO_TARGET_DIR=$out/target "$(rustup which cargo)" build --quiet --release --locked --target "$2" -Zbuild-std=std,panic_abort)
+    (cd "$here/$1" && RUSTFLAGS="-C link-self-contained=no -L native=$lib ${3:-}" CARGO_TARGET_DIR=$out/target \
+        "$top/host/prebuilt/cargo.sh" "$here" build --quiet --release --locked --target "$2" -Zbuild-std=std,panic_abort)
 }
 
 finish() { # built file, name

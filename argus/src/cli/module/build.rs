@@ -53,9 +53,9 @@ pub async fn run(args: &Build, as_json: bool) -> anyhow::Result<u8> {
             }
             return inspect::run(&file, args.language.as_deref(), Some(&file), as_json).await;
         }
-        Source::Cargo => cargo::build(&folder, out)?,
-        Source::AssemblyScript => assemblyscript::build(&folder, out)?,
-        Source::C(file) => c::build(&file, out)?,
+        Source::Cargo => cargo::build(&folder, out).await?,
+        Source::AssemblyScript => assemblyscript::build(&folder, out).await?,
+        Source::C(file) => c::build(&file, out).await?,
         Source::Go => go::build(&args.path, out).await?,
     };
     inspect::run(&module, None, Some(&module), as_json).await

@@ -85,6 +85,8 @@ impl Lang {
                 ".gitignore" = "templates/rust/.gitignore",
                 "argus-script/Cargo.toml" = "rust/Cargo.toml",
                 "argus-script/README.md" = "rust/README.md",
+                "argus-script/macro/Cargo.toml" = "rust/macro/Cargo.toml",
+                "argus-script/macro/src/lib.rs" = "rust/macro/src/lib.rs",
                 "argus-script/src/lib.rs" = "rust/src/lib.rs",
                 "argus-script/src/abi.rs" = "rust/src/abi.rs",
                 "argus-script/src/env.rs" = "rust/src/env.rs",

@@ -2,11 +2,10 @@
 
 use argus_script::{Call, Context, Result, Value, abi, http, script, skip};
 
-script!(choose);
-
 const RATES: &str = "https://api.rates.example/best";
 const LEAST_BPS: u64 = 500;
 
+#[script]
 fn choose(_: Context) -> Result<Call> {
     let best = http::get(RATES).send()?.json()?;
     let rate = best["apy_bps"].as_u64().unwrap_or_default();

@@ -3,13 +3,12 @@
 
 use argus_script::{Address, Arguments, Context, Result, U256, Value, arguments, evm, script, skip};
 
-script!(top_up);
-
 const CHAIN: u64 = 11_155_111;
 const LEAST: u64 = 500_000_000_000_000_000;
 const FULL: u64 = 1_000_000_000_000_000_000;
 const CALL: u8 = 0;
 
+#[script]
 fn top_up(context: Context) -> Result<Arguments> {
     let given = |i: usize| context.arguments.get(i).and_then(Value::as_str).unwrap_or_default();
     let (safe, account): (Address, Address) = (given(0).parse()?, given(1).parse()?);

@@ -2,10 +2,9 @@
 
 use argus_script::{Arguments, Context, Result, Value, arguments, env, http, json, script, skip};
 
-script!(result);
-
 const RESULTS: &str = "https://api.sports.example/v1/results";
 
+#[script]
 fn result(context: Context) -> Result<Arguments> {
     let game = context.arguments.first().and_then(Value::as_str).unwrap_or_default();
     let reply = http::post_json(RESULTS, &json!({ "game": game })).send()?.json()?;

@@ -2,12 +2,11 @@
 
 use argus_script::{Address, Arguments, Context, Result, U256, Value, abi, arguments, evm, script, skip};
 
-script!(threshold);
-
 const CHAIN: u64 = 1;
 const TOKEN: Address = Address([0xa0; 20]);
 const LEAST: u64 = 1_000_000_000;
 
+#[script]
 fn threshold(context: Context) -> Result<Arguments> {
     let owner: Address = context.arguments.first().and_then(Value::as_str).unwrap_or_default().parse()?;
     let held = evm::read(CHAIN, TOKEN, "balanceOf(address)(uint256)", &[owner.into()])?;

@@ -3,8 +3,6 @@
 
 use argus_script::{Arguments, Context, Error, Result, U256, Value, arguments, env, http, script, skip};
 
-script!(price_feed);
-
 /// A source's address, and where its answer has the price.
 const SOURCES: [(&str, &str); 2] = [
     ("https://api.coinbase.com/v2/prices/ETH-USD/spot", "/data/amount"),
@@ -13,6 +11,7 @@ const SOURCES: [(&str, &str); 2] = [
 const DECIMALS: u32 = 8;
 const APART_MAX_PERCENT: u64 = 2;
 
+#[script]
 fn price_feed(_: Context) -> Result<Arguments> {
     let due = env::now_ms() / 1000;
     let mut prices = Vec::new();

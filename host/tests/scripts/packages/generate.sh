@@ -17,3 +17,4 @@ generate ethers ethers@6.17.0
 generate ethers-v5 ethers@5.8.0
 generate axios axios@1.21.1
 generate locale
+generate hashes

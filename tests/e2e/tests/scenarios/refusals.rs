@@ -98,6 +98,17 @@ async fn scripts(platform: &Platform) {
         let stored = platform.call(Method::GET, &path, Key::App, None).await.expect("an answer");
         stored.refused(404, "NOT_FOUND");
     }
+    // A language that is not run yet is told so where it is published, and where a job names it.
+    let told = "Python is not run yet: use ts, js or wasm";
+    let python = json!({ "source": "import json\nprint(json.dumps([1]))", "language": "py" });
+    let reply = platform.post("/modules", &python).await;
+    reply.refused(422, "SCRIPT_REFUSED");
+    assert!(reply.body.to_string().contains(told), "{reply:?}");
+    let script = platform.publish("console.log('[]');").await;
+    let job = with(jobs::scripted(platform, &script, 1, 5), json!({ "language": "python" }));
+    let reply = platform.post("/jobs", &json!([job])).await;
+    assert_eq!((reply.status, &reply.body["status"]), (200, &json!("validation_failed")), "{reply:?}");
+    assert_eq!(reply.body["message"], told, "{reply:?}");
     // Another fault beside the script's wins: it is told as a refusal.
     let script = platform.publish("throw 1;").await;
     let job = with(jobs::scripted(platform, &script, 1, 5), json!({ "time_frame": 0 }));

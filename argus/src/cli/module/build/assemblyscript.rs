@@ -3,10 +3,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::Context;
+use tokio::process::Command;
 
 use super::tool;
 
@@ -14,7 +14,7 @@ use super::tool;
 const BUILT: &str = "build/script.wasm";
 
 /// Builds the project's release target and puts its module where `out` says.
-pub fn build(folder: &Path, out: impl Fn(&str) -> PathBuf) -> anyhow::Result<PathBuf> {
+pub async fn build(folder: &Path, out: impl Fn(&str) -> PathBuf) -> anyhow::Result<PathBuf> {
     let local = folder.join("node_modules/.bin/asc");
     let mut command = if local.is_file() {
         Command::new(local)
@@ -29,7 +29,7 @@ pub fn build(folder: &Path, out: impl Fn(&str) -> PathBuf) -> anyhow::Result<Pat
         absent
             .then(|| format!("the AssemblyScript compiler is not here: npm install in {}", folder.display()))
     };
-    tool::run(&mut command, folder, "install Node.js with npm, then npm install here", explain)?;
+    tool::run(command, folder, "install Node.js with npm, then npm install here", explain).await?;
     let file = tool::out_of(folder.file_name(), out)?;
     fs::rename(folder.join(BUILT), &file).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(file)

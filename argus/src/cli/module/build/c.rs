@@ -3,10 +3,10 @@
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context, bail};
+use tokio::process::Command;
 
 use super::tool;
 use crate::environment;
@@ -33,7 +33,7 @@ const INSTALL: &str =
     "install clang 19 or newer with lld (apt-get install clang lld), or zig, or name one in CC";
 
 /// Builds one file and puts its module where `out` says.
-pub fn build(file: &Path, out: impl Fn(&str) -> PathBuf) -> anyhow::Result<PathBuf> {
+pub async fn build(file: &Path, out: impl Fn(&str) -> PathBuf) -> anyhow::Result<PathBuf> {
     let file = std::path::absolute(file)?;
     let folder = file.parent().context("a file stands in a folder")?;
     // A folder's one script is named after the folder.
@@ -42,7 +42,7 @@ pub fn build(file: &Path, out: impl Fn(&str) -> PathBuf) -> anyhow::Result<PathB
     let (program, before, target) = compiler()?;
     let mut command = Command::new(program);
     command.args(before).args(["-target", target]).args(FLAGS).arg("-o").arg(&made).arg(&file);
-    tool::run(&mut command, folder, INSTALL, |_| None)?;
+    tool::run(command, folder, INSTALL, |_| None).await?;
     Ok(made)
 }
 

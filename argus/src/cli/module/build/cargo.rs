@@ -3,11 +3,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context, bail};
 use serde_json::Value;
+use tokio::process::Command;
 use wit_component::ComponentEncoder;
 
 use super::tool;
@@ -18,7 +18,7 @@ const TARGETS: [&str; 3] = ["wasm32-unknown-unknown", "wasm32-wasip1", "wasm32-w
 const WORLD_SECTION: &str = "component-type";
 
 /// Builds the crate in release mode and puts its module where `out` says.
-pub fn build(folder: &Path, out: impl Fn(&str) -> PathBuf) -> anyhow::Result<PathBuf> {
+pub async fn build(folder: &Path, out: impl Fn(&str) -> PathBuf) -> anyhow::Result<PathBuf> {
     let target = target(folder)?;
     let mut command = Command::new(tool::named("CARGO", "cargo"));
     command.args(["build", "--release", "--message-format=json-render-diagnostics", "--target", &target]);
@@ -33,7 +33,7 @@ pub fn build(folder: &Path, out: impl Fn(&str) -> PathBuf) -> anyhow::Result<Pat
             )
         })
     };
-    let messages = tool::run(&mut command, folder, "install Rust as https://rustup.rs says", explain)?;
+    let messages = tool::run(command, folder, "install Rust as https://rustup.rs says", explain).await?;
     let built = artifact(&messages).with_context(|| {
         format!(
             "{} made no .wasm file: give it [lib] crate-type = [\"cdylib\"] or a main.rs",

@@ -2,10 +2,9 @@
 
 use argus_script::{Arguments, Context, Result, U256, arguments, http, json, script};
 
-script!(gas_price);
-
 const NODE: &str = "https://rpc.example/";
 
+#[script]
 fn gas_price(_: Context) -> Result<Arguments> {
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_gasPrice", "params": [] });
     let reply = http::post_json(NODE, &request).send()?.json()?;

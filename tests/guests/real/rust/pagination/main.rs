@@ -2,10 +2,9 @@
 
 use argus_script::{Arguments, Context, Error, Result, U256, Value, arguments, http, script};
 
-script!(sum);
-
 const ITEMS: &str = "https://api.pages.example/items";
 
+#[script]
 fn sum(_: Context) -> Result<Arguments> {
     let (mut sum, mut next) = (U256::ZERO, Some(1));
     while let Some(page) = next {

@@ -2,11 +2,10 @@
 
 use argus_script::{Arguments, Context, Error, Result, U256, arguments, env, http, script};
 
-script!(rate);
-
 const RATE: &str = "https://api.flaky.example/rate";
 const TRIES: u32 = 3;
 
+#[script]
 fn rate(_: Context) -> Result<Arguments> {
     for _ in 0..TRIES {
         match http::get(RATE).timeout_ms(2000).send() {
