@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Each target installs what it needs; see scripts/setup.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench fmt
+.PHONY: help setup demo test bench fuzz fmt
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -17,6 +17,9 @@ test: ## every check that CI makes
 bench: ## measure; prints every figure with its floor
 	@scripts/setup bench
 	@cargo run --release --locked -p argus-bench
+
+fuzz: ## throw mutated input at what takes bytes from strangers; FOR=300 seconds each, with a nightly compiler
+	@scripts/fuzz $(or $(FOR),60)
 
 fmt: ## format the code
 	@cargo fmt --all

@@ -10,10 +10,12 @@ mod cold;
 mod counted;
 mod latency;
 mod measure;
+mod memory;
 mod platform;
 mod replay;
 mod report;
 mod sandbox;
+mod subprocess;
 mod throughput;
 mod work;
 
@@ -30,7 +32,7 @@ use crate::measure::Row;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Every row there is.
-const ALL: [&str; 7] = ["M2", "M5", "M5q", "M7", "M13", "M14", "M15"];
+const ALL: [&str; 9] = ["M1", "M2", "M5", "M5q", "M7", "M13", "M14", "M15", "RSS"];
 
 /// Measures, prints a table, and writes bench/results/NAME.json and NAME.svg.
 #[derive(Parser)]
@@ -47,6 +49,9 @@ struct Args {
     /// M5 and M5q: runs that a keeper takes at once.
     #[arg(long, default_value_t = 1_024)]
     capacity: u32,
+    /// RSS: runs whose memory is watched.
+    #[arg(long, default_value_t = 1_000_000)]
+    runs: u32,
     /// Name of the result files.
     #[arg(long, default_value = "latest")]
     name: String,
@@ -100,9 +105,12 @@ fn folder(results: &Path) -> std::io::Result<tempfile::TempDir> {
 
 fn measure(id: &str, folder: &Path, args: &Args) -> anyhow::Result<Vec<Row>> {
     let alone = || Builder::new_current_thread().enable_all().build();
+    let path: Vec<PathBuf> = std::env::split_paths(&args.path).collect();
     match id {
+        "M1" => return alone()?.block_on(subprocess::run(&path)),
         "M2" => return alone()?.block_on(sandbox::run()),
         "M15" => return alone()?.block_on(replay::run()),
+        "RSS" => return alone()?.block_on(memory::run(args.runs)),
         _ => {}
     }
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -114,7 +122,6 @@ fn measure(id: &str, folder: &Path, args: &Args) -> anyhow::Result<Vec<Row>> {
             "M7" => accept::run(folder, args.seconds).await,
             "M13" => cold::run(folder).await,
             _ => {
-                let path: Vec<PathBuf> = std::env::split_paths(&args.path).collect();
                 let cache = args.cache.clone().unwrap_or_else(|| args.home.join(".cache"));
                 let program = anvil::find(args.anvil.as_deref(), &path, &cache)?;
                 latency::run(folder, program, args.seconds).await

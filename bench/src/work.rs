@@ -24,6 +24,9 @@ pub const GUEST: &str = r#"(module
     (local.get $at))
   (func (export "run") (param i32 i32) (result i64) (i64.const 11)))"#;
 
+/// The same in JavaScript.
+pub const SCRIPT: &str = r#"console.log(JSON.stringify(["bench", 5]))"#;
+
 /// A job that runs the script every second since `accepted_at`.
 pub fn job(id: u64, accepted_at: Timestamp, mode: Mode, chain: ChainId, target: Address, script: Cid) -> Job {
     Job {

@@ -2,7 +2,10 @@
 //!
 //! `fuzz/` calls these under libFuzzer; a test calls them with mutations of good input.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use argus_domain::{
     bundle::{Bundle, Run, Script},
@@ -15,7 +18,10 @@ use argus_ports::{ModuleRunner, RunnerError};
 use bytes::Bytes;
 use tokio::runtime::Runtime;
 
-use crate::{case::Case, world};
+use crate::{
+    case::{Case, Found, find},
+    world,
+};
 
 /// Takes any bytes, and must come back.
 pub type Target = fn(&[u8]);
@@ -31,6 +37,9 @@ pub const TARGETS: [(&str, Target); 5] = [
 
 /// A reactor that makes one call, for transcripts to answer.
 const CALLER: &str = include_str!("../good/reactor.wat");
+
+/// A component that is told its context and does nothing more.
+const COMPONENT: &str = include_str!("../hostile/component.wat");
 
 struct Sandbox {
     runtime: Runtime,
@@ -58,25 +67,18 @@ fn must_not_fail<T>(outcome: Result<T, RunnerError>) {
 
 /// Bytes as a module or its text: admitted, and if so run with little of everything.
 pub fn admission(bytes: &[u8]) {
-    run(bytes, Language::Wasm);
+    run(Bytes::copy_from_slice(bytes), Language::Wasm, default_input());
 }
 
 /// Bytes as a script's source: stripped, compiled and run with little of everything.
 pub fn script(bytes: &[u8]) {
-    run(bytes, Language::TypeScript);
+    run(Bytes::copy_from_slice(bytes), Language::TypeScript, default_input());
 }
 
-fn run(bytes: &[u8], language: Language) {
+fn run(source: Bytes, language: Language, input: RunInput) {
     let Sandbox { runtime, host } = sandbox();
     let limits = Limits { fuel_max: 1_000_000, memory_bytes: 8 << 20, wall_ms: 5_000, ..Limits::DEFAULT };
-    let source = Bytes::copy_from_slice(bytes);
-    must_not_fail(runtime.block_on(host.run(
-        source,
-        language,
-        Arc::new(default_input()),
-        limits,
-        Arc::default(),
-    )));
+    must_not_fail(runtime.block_on(host.run(source, language, Arc::new(input), limits, Arc::default())));
 }
 
 /// Bytes as the JSON of a transcript: read back by a replay.
@@ -97,11 +99,30 @@ pub fn bundle(bytes: &[u8]) {
     assert_eq!(again, bundle);
 }
 
-/// Bytes as a context's JSON: what is accepted gives the same input twice.
+/// Bytes as a context's JSON: what is accepted gives the same input twice, and reaches a component.
 pub fn context(bytes: &[u8]) {
     let Ok(given) = serde_json::from_slice(bytes) else { return };
     let read = |value| -> Option<RunInput> { parse_context(Some(value), Vec::new()).ok() };
-    assert_eq!(read(&given), read(&given));
+    let input = read(&given);
+    assert_eq!(input, read(&given));
+    if let Some(input) = input {
+        run(Bytes::from_static(COMPONENT.as_bytes()), Language::Wasm, input);
+    }
+}
+
+/// Writes the good input of each target into a folder of its name, where a fuzzer looks for it.
+///
+/// # Errors
+/// Where that cannot be written.
+pub fn write_seeds(corpus: &Path) -> std::io::Result<()> {
+    for (target, _) in TARGETS {
+        let folder = corpus.join(target);
+        std::fs::create_dir_all(&folder)?;
+        for (number, seed) in seeds(target).iter().enumerate() {
+            std::fs::write(folder.join(format!("seed-{number}")), seed)?;
+        }
+    }
+    Ok(())
 }
 
 /// Good input of each target, to begin from.
@@ -119,9 +140,14 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         let all = crate::mutants::good().into_iter();
         all.filter(|(language, _)| wanted.contains(language)).map(|(_, bytes)| bytes).collect()
     };
+    let real = |languages: [&'static str; 2]| languages.into_iter().flat_map(find);
+    let with_real = |mut good: Vec<Vec<u8>>, languages| {
+        good.extend(real(languages).map(|found: Found| found.source.into()));
+        good
+    };
     match target {
-        "admission" => good(&[Language::Wasm]),
-        "script" => good(&[Language::TypeScript, Language::JavaScript]),
+        "admission" => with_real(good(&[Language::Wasm]), ["c", "as"]),
+        "script" => with_real(good(&[Language::TypeScript, Language::JavaScript]), ["ts", "js"]),
         "transcript" => vec![serde_json::to_vec(&recorded().transcript).expect("JSON")],
         "bundle" => {
             let report = recorded();
@@ -130,12 +156,14 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             let run = Run::by_hand(default_input(), Limits::DEFAULT, &report);
             vec![Bundle::new(Some(script), vec![run], None, Vec::new()).encode().expect("small")]
         }
-        _ => vec![
+        _ => real(["ts", "js"])
+            .filter_map(|found| serde_json::to_vec(&found.case.context?).ok())
+            .chain([
             br#"{"job_id":"1","due":"2026-02-03T04:05:06Z","attempt":2,"trigger":{"kind":"condition","value":"12.5"},
                 "arguments":["1",{"a":[2]}],"pinned":{"1":{"number":"5","hash":"0x0000000000000000000000000000000000000000000000000000000000000000"}}}"#
                 .to_vec(),
             br#"{"trigger":{"kind":"event","chain_id":"1","block_number":"7","log":{"address":"0x0000000000000000000000000000000000000001","topics":[],"data":"0x01"}}}"#
                 .to_vec(),
-        ],
+            ]).collect(),
     }
 }

@@ -95,6 +95,7 @@ fn by_run() -> Vec<Hostile> {
     use FailureKind::{Inconclusive, Limit, Script};
     vec![
         wat("infinite loop", include_str!("../hostile/infinite-loop.wat"), "fuel", FUEL),
+        wat("infinite loop, component", include_str!("../hostile/component.wat"), "fuel", FUEL),
         wat("start section", include_str!("../hostile/start-section.wat"), "fuel", FUEL),
         wat(
             "host-call loop",
@@ -109,7 +110,24 @@ fn by_run() -> Vec<Hostile> {
             Must::Fail(Limit, &["the host call limit of 32 is used up"]),
         ),
         wat("clock poll", include_str!("../hostile/clock.wat"), "fuel", FUEL),
+        js("clock poll, script", include_str!("../hostile/clock.js"), "fuel", FUEL),
+        wat("sleeps for ever", include_str!("../hostile/sleep.wat"), "fuel", FUEL),
+        js("timer for ever", include_str!("../hostile/timers.js"), "fuel", FUEL),
+        js("microtasks for ever", include_str!("../hostile/microtasks.js"), "fuel", FUEL),
         wat("memory.grow bomb", include_str!("../hostile/grow.wat"), "fuel, memory", FUEL),
+        js(
+            "pages, script",
+            include_str!("../hostile/pages.js"),
+            "memory",
+            Must::Fail(Limit, &["the memory limit of 64 MB is used up: keep less at a time"]),
+        ),
+        js("pages, refusals caught", include_str!("../hostile/pages-caught.js"), "fuel, memory", FUEL),
+        js(
+            "string that doubles",
+            include_str!("../hostile/string.js"),
+            "JS string length",
+            Must::Fail(Script, &["InternalError: string too long"]),
+        ),
         wat("table.grow bomb", include_str!("../hostile/table-grow.wat"), "fuel, tables", FUEL),
         wat(
             "deep recursion, wasm",
@@ -130,8 +148,14 @@ fn by_run() -> Vec<Hostile> {
             Must::Fail(Script, &["RangeError"]),
         ),
         wat(
-            "endless stdout",
+            "endless stdout, command",
             include_str!("../hostile/stdout.wat"),
+            "output",
+            Must::Fail(Limit, &["the output limit of 128 KB is used up: print only the result"]),
+        ),
+        js(
+            "endless stdout, script",
+            include_str!("../hostile/stdout.js"),
             "output",
             Must::Fail(Limit, &["the output limit of 128 KB is used up: print only the result"]),
         ),
@@ -242,6 +266,15 @@ fn by_admission() -> Vec<Hostile> {
             "the compiler's stack",
             Must::BeRefused(&["RangeError"]),
         ),
+        Hostile {
+            language: Language::TypeScript,
+            ..js(
+                "types nested 10^5 deep",
+                format!("type Deep = {}", "[".repeat(100_000)),
+                "the stripper's stack",
+                Must::BeRefused(&["nested too deeply or is too large; flatten it"]),
+            )
+        },
         wat(
             "200,000 functions",
             many_functions(200_000),
@@ -267,6 +300,7 @@ fn by_network() -> Vec<Hostile> {
     let mut all = vec![
         fetch("gzip bomb", "/gzip", "HTTP body", body),
         fetch("deflate bomb", "/deflate", "HTTP body", body),
+        fetch("brotli bomb", "/brotli", "HTTP body", body),
         fetch("endless body", "/endless", "HTTP body", body),
         fetch("slow body", "/drip", "the call's time", Must::Fail(Script, &["no answer within 5000 ms"])),
         fetch(

@@ -16,3 +16,12 @@ mod world;
 
 pub use case::{Case, Expect, Found, find};
 pub use world::{host, host_with};
+
+/// A number that whoever runs the tests may set in the environment, for more than every run of them has time for.
+///
+/// # Panics
+/// Where it is no number.
+pub fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name)
+        .map_or(default, |text| text.parse().unwrap_or_else(|e| panic!("{name}={text:?}: {e}")))
+}

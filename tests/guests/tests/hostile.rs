@@ -309,6 +309,7 @@ async fn answer(mut socket: TcpStream) {
         "/json" => ok("content-length: 2\r\n", b"{}"),
         "/gzip" => ok("content-encoding: gzip\r\n", &gzip_bomb()),
         "/deflate" => ok("content-encoding: deflate\r\n", &deflate_bomb()),
+        "/brotli" => ok("content-encoding: br\r\n", &BROTLI_BOMB),
         "/to-metadata" => to("http://169.254.169.254/latest/meta-data/"),
         "/to-itself" => to("/to-itself"),
         "/endless" | "/drip" => ok("", b""),
@@ -330,6 +331,11 @@ async fn answer(mut socket: TcpStream) {
 
 /// Far above what an answer may have.
 const BOMB_BYTES: u64 = 16 << 20;
+/// As many bytes `x`.
+const BROTLI_BOMB: [u8; 27] = [
+    0xcb, 0xff, 0xff, 0x3f, 0xf8, 0x25, 0xf0, 0xe2, 0xb1, 0x40, 0x20, 0xf7, 0xfe, 0x2f, 0xff, 0xff, 0xff,
+    0xf0, 0x4b, 0x00, 0xc4, 0x61, 0x11, 0x80, 0xee, 0xfd, 0x1f,
+];
 
 fn gzip_bomb() -> Vec<u8> {
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

@@ -8,6 +8,8 @@ use std::{
     process::{Command, Output},
 };
 
+use argus_guests_tests::setting;
+
 const GUEST_HOST: &str = env!("CARGO_BIN_EXE_guest-host");
 const STRACE: &str = "/usr/bin/strace";
 /// What the C library's allocator reads once, when it first serves a further thread or gives memory back.
@@ -15,11 +17,6 @@ const ALLOCATOR: [&str; 2] =
     ["openat \"/proc/sys/vm/overcommit_memory\"", "openat \"/sys/devices/system/cpu/online\""];
 const COUNT: u64 = 2_000;
 const SEED: u64 = 1;
-
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name)
-        .map_or(default, |text| text.parse().unwrap_or_else(|e| panic!("{name}={text:?}: {e}")))
-}
 
 #[test]
 fn mutants_neither_crash_nor_hang_nor_reach_anything() {

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{IsTerminal, stderr},
     time::{Duration, Instant},
 };
 
@@ -22,6 +23,9 @@ pub struct Bench {
     pub runs: u32,
 }
 
+/// Between two lines that say how far it is.
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+
 /// Measures; gives the exit code.
 pub async fn run(args: &Bench, as_json: bool) -> anyhow::Result<u8> {
     let job = args.inputs.prepare().await?;
@@ -41,8 +45,14 @@ pub async fn run(args: &Bench, as_json: bool) -> anyhow::Result<u8> {
     }
     let mut took = Vec::with_capacity(args.runs as usize);
     let (began, cpu_before) = (Instant::now(), cpu());
-    for _ in 0..args.runs {
+    // For whoever waits in front of it; a program that reads it does not need to be kept company.
+    let mut next_line = stderr().is_terminal().then(|| began + PROGRESS_EVERY);
+    for done in 0..args.runs {
         let at = Instant::now();
+        if next_line.is_some_and(|line| at >= line) {
+            show::progress(format!("{done} of {} runs", args.runs));
+            next_line = Some(at + PROGRESS_EVERY);
+        }
         let report = once().await?;
         took.push(at.elapsed());
         ensure!(

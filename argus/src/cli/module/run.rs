@@ -6,6 +6,7 @@ use argus_domain::{
     limits::Limits,
     run::{FailureKind, RunEnd, RunReport},
 };
+use argus_ports::RunnerError;
 use serde_json::{Value, json};
 
 use super::{
@@ -48,10 +49,21 @@ pub async fn run(args: RunArgs, as_json: bool) -> anyhow::Result<u8> {
                     "host_calls": 0, "error": error.to_string(), "stopped_by": "refused", "calls": [],
                 }));
             } else {
-                show::line(format!("refused: {error}"));
+                show::line(not_run(&error));
             }
             Ok(1)
         }
+    }
+}
+
+/// Why nothing ran, for people: whether it is the script, or this machine at this moment.
+fn not_run(error: &RunnerError) -> String {
+    match error {
+        RunnerError::Refused(_) => format!("refused: {error}"),
+        RunnerError::Uncompiled(_) => format!("not compiled on this machine: {error}"),
+        RunnerError::Busy { .. } => format!("busy: {error}"),
+        // Their own words say it.
+        RunnerError::Diverged(_) | RunnerError::Host(_) => error.to_string(),
     }
 }
 
@@ -102,4 +114,31 @@ fn tell(report: &RunReport, limits: &Limits, as_json: bool) {
 
 fn indent(text: &str) -> String {
     text.lines().map(|l| format!("  {l}")).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use argus_domain::module::Refusal;
+
+    use super::*;
+
+    #[test]
+    fn what_did_not_run_is_called_what_it_is() {
+        let refusal = Refusal { reasons: vec!["it imports env.system".to_owned()] };
+        for (error, words) in [
+            (RunnerError::Refused(refusal), "refused: "),
+            (
+                RunnerError::Uncompiled("the compile time limit is used up".to_owned()),
+                "not compiled on this machine: the",
+            ),
+            (
+                RunnerError::Busy { what: "compilers", places: 2 },
+                "busy: all 2 compilers are taken; try again",
+            ),
+            (RunnerError::Host("no memory".to_owned()), "the sandbox failed: no memory"),
+        ] {
+            let said = not_run(&error);
+            assert!(said.starts_with(words), "{said:?}");
+        }
+    }
 }
