@@ -65,6 +65,9 @@ pub(crate) enum Stop {
     /// The guest broke the calling convention: a trap.
     #[error("{0}")]
     Trap(String),
+    /// This machine had no room for what the run's limits allow: says nothing about the script.
+    #[error("this machine has no memory for the run: {0}")]
+    Machine(String),
     /// A replay met another call than was recorded.
     #[error("{0}")]
     Diverged(Box<CallDifference>),

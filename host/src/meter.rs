@@ -3,11 +3,16 @@
 use argus_domain::limits::Limits;
 use wasmtime::{AsContextMut, ResourceLimiter, Trap};
 
+use crate::error::Stop;
+
 /// Fuel of one call that is not counted as a host call (log, clock, random, timers, WASI), so that nothing
 /// host-side is free.
 pub(crate) const CALL_FUEL: u64 = 1_000;
 /// Fuel of a try to grow memory or a table past its limit.
 const FAILED_GROWTH_FUEL: u64 = 1_000;
+
+/// What wasmtime says of a growth that it asks no limiter about.
+const BEYOND_ITS_TYPE: &str = "memory growth exceeds memory type's limits";
 
 /// Counts what wasmtime asks leave for.
 #[derive(Debug)]
@@ -22,6 +27,8 @@ pub(crate) struct Meter {
     memories_max: u32,
     /// Whether the memory limit ever refused a growth: then a guest that says it is out of memory is.
     memory_refused: bool,
+    /// Whether any growth was ever refused, that of a table too.
+    refused: bool,
     table_elements: u64,
     /// Fuel that growth tries cost; wasmtime gives no way to charge it at once.
     owed: u64,
@@ -38,6 +45,7 @@ impl Meter {
             memories: 0,
             memories_max: u32::MAX,
             memory_refused: false,
+            refused: false,
             table_elements: 0,
             owed: 0,
         }
@@ -58,8 +66,14 @@ impl Meter {
         self.memory_refused
     }
 
+    /// Whether any limit refused a growth.
+    pub fn is_refused(&self) -> bool {
+        self.refused
+    }
+
     /// A try to grow past a limit: it costs fuel, and with all of the run's fuel owed it ends the run.
     fn failed_growth(&mut self) -> wasmtime::Result<bool> {
+        self.refused = true;
         self.owed = self.owed.saturating_add(FAILED_GROWTH_FUEL);
         if self.owed > self.fuel_max { Err(Trap::OutOfFuel.into()) } else { Ok(false) }
     }
@@ -71,7 +85,15 @@ impl Meter {
 }
 
 impl ResourceLimiter for Meter {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return self.failed_growth();
+        }
         let (current, desired) = (current as u64, desired as u64);
         let total = self.memory.saturating_sub(current).saturating_add(desired);
         if total > self.memory_max {
@@ -89,7 +111,25 @@ impl ResourceLimiter for Meter {
         Ok(true)
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    /// What the limits allowed and did not come about, and what no memory can be as large as. The guest may see the
+    /// latter; the former is this machine's own affair, which no result may rest on.
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        if error.to_string() == BEYOND_ITS_TYPE {
+            Ok(())
+        } else {
+            Err(Stop::Machine(format!("{error:#}")).into())
+        }
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return self.failed_growth();
+        }
         let total = self.table_elements.saturating_sub(current as u64).saturating_add(desired as u64);
         if total > self.tables_max {
             return self.failed_growth();

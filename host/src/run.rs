@@ -250,6 +250,7 @@ fn stopped(error: &wasmtime::Error, run: &Run, limits: &Limits, log: &str) -> Re
             Stop::Exit(code) => Ok(outcome::exited(code, &run.output.result, log, limits)),
             Stop::Limit(message) => failed(FailureKind::Limit, message),
             Stop::Trap(message) => failed(FailureKind::Script, format!("the module broke off: {message}")),
+            stop @ Stop::Machine(_) => failed(FailureKind::Inconclusive, stop.to_string()),
             Stop::Diverged(difference) => Err(RunnerError::Diverged(difference)),
         };
     }
@@ -266,7 +267,7 @@ fn stopped(error: &wasmtime::Error, run: &Run, limits: &Limits, log: &str) -> Re
         }
         Some(trap) => failed(FailureKind::Script, format!("the module broke off: {trap}")),
         // The limiter said no before any code ran.
-        None if run.memory.is_none() => failed(
+        None if run.memory.is_none() && run.meter.is_refused() => failed(
             FailureKind::Limit,
             format!(
                 "the memory limit of {} or the table limit of {} elements is below what the module starts with: {error:#}",

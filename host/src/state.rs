@@ -301,6 +301,10 @@ impl ResourceLimiter for Run {
         self.meter.memory_growing(current, desired, max)
     }
 
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.meter.memory_grow_failed(error)
+    }
+
     fn table_growing(
         &mut self,
         current: usize,

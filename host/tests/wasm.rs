@@ -190,6 +190,16 @@ async fn growth_past_a_limit_fails_as_the_guest_sees_it_and_costs_fuel() {
         (func (export "run") (param i32 i32) (result i64)
           (if (result i64) (i32.eq (table.grow $t (ref.null func) (i32.const 10000)) (i32.const -1)) (then i64.const 4) (else unreachable))))"#;
     assert_eq!(value(&b.wat(table).await), "[-1]");
+    // Past its own maximum, and past what any memory can be: neither counts as taken.
+    let own = reactor(
+        "",
+        "[-1]",
+        "(if (i32.ne (memory.grow (i32.const 1000)) (i32.const -1)) (then unreachable))
+         (if (i32.ne (memory.grow (i32.const -1)) (i32.const -1)) (then unreachable))
+         (if (result i64) (i32.eq (memory.grow (i32.const 2)) (i32.const 1)) (then i64.const 4) (else unreachable))",
+    );
+    let report = b.wat(&own.replace("\"memory\") 1", "\"memory\") 1 3")).await;
+    assert_eq!((value(&report).as_str(), report.memory_bytes), ("[-1]", 3 << 16));
     let gives_up = reactor(
         "",
         "",

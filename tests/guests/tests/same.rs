@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use argus_domain::module::Language;
-use argus_guests_tests::{Case, Expect, Found, find, go, host, host_with, setting};
-use argus_host::{HostConfig, parse_context};
+use argus_guests_tests::{Case, Found, find, go, host, host_with, setting};
+use argus_host::HostConfig;
 use argus_ports::ModuleRunner;
+use serde_json::json;
 
 const REPLAYS: u64 = 500;
 
@@ -20,12 +21,12 @@ async fn publisher_and_keeper_agree_on_every_script() {
     for found in &scripts {
         let name = &found.name;
         let (publisher, _) = host(&found.case);
-        let input = parse_context(found.case.context.as_ref(), found.case.allow_hosts.clone()).expect(name);
+        let (input, secrets) = found.case.input().expect(name);
         let (input, source, limits) = (Arc::new(input), found.source.clone(), found.limits());
         let here = publisher.admit(source.clone(), found.language).await.expect(name);
         let there = keeper.admit(source.clone(), found.language).await.expect(name);
         assert_eq!(here, there, "{name}");
-        let run = publisher.run(source.clone(), found.language, input.clone(), limits, Arc::default());
+        let run = publisher.run(source.clone(), found.language, input.clone(), limits, secrets.into());
         let run = run.await.expect(name);
         assert_eq!(run.wasm_hash, there.wasm_hash, "{name}");
         // The keeper has the source and the transcript, and no world to ask: result, fuel, log and root are equal,
@@ -42,11 +43,11 @@ async fn replays(language: &str, cases: &[Found]) {
     let (elsewhere, world) = host(&nothing());
     let mut recorded = Vec::new();
     for found in cases {
-        let input = parse_context(found.case.context.as_ref(), found.case.allow_hosts.clone());
-        let input = Arc::new(input.expect(&found.name));
+        let (input, secrets) = found.case.input().expect(&found.name);
+        let input = Arc::new(input);
         let (here, _) = host(&found.case);
         let (source, limits) = (found.source.clone(), found.limits());
-        let run = here.run(source, found.language, input.clone(), limits, Arc::default()).await;
+        let run = here.run(source, found.language, input.clone(), limits, secrets.into()).await;
         let run = run.expect(&found.name);
         recorded.push((found, input, Arc::new(run.transcript.clone()), run));
     }
@@ -62,18 +63,8 @@ async fn replays(language: &str, cases: &[Found]) {
 }
 
 fn nothing() -> Case {
-    let expect = Expect::Error(String::new());
-    let about = "a world that answers nothing".to_owned();
-    Case {
-        about,
-        context: None,
-        allow_hosts: vec![],
-        fuel: None,
-        http: vec![],
-        chains: vec![],
-        expect,
-        log: None,
-    }
+    let case = json!({ "about": "a world that answers nothing", "expect": { "error": "" } });
+    serde_json::from_value(case).expect("a case")
 }
 
 #[tokio::test]
