@@ -42,10 +42,10 @@ type Block struct {
 // Decision is the result of a script that chooses the call itself.
 type Decision struct {
 	ShouldExecute  bool              `json:"shouldExecute"`
-	TargetContract string            `json:"targetContract"`
-	Calldata       string            `json:"calldata"`
-	StorageUpdates map[string]string `json:"storageUpdates"`
-	Metadata       map[string]any    `json:"metadata"`
+	TargetContract string            `json:"targetContract,omitempty"`
+	Calldata       string            `json:"calldata,omitempty"`
+	StorageUpdates map[string]string `json:"storageUpdates,omitempty"`
+	Metadata       map[string]any    `json:"metadata,omitempty"`
 }
 
 type skip string

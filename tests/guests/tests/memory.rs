@@ -47,6 +47,6 @@ async fn runs_leave_nothing_behind() {
     }
     let before = after_warming.expect("more runs than the warming takes");
     let growth = resident().saturating_sub(before);
-    println!("{runs} runs: {} MB, grown by {} KB since the first {WARM}", before >> 20, growth >> 10);
+    eprintln!("{runs} runs: {} MB, grown by {} KB since the first {WARM}", before >> 20, growth >> 10);
     assert!(growth <= GROWTH_MAX, "{runs} runs: the process grew by {growth} bytes");
 }

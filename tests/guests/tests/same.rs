@@ -59,7 +59,7 @@ async fn replays(language: &str, cases: &[Found]) {
         assert_eq!(Ok(run), again.as_ref(), "{}, after {equal} equal ones", found.name);
     }
     assert!(world.unknown().is_empty(), "a replay asked the world: {:?}", world.unknown());
-    println!("{language}: {equal} of {count} replays of {} scripts are equal to their runs", cases.len());
+    eprintln!("{language}: {equal} of {count} replays of {} scripts are equal to their runs", cases.len());
 }
 
 fn nothing() -> Case {
