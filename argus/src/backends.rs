@@ -12,7 +12,7 @@ use argus_domain::{
     ids::ChainId,
 };
 use argus_evm::{ChainConfig, EvmChain, LocalSigner};
-use argus_host::{CompilerProcess, Host, HostConfig};
+use argus_host::{CompilerProcess, Host, HostConfig, HostError};
 use argus_http::{HttpEgress, HttpValues};
 use argus_ipfs::{IpfsContent, Places};
 use argus_memory::{MemoryLimiter, SystemClock};
@@ -27,7 +27,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     answers::Answers,
-    cli::keygen::{read_key, read_secret},
+    cli::{
+        keygen::{read_key, read_secret},
+        show,
+    },
     config::Config,
     environment,
 };
@@ -348,7 +351,14 @@ fn command_host(
         compile_timeout: Duration::from_secs(300),
         ..HostConfig::default()
     };
-    Ok(Host::new(config, egress, readers)?)
+    match Host::new(config.clone(), egress.clone(), readers.clone()) {
+        // A home that cannot be written, as services have one, is no reason not to run.
+        Err(error @ HostError::Cache { .. }) => {
+            show::progress(format!("warning: {error}; nothing compiled is kept"));
+            Ok(Host::new(HostConfig { cache_dir: None, ..config }, egress, readers)?)
+        }
+        host => Ok(host?),
+    }
 }
 
 struct StoreAnswers(Arc<SqliteStore>);

@@ -24,6 +24,13 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 /// Longest wait for a source that the platform builds: others may be built before it.
 const BUILD_MAX: Duration = Duration::from_secs(600);
 
+/// An id or a name, as one part of a route's path: nothing in it can lead to another route.
+pub fn one_name(text: &str) -> Result<String, String> {
+    let is_one =
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if is_one { Ok(text.to_owned()) } else { Err("it has letters, digits, _ and - alone".to_owned()) }
+}
+
 impl Server {
     /// GET; the answer's JSON.
     pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
@@ -127,4 +134,19 @@ fn refusal(status: StatusCode, body: &Value) -> String {
         other => text.push_str(&format!("\n  {other}")),
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_part_of_a_path() {
+        for name in ["1001", "0xabbb2d", "API_KEY", "a-b"] {
+            assert_eq!(one_name(name).as_deref(), Ok(name));
+        }
+        for other in ["", "..", "../../update/1001", "1001?x=1", "%31001", "a b", "a#b"] {
+            assert!(one_name(other).is_err(), "{other}");
+        }
+    }
 }

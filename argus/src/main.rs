@@ -34,8 +34,10 @@ fn main() -> ExitCode {
     }
     // What is allocated here lives for moments: clearing huge pages for it costs more than they save.
     let _unsupported = rustix::thread::disable_transparent_huge_pages(true);
-    // Jobs, transcripts and keys are nobody else's to read.
-    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    // Jobs, transcripts and keys are nobody else's to read; what authors make is theirs to share.
+    if !matches!(cli.command, Command::Module(_)) {
+        rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    }
     start_log(cli.log.as_deref(), &cli.command);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("argus").build()
     {

@@ -51,3 +51,4 @@ pub use error::HostError;
 pub use host::Host;
 pub use native::CompilerProcess;
 pub use reactor::host_calls;
+pub use text::shown;

@@ -4,7 +4,7 @@
 pub(crate) const CUT: &str = "… [cut]";
 
 /// At most `max` bytes of `text`, control characters but newline and tab escaped.
-pub(crate) fn shown(text: &str, max: usize) -> String {
+pub fn shown(text: &str, max: usize) -> String {
     let mut out = String::with_capacity(text.len().min(max));
     let mut cut_at = 0;
     for c in text.chars() {

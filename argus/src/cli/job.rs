@@ -10,7 +10,7 @@ use super::{
     secret::{self, SecretCommand},
     show,
 };
-use crate::client::Server;
+use crate::client::{self, Server};
 
 /// The job commands.
 #[derive(Debug, Subcommand)]
@@ -30,7 +30,7 @@ pub enum JobCommand {
     /// List the jobs of your key, or of an address
     List {
         /// Whose; without it, those of the key's owner
-        #[arg(long, value_name = "ADDRESS")]
+        #[arg(long, value_name = "ADDRESS", value_parser = client::one_name)]
         user: Option<String>,
         /// Where
         #[command(flatten)]
@@ -39,7 +39,7 @@ pub enum JobCommand {
     /// Show a job with its tasks
     Show {
         /// The job's id
-        #[arg(value_name = "JOB_ID")]
+        #[arg(value_name = "JOB_ID", value_parser = client::one_name)]
         id: String,
         /// Where
         #[command(flatten)]
@@ -48,7 +48,7 @@ pub enum JobCommand {
     /// Show what a job's script remembers
     Storage {
         /// The job's id
-        #[arg(value_name = "JOB_ID")]
+        #[arg(value_name = "JOB_ID", value_parser = client::one_name)]
         id: String,
         /// Where
         #[command(flatten)]
@@ -60,7 +60,7 @@ pub enum JobCommand {
     /// Delete a job: it opens no further task
     Delete {
         /// The job's id
-        #[arg(value_name = "JOB_ID")]
+        #[arg(value_name = "JOB_ID", value_parser = client::one_name)]
         id: String,
         /// Where
         #[command(flatten)]

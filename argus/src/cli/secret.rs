@@ -10,7 +10,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::show;
-use crate::client::Server;
+use crate::client::{self, Server};
 
 /// The secret commands.
 #[derive(Debug, Subcommand)]
@@ -22,10 +22,10 @@ pub enum SecretCommand {
         it. One line break at its end is left out. It is shown to nobody again, the job's script included.")]
     Set {
         /// The job's id
-        #[arg(value_name = "JOB_ID")]
+        #[arg(value_name = "JOB_ID", value_parser = client::one_name)]
         id: String,
         /// The secret's name
-        #[arg(value_name = "NAME")]
+        #[arg(value_name = "NAME", value_parser = client::one_name)]
         name: String,
         /// File with the value; without it, stdin
         #[arg(long, value_name = "FILE")]
@@ -37,7 +37,7 @@ pub enum SecretCommand {
     /// List a job's secrets by name, and since when each has a value
     List {
         /// The job's id
-        #[arg(value_name = "JOB_ID")]
+        #[arg(value_name = "JOB_ID", value_parser = client::one_name)]
         id: String,
         /// Where
         #[command(flatten)]
@@ -46,10 +46,10 @@ pub enum SecretCommand {
     /// Remove the value of a secret
     Unset {
         /// The job's id
-        #[arg(value_name = "JOB_ID")]
+        #[arg(value_name = "JOB_ID", value_parser = client::one_name)]
         id: String,
         /// The secret's name
-        #[arg(value_name = "NAME")]
+        #[arg(value_name = "NAME", value_parser = client::one_name)]
         name: String,
         /// Where
         #[command(flatten)]

@@ -31,8 +31,17 @@ pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Stri
     if !std::io::stdout().is_terminal() {
         table.set_width(160);
     }
-    table.add_rows(rows);
+    // Titles and the like are other people's, and a tab has no width of its own.
+    table.add_rows(
+        rows.into_iter()
+            .map(|row| row.iter().map(|cell| escaped(cell).replace('\t', " ")).collect::<Vec<_>>()),
+    );
     table.to_string()
+}
+
+/// What others wrote, for a terminal: nothing in it moves the cursor, colours, rings or turns the direction of writing.
+pub fn escaped(text: &str) -> String {
+    argus_host::shown(text, usize::MAX)
 }
 
 /// A field as text: strings bare, absent as a dash.
@@ -42,5 +51,16 @@ pub fn field(value: &Value, name: &str) -> String {
         Value::String(text) if text.is_empty() => "-".to_owned(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_has_no_power_over_the_terminal() {
+        let shown = table(&["title"], [vec!["t\u{1b}]0;own\u{7}\t\u{0}\u{202e}x".to_owned()]]);
+        assert!(shown.contains("t\\u{1b}]0;own\\u{7} \\u{0}\\u{202e}x"), "{shown}");
     }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::Args;
 
-use super::inspect;
+use super::{inspect, not_over};
 
 /// Arguments of `argus module build`.
 #[derive(Debug, Args)]
@@ -45,6 +45,9 @@ enum Source {
 /// Builds; gives the exit code.
 pub async fn run(args: &Build, as_json: bool) -> anyhow::Result<u8> {
     let (source, folder) = (find(&args.path)?, folder_of(&args.path)?);
+    if let Some(out) = &args.out {
+        not_over(out, &args.path)?;
+    }
     let out = |name: &str| args.out.clone().unwrap_or_else(|| folder.join(format!("{name}.wasm")));
     let module = match source {
         Source::AsIs(file) => {

@@ -9,10 +9,14 @@ mod new;
 mod publish;
 mod run;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, bail};
-use argus_domain::module::Language;
+use argus_domain::{limits::WASI_COMMAND_BYTES_MAX, module::Language};
 use bytes::Bytes;
 use clap::Subcommand;
 
@@ -80,9 +84,28 @@ pub async fn run(command: ModuleCommand, as_json: bool) -> anyhow::Result<u8> {
     }
 }
 
+/// Refuses to write what comes out of a file over that file.
+pub fn not_over(out: &Path, source: &Path) -> anyhow::Result<()> {
+    let is_it = matches!((out.canonicalize(), source.canonicalize()), (Ok(out), Ok(source)) if out == source);
+    if is_it {
+        bail!("{} is the source itself, which would be lost: name another file", out.display());
+    }
+    Ok(())
+}
+
 /// Reads a file and finds its language by its name, or by what was given.
 pub fn read(file: &Path, language: Option<&str>) -> anyhow::Result<(Bytes, Language)> {
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let cannot = || format!("cannot read {}", file.display());
+    let mut bytes = Vec::new();
+    let opened = File::open(file).with_context(cannot)?;
+    opened.take(WASI_COMMAND_BYTES_MAX + 1).read_to_end(&mut bytes).with_context(cannot)?;
+    if bytes.len() as u64 > WASI_COMMAND_BYTES_MAX {
+        bail!(
+            "{} has more than {} MB, and nothing that runs is so large",
+            file.display(),
+            WASI_COMMAND_BYTES_MAX >> 20
+        );
+    }
     let named = file.extension().and_then(|e| e.to_str()).unwrap_or_default();
     let language = match language.unwrap_or(named) {
         "" => bail!("{} has no ending that tells its language: give --language", file.display()),
@@ -91,4 +114,24 @@ pub fn read(file: &Path, language: Option<&str>) -> anyhow::Result<(Bytes, Langu
         text => text.parse()?,
     };
     Ok((bytes.into(), language))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_as_far_as_anything_may_be_large() {
+        let endless = read(Path::new("/dev/zero"), Some("wasm")).expect_err("it has no end");
+        assert!(endless.to_string().contains("more than 16 MB"), "{endless}");
+    }
+
+    #[test]
+    fn nothing_is_written_over_its_source() {
+        let place = tempfile::tempdir().expect("a folder");
+        let (source, other) = (place.path().join("a.ts"), place.path().join("./a.ts"));
+        std::fs::write(&source, "[]").expect("a file");
+        assert!(not_over(&other, &source).is_err());
+        assert!(not_over(&place.path().join("b.json"), &source).is_ok());
+    }
 }

@@ -13,6 +13,7 @@ use super::{
     super::{replay, show},
     calls::{self, Cost},
     inputs::Inputs,
+    not_over,
 };
 
 /// Arguments of `argus module run`.
@@ -28,6 +29,9 @@ pub struct RunArgs {
 
 /// Runs once; gives the exit code.
 pub async fn run(args: RunArgs, as_json: bool) -> anyhow::Result<u8> {
+    if let Some(file) = &args.record {
+        not_over(file, args.inputs.what.as_ref())?;
+    }
     let job = args.inputs.prepare().await?;
     let given = (job.source.clone(), job.language, job.input.clone(), job.limits);
     match job.runner.run(given.0, given.1, given.2, given.3, std::sync::Arc::default()).await {
@@ -99,7 +103,7 @@ fn tell(report: &RunReport, limits: &Limits, as_json: bool) {
         return;
     }
     if !report.log.is_empty() {
-        show::line(format!("log:\n{}", indent(&report.log)));
+        show::line(format!("log:\n{}", indent(&show::escaped(&report.log))));
     }
     if !costs.is_empty() {
         show::line(show::table(&calls::HEAD, costs.iter().map(Cost::row)));
