@@ -13,7 +13,6 @@ use argus_domain::{
 };
 use argus_ports::{ModuleRunner, RunnerError};
 use bytes::Bytes;
-use serde_json::json;
 use wasmtime::{Engine, Instance, InstancePre, Linker, Module, Store, Val};
 
 use crate::{Host, compile::Code, component, context, error::HostError, meter::Meter};
@@ -130,7 +129,7 @@ impl Bare {
                 let imports: Vec<_> =
                     module.imports().filter_map(|i| first.get_export(&mut store, i.name())).collect();
                 let entry = Instance::new_async(&mut store, module, &imports).await?;
-                (entry, json!({ "context": context::context(input), "env": {} }).to_string())
+                (entry, context::script_input(input))
             }
         };
         let memory =

@@ -9,7 +9,6 @@ use argus_domain::{
     secret::RunSecrets,
 };
 use argus_ports::RunnerError;
-use serde_json::json;
 use wasmtime::{AsContextMut, Engine, Instance, Store, Trap};
 
 use crate::{
@@ -161,12 +160,7 @@ fn enter(store: &mut Store<Run>, instance: &Instance) -> wasmtime::Result<()> {
 }
 
 async fn script_run(store: &mut Store<Run>, script: &Instance) -> wasmtime::Result<Ended> {
-    let input = {
-        let input = &store.data().input;
-        let env: serde_json::Map<_, _> =
-            context::environment(input).into_iter().map(|(name, value)| (name, value.into())).collect();
-        json!({ "context": context::context(input), "env": env }).to_string()
-    };
+    let input = context::script_input(&store.data().input);
     let reply = call_run(store, script, input.as_bytes(), true).await?;
     Ok(match reply.split_first() {
         Some((&PRINTED, _)) => Ended::Quietly,

@@ -24,6 +24,7 @@ async fn results_come_from_print_or_from_an_exported_function() {
         ),
         ("named", "export function resolve() { return [true] }", "[true]"),
         ("commonjs", "module.exports = () => [3]", "[3]"),
+        ("thenable", "module.exports = () => ({ then(done) { setTimeout(done, 5, [4]) } })", "[4]"),
         ("commonjs main", "exports.main = async () => [4]", "[4]"),
         ("require.main", "if (require.main === module) console.log('[5]')", "[5]"),
         ("top-level await", "const v = await Promise.resolve(6); console.log(`[${v}]`)", "[6]"),
@@ -173,18 +174,33 @@ async fn failures_show_where_the_author_wrote_it() {
     let report = b.ts(typescript).await;
     let (kind, message) = common::failed(&report);
     assert_eq!(kind, FailureKind::Script);
-    let expected = "TypeError: cannot read property 'a' of null\n    at inner (script.ts:9:36)\n    at open (script.ts:15:33)\n    at main (script.ts:20:23)";
+    let expected = "TypeError: cannot read property 'a' of null\n    at inner (script.ts:9:36)\n    at open (script.ts:15:27)\n    at main (script.ts:20:23)";
     assert_eq!(message, expected);
     for (name, source, expected) in [
         (
             "the line that CommonJS is wrapped on",
             "throw new Error('x')",
-            "Error: x\n    at <anonymous> (script.js:1:11)",
+            "Error: x\n    at <anonymous> (script.js:1:7)",
         ),
         (
             "a frame of the prelude",
             "[1].forEach(function each() {\n  new URL('nowhere');\n})",
-            "TypeError: Invalid URL: nowhere\n    at each (script.js:2:7)\n    at forEach (native)\n    at <anonymous> (script.js:1:12)",
+            "TypeError: Invalid URL: nowhere\n    at each (script.js:2:3)\n    at forEach (native)\n    at <anonymous> (script.js:1:5)",
+        ),
+        (
+            "a call whose arguments stand on other lines",
+            "const a = 1;\nconst f = (...x) => { throw new Error(x.length,\n  a) };\n  f(a,\n  ...[a,\n  a]);",
+            "Error: 3\n    at f (script.js:2:29)\n    at <anonymous> (script.js:4:3)",
+        ),
+        (
+            "a method, and what is made with arguments",
+            "class E extends Error {}\nconst o = { m(a, b) { throw new E(a,\n  b) } }, x = 'said';\no.m(x,\n  x)",
+            "Error: said\n    at E (script.js:1:1)\n    at m (script.js:2:29)\n    at <anonymous> (script.js:4:3)",
+        ),
+        (
+            "what is no function",
+            "const o = {}, x = 1;\no.m(x,\n  x)",
+            "TypeError: not a function\n    at <anonymous> (script.js:2:3)",
         ),
         (
             "destructuring, which fails before anything that it names",
@@ -204,7 +220,7 @@ async fn failures_show_where_the_author_wrote_it() {
     let logged = b
         .js("class Mine extends Error { constructor(m) { super(m); this.name = 'Mine'; Error.captureStackTrace(this, Mine) } }\nfunction f() { return new Mine('m') }\nconsole.error(f().stack);\nconsole.error(new Error('plain').stack.split('\\n')[0]); console.log('[1]')")
         .await;
-    let begin = "Mine: m\n    at f (script.js:2:27)\n    at <anonymous> (script.js:3:";
+    let begin = "Mine: m\n    at f (script.js:2:23)\n    at <anonymous> (script.js:3:";
     assert!(logged.log.starts_with(begin) && logged.log.ends_with(")\nError: plain\n"), "{}", logged.log);
 }
 

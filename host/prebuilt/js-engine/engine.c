@@ -125,6 +125,20 @@ static void rejection(JSContext *c, JSValueConst promise, JSValueConst reason, b
 
 /* ---- exports ---- */
 
+extern void argus_keep(JSRuntime *rt);
+
+/* Fills the holes of the heap, so that what a run allocates lies together. A
+ * run costs by the pages that it writes and by how scattered they are. */
+static void fill_holes(void) {
+    char *end = malloc(1 << 17); /* larger than any hole */
+    for (size_t size = 1 << 16; size >= 8; size = size > 256 ? size / 2 : size - 8) {
+        char *p;
+        while ((p = malloc(size)) && p < end) {}
+        free(p);
+    }
+    free(end);
+}
+
 EXPORT("engine_init") int engine_init(void) {
     rt = JS_NewRuntime();
     if (!rt) return -1;
@@ -144,6 +158,8 @@ EXPORT("engine_init") int engine_init(void) {
     JS_SetModuleLoaderFunc(rt, keep_name, load_module, NULL);
     JS_SetHostPromiseRejectionTracker(rt, rejection, NULL);
     JS_RunGC(rt);
+    argus_keep(rt);
+    fill_holes();
     JS_SetGCThreshold(rt, GC_THRESHOLD_BYTES);
     return 0;
 }
@@ -298,11 +314,14 @@ static int evaluate_module(JSValue f, JSValue *exports) {
 }
 
 /* code: kind byte and bytecode, as compile gave it.
- * input: {"context": ..., "env": {...}} */
+ * input: the environment, a line feed, the context; both JSON on one line. */
 EXPORT("run_script") uint64_t run_script(uint8_t *code, uint32_t code_len, char *input, uint32_t input_len) {
-    JSValue in = JS_NewStringLen(ctx, input, input_len);
-    JSValue begun = hook("begin", 1, (JSValueConst *)&in);
-    JS_FreeValue(ctx, in);
+    char *context = memchr(input, '\n', input_len);
+    if (!context++) __builtin_trap();
+    JSValue in[2] = { JS_NewStringLen(ctx, input, context - 1 - input), JS_NewStringLen(ctx, context, input + input_len - context) };
+    JSValue begun = hook("begin", 2, (JSValueConst *)in);
+    JS_FreeValue(ctx, in[0]);
+    JS_FreeValue(ctx, in[1]);
     if (JS_IsException(begun)) return failed(TAG_FAILED);
     JS_FreeValue(ctx, begun);
     JSValue f = JS_ReadObject(ctx, code + 1, code_len - 1, JS_READ_OBJ_BYTECODE), exports;

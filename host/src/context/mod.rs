@@ -73,6 +73,13 @@ fn trigger(fact: &TriggerFact) -> Value {
     }
 }
 
+/// What the JavaScript engine's `run_script` takes: the environment, a line feed, the context.
+pub(crate) fn script_input(input: &RunInput) -> String {
+    let environment: serde_json::Map<_, _> =
+        environment(input).into_iter().map(|(name, value)| (name, value.into())).collect();
+    format!("{}\n{}", Value::Object(environment), context(input))
+}
+
 /// All that a script can see of an environment: its context, and the placeholders of its secrets. The second prefix is
 /// what scripts written for TriggerX read.
 pub(crate) fn environment(input: &RunInput) -> Vec<(String, String)> {

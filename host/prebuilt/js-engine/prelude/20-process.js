@@ -1,10 +1,13 @@
 // process and console. stdout is the result, stderr is the log.
 const OUT = 1, ERR = 2;
 let printed = false;
-let context = null;
-let contextText = "null";
-let environment = {};
+let contextText = "null", environmentText = "{}";
 let startedAt = 0;
+// Many scripts read neither, so they are parsed when they are first read.
+const parseJson = JSON.parse;
+let parsedContext, parsedEnvironment;
+const theContext = () => (parsedContext ??= parseJson(contextText));
+const theEnvironment = () => (parsedEnvironment ??= parseJson(environmentText));
 
 function text(chunk) {
   if (typeof chunk === "string") return chunk;
@@ -41,7 +44,7 @@ const process = {
   stdout: stream(OUT), stderr: stream(ERR),
   stdin: { fd: 0, isTTY: false, setEncoding() {}, async *[Symbol.asyncIterator]() { yield contextText; },
     on(event, f) { if (event === "data") queueMicrotask(() => f(contextText)); if (event === "end") setTimeout(f, 0); return this; } },
-  get env() { return environment; },
+  get env() { return theEnvironment(); },
   cwd: () => "/", uptime: () => (N.now() - startedAt) / 1000,
   hrtime: Object.assign((since) => {
     const ns = BigInt(Math.round((N.now() - startedAt) * 1e6)) - (since ? BigInt(since[0]) * 1000000000n + BigInt(since[1]) : 0n);

@@ -91,7 +91,18 @@ function normalPath(path, isSpecial) {
   return joined.startsWith("/") ? joined : "/" + joined;
 }
 
+// Most URLs are already as they should be: parsed by one expression, to what the rules below would give.
+const PLAIN = /^(https?):\/\/((?:[a-z0-9-]+\.)*[a-z][a-z0-9-]*)(?::([1-9][0-9]{0,3}))?(\/[!$&-;=@-Z\[\]_a-z~|^]*)?(\?[!$%&(-;=?-~]+)?$/;
+function plainUrl(s) {
+  const m = PLAIN.exec(s);
+  if (!m || m[4]?.includes("/.")) return undefined;
+  const protocol = m[1] + ":", port = m[3] ?? "";
+  return { protocol, username: "", password: "", hostname: m[2], port: port === DEFAULT_PORT[protocol] ? "" : port, pathname: m[4] ?? "/", search: m[5] ?? "", hash: "" };
+}
+
 function parseUrl(input, base) {
+  const plain = plainUrl(input);
+  if (plain) return plain;
   const s = input.replace(/^[\0-\x20]+|[\0-\x20]+$/g, "").replace(/[\t\n\r]/g, "");
   const m = /^([A-Za-z][A-Za-z0-9+.-]*):(.*)$/s.exec(s);
   const hashAt = (t) => { const i = t.indexOf("#"); return i < 0 ? [t, ""] : [t.slice(0, i), t.slice(i + 1) === "" ? "" : "#" + percent(t.slice(i + 1), IN_HASH)]; };

@@ -3,9 +3,10 @@ const HTTP_TIMEOUT_MS = 5000; // of one call; the host enforces the same
 const pending = []; // issued calls, in the order of issue
 
 // One host call as a promise. settle(head, body) turns the reply into its value.
-function issue(op, request, settle) {
+const issue = (op, request, settle) => issueJson(op, JSON.stringify(request), settle);
+function issueJson(op, request, settle) {
   return new Promise((resolve, reject) => {
-    const id = N.issue(op, JSON.stringify(request));
+    const id = N.issue(op, request);
     pending.push({ id, deliver(head, body) { try { resolve(settle(head, body)); } catch (e) { reject(e); } } });
   });
 }
@@ -18,7 +19,13 @@ function deliverOldest() {
 
 const tokenText = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
+let receivedHeaders, headerPairs; // what fetch needs of the inside of
 class Headers {
+  static {
+    // Of an answer: the host gives names in lower case and values on one line.
+    receivedHeaders = (pairs) => { const h = new Headers(); for (const [k, v] of pairs) h.#map.set(k, h.#map.has(k) ? `${h.#map.get(k)}, ${v}` : v); return h; };
+    headerPairs = (h) => (h.#map.size ? [...h] : []);
+  }
   #map = new Map();
   constructor(init) {
     if (init === undefined || init === null) return;
@@ -74,6 +81,14 @@ class Body {
   async formData() { throw new TypeError("formData() is not available here; use text() and URLSearchParams"); }
 }
 
+const METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
+function requestMethod(given) {
+  const method = String(given), upper = method.toUpperCase();
+  if (METHODS.includes(upper)) return upper;
+  if (!tokenText.test(method) || /^(connect|trace|track)$/i.test(method)) throw new TypeError(`fetch: method ${method.slice(0, 40)} is not allowed`);
+  return method;
+}
+
 class Request extends Body {
   constructor(input, init = {}) {
     const from = input instanceof Request ? input : null;
@@ -83,10 +98,8 @@ class Request extends Body {
     if (url.protocol !== "http:" && url.protocol !== "https:") throw new TypeError(`fetch failed: ${url.protocol} is not supported, use http: or https:`);
     if (url.username || url.password) throw new TypeError("Request cannot be constructed from a URL that includes credentials");
     this.url = url.href;
-    this.method = String(init.method ?? from?.method ?? "GET");
-    if (/^(get|head|post|put|delete|options)$/i.test(this.method)) this.method = this.method.toUpperCase();
-    if (!tokenText.test(this.method) || /^(connect|trace|track)$/i.test(this.method)) throw new TypeError(`fetch: method ${this.method.slice(0, 40)} is not allowed`);
-    if (bytes !== null && /^(GET|HEAD)$/.test(this.method)) throw new TypeError("Request with GET/HEAD method cannot have body.");
+    this.method = requestMethod(init.method ?? from?.method ?? "GET");
+    if (bytes !== null && (this.method === "GET" || this.method === "HEAD")) throw new TypeError("Request with GET/HEAD method cannot have body.");
     this.headers = new Headers(init.headers ?? from?.headers);
     if (type && !this.headers.has("content-type")) this.headers.set("content-type", type);
     this.redirect = init.redirect ?? from?.redirect ?? "follow";
@@ -137,15 +150,19 @@ async function fetch(input, init) {
   let timeoutMs = Number(request.timeout) > 0 ? Math.min(Number(request.timeout), HTTP_TIMEOUT_MS) : HTTP_TIMEOUT_MS;
   const bySignal = signal?.deadline !== undefined && signal.deadline - N.now() <= timeoutMs;
   if (bySignal) timeoutMs = Math.max(signal.deadline - N.now(), 1);
-  const wire = { method: request.method, url: request.url, headers: [...request.headers],
-    body: request._bytes === null ? null : "0x" + N.hex(request._bytes), timeout_ms: Math.ceil(timeoutMs), redirect: request.redirect };
-  const answered = issue("http_fetch", wire, (head, bytes) => {
+  // Put together here because JSON.stringify of the whole costs as much fuel as making the request; what stands between
+  // quotes has none in it.
+  const headers = headerPairs(request.headers);
+  const wire = `{"method":"${request.method}","url":${JSON.stringify(request.url)},"headers":${headers.length ? JSON.stringify(headers) : "[]"},`
+    + `"body":${request._bytes === null ? "null" : `"0x${N.hex(request._bytes)}"`},"timeout_ms":${Math.ceil(timeoutMs)},"redirect":"${request.redirect}"}`;
+  const answered = issueJson("http_fetch", wire, (head, bytes) => {
     if (head.err) {
       if (head.err.kind === "timeout" && bySignal) { signalAbort(signal, timeoutError()); throw signal.reason; }
       throw fetchError(head.err);
     }
     const { status, headers, url } = head.ok;
-    const r = new Response(null, { headers });
+    const r = new Response();
+    r.headers = receivedHeaders(headers);
     r._bytes = bytes;
     r.status = status;
     r.statusText = STATUS_TEXT[status] ?? "";

@@ -17,7 +17,7 @@ const chainId = (v) => { const n = Number(v); if (!Number.isSafeInteger(n) || n 
 
 const argus = {
   version: "1.0.0",
-  get context() { return context; },
+  get context() { return theContext(); },
   evm: {
     call: ({ chainId: chain, to, data }) => issue("evm_call", { chain_id: chainId(chain), to: String(to), data: toHex(data ?? "0x") }, unwrap("evm_call")),
     blockNumber: (chain) => issue("evm_block_number", { chain_id: chainId(chain) }, (h) => unwrap("evm_block_number")(h)),

@@ -21,12 +21,12 @@ class JsonRpcProvider {
   get provider() { return this; }
   get _chain() {
     if (this.#given !== undefined) return this.#given;
-    const pinned = Object.keys(context.pinned ?? {});
+    const pinned = Object.keys(theContext().pinned ?? {});
     if (pinned.length === 1) return Number(pinned[0]);
     throw ethersError(`a provider reads a chain that is pinned for the run: ${pinned.length ? `name one of ${pinned.join(", ")}` : "this job names no chain"}, as in new JsonRpcProvider(url, chainId)`, "NETWORK_ERROR", { event: "noNetwork" });
   }
   get _block() {
-    const pin = context.pinned?.[this._chain];
+    const pin = theContext().pinned?.[this._chain];
     if (!pin) throw ethersError(`chain ${this._chain} has no pinned block in this run: name the chain in the job`, "NETWORK_ERROR", { event: "noNetwork" });
     return pin.number;
   }

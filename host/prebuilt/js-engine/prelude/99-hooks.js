@@ -22,17 +22,35 @@ function toJson(v) {
 }
 
 const isFunction = (f) => typeof f === "function";
+function entry(exports, names) {
+  if (typeof exports !== "object" || exports === null) return undefined;
+  for (const name of names) if (isFunction(exports[name])) return exports[name];
+}
+
+// The one script's own, made here so that a run finds it made.
+const module = { exports: {}, id: ".", filename: "/script.js", loaded: false, children: [], paths: [], require: (name) => require(name) };
+Object.assign(module.require, { main: module, resolve: (name) => name, cache: {} });
+
 const unhandled = new Map();
 const NOTHING = Symbol("nothing to call");
+
+// The engine makes its built-in functions when they are first read: all of them here, so that a run finds them made.
+const made = new Set(), toMake = [globalThis];
+while (toMake.length) {
+  const o = toMake.pop();
+  if (made.has(o) || (!isFunction(o) && (typeof o !== "object" || o === null))) continue;
+  made.add(o);
+  for (const { value, get, set } of Object.values(Object.getOwnPropertyDescriptors(o))) toMake.push(value, get, set);
+  toMake.push(Object.getPrototypeOf(o));
+}
+made.clear();
 
 return {
   describe,
   require,
-  begin(input) {
-    const envelope = JSON.parse(input);
-    context = envelope.context;
-    contextText = JSON.stringify(envelope.context);
-    environment = envelope.env ?? {};
+  begin(environment, context) {
+    environmentText = environment;
+    contextText = context;
     startedAt = N.now();
   },
   rejection(promise, reason, handled) { if (handled) unhandled.delete(promise); else unhandled.set(promise, reason); },
@@ -47,25 +65,20 @@ return {
       return true;
     }
     if (pending.length) { deliverOldest(); return true; }
-    if (timers.some((t) => !t.background)) { fireTimer(); return true; }
+    if (timers.length && timers.some((t) => !t.background)) { fireTimer(); return true; }
     return false;
   },
   runCommonJs(wrapper) {
-    const module = { exports: {}, id: ".", filename: "/script.js", loaded: false, children: [], paths: [] };
-    const own = (name) => require(name);
-    own.main = module;
-    own.resolve = (name) => name;
-    own.cache = {};
-    wrapper.call(module.exports, module.exports, own, module, "/script.js", "/");
+    wrapper.call(module.exports, module.exports, module.require, module, "/script.js", "/");
     return module;
   },
   // NOTHING where there is nothing to call or the script has already printed.
   callExported(exports) {
     if (printed || process.exitCode) return NOTHING;
-    const names = isFunction(exports) ? [] : ["default", "resolve", "main"];
-    let f = isFunction(exports) ? exports : exports && names.map((n) => exports[n]).find(isFunction);
-    if (!f && exports?.default && typeof exports.default === "object") f = ["resolve", "main"].map((n) => exports.default[n]).find(isFunction);
-    return f ? f(context) : NOTHING;
+    const f = isFunction(exports) ? exports : entry(exports, ["default", "resolve", "main"]) ?? entry(exports?.default, ["resolve", "main"]);
+    if (!f) return NOTHING;
+    const value = f(theContext());
+    return isFunction(value?.then) ? Promise.resolve(value) : value;
   },
   // The result as JSON; null where it stands in what was printed.
   result(v) {
