@@ -1,12 +1,13 @@
 //! A task's bundle: all that is known of its runs in one file, which `argus replay` checks offline.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use argus_domain::{
     B256,
     attempt::{Observation, Output, log_name, run_input, seal_name},
     bundle::{Account, AssignmentSeal, BUNDLE_BYTES_MAX, Bundle, BundleError, CameTo, Run, Script},
     call::ExecutorDomain,
+    chain::Inclusion,
     job::{Args, Job},
     limits::WASI_COMMAND_BYTES_MAX,
     module::ModuleRef,
@@ -18,11 +19,14 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
+use tokio::time::timeout;
 
 use crate::{Edge, call::Call, errors::ApiError};
 
 /// Room that job and facts get beside script and transcripts.
 const FACTS_BYTES: usize = 4 << 20;
+/// How long a download waits for a node.
+const INCLUSION_WITHIN: Duration = Duration::from_secs(10);
 
 /// `GET /api/tasks/{id}/bundle`: the run that was taken with what it was told and answered, the other keepers' runs
 /// as far as they were kept and fit, and the task's account.
@@ -32,11 +36,13 @@ pub async fn show(call: Call) -> Result<Response, ApiError> {
     let version = edge.ports.jobs.version(newest.id, record.task.job_version).await?;
     let job = version.map_or_else(|| newest.clone(), Arc::unwrap_or_clone);
     let mut omitted = Vec::new();
+    let inclusion = inclusion(edge, record, &mut omitted).await;
+    let shown = inclusion.as_ref().map_or(0, |inclusion| 2 * inclusion.bytes());
     let (script, runs) = match &job.args {
         Args::Fixed(_) => (None, Vec::new()),
         Args::Computed { module, .. } => {
             let script = script(edge, module).await?;
-            let room = BUNDLE_BYTES_MAX.saturating_sub(FACTS_BYTES + 2 * script.source.len());
+            let room = BUNDLE_BYTES_MAX.saturating_sub(FACTS_BYTES + shown + 2 * script.source.len());
             (Some(script), runs(edge, &job, record, room, &mut omitted).await?)
         }
     };
@@ -47,6 +53,7 @@ pub async fn show(call: Call) -> Result<Response, ApiError> {
         domain: contracts.map(|contracts| ExecutorDomain { chain, executor: contracts.executor }),
         record: record.clone(),
         job,
+        inclusion,
     };
     let bytes = Bundle::new(script, runs, Some(account), omitted).encode().map_err(|error| match error {
         BundleError::TooLarge(_) => {
@@ -162,6 +169,25 @@ async fn seals(edge: &Edge, record: &TaskRecord) -> Result<Vec<AssignmentSeal>, 
         }
     }
     Ok(seals)
+}
+
+/// What shows the receipt that stands: asked of the chain now, because nothing of the platform's work needs it.
+async fn inclusion(edge: &Edge, record: &TaskRecord, omitted: &mut Vec<String>) -> Option<Inclusion> {
+    let receipt = record.state().receipt?;
+    let asked = async {
+        let Some(chain) = edge.ports.chains.get(&receipt.chain) else {
+            return Err(format!("chain {} is not configured any more", receipt.chain));
+        };
+        let found = chain.reader.inclusion(receipt.transaction, receipt.block_hash);
+        let found = timeout(INCLUSION_WITHIN, found).await;
+        let late =
+            |_| format!("no node of chain {} answered in {} s", receipt.chain, INCLUSION_WITHIN.as_secs());
+        found.map_err(late)?.map_err(|error| error.to_string())
+    };
+    asked
+        .await
+        .map_err(|why| omitted.push(format!("the proof of transaction {}: {why}", receipt.transaction)))
+        .ok()
 }
 
 async fn archived(edge: &Edge, name: B256) -> Result<Option<bytes::Bytes>, ApiError> {

@@ -289,6 +289,8 @@ export class Json {
 // @ts-ignore: decorator
 @external("host", "env_secret") declare function hostEnvSecret(ptr: usize, len: u32): u64;
 // @ts-ignore: decorator
+@external("host", "env_hmac") declare function hostEnvHmac(ptr: usize, len: u32): u64;
+// @ts-ignore: decorator
 @external("host", "storage_get") declare function hostStorageGet(ptr: usize, len: u32): u64;
 // @ts-ignore: decorator
 @external("host", "storage_set") declare function hostStorageSet(ptr: usize, len: u32): u64;
@@ -320,6 +322,18 @@ export function random(len: u32): string {
 export function secret(name: string): string {
   const bytes = String.UTF8.encode('{"name":' + quote(name) + "}");
   return answered(unpack(hostEnvSecret(changetype<usize>(bytes), bytes.byteLength)));
+}
+
+/**
+ * HMAC-SHA256 of a text under a secret that the job was granted, of at least 16 bytes, in a job whose agreement is
+ * trust-performer; in "hex" or "base64". Placeholders in the text stand for their values. The result is recorded: it is
+ * no secret. An empty text, with the reason in the log, where there is none.
+ */
+export function hmac(secret: string, data: string, encoding: string = "hex"): string {
+  const bytes = String.UTF8.encode(
+    '{"name":' + quote(secret) + ',"data":"' + toHex(data) + '","encoding":' + quote(encoding) + "}",
+  );
+  return answered(unpack(hostEnvHmac(changetype<usize>(bytes), bytes.byteLength)));
 }
 
 /** What the job remembers under a key; null where there is nothing. */

@@ -38,6 +38,7 @@ ARGUS_IMPORT(evm_logs);
 ARGUS_IMPORT(env_now);
 ARGUS_IMPORT(env_random);
 ARGUS_IMPORT(env_secret);
+ARGUS_IMPORT(env_hmac);
 ARGUS_IMPORT(storage_get);
 ARGUS_IMPORT(storage_set);
 ARGUS_IMPORT(storage_delete);
@@ -418,6 +419,21 @@ static inline argus_str argus_random(uint64_t len) {
 
 /* The placeholder of a secret that the job was granted: the host puts the secret in as a request leaves. */
 static inline argus_str argus_secret(argus_str name) { return argus_ask_named(argus_host_env_secret, "name", name); }
+
+/* HMAC-SHA256 of bytes under a secret that the job was granted, of at least 16 bytes, in a job whose agreement is
+ * trust-performer; `encoding` is "hex" or "base64". Placeholders in a text stand for their values. The result is
+ * recorded: it is no secret. */
+static inline argus_str argus_hmac(argus_str secret, argus_str data, const char *encoding) {
+    argus_buffer b = {0};
+    argus_add_text(&b, "{\"name\":");
+    argus_add_quoted(&b, secret);
+    argus_add_text(&b, ",\"data\":\"0x");
+    argus_add_hex(&b, data);
+    argus_add_text(&b, "\",\"encoding\":\"");
+    argus_add_text(&b, encoding);
+    argus_add_text(&b, "\"}");
+    return argus_answered(argus_ask(argus_host_env_hmac, &b));
+}
 
 /* What the job remembers under a key; `at` is zero where there is nothing. */
 static inline argus_str argus_storage_get(argus_str key) {

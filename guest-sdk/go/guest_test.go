@@ -79,7 +79,7 @@ func TestCallsOfTheHost(t *testing.T) {
 func TestStorageAndSecrets(t *testing.T) {
 	kept := map[string]string{}
 	Within(func(name string, request json.RawMessage) (any, error) {
-		var r struct{ Key, Value, Name string }
+		var r struct{ Key, Value, Name, Data, Encoding string }
 		if err := json.Unmarshal(request, &r); err != nil {
 			return nil, err
 		}
@@ -94,6 +94,8 @@ func TestStorageAndSecrets(t *testing.T) {
 			}
 		case "env_secret":
 			return "placeholder of " + r.Name, nil
+		case "env_hmac":
+			return r.Name + " " + r.Data + " " + r.Encoding, nil
 		default:
 			t.Error(name)
 		}
@@ -117,6 +119,9 @@ func TestStorageAndSecrets(t *testing.T) {
 		}
 		if placeholder, err := Secret("API_KEY"); err != nil || placeholder != "placeholder of API_KEY" {
 			t.Error(placeholder, err)
+		}
+		if digest, err := HMAC("API_KEY", []byte("hi"), Base64); err != nil || digest != "API_KEY 0x6869 base64" {
+			t.Error(digest, err)
 		}
 	})
 	if _, _, err := StorageGet("n"); err == nil {

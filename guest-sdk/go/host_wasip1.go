@@ -26,6 +26,9 @@ func evmLogs(request unsafe.Pointer, size uint32) uint64
 //go:wasmimport host env_secret
 func envSecret(request unsafe.Pointer, size uint32) uint64
 
+//go:wasmimport host env_hmac
+func envHMAC(request unsafe.Pointer, size uint32) uint64
+
 //go:wasmimport host storage_get
 func storageGet(request unsafe.Pointer, size uint32) uint64
 
@@ -41,6 +44,7 @@ var imports = map[string]func(unsafe.Pointer, uint32) uint64{
 	"evm_balance":      evmBalance,
 	"evm_logs":         evmLogs,
 	"env_secret":       envSecret,
+	"env_hmac":         envHMAC,
 	"storage_get":      storageGet,
 	"storage_set":      storageSet,
 	"storage_delete":   storageDelete,

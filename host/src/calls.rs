@@ -17,19 +17,21 @@ pub(crate) enum Op {
     EvmBalance,
     EvmLogs,
     EnvSecret,
+    EnvHmac,
     StorageGet,
     StorageSet,
     StorageDelete,
 }
 
 impl Op {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::HttpFetch,
         Self::EvmCall,
         Self::EvmBlockNumber,
         Self::EvmBalance,
         Self::EvmLogs,
         Self::EnvSecret,
+        Self::EnvHmac,
         Self::StorageGet,
         Self::StorageSet,
         Self::StorageDelete,
@@ -44,6 +46,7 @@ impl Op {
             Self::EvmBalance => "evm_balance",
             Self::EvmLogs => "evm_logs",
             Self::EnvSecret => "env_secret",
+            Self::EnvHmac => "env_hmac",
             Self::StorageGet => "storage_get",
             Self::StorageSet => "storage_set",
             Self::StorageDelete => "storage_delete",
@@ -72,10 +75,10 @@ impl Op {
         matches!(self, Self::HttpFetch | Self::EvmCall | Self::EvmBalance | Self::EvmLogs)
     }
 
-    /// Longest request: an HTTP body or a stored value of 1 MB as hexadecimal, and what goes with it.
+    /// Longest request: an HTTP body, a stored value or what is signed, 1 MB as hexadecimal, and what goes with it.
     pub fn request_bytes_max(self) -> u32 {
         match self {
-            Self::HttpFetch | Self::StorageSet => (2 << 20) + (128 << 10),
+            Self::HttpFetch | Self::StorageSet | Self::EnvHmac => (2 << 20) + (128 << 10),
             Self::EvmCall
             | Self::EvmBlockNumber
             | Self::EvmBalance
@@ -95,6 +98,7 @@ impl Op {
             Self::EvmBalance => evm::balance(run, request),
             Self::EvmLogs => evm::logs(run, request),
             Self::EnvSecret => secrets::placeholder(run, request),
+            Self::EnvHmac => secrets::hmac(run, request),
             Self::StorageGet | Self::StorageSet | Self::StorageDelete => {
                 ready(storage::answer(&mut run.state, self, request))
             }

@@ -32,6 +32,7 @@ mod world {
 }
 
 use world::argus::script::{
+    env::Encoding,
     evm::LogFilter,
     http::{Method, Redirect, Request, Response},
     log::Level,
@@ -42,8 +43,8 @@ pub(crate) use world::argus::script::types::ScriptError;
 
 /// The package of the world's interfaces.
 const PACKAGE: &str = "argus:script";
-/// Its version that is linked here.
-const VERSION: &str = "1.0.0";
+/// Its version that is linked here: also for components of an earlier one with the same first number.
+const VERSION: &str = "1.1.0";
 /// Its interfaces.
 const INTERFACES: [&str; 6] = ["types", "http", "evm", "log", "env", "storage"];
 /// The export that gives the arguments.
@@ -54,11 +55,12 @@ const CALL_BYTES_MAX: usize = 4 << 20;
 /// How `resolve` ended.
 pub(crate) type Resolved = Result<Vec<String>, ScriptError>;
 
-/// Whether an interface is one of the world's, in any patch of its version.
+/// Whether an interface is one of the world's, in its version or an earlier one, and in any patch of it.
 pub(crate) fn provides(interface: &str) -> bool {
     let known = |(name, version): (&str, &str)| {
         let name = name.strip_prefix(PACKAGE).and_then(|name| name.strip_prefix('/'));
-        name.is_some_and(|name| INTERFACES.contains(&name)) && version.starts_with("1.0.")
+        name.is_some_and(|name| INTERFACES.contains(&name))
+            && ["1.0.", "1.1."].iter().any(|minor| version.starts_with(minor))
     };
     interface.split_once('@').is_some_and(known)
 }
@@ -120,6 +122,7 @@ fn link(linker: &mut Linker<Run>) -> wasmtime::Result<()> {
         |(name,): (String,)| json!({ "name": name }),
         value::<String>,
     )?;
+    recorded(&mut env, "hmac", Op::EnvHmac, hmac_request, value::<String>)?;
     env.func_wrap("now-ms", |mut store: StoreContextMut<'_, Run>, (): ()| {
         charge(&mut store, CALL_FUEL)?;
         Ok((store.data().now_ms(),))
@@ -219,6 +222,14 @@ fn fetch_request((request,): (Request,)) -> Value {
         "method": method, "url": request.url, "headers": request.headers,
         "body": request.body.as_deref().map(hex), "timeout_ms": request.timeout_ms, "redirect": redirect,
     })
+}
+
+fn hmac_request((secret, data, encoding): (String, Vec<u8>, Encoding)) -> Value {
+    let encoding = match encoding {
+        Encoding::Hex => "hex",
+        Encoding::Base64 => "base64",
+    };
+    json!({ "name": secret, "data": hex(&data), "encoding": encoding })
 }
 
 fn logs_request((chain, filter): (u64, LogFilter)) -> Value {

@@ -30,13 +30,14 @@ pub(crate) enum Import {
 }
 
 /// All of them.
-const OPS: [Import; 12] = [
+const OPS: [Import; 13] = [
     Import::Recorded(Op::HttpFetch),
     Import::Recorded(Op::EvmCall),
     Import::Recorded(Op::EvmBlockNumber),
     Import::Recorded(Op::EvmBalance),
     Import::Recorded(Op::EvmLogs),
     Import::Recorded(Op::EnvSecret),
+    Import::Recorded(Op::EnvHmac),
     Import::Recorded(Op::StorageGet),
     Import::Recorded(Op::StorageSet),
     Import::Recorded(Op::StorageDelete),

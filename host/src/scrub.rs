@@ -4,15 +4,35 @@
 //! of its alignments, and as each of these within another, twice at most. Each view is made and searched in one pass,
 //! without regard to case, so that the effort grows with the text alone, whatever secret and text are. A finding in any
 //! view is a stretch of the original, and that stretch is replaced.
+//!
+//! Most texts hold no secret. So the views are made of bytes alone first; only of a text in which something is found
+//! they are made again, with the place of each byte in the original.
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 /// How often escapes are read within escapes, and hexadecimal or Base64 within each other.
 const UNESCAPED_MAX: u32 = 2;
 const DECODED_MAX: u32 = 2;
 
-/// Stands between what does not belong together in a view; no secret holds it.
-const BREAK: u8 = 0;
+/// Stands between what does not belong together in a view; no text in UTF-8 holds it, and so no secret.
+const BREAK: u8 = 0xff;
+
+/// What a view is made of: bytes, with or without their place in the original.
+trait Unit: Copy {
+    fn byte(self) -> u8;
+    /// A byte that was read from the units between these two.
+    fn read(byte: u8, first: Self, last: Self) -> Self;
+}
+
+impl Unit for u8 {
+    fn byte(self) -> u8 {
+        self
+    }
+
+    fn read(byte: u8, _: Self, _: Self) -> Self {
+        byte
+    }
+}
 
 /// One byte of a view, and which stretch of the original it was read from.
 #[derive(Debug, Clone, Copy)]
@@ -22,10 +42,97 @@ struct Token {
     to: usize,
 }
 
-type View = Vec<Token>;
+impl Unit for Token {
+    fn byte(self) -> u8 {
+        self.byte
+    }
 
-/// What a byte stands for as a digit, and bytes that may stand between digits.
-type Digits<'a> = (fn(u8) -> Option<u8>, &'a [u8]);
+    fn read(byte: u8, first: Self, last: Self) -> Self {
+        Self { byte, from: first.from, to: last.to }
+    }
+}
+
+/// A stretch of the original that holds a secret, and which.
+type Found = (usize, usize, usize);
+
+/// A way to write bytes as digits of so many bits.
+struct Digits<const BITS: usize> {
+    /// What each byte stands for: a digit's value, or one of the two below.
+    values: [u8; 256],
+    /// In how many alignments bytes may begin.
+    shifts: usize,
+}
+
+/// May stand between digits.
+const BETWEEN: u8 = 0x40;
+/// Ends a run of digits.
+const OTHER: u8 = 0x80;
+
+const HEX: Digits<4> = Digits::new([b"0123456789abcdef", b"0123456789ABCDEF"], b": -\r\n", 2);
+/// Both alphabets of RFC 4648.
+const BASE64: Digits<6> = Digits::new(
+    [
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+    ],
+    b"\r\n",
+    4,
+);
+
+impl<const BITS: usize> Digits<BITS> {
+    const fn new(alphabets: [&[u8]; 2], between: &[u8], shifts: usize) -> Self {
+        let mut values = [OTHER; 256];
+        let mut at = 0;
+        while at < between.len() {
+            values[between[at] as usize] = BETWEEN;
+            at += 1;
+        }
+        at = 0;
+        while at < 1 << BITS {
+            values[alphabets[0][at] as usize] = at as u8;
+            values[alphabets[1][at] as usize] = at as u8;
+            at += 1;
+        }
+        Self { values, shifts }
+    }
+
+    /// Reads each run of digits, from each of its first few on, as bytes: a view for each alignment. What gives fewer
+    /// bytes than `shortest` is left out: in ordinary text that is nearly all, and passed over from end to end.
+    fn decoded<U: Unit>(&self, view: &[U], shortest: usize) -> Vec<Vec<U>> {
+        let value = |unit: &U| self.values[usize::from(unit.byte())];
+        let is_other = |unit: &U| value(unit) == OTHER;
+        let needed = (shortest * 8).div_ceil(BITS);
+        let mut views = vec![Vec::new(); self.shifts];
+        let mut at = 0;
+        while let Some(first) = view.get(at..at + needed) {
+            if let Some(other) = first.iter().rposition(is_other) {
+                at += other + 1;
+                continue;
+            }
+            let rest = &view[at + needed..];
+            let end = at + needed + rest.iter().position(is_other).unwrap_or(rest.len());
+            let run = view[at..end].iter().map(|unit| (value(unit), *unit));
+            let digits: Vec<_> = run.filter(|(value, _)| *value != BETWEEN).collect();
+            for (shift, out) in views.iter_mut().enumerate() {
+                let digits = digits.get(shift..).filter(|digits| digits.len() >= needed).unwrap_or_default();
+                out.extend(Self::read(digits));
+                out.extend(digits.last().map(|(_, last)| U::read(BREAK, *last, *last)));
+            }
+            at = end + 1;
+        }
+        views
+    }
+
+    fn read<'a, U: Unit>(digits: &'a [(u8, U)]) -> impl Iterator<Item = U> + 'a {
+        (0..digits.len() * BITS / 8).map(|byte| {
+            // Eight bits lie in two digits, whatever the alphabet.
+            let (first, past) = (8 * byte / BITS, 8 * byte % BITS);
+            let ((high, from), (low, to)) = (digits[first], digits[first + 1]);
+            let both = u16::from(high) << BITS | u16::from(low);
+            U::read((both >> (2 * BITS - 8 - past)) as u8, from, to)
+        })
+    }
+}
 
 /// Replaces secrets by their placeholders.
 pub(crate) struct Scrubber {
@@ -44,7 +151,7 @@ impl Scrubber {
     pub fn new<'a>(secrets: impl Iterator<Item = (&'a str, &'a str)>) -> Option<Self> {
         let (mut patterns, mut placeholders) = (Vec::new(), Vec::new());
         for (value, placeholder) in secrets {
-            let mut form = Some(view_of(value.as_bytes()));
+            let mut form = Some(value.as_bytes().to_vec());
             for _ in 0..=UNESCAPED_MAX {
                 let Some(view) = form else { break };
                 patterns.push(with_spaces(&view));
@@ -56,6 +163,8 @@ impl Scrubber {
         let search = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::LeftmostLongest)
+            .kind(Some(AhoCorasickKind::DFA))
+            .prefilter(false)
             .build(&patterns)
             .ok()?;
         Some(Self { search, placeholders, shortest })
@@ -63,10 +172,11 @@ impl Scrubber {
 
     /// The text without secrets; `None` where it holds none.
     pub fn scrub(&self, text: &[u8]) -> Option<Vec<u8>> {
-        let mut found = self.findings(text);
-        if found.is_empty() {
+        let is_in = &mut |view: &[u8]| self.search.is_match(&with_spaces(view));
+        if !self.explore(text, UNESCAPED_MAX, DECODED_MAX, is_in) {
             return None;
         }
+        let mut found = self.findings(text);
         found.sort_by_key(|(from, to, _)| (*from, std::cmp::Reverse(*to)));
         let mut clean = Vec::with_capacity(text.len());
         let mut done = 0;
@@ -81,146 +191,90 @@ impl Scrubber {
         Some(clean)
     }
 
-    /// Stretches that hold a secret: from, to, and which.
-    fn findings(&self, text: &[u8]) -> Vec<(usize, usize, usize)> {
+    fn findings(&self, text: &[u8]) -> Vec<Found> {
         let mut found = Vec::new();
-        self.explore(&view_of(text), UNESCAPED_MAX, DECODED_MAX, &mut found);
+        let view: Vec<_> =
+            text.iter().enumerate().map(|(at, byte)| Token { byte: *byte, from: at, to: at + 1 }).collect();
+        self.explore(&view, UNESCAPED_MAX, DECODED_MAX, &mut |view| {
+            for hit in self.search.find_iter(&with_spaces(view)) {
+                found.push((view[hit.start()].from, view[hit.end() - 1].to, hit.pattern().as_usize()));
+            }
+            false
+        });
         found
     }
 
-    /// Looks into a view, and into those that can be read from it.
-    fn explore(&self, view: &View, unescape: u32, decode: u32, found: &mut Vec<(usize, usize, usize)>) {
+    /// Shows a view, and those that can be read from it, until one is enough; whether one was.
+    fn explore<U: Unit>(
+        &self,
+        view: &[U],
+        unescape: u32,
+        decode: u32,
+        is_enough: &mut dyn FnMut(&[U]) -> bool,
+    ) -> bool {
         if view.len() < self.shortest {
-            return;
+            return false;
         }
-        self.look(view, found);
-        if let Some(read) = unescape.checked_sub(1).and_then(|left| Some((left, unescaped(view)?))) {
-            self.explore(&read.1, read.0, decode, found);
+        if is_enough(view) {
+            return true;
         }
-        let Some(decode) = decode.checked_sub(1) else { return };
-        for shift in 0..2 {
-            let read = decoded(view, (hex_digit, b": -\r\n"), (4, shift), self.shortest);
-            self.explore(&read, unescape, decode, found);
+        if let Some(left) = unescape.checked_sub(1)
+            && let Some(read) = unescaped(view)
+            && self.explore(&read, left, decode, is_enough)
+        {
+            return true;
         }
-        for shift in 0..4 {
-            let read = decoded(view, (base64_digit, b"\r\n"), (6, shift), self.shortest);
-            self.explore(&read, unescape, decode, found);
-        }
+        let Some(left) = decode.checked_sub(1) else { return false };
+        let mut any =
+            |views: Vec<Vec<U>>| views.iter().any(|read| self.explore(read, unescape, left, is_enough));
+        any(HEX.decoded(view, self.shortest)) || any(BASE64.decoded(view, self.shortest))
     }
-
-    fn look(&self, view: &View, found: &mut Vec<(usize, usize, usize)>) {
-        for hit in self.search.find_iter(&with_spaces(view)) {
-            found.push((view[hit.start()].from, view[hit.end() - 1].to, hit.pattern().as_usize()));
-        }
-    }
-}
-
-/// A text as it is.
-fn view_of(text: &[u8]) -> View {
-    text.iter().enumerate().map(|(at, byte)| Token { byte: *byte, from: at, to: at + 1 }).collect()
 }
 
 /// A view's bytes, with a space for each plus, which is how forms write spaces: values and texts alike.
-fn with_spaces(view: &View) -> Vec<u8> {
-    view.iter().map(|token| if token.byte == b'+' { b' ' } else { token.byte }).collect()
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| digit.try_into().ok())
-}
-
-/// Both alphabets of RFC 4648.
-fn base64_digit(byte: u8) -> Option<u8> {
-    Some(match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' | b'-' => 62,
-        b'/' | b'_' => 63,
-        _ => return None,
-    })
-}
-
-/// Reads each run of digits, from its digit number `shift` on, as bytes; `between` may stand between its digits. What
-/// gives fewer bytes than `shortest` is left out: in ordinary text that is nearly all.
-fn decoded(
-    view: &View,
-    (digit, between): Digits<'_>,
-    (bits_each, shift): (u32, usize),
-    shortest: usize,
-) -> View {
-    let mut out = View::new();
-    let (mut left, mut bits, mut held, mut from, mut begun) = (shift, 0u32, 0u32, 0, 0);
-    for token in view {
-        let Some(value) = digit(token.byte) else {
-            if between.contains(&token.byte) {
-                continue;
-            }
-            if out.len() - begun < shortest {
-                out.truncate(begun);
-            } else {
-                out.push(Token { byte: BREAK, ..*token });
-            }
-            (left, bits, begun) = (shift, 0, out.len());
-            continue;
-        };
-        if left > 0 {
-            left -= 1;
-            continue;
-        }
-        if bits == 0 {
-            from = token.from;
-        }
-        held = (held << bits_each | u32::from(value)) & 0xffff;
-        bits += bits_each;
-        if bits >= 8 {
-            bits -= 8;
-            out.push(Token { byte: (held >> bits & 0xff) as u8, from, to: token.to });
-            // What is left of this digit begins the next byte.
-            from = token.from;
-        }
-    }
-    if out.len() - begun < shortest {
-        out.truncate(begun);
-    }
-    out
+fn with_spaces<U: Unit>(view: &[U]) -> Vec<u8> {
+    view.iter().map(|unit| if unit.byte() == b'+' { b' ' } else { unit.byte() }).collect()
 }
 
 /// The view with its escapes read: `%41`, `\u0041`, `\x41`, `\"`, `&#65;`, `&#x41;`, `&amp;`, and the zeros of UTF-16.
 /// `None` where there are none.
-fn unescaped(view: &View) -> Option<View> {
-    let mut out = View::with_capacity(view.len());
-    let mut at = 0;
-    while at < view.len() {
-        let token = view[at];
-        let read = match token.byte {
-            b'%' => number(view, at + 1, 2, 16).map(|byte| (byte, 3)),
-            b'\\' => backslash(view, at),
-            b'&' => entity(view, at),
+fn unescaped<U: Unit>(view: &[U]) -> Option<Vec<U>> {
+    let is_escape = |unit: &U| matches!(unit.byte(), b'%' | b'\\' | b'&' | 0);
+    let mut next = view.iter().position(is_escape)?;
+    let mut out = Vec::with_capacity(view.len());
+    let mut done = 0;
+    while let Some(unit) = view.get(next) {
+        out.extend_from_slice(&view[done..next]);
+        let read = match unit.byte() {
+            b'%' => number(view, next + 1, 2, 16).map(|byte| (byte, 3)),
+            b'\\' => backslash(view, next),
+            b'&' => entity(view, next),
             _ => None,
         };
         let length = read.map_or(1, |(_, length)| length);
         match read {
-            Some((byte, _)) => out.push(Token { byte, from: token.from, to: view[at + length - 1].to }),
-            None if token.byte == 0 => {}
-            None => out.push(token),
+            Some((byte, _)) => out.push(U::read(byte, *unit, view[next + length - 1])),
+            None if unit.byte() == 0 => {}
+            None => out.push(*unit),
         }
-        at += length;
+        done = next + length;
+        next = done + view[done..].iter().position(is_escape).unwrap_or(view.len() - done);
     }
+    out.extend_from_slice(&view[done..]);
     (out.len() < view.len()).then_some(out)
 }
 
 /// A number of so many digits that is an ASCII character.
-fn number(view: &View, at: usize, digits: usize, radix: u32) -> Option<u8> {
-    let tokens = view.get(at..at.checked_add(digits)?)?;
-    let value = tokens.iter().try_fold(0u32, |sum, token| {
-        Some(sum.checked_mul(radix)?.saturating_add(char::from(token.byte).to_digit(radix)?))
+fn number<U: Unit>(view: &[U], at: usize, digits: usize, radix: u32) -> Option<u8> {
+    let units = view.get(at..at.checked_add(digits)?)?;
+    let value = units.iter().try_fold(0u32, |sum, unit| {
+        Some(sum.checked_mul(radix)?.saturating_add(char::from(unit.byte()).to_digit(radix)?))
     })?;
     u8::try_from(value).ok().filter(u8::is_ascii)
 }
 
-fn backslash(view: &View, at: usize) -> Option<(u8, usize)> {
-    match view.get(at + 1)?.byte {
+fn backslash<U: Unit>(view: &[U], at: usize) -> Option<(u8, usize)> {
+    match view.get(at + 1)?.byte() {
         b'u' => number(view, at + 2, 4, 16).map(|byte| (byte, 6)),
         b'x' => number(view, at + 2, 2, 16).map(|byte| (byte, 4)),
         other @ (b'"' | b'\'' | b'\\' | b'/') => Some((other, 2)),
@@ -231,10 +285,10 @@ fn backslash(view: &View, at: usize) -> Option<(u8, usize)> {
 /// Longest entity that stands for an ASCII character, without `&` and with `;`: `#x0000041;` and the like.
 const ENTITY_MAX: usize = 10;
 
-fn entity(view: &View, at: usize) -> Option<(u8, usize)> {
+fn entity<U: Unit>(view: &[U], at: usize) -> Option<(u8, usize)> {
     let rest = &view[at + 1..view.len().min(at + 1 + ENTITY_MAX)];
-    let end = rest.iter().position(|token| token.byte == b';')?;
-    let name: Vec<u8> = rest[..end].iter().map(|token| token.byte.to_ascii_lowercase()).collect();
+    let end = rest.iter().position(|unit| unit.byte() == b';')?;
+    let name: Vec<u8> = rest[..end].iter().map(|unit| unit.byte().to_ascii_lowercase()).collect();
     let byte = match name.as_slice() {
         b"amp" => b'&',
         b"lt" => b'<',

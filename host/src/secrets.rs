@@ -1,6 +1,9 @@
 //! Secrets of a run. The script has placeholders; values are put in where a request leaves, and taken out again from
 //! what comes back, before anything is recorded or seen.
 //!
+//! A script of a job that trusts one keeper's run may have an HMAC of bytes under a secret: it gets the result, never the
+//! secret, and the result is an answer as any other's.
+//!
 //! Values go only to hosts on the job's own list, over https or to a loopback address, and not across a redirect to
 //! another origin. A replay has placeholders alone, and needs nothing else.
 
@@ -8,10 +11,12 @@ use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use argus_domain::{
     run::RunInput,
-    secret::{RunSecrets, SecretName, SecretValue, unset},
+    secret::{COMPUTES_NOT, KEY_BYTES_MIN, RunSecrets, SecretName, SecretValue, unset},
 };
 use argus_ports::{EgressError, EgressRequest, EgressResponse};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
 use url::{Host, Position, Url};
 
 use crate::{
@@ -48,6 +53,54 @@ impl Secrets {
         let granted: Vec<Secret> = input.secrets.iter().map(secret).collect();
         let known = granted.iter().filter_map(|s| Some((s.value.as_ref()?.expose(), s.placeholder.as_str())));
         Self { scrubber: Scrubber::new(known), allow: input.allow_hosts.clone(), granted }
+    }
+
+    fn granted(&self, name: &str) -> Result<&Secret, Reply> {
+        self.granted.iter().find(|secret| secret.name.as_str() == name).ok_or_else(|| {
+            let name = crate::text::quoted(name, 64);
+            denied(format!("no secret {name} is granted to this run: name it in the job's secrets"))
+        })
+    }
+
+    fn hmac(&self, request: &str, may_compute: bool) -> Result<String, Reply> {
+        let ToSign { name, data, encoding } = parse(request)?;
+        let secret = self.granted(&name)?;
+        if !may_compute {
+            return Err(denied(COMPUTES_NOT.to_owned()));
+        }
+        let key = secret.value.as_ref().ok_or_else(|| denied(unset(&secret.name)))?.expose().as_bytes();
+        if key.len() < KEY_BYTES_MIN {
+            return Err(denied(format!(
+                "the secret {name} has {} bytes, and one that is computed with has {KEY_BYTES_MIN} at least: a shorter \
+                 one could be guessed from the result",
+                key.len()
+            )));
+        }
+        // What a server checks is what it gets: a signed text that names a key is signed with that key in it.
+        let text = std::str::from_utf8(&data).unwrap_or_default();
+        if self.size_of(text) > SIGNED_FILLED_MAX {
+            return Err(Reply::err(ErrorKind::Invalid, "the data is too long with its secrets put in"));
+        }
+        let mut used = BTreeSet::new();
+        let filled = self.filled(text, plain, &mut used);
+        if let Some(lacking) = self.lacking(&used) {
+            return Err(denied(unset(lacking)));
+        }
+        let signed = if used.is_empty() { &data[..] } else { filled.as_bytes() };
+        let mut mac = Hmac::<Sha256>::new_from_slice(key)
+            .map_err(|_| denied(format!("the secret {name} is no key of HMAC")))?;
+        mac.update(signed);
+        let digest = mac.finalize().into_bytes();
+        Ok(match encoding {
+            Encoding::Hex => hex::encode(digest),
+            Encoding::Base64 => STANDARD.encode(digest),
+        })
+    }
+
+    /// The first of these that has no value.
+    fn lacking(&self, used: &BTreeSet<SecretName>) -> Option<&SecretName> {
+        let lacks = |secret: &&Secret| secret.value.is_none() && used.contains(&secret.name);
+        self.granted.iter().find(lacks).map(|secret| &secret.name)
     }
 
     /// Whether a text holds a placeholder.
@@ -97,9 +150,9 @@ impl Secrets {
             return Ok(filled);
         }
         self.may_have(&request.url, first)?;
-        match self.granted.iter().find(|s| s.value.is_none() && used.contains(&s.name)) {
+        match self.lacking(&used) {
             None => Ok(filled),
-            Some(secret) => Err(NotSent(ErrorKind::Denied, unset(&secret.name))),
+            Some(name) => Err(NotSent(ErrorKind::Denied, unset(name))),
         }
     }
 
@@ -208,25 +261,52 @@ const BODY_FILLED_MAX: usize = 2 << 20;
 /// Bytes that one byte of a value takes at most.
 const ESCAPED_MAX: usize = 3;
 
+/// Longest text that is signed, with its values put in.
+const SIGNED_FILLED_MAX: usize = 2 << 20;
+
 #[derive(serde::Deserialize)]
 struct Request {
     name: String,
+}
+
+/// How a digest is written.
+#[derive(Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Encoding {
+    #[default]
+    Hex,
+    Base64,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ToSign {
+    name: String,
+    data: argus_domain::Bytes,
+    #[serde(default)]
+    encoding: Encoding,
+}
+
+/// `env_hmac`: HMAC-SHA256 (RFC 2104) of bytes under a granted secret. The result is an answer like any other: it is
+/// recorded, and whoever replays the run has it from there.
+pub(crate) fn hmac(run: &Run, request: &str) -> Flight {
+    let computed = run.secrets.hmac(request, run.input.may_compute);
+    ready(computed.map_or_else(|refusal| refusal, |text| Reply::ok(text.into())))
 }
 
 /// `env_secret`: the placeholder of a granted secret, whether it has a value or not.
 pub(crate) fn placeholder(run: &Run, request: &str) -> Flight {
     ready(match parse::<Request>(request) {
         Err(reply) => reply,
-        Ok(Request { name }) => match run.secrets.granted.iter().find(|s| s.name.as_str() == name) {
-            Some(secret) => Reply::ok(secret.placeholder.clone().into()),
-            None => {
-                let name = crate::text::quoted(&name, 64);
-                let message =
-                    format!("no secret {name} is granted to this run: name it in the job's secrets");
-                Reply::err(ErrorKind::Denied, message)
-            }
+        Ok(Request { name }) => match run.secrets.granted(&name) {
+            Ok(secret) => Reply::ok(secret.placeholder.clone().into()),
+            Err(refusal) => refusal,
         },
     })
+}
+
+fn denied(why: String) -> Reply {
+    Reply::err(ErrorKind::Denied, why)
 }
 
 fn find(text: &[u8], placeholder: &str) -> Option<usize> {

@@ -52,7 +52,13 @@ fn carry_out(state: &mut Arc<State>, op: Op, request: &str) -> Result<Reply, Rep
             let Key { key } = parse(request)?;
             state.get(&key).map_or(Value::Null, |value| Value::String(value.to_string()))
         }
-        Op::HttpFetch | Op::EvmCall | Op::EvmBlockNumber | Op::EvmBalance | Op::EvmLogs | Op::EnvSecret => {
+        Op::HttpFetch
+        | Op::EvmCall
+        | Op::EvmBlockNumber
+        | Op::EvmBalance
+        | Op::EvmLogs
+        | Op::EnvSecret
+        | Op::EnvHmac => {
             return Err(Reply::err(ErrorKind::Invalid, "no storage call"));
         }
     };

@@ -8,6 +8,7 @@ use argus_domain::{
     limits::Limits,
     module::{Language, Shape},
     run::{FailureKind, RunEnd, RunInput, RunReport},
+    secret::{RunSecrets, SecretName, SecretValue},
 };
 use argus_host::overhead;
 use argus_ports::{ModuleRunner, RunnerError};
@@ -195,6 +196,63 @@ async fn a_component_makes_every_call_and_replays_bit_for_bit() {
         b.host.replay(source, Language::Wasm, input, Limits::DEFAULT, transcript).await.expect("replayed");
     assert_eq!(replayed, report);
     assert_eq!(b.rust("everything").await.fuel, report.fuel);
+}
+
+/// What a component of the world's next minor version finds beside what was there before.
+#[tokio::test]
+async fn a_component_has_an_hmac_of_a_version_that_has_it() {
+    let b = bench();
+    let hmac = |version: &str| {
+        let imports = r#"(import "m" "memory" (memory 2)) (import "h" "hmac"
+            (func $hmac (param i32 i32 i32 i32 i32 i32)))"#;
+        // The digest as a JSON text: quotes go around it, where what was allocated leaves room.
+        let body = format!(
+            r#"(call $hmac (i32.const 0) (i32.const 7) (i32.const 8) (i32.const 2) (i32.const 1) (i32.const 2048))
+            (if (i32.load8_u (i32.const 2048)) (then unreachable))
+            (i32.store8 (i32.sub (i32.load (i32.const 2052)) (i32.const 1)) (i32.const 34))
+            (i32.store8 (i32.add (i32.load (i32.const 2052)) (i32.load (i32.const 2056))) (i32.const 34))
+            {} (i32.store (i32.const 4112) (i32.sub (i32.load (i32.const 2052)) (i32.const 1)))
+            (i32.store (i32.const 4116) (i32.add (i32.load (i32.const 2056)) (i32.const 2)))"#,
+            list(1)
+        );
+        let core = core(imports, "API_KEY hi", &body)
+            .replace(r#"(memory (export "memory") 2)"#, r#"(export "memory" (memory 0))"#);
+        component(&format!(
+            r#"(import "argus:script/env@{version}" (instance $env
+                (type $k' (enum "invalid" "denied" "timeout" "transport" "reverted"))
+                (export "error-kind" (type $k (eq $k')))
+                (type $e' (record (field "kind" $k) (field "message" string) (field "data" (option (list u8)))))
+                (export "call-error" (type $e (eq $e')))
+                (type $c' (enum "hex" "base64")) (export "encoding" (type $c (eq $c')))
+                (export "hmac" (func (param "secret" string) (param "data" (list u8)) (param "encoding" $c)
+                    (result (result string (error $e)))))))
+            (core module $mem (memory (export "memory") 2)
+                (global $top (mut i32) (i32.const 12288))
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+                    (global.get $top) (global.set $top (i32.add (global.get $top) (i32.const 4096)))))
+            (core instance $mem (instantiate $mem))
+            (core func $hmac (canon lower (func $env "hmac") (memory (core memory $mem "memory"))
+                (realloc (core func $mem "realloc"))))
+            {core}
+            (core instance $i (instantiate $m (with "m" (instance $mem)) (with "h" (instance (export "hmac" (func $hmac))))))"#
+        ))
+    };
+    let key: SecretName = "API_KEY".parse().expect("a name");
+    let value_of = SecretValue::new("a key of 16 bytes or more".to_owned()).expect("a value");
+    let input = RunInput { secrets: [key.clone()].into(), may_compute: true, ..input() };
+    let secrets = Arc::new(RunSecrets::from([(key, value_of)]));
+    let run = |source: String| {
+        let (input, secrets) = (Arc::new(input.clone()), secrets.clone());
+        b.host.run(source.into(), Language::Wasm, input, Limits::DEFAULT, secrets)
+    };
+    let report = run(hmac("1.1.0")).await.expect("admitted");
+    assert_eq!(value(&report), r#"["kYUucbf0ihVE/YYK1QSEqzcb4HRYWeL2nK+qCRi631k="]"#);
+    assert_eq!(report.transcript.calls[0].import, "env_hmac");
+    let later = run(hmac("1.2.0")).await.expect_err("refused");
+    assert!(
+        later.to_string().contains(r#"imports what no run provides: "argus:script/env@1.2.0""#),
+        "{later}"
+    );
 }
 
 /// The same request has the same text whoever makes it, so that transcripts of all shapes read alike.

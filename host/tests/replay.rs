@@ -186,7 +186,7 @@ async fn whatever_is_changed_in_a_run_is_found() {
         ("the task", |r| r.input.task.0.0[0] ^= 1),
         ("the log", |r| r.log.push('x')),
     ];
-    let tools = Tools { recover: &|_, _| None, names: &|_, _| true };
+    let tools = Tools { recover: &|_, _| None, names: &|_, _| true, included: &|_| unreachable!() };
     for (what, change) in changes {
         // Also with a root that fits: whoever forges the file forges that, too.
         for fits in [false, true] {

@@ -268,7 +268,7 @@ impl Monitor {
         Ok(logs
             .iter()
             .filter_map(|log| {
-                let executed = contracts::decode_task_executed(log)?;
+                let executed = contracts::decode_task_executed(&log.topics, &log.data)?;
                 let (record, _) = open.get(&executed.task)?;
                 Some(Receipt {
                     task: executed.task,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::{Address, B256, Bytes, U64, U128, U256};
 use argus_domain::{
-    chain::{Block, GasPrice, Log, LogQuery, SignedTx, TxReceipt},
+    chain::{Block, GasPrice, Inclusion, Log, LogQuery, SignedTx, TxReceipt},
     ids::ChainId,
     time::Timestamp,
 };
@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use crate::{
+    inclusion,
     nodes::{AskError, ChainConfig, ConnectError, Nodes},
     wire::{WireBlock, WireLog, WireReceipt},
 };
@@ -212,6 +213,16 @@ impl ChainReader for EvmChain {
 
     async fn code(&self, account: Address) -> Result<Bytes, ChainError> {
         Ok(self.nodes.ask("eth_getCode", json!([account, "latest"]), None).await?)
+    }
+
+    async fn inclusion(&self, transaction: B256, block: B256) -> Result<Inclusion, ChainError> {
+        let whole = self.nodes.ask::<Value>("eth_getBlockByHash", json!([block, true]), Some(block));
+        let receipts = self.nodes.ask::<Value>("eth_getBlockReceipts", json!([block]), Some(block));
+        let (whole, receipts) = futures::try_join!(whole, receipts)?;
+        if whole.is_null() || receipts.is_null() {
+            return Err(ChainError::UnknownBlock(block));
+        }
+        inclusion::of(whole, receipts, transaction, block).map_err(ChainError::Refused)
     }
 }
 

@@ -10,10 +10,12 @@ mod chain;
 pub mod contracts;
 pub mod deploy;
 mod fault;
+mod inclusion;
 mod nodes;
 mod signer;
 mod wire;
 
 pub use chain::EvmChain;
+pub use inclusion::{NotIncluded, included};
 pub use nodes::{ChainConfig, ConnectError};
 pub use signer::{BadKey, LocalSigner, recover};

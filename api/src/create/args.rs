@@ -46,6 +46,8 @@ pub struct Wanted {
     pub storage: Option<bool>,
     /// Secrets that it may use.
     pub secrets: Grants,
+    /// Whether it may compute with them.
+    pub may_compute: bool,
     /// Its budgets.
     pub limits: Limits,
     /// Its language.
@@ -87,8 +89,19 @@ pub async fn computed(
     (shape, contract, keep): (Option<&CallShape>, Option<Address>, Option<&Job>),
     faults: &mut Faults,
 ) -> Result<Tried, ApiError> {
-    let Wanted { url, given, allow_hosts, secrets, storage, limits, language, owner, trigger, job: of } =
-        wanted;
+    let Wanted {
+        url,
+        given,
+        allow_hosts,
+        secrets,
+        may_compute,
+        storage,
+        limits,
+        language,
+        owner,
+        trigger,
+        job: of,
+    } = wanted;
     if let Some(job) = keep
         && let Args::Computed { url: old_url, .. } = &job.args
         && *old_url == url
@@ -118,6 +131,7 @@ pub async fn computed(
         allow_hosts: allow_hosts.clone(),
         may_store: storage.unwrap_or(true),
         values: secrets::of_job(edge, of, &secrets).await?,
+        may_compute,
         secrets: secrets.clone(),
     };
     let ran = match script::dry_run(edge, &source, limits, trial).await? {

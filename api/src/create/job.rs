@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use argus_domain::{
     ids::{JobId, Serial},
-    job::{Action, Cursor, Job, Trigger},
+    job::{Action, Agreement, Cursor, Job, Trigger},
     task::TriggerFact,
     time::Timestamp,
 };
@@ -139,6 +139,7 @@ pub async fn check_on(
             given,
             allow_hosts,
             storage,
+            may_compute: policy.agreement == Agreement::TrustPerformer,
             secrets,
             limits,
             language: remarks.language.clone(),

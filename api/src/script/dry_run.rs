@@ -54,6 +54,8 @@ pub struct Trial {
     pub may_store: bool,
     /// Secrets that it may use.
     pub secrets: Grants,
+    /// Whether it may compute with them.
+    pub may_compute: bool,
     /// Those that have values.
     pub values: RunSecrets,
 }
@@ -67,13 +69,14 @@ impl Trial {
             allow_hosts,
             may_store: true,
             secrets: Grants::new(),
+            may_compute: false,
             values: RunSecrets::new(),
         }
     }
 }
 
 impl Ran {
-    /// The first secret that it wanted to send and that has no value yet: how such a run ends says nothing of the next.
+    /// The first secret that it wanted to use and that has no value yet: how such a run ends says nothing of the next.
     pub fn missed<'a>(&self, granted: &'a Grants) -> Option<&'a SecretName> {
         let calls = &self.report.transcript.calls;
         granted.iter().find(|name| calls.iter().any(|call| call.reply.contains(&unset(name))))
@@ -172,6 +175,7 @@ pub async fn run_input(
         allow_hosts,
         state: Some(Arc::default()),
         secrets,
+        may_compute: false,
     }
 }
 
@@ -202,7 +206,7 @@ pub async fn dry_run(
     limits: Limits,
     trial: Trial,
 ) -> Result<Result<Arc<Ran>, ScriptRefused>, ApiError> {
-    let Trial { trigger, given, allow_hosts, may_store, secrets, values } = trial;
+    let Trial { trigger, given, allow_hosts, may_store, secrets, may_compute, values } = trial;
     // Values change, and are nothing that a key should be made of.
     let is_kept = secrets.is_empty();
     let limits = Limits::effective(&limits);
@@ -218,6 +222,7 @@ pub async fn dry_run(
     };
     let mut input = run_input(edge, trigger, given, allow_hosts, secrets).await;
     input.state = input.state.filter(|_| may_store);
+    input.may_compute = may_compute;
     let (bytes, language) = (source.bytes.clone(), source.module.language);
     let run = edge.ports.runner.run(bytes, language, Arc::new(input), limits, Arc::new(values));
     let report = match run.await {

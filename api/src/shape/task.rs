@@ -65,7 +65,8 @@ pub fn shown(edge: &Edge, record: &TaskRecord, job: &Job) -> Map<String, Value> 
         "converted_arguments": state.agreed().map(|agreed| agreed.call.arguments.clone()).unwrap_or_default(),
         "is_successful": status == TaskStatus::Completed,
         "is_accepted": state.agreed().is_some(),
-        "is_skipped": matches!(state.verdict, Some((Verdict::Skipped(_), _))),
+        "is_skipped": skip_reason(&state).is_some(),
+        "skip_reason": skip_reason(&state),
         "error": error,
         "task_error": error.clone().unwrap_or_default(),
         "task_opx_cost": ether(cost),
@@ -91,6 +92,18 @@ pub fn shown(edge: &Edge, record: &TaskRecord, job: &Job) -> Map<String, Value> 
 fn transaction(state: &TaskState) -> Option<B256> {
     let shown = state.receipt.as_ref().map(|receipt| receipt.transaction);
     shown.or_else(|| state.broadcasts.last().map(|broadcast| broadcast.transaction))
+}
+
+/// Why the script said "not now".
+fn skip_reason(state: &TaskState) -> Option<&str> {
+    match &state.verdict {
+        Some((Verdict::Skipped(why), _)) => Some(why),
+        Some((
+            Verdict::Agreed(_) | Verdict::Failed(_) | Verdict::Withdrawn(_) | Verdict::Exhausted(_),
+            _,
+        ))
+        | None => None,
+    }
 }
 
 fn error_text(state: &TaskState, status: TaskStatus) -> Option<String> {

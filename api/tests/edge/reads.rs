@@ -14,11 +14,11 @@ use argus_domain::{
     run::Transcript,
     seal::Seal,
     state::{State, StateRef},
-    task::{Fact, Task},
+    task::{Fact, Settlement, Task, Verdict},
 };
 use argus_ports::{Archive, JobStore, TaskStore};
 use axum::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::{World, contracts, fail_task, job, job_with, one, open_task};
 
@@ -115,6 +115,25 @@ async fn tasks_are_listed_newest_first_with_what_was_met() {
     let bundle = Bundle::decode(bundle.text.as_bytes()).expect("a bundle");
     assert_eq!((bundle.script.as_ref(), bundle.runs.len()), (None, 0), "the arguments are given");
     assert!(matches!(bundle.task.expect("the task").record.facts[..], [Fact::Settled(_)]));
+}
+
+#[tokio::test]
+async fn a_task_says_why_its_script_skipped() {
+    let world = World::new().await;
+    world.create("user", &one(job("1"))).await;
+    let task = open_task(&world, "1").await;
+    let path = format!("/api/tasks/{}", task.public_id());
+    let shown = world.get("user", &path).await.json();
+    assert_eq!((&shown["is_skipped"], &shown["skip_reason"]), (&json!(false), &Value::Null));
+    let verdict = Verdict::Skipped("market closed".to_owned());
+    let settlement = Settlement { task: task.id, at: task.due, verdict };
+    TaskStore::record(&world.store, vec![Fact::Settled(settlement)]).await.unwrap();
+    for shown in
+        [world.get("user", &path).await.json(), world.get("user", "/api/tasks/job/1").await.json()[0].clone()]
+    {
+        assert_eq!((&shown["is_skipped"], &shown["skip_reason"]), (&json!(true), &json!("market closed")));
+        assert_eq!((&shown["task_status"], &shown["error"]), (&json!("completed"), &Value::Null));
+    }
 }
 
 /// A keeper's run of a task, as the aggregator records it; the script makes no host call.

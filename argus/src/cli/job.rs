@@ -169,12 +169,13 @@ async fn show_job(id: &str, server: &Server, as_json: bool) -> anyhow::Result<()
         show::line(serde_json::to_string_pretty(&job)?);
     }
     let rows = tasks.as_array().into_iter().flatten().map(|t| {
-        ["task_id", "task_number", "task_status", "scheduled_at", "execution_tx_hash", "error"]
+        let why = if t["is_skipped"] == true { "skip_reason" } else { "error" };
+        ["task_id", "task_number", "task_status", "scheduled_at", "execution_tx_hash", why]
             .iter()
             .map(|f| show::field(t, f))
             .collect()
     });
-    show::line(show::table(&["task", "n", "status", "due", "transaction", "error"], rows));
+    show::line(show::table(&["task", "n", "status", "due", "transaction", "skipped or failed why"], rows));
     Ok(())
 }
 

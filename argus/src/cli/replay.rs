@@ -94,8 +94,11 @@ async fn read(args: &Replay) -> anyhow::Result<Vec<u8>> {
 
 /// Checks what the file tells, and replays its runs.
 async fn all(host: &Host, bundle: &Bundle, as_json: bool) -> anyhow::Result<u8> {
-    let tools =
-        Tools { recover: &argus_evm::recover, names: &|cid, bytes| argus_ipfs::check(cid, bytes).is_ok() };
+    let tools = Tools {
+        recover: &argus_evm::recover,
+        names: &|cid, bytes| argus_ipfs::check(cid, bytes).is_ok(),
+        included: &|inclusion| argus_evm::included(inclusion).map_err(|error| error.to_string()),
+    };
     let mut checks = check(bundle, &tools);
     let mut differences = Vec::new();
     for run in &bundle.runs {
@@ -193,8 +196,8 @@ fn reach(account: &Account) {
     };
     show::line(format!(
         "What holds was shown with this file alone, by hashes, signatures and replay. What is the {PLATFORM} was not: \
-         look it up on the chain. No file can show that {platform}, and that the keepers are registered ones: the \
-         chain's keeper registry names them."
+         look it up on the chain. No file can show that {platform}, that a block is on the chain (a node tells, by the \
+         block's hash), and that the keepers are registered ones: the chain's keeper registry names them."
     ));
 }
 

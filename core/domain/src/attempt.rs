@@ -151,6 +151,7 @@ pub fn run_input(job: &Job, task: &Task, attempt: &Attempt, state: Option<Arc<St
         pins: attempt.pins.clone(),
         allow_hosts,
         state,
+        may_compute: attempt.agreement == Agreement::TrustPerformer && !secrets.is_empty(),
         secrets,
     }
 }

@@ -5,6 +5,7 @@
 //! holds can be told from the file alone ([`check`]), but for the replay, which needs a sandbox.
 
 mod check;
+mod receipt;
 
 use alloy_primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use crate::{
     answer::outcome_of_run,
     attempt::{Attempt, Output},
     call::ExecutorDomain,
+    chain::Inclusion,
     digest::digest_of,
     ids::{AttemptNo, KeeperId},
     job::Job,
@@ -26,7 +28,7 @@ use crate::{
 pub use check::{Check, Finding, Tools, check};
 
 /// The format's name and version, first in the file.
-const FORMAT: &str = "argus-bundle/2";
+const FORMAT: &str = "argus-bundle/3";
 /// Largest file: the largest module, as hexadecimal, and a few transcripts.
 pub const BUNDLE_BYTES_MAX: usize = 64 << 20;
 
@@ -106,6 +108,8 @@ pub struct Account {
     pub domain: Option<ExecutorDomain>,
     /// What the platform sealed, where it was kept.
     pub seals: Vec<AssignmentSeal>,
+    /// What shows the receipt that stands, where a node gave it.
+    pub inclusion: Option<Inclusion>,
 }
 
 /// The platform's seal over one assignment.

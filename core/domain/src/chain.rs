@@ -84,6 +84,56 @@ pub struct TxReceipt {
     pub logs: Vec<Log>,
 }
 
+/// What shows that a transaction and its receipt stand in a block, to whoever has the block's hash and asks nobody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inclusion {
+    /// The block's header, RLP: its hash is the block's.
+    pub header: Bytes,
+    /// The transaction's place in the block, from 0: the key under which both tries have it.
+    pub index: u64,
+    /// The transaction as it was signed: its EIP-2718 envelope.
+    pub transaction: Bytes,
+    /// Nodes of the trie of transactions, from the root that the header names to the transaction.
+    pub transaction_nodes: Vec<Bytes>,
+    /// The receipt: its EIP-2718 envelope.
+    pub receipt: Bytes,
+    /// Nodes of the trie of receipts, likewise.
+    pub receipt_nodes: Vec<Bytes>,
+}
+
+impl Inclusion {
+    /// Bytes of all its parts.
+    pub fn bytes(&self) -> usize {
+        let nodes = self.transaction_nodes.iter().chain(&self.receipt_nodes);
+        let parts = [&self.header, &self.transaction, &self.receipt];
+        parts.into_iter().chain(nodes).map(|part| part.len()).sum()
+    }
+}
+
+/// What an [`Inclusion`] shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Included {
+    /// The block with this header.
+    pub block: Block,
+    /// Hash of the transaction.
+    pub transaction: B256,
+    /// Who signed it.
+    pub signer: Address,
+    /// For which chain (EIP-155); `None`: for any.
+    pub chain: Option<ChainId>,
+    /// What it called; `None`: it deployed a contract.
+    pub to: Option<Address>,
+    /// Wei sent along.
+    pub value: U256,
+    /// Calldata.
+    pub data: Bytes,
+    /// Whether it ran through (EIP-658 status).
+    pub success: bool,
+    /// What it logged.
+    pub logs: Vec<alloy_primitives::Log>,
+}
+
 /// What a transaction's sender must offer, wei per gas (EIP-1559).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GasPrice {

@@ -8,7 +8,6 @@ use alloy_sol_types::{SolCall, SolEvent, SolValue};
 
 use crate::{
     call::{Claim, Signature},
-    chain::Log,
     ids::{JobId, KeeperId, TaskId},
 };
 
@@ -115,9 +114,18 @@ pub fn encode_execute(claim: &Claim, calldata: &Bytes, signatures: &[Signature])
     Bytes::from([selector, &body].concat())
 }
 
+/// Whether this calldata is `Executor.execute` with this claim and calldata, whoever's signatures stand beside them.
+pub fn is_execute(data: &Bytes, claim: &Claim, calldata: &Bytes) -> bool {
+    let body = data.get(4..).unwrap_or_default();
+    let Ok((_, _, joined)) = <(SolClaim, Bytes, Bytes)>::abi_decode_params(body) else { return false };
+    let (signatures, rest) = joined.as_chunks::<65>();
+    let signatures: Vec<_> = signatures.iter().copied().map(Signature).collect();
+    rest.is_empty() && encode_execute(claim, calldata, &signatures) == *data
+}
+
 /// Reads an executor's log; `None` where it is another event or malformed.
-pub fn decode_task_executed(log: &Log) -> Option<TaskExecuted> {
-    let e = IExecutor::TaskExecuted::decode_raw_log(log.topics.iter().copied(), &log.data).ok()?;
+pub fn decode_task_executed(topics: &[B256], data: &Bytes) -> Option<TaskExecuted> {
+    let e = IExecutor::TaskExecuted::decode_raw_log(topics.iter().copied(), data).ok()?;
     Some(TaskExecuted {
         task: TaskId(e.taskId),
         job: JobId(e.jobId),

@@ -43,6 +43,9 @@ pub struct RunInput {
     /// Secrets that it may use, by name: their values are no input, and nothing depends on them but what comes back.
     #[serde(default)]
     pub secrets: Grants,
+    /// Whether it may compute with them: its job trusts one keeper's run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_compute: bool,
 }
 
 impl RunInput {

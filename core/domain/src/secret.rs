@@ -143,7 +143,13 @@ impl fmt::Debug for SecretValue {
     }
 }
 
-/// What a script is told that would send a granted secret without a value.
+/// Shortest secret that is computed with, bytes: the result is no secret, and a shorter key could be guessed from it.
+pub const KEY_BYTES_MIN: usize = 16;
+/// What a script is told that would compute with a secret where it may not.
+pub const COMPUTES_NOT: &str = "a script computes with a secret only in a job whose agreement is trust-performer: another \
+    keeper checks the run from its record, and has to believe the result (set \"agreement\": \"trust-performer\")";
+
+/// What a script is told that would send a granted secret, or compute with it, without a value.
 pub fn unset(name: &SecretName) -> String {
     format!("the secret {name} has no value: set it (`argus job secret set JOB {name}`)")
 }

@@ -3,7 +3,7 @@
 use argus_domain::{
     Address, B256, Bytes, U256,
     call::Signature,
-    chain::{Block, GasPrice, Log, LogQuery, SignedTx, TxDraft, TxReceipt},
+    chain::{Block, GasPrice, Inclusion, Log, LogQuery, SignedTx, TxDraft, TxReceipt},
     ids::ChainId,
     seal::{Seal, tree},
 };
@@ -89,6 +89,12 @@ pub trait ChainReader: Send + Sync {
     async fn receipt(&self, transaction: B256) -> Result<Option<TxReceipt>, ChainError>;
     /// Deployed code; none: empty.
     async fn code(&self, account: Address) -> Result<Bytes, ChainError>;
+    /// What shows that a transaction stands in that block; [`ChainError::Refused`] where it does not, or where what is
+    /// behind this reader cannot show it.
+    async fn inclusion(&self, transaction: B256, block: B256) -> Result<Inclusion, ChainError> {
+        let reason = format!("nothing here shows that {transaction} stands in block {block}");
+        Err(ChainError::Refused(reason))
+    }
 }
 
 /// Writes to one chain.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{Result, from_hex, guest};
+use crate::{Result, from_hex, guest, to_hex};
 
 /// Milliseconds since 1970. It starts at the due instant and moves only while a host call is out.
 pub fn now_ms() -> u64 {
@@ -18,6 +18,26 @@ pub fn random(len: u32) -> Result<Vec<u8>> {
 /// The placeholder of a secret that the job was granted: the host puts the secret in as a request leaves.
 pub fn secret(name: &str) -> Result<String> {
     let reply = guest::env_secret(json!({ "name": name }))?;
+    Ok(reply.as_str().unwrap_or_default().to_owned())
+}
+
+/// How [`hmac`] writes a digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Hexadecimal digits, without 0x.
+    Hex,
+    /// Base64, with padding.
+    Base64,
+}
+
+/// HMAC-SHA256 of bytes under a secret that the job was granted, of at least 16 bytes, in a job whose agreement is
+/// trust-performer. Placeholders in a text stand for their values. The result is recorded: it is no secret.
+pub fn hmac(secret: &str, data: &[u8], encoding: Encoding) -> Result<String> {
+    let encoding = match encoding {
+        Encoding::Hex => "hex",
+        Encoding::Base64 => "base64",
+    };
+    let reply = guest::env_hmac(json!({ "name": secret, "data": to_hex(data), "encoding": encoding }))?;
     Ok(reply.as_str().unwrap_or_default().to_owned())
 }
 

@@ -47,8 +47,8 @@ macro_rules! host_calls {
 }
 
 host_calls! {
-    http_fetch, evm_call, evm_block_number, evm_balance, evm_logs, log, env_now, env_random, env_secret, storage_get,
-    storage_set, storage_delete,
+    http_fetch, evm_call, evm_block_number, evm_balance, evm_logs, log, env_now, env_random, env_secret, env_hmac,
+    storage_get, storage_set, storage_delete,
 }
 
 #[cfg(target_arch = "wasm32")]

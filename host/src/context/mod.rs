@@ -35,6 +35,7 @@ pub fn default_input() -> RunInput {
         allow_hosts: Vec::new(),
         state: None,
         secrets: Grants::new(),
+        may_compute: false,
     }
 }
 

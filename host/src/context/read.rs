@@ -81,6 +81,7 @@ pub fn parse_context(given: Option<&Value>, allow_hosts: Vec<String>) -> Result<
         pins,
         allow_hosts,
         secrets: Default::default(),
+        may_compute: false,
         state: Some(Arc::new(storage(&given["storage"])?)),
     })
 }

@@ -11,6 +11,7 @@ use argus_domain::{
     fees::LedgerReason,
     ids::{ChainId, TaskId},
     job::{Job, Mode},
+    status::TaskStatus,
     task::{Broadcast, Fact, Task, TriggerFact, Verdict},
     time::Timestamp,
 };
@@ -499,6 +500,23 @@ async fn a_restart_goes_on_from_the_store() {
     w.start().await;
     w.look().await;
     assert_eq!(w.chain.queries().len(), asked);
+}
+
+#[tokio::test]
+async fn a_call_that_failed_in_the_executor_failed_its_task() {
+    let mut w = world(0);
+    let task = w.one().await;
+    let mut tx = execution(&task);
+    // The first word of the event: whether the inner call ran through. The transaction itself did.
+    let mut data = tx.logs[0].2.to_vec();
+    data[31] = 0;
+    tx.logs[0].2 = data.into();
+    w.chain.mine(vec![tx]);
+    w.start().await;
+    assert_eq!(w.said(&task).await, ["received/1", "confirmed"]);
+    let state = record(&w.store, task.id).await.state();
+    assert_eq!(state.receipt.as_ref().map(|receipt| receipt.success), Some(false));
+    assert_eq!(state.status(), TaskStatus::Failed);
 }
 
 fn sent(task: &Task, seed: u8) -> Fact {

@@ -206,7 +206,7 @@ impl World {
     /// What the executor reported in a transaction.
     pub fn reported(&self, receipt: &TxReceipt) -> TaskExecuted {
         let mut own = receipt.logs.iter().filter(|log| log.address == self.contracts.executor);
-        own.find_map(decode_task_executed).expect("TaskExecuted")
+        own.find_map(|log| decode_task_executed(&log.topics, &log.data)).expect("TaskExecuted")
     }
 
     /// What the target returned, as the executor reported it: the last field of its event.

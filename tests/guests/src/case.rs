@@ -90,6 +90,7 @@ impl Case {
     pub fn input(&self) -> Result<(RunInput, RunSecrets), ContextError> {
         let mut input = parse_context(self.context.as_ref(), self.allow_hosts.clone())?;
         input.secrets = self.secrets.keys().cloned().collect();
+        input.may_compute = !self.secrets.is_empty();
         let value = |text: &String| SecretValue::new(text.clone()).expect("a secret's value");
         let secrets = self.secrets.iter().map(|(name, text)| (name.clone(), value(text))).collect();
         Ok((input, secrets))

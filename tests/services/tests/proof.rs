@@ -72,12 +72,20 @@ async fn bundle(world: &World, job: &Job, task: TaskId) -> Bundle {
     let seals = vec![serde_json::from_slice::<AssignmentSeal>(&sealed).expect("a seal")];
     let script = Script { source: SCRIPT.to_vec().into(), language: Language::JavaScript, wasm_hash: None };
     let domain = Some(ExecutorDomain { chain: CHAIN, executor: EXECUTOR });
-    Bundle::new(Some(script), runs, Some(Account { job: job.clone(), record, domain, seals }), Vec::new())
+    Bundle::new(
+        Some(script),
+        runs,
+        Some(Account { job: job.clone(), record, domain, seals, inclusion: None }),
+        Vec::new(),
+    )
 }
 
 fn checked(bundle: &Bundle) -> Vec<Check> {
     let recover = |digest, signature: &_| PLATFORM.recover(digest, signature);
-    check(bundle, &Tools { recover: &recover, names: &|_, bytes| bytes == SCRIPT })
+    check(
+        bundle,
+        &Tools { recover: &recover, names: &|_, bytes| bytes == SCRIPT, included: &|_| unreachable!() },
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use alloy_primitives::{Address, B256};
 
-use super::{Account, Bundle, CameTo, Run};
+use super::{Account, Bundle, CameTo, Run, receipt::receipt};
 use crate::{
     attempt::{Assignment, Attempt, Observation, Output, SignedClaim, run_input},
     call::Signature,
+    chain::{Included, Inclusion},
     ids::{AttemptNo, KeeperId, Round, TaskId},
     job::{Args, Mode},
     module::Cid,
@@ -22,6 +23,8 @@ pub struct Tools<'a> {
     pub recover: &'a dyn Fn(B256, &Signature) -> Option<Address>,
     /// Whether a CID names these bytes.
     pub names: &'a dyn Fn(&Cid, &[u8]) -> bool,
+    /// What an inclusion shows, or why nothing.
+    pub included: &'a dyn Fn(&Inclusion) -> Result<Included, String>,
 }
 
 /// One thing that was looked at.
@@ -66,7 +69,7 @@ pub fn check(bundle: &Bundle, tools: &Tools<'_>) -> Vec<Check> {
         add("runs", runs(bundle, &book));
         add("claims", claims(&book, tools));
         add("verdict", verdict(bundle, &book, tools));
-        add("receipt", receipt(account));
+        add("receipt", receipt(account, tools));
     }
     checks
 }
@@ -411,16 +414,4 @@ fn agreement(bundle: &Bundle, book: &Book<'_>, agreed: &Agreed, tools: &Tools<'_
     }
     (agreed.signatures.len() < needed)
         .then(|| format!("{} signatures, {needed} are needed", agreed.signatures.len()))
-}
-
-fn receipt(account: &Account) -> Finding {
-    match account.record.state().receipt {
-        None => Finding::Open("the platform knows of no receipt".to_owned()),
-        Some(receipt) => Finding::Told(format!(
-            "transaction {} on chain {} {}: a node of that chain can tell",
-            receipt.transaction,
-            receipt.chain,
-            if receipt.success { "made the call" } else { "made the call, which failed" }
-        )),
-    }
 }

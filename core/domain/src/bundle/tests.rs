@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_primitives::{U256, keccak256};
+use alloy_sol_types::SolValue;
 use serde_json::{Value, json};
 
 use super::*;
@@ -10,6 +11,8 @@ use crate::{
     answer::call_of_answer,
     attempt::{Assignment, Observation, Priority, SignedClaim, TraceId, run_input},
     call::{Call, Signature},
+    chain::{Block, Included},
+    contracts::{TASK_EXECUTED, encode_execute},
     ids::{ChainId, JobId, Occurrence, Round, Serial, TaskId, TaskNumber},
     job::{Action, Agreement, Args, Misfire, Mode, Policy, Remarks, Target, Trigger},
     module::{Cid, ModuleRef},
@@ -22,6 +25,7 @@ use crate::{
 
 const PLATFORM: Address = Address::repeat_byte(0xaa);
 const CHAIN: ChainId = ChainId(1);
+const EXECUTOR: Address = Address::repeat_byte(0xee);
 
 fn keeper(n: u8) -> KeeperId {
     KeeperId(Address::repeat_byte(n))
@@ -44,9 +48,57 @@ fn names(cid: &Cid, bytes: &[u8]) -> bool {
     cid.0 == keccak256(bytes).to_string()
 }
 
+fn findings(bundle: &Bundle) -> Vec<Check> {
+    check(bundle, &Tools { recover: &recover, names: &names, included: &included })
+}
+
 fn failed(bundle: &Bundle) -> Vec<&'static str> {
-    let checks = check(bundle, &Tools { recover: &recover, names: &names });
-    checks.iter().filter(|c| matches!(c.finding, Finding::Fails(_))).map(|c| c.what).collect()
+    findings(bundle).iter().filter(|c| matches!(c.finding, Finding::Fails(_))).map(|c| c.what).collect()
+}
+
+/// A block's parts as JSON, under the hash of them all.
+fn inclusion(call: Value, receipt: Value) -> Inclusion {
+    let bytes = |value: &Value| Bytes::from(value.to_string().into_bytes());
+    let header = json!({ "number": 8, "time": 64_000 });
+    Inclusion {
+        header: bytes(&header),
+        index: 2,
+        transaction: bytes(&call),
+        transaction_nodes: vec![Bytes::from_static(b"a node")],
+        receipt: bytes(&receipt),
+        receipt_nodes: Vec::new(),
+    }
+}
+
+fn included(inclusion: &Inclusion) -> Result<Included, String> {
+    fn read<T: serde::de::DeserializeOwned>(bytes: &Bytes, name: &str) -> Result<T, String> {
+        let value: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        serde_json::from_value(value[name].clone()).map_err(|error| error.to_string())
+    }
+    let Inclusion { header, transaction, receipt, .. } = inclusion;
+    Ok(Included {
+        block: Block {
+            number: read(header, "number")?,
+            hash: digest_of("a block", inclusion),
+            parent: B256::ZERO,
+            time: read(header, "time")?,
+        },
+        transaction: keccak256(transaction),
+        signer: read(transaction, "signer")?,
+        chain: read(transaction, "chain")?,
+        to: read(transaction, "to")?,
+        value: read(transaction, "value")?,
+        data: read(transaction, "data")?,
+        success: read(receipt, "success")?,
+        logs: read(receipt, "logs")?,
+    })
+}
+
+/// What the executor logs of a call.
+fn executed(task: TaskId, job: JobId, keeper: KeeperId, gas_used: u64) -> alloy_primitives::Log {
+    let topics = vec![TASK_EXECUTED, task.0, job.0.into(), keeper.0.into_word()];
+    let data = (true, U256::from(gas_used), U256::from(3), Bytes::new()).abi_encode_params();
+    alloy_primitives::Log::new_unchecked(EXECUTOR, topics, data.into())
 }
 
 fn job(source: &[u8]) -> Job {
@@ -145,7 +197,7 @@ fn median() -> Bundle {
         trigger: TriggerFact::Due,
     };
     let attempt = attempt(task.id);
-    let domain = ExecutorDomain { chain: CHAIN, executor: Address::repeat_byte(0xee) };
+    let domain = ExecutorDomain { chain: CHAIN, executor: EXECUTOR };
     let input = run_input(&job, &task, &attempt, Some(remembered(100).into()));
     let call =
         |price: u64| -> Call { call_of_answer(&job, json!([price])).expect("it encodes").expect("a call") };
@@ -203,6 +255,13 @@ fn median() -> Bundle {
         transcript_root: Some(transcript(200).root()),
         state: Some(remembered(200).root()),
     };
+    let signatures: Vec<_> = agreed.signatures.iter().map(|(_, signature)| *signature).collect();
+    let data = encode_execute(&agreed.claim(&job, task.id), &agreed.call.calldata, &signatures);
+    let inclusion = inclusion(
+        json!({ "signer": keeper(1).0, "chain": CHAIN, "to": EXECUTOR, "value": "0x0", "data": data }),
+        json!({ "success": true, "logs": [executed(task.id, job.id, keeper(1), 50_000)] }),
+    );
+    let shown = included(&inclusion).expect("shown");
     let verdict = Verdict::Agreed(Arc::new(agreed));
     facts.push(Fact::Settled(Settlement { task: task.id, at: Timestamp(62_000), verdict }));
     let patience_until = Timestamp(65_000);
@@ -212,9 +271,9 @@ fn median() -> Bundle {
         task: id,
         sighting: 1,
         chain: CHAIN,
-        transaction: B256::repeat_byte(5),
+        transaction: shown.transaction,
         block_number: 8,
-        block_hash: B256::repeat_byte(8),
+        block_hash: shown.block.hash,
         block_time: Timestamp(64_000),
         keeper: keeper(1),
         success: true,
@@ -227,7 +286,8 @@ fn median() -> Bundle {
     let seals =
         vec![AssignmentSeal { attempt: attempt.no, by: PLATFORM, seal: Seal::alone(sign(PLATFORM, digest)) }];
     let script = Script { source: source.into(), language: Language::JavaScript, wasm_hash: None };
-    let account = Account { job, record: TaskRecord { task, facts }, domain: Some(domain), seals };
+    let record = TaskRecord { task, facts };
+    let account = Account { job, record, domain: Some(domain), seals, inclusion: Some(inclusion) };
     Bundle::new(Some(script), runs, Some(account), Vec::new())
 }
 
@@ -274,7 +334,8 @@ fn changed(leaf: &Value) -> Value {
 
 /// What nobody signs: the platform's word, which the checks call so, and the log and the compiled module, which the
 /// replay compares.
-const UNSIGNED: [&str; 6] = ["/HandedOff/", "/Received/", "/Settled/at", "/log", "/wasm_hash", "/omitted"];
+const UNSIGNED: [&str; 6] =
+    ["/HandedOff/", "/Received/sighting", "/Settled/at", "/log", "/wasm_hash", "/omitted"];
 
 #[test]
 fn whatever_is_changed_is_found() {
@@ -354,12 +415,104 @@ fn what_is_left_out_or_put_in_is_found() {
 }
 
 #[test]
+fn a_receipt_is_what_its_block_shows() {
+    type Change = fn(&mut Inclusion, &mut Receipt, &Agreed);
+    fn edit(part: &mut Bytes, name: &str, value: impl Serialize) {
+        let mut whole: Value = serde_json::from_slice(part).expect("JSON");
+        whole[name] = json!(value);
+        *part = whole.to_string().into_bytes().into();
+    }
+    /// Whoever forges the block, too, gives the receipt the hashes that follow.
+    fn follow(i: &Inclusion, r: &mut Receipt) {
+        let shown = included(i).expect("shown");
+        (r.transaction, r.block_hash) = (shown.transaction, shown.block.hash);
+    }
+    let changes: [(Change, &str); 13] = [
+        (|_, _, _| {}, "whether that block is on chain 1, a node of it can tell"),
+        (|i, _, _| i.index = 3, "its block header has the hash"),
+        (|i, _, _| i.header = Bytes::new(), "EOF while parsing"),
+        (|_, r, _| r.block_number = 9, "another number or time"),
+        (|_, r, _| r.transaction = B256::ZERO, "not the one that it names"),
+        (|_, r, _| r.keeper = keeper(2), "not by the keeper that it names"),
+        (
+            |_, r, _| r.success = false,
+            "which ran through, for 50000 gas and 3 wei: not what the receipt says",
+        ),
+        (
+            |i, r, _| {
+                edit(&mut i.transaction, "chain", 2);
+                follow(i, r);
+            },
+            "signed for another chain",
+        ),
+        (
+            |i, r, a| {
+                edit(&mut i.transaction, "data", &a.call.calldata);
+                follow(i, r);
+            },
+            "is not the agreed call",
+        ),
+        (
+            |i, r, _| {
+                edit(&mut i.transaction, "to", keeper(1).0);
+                follow(i, r);
+            },
+            "is not the agreed call",
+        ),
+        (
+            |i, r, _| {
+                edit(&mut i.receipt, "success", false);
+                follow(i, r);
+            },
+            "failed, so that no call was made",
+        ),
+        (
+            |i, r, _| {
+                edit(&mut i.receipt, "logs", json!([]));
+                follow(i, r);
+            },
+            "logged no call of the executor",
+        ),
+        (
+            |i, r, _| {
+                let log = executed(TaskId(B256::ZERO), JobId(U256::from(7)), keeper(1), 50_000);
+                edit(&mut i.receipt, "logs", [log]);
+                follow(i, r);
+            },
+            "not what the receipt says",
+        ),
+    ];
+    for (change, said) in changes {
+        let mut bundle = median();
+        let account = bundle.task.as_mut().expect("a task");
+        let agreed = Arc::clone(account.record.state().agreed().expect("agreed"));
+        let Some(Fact::Received(receipt)) = account.record.facts.last_mut() else {
+            panic!("the receipt is last")
+        };
+        change(account.inclusion.as_mut().expect("shown"), receipt, &agreed);
+        let found = findings(&bundle).pop().expect("the receipt is last");
+        let words = match &found.finding {
+            Finding::Holds(words) | Finding::Fails(words) | Finding::Told(words) | Finding::Open(words) => {
+                words
+            }
+        };
+        assert!(words.contains(said), "{said}: {words}");
+        let holds = matches!(found.finding, Finding::Holds(_));
+        assert_eq!((found.what, holds), ("receipt", said.starts_with("whether")), "{words}");
+    }
+    // Without the proof it is the platform's word.
+    let mut bundle = median();
+    bundle.task.as_mut().expect("a task").inclusion = None;
+    assert!(matches!(findings(&bundle).pop().expect("checked").finding, Finding::Told(_)));
+}
+
+#[test]
 fn other_files_are_refused_with_a_sentence() {
     for (bytes, part) in [
         (&b"{}"[..], "missing field `format`"),
         (b"junk", "no bundle"),
-        (br#"{"format":"argus-bundle/1"}"#, "use the release that wrote it"),
-        (br#"{"format":"argus-bundle/2"}"#, "missing field"),
+        (br#"{"format":"argus-bundle/2"}"#, "use the release that wrote it"),
+        (br#"{"format":"argus-bundle/3"}"#, "missing field"),
     ] {
         let said = Bundle::decode(bytes).expect_err("refused").to_string();
         assert!(said.contains(part), "{said}");

@@ -3,6 +3,12 @@
 
 use std::path::Path;
 
+use argus_domain::{
+    Address, B256, Bytes, U256,
+    bundle::Bundle,
+    chain::Inclusion,
+    task::{Fact, Receipt},
+};
 use argus_e2e::{
     Feed, Keeper, Start, Topology,
     command::{argus, can_go_offline, offline},
@@ -47,10 +53,20 @@ async fn replays(topology: Topology) {
         let checks = told["checks"].as_array().into_iter().flatten();
         checks.filter(|c| c["what"] == what).map(|c| c["finding"].as_str().unwrap_or("?")).collect::<Vec<_>>()
     };
-    for what in ["transcript", "task", "assignment", "module", "observations", "runs", "claims", "verdict"] {
+    let all = [
+        "transcript",
+        "task",
+        "assignment",
+        "module",
+        "observations",
+        "runs",
+        "claims",
+        "verdict",
+        "receipt",
+    ];
+    for what in all {
         assert_eq!(found(what), ["holds"], "{what}: {told}");
     }
-    assert_eq!(found("receipt"), ["platform's word"], "nobody has signed it: {told}");
     assert!(found("replay").iter().all(|finding| *finding == "holds"), "{told}");
 
     let bundle = platform.download(&format!("/tasks/{number}/bundle")).await;
@@ -58,6 +74,7 @@ async fn replays(topology: Topology) {
     platform.stop().await;
     drop(feed);
     alone(place, &source, &bundle, &told).await;
+    forged(place, &bundle).await;
 }
 
 /// With nothing but the file.
@@ -95,6 +112,51 @@ async fn alone(place: &Path, source: &str, bundle: &[u8], told: &Value) {
     changed[at] = b'l';
     std::fs::write(place.join("changed.json"), changed).expect("written");
     assert_eq!(run(&["changed.json"]).await.code, 1);
+}
+
+/// What a forger who makes the file's digest fit is told of the receipt: the block's hash ties all of it together.
+async fn forged(place: &Path, bundle: &[u8]) {
+    type Forge = fn(&mut Inclusion, &mut Receipt);
+    fn edit(bytes: &mut Bytes, at: usize) {
+        let mut edited = bytes.to_vec();
+        edited[at] ^= 1;
+        *bytes = edited.into();
+    }
+    let forgeries: [(&str, Forge, &str); 7] = [
+        ("status", |_, r| r.success = false, "which ran through"),
+        ("charge", |_, r| r.charged += U256::ONE, "not what the receipt says"),
+        ("keeper", |_, r| r.keeper.0 = Address::ZERO, "not by the keeper that it names"),
+        ("block", |_, r| r.block_hash = B256::ZERO, "the receipt names block 0x0000"),
+        (
+            "calldata",
+            |i, _| edit(&mut i.transaction, 200),
+            "does not lead from the block header to the transaction",
+        ),
+        ("log", |i, _| edit(&mut i.receipt, 300), "does not lead from the block header to the receipt"),
+        (
+            "proof",
+            |i, _| edit(&mut i.receipt_nodes[0], 40),
+            "does not lead from the block header to the receipt",
+        ),
+    ];
+    for (what, forge, said) in forgeries {
+        let mut forged = Bundle::decode(bundle).expect("a bundle");
+        let account = forged.task.as_mut().expect("a task");
+        let receipt = account.record.facts.iter_mut().find_map(|fact| match fact {
+            Fact::Received(receipt) => Some(receipt),
+            _ => None,
+        });
+        forge(account.inclusion.as_mut().expect("shown"), receipt.expect("received"));
+        let whole = Bundle::new(forged.script, forged.runs, forged.task, forged.omitted);
+        std::fs::write(place.join("forged.json"), whole.encode().expect("written")).expect("written");
+        let told = argus(place, &[], &["replay", "--json", "forged.json"]).await;
+        let checks = told.json()["checks"].clone();
+        let fails: Vec<_> =
+            checks.as_array().into_iter().flatten().filter(|c| c["finding"] == "fails").collect();
+        assert_eq!((told.code, fails.len()), (1, 1), "{what}: {checks:#}");
+        let words = fails[0]["words"].as_str().unwrap_or_default();
+        assert!(fails[0]["what"] == "receipt" && words.contains(said), "{what}: {words}");
+    }
 }
 
 #[test]

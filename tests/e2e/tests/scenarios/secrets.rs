@@ -105,6 +105,60 @@ async fn reaches_its_server(topology: Topology) {
     clean_files(folder.path());
 }
 
+/// A module that wants two bytes signed, and makes its call if it gets an answer: `{"ok":...}`.
+const SIGNING: &str = r#"(module
+  (import "host" "env_hmac" (func $hmac (param i32 i32) (result i64)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "{\22name\22:\22API_KEY\22,\22data\22:\220x6869\22}")
+  (data (i32.const 64) "[\22signed\22,\224\22]")
+  (func (export "abi_alloc") (param i32) (result i32) i32.const 4096)
+  (func (export "run") (param i32 i32) (result i64)
+    (if (i32.ne (i32.load8_u offset=2 (i32.wrap_i64 (i64.shr_u (call $hmac (i32.const 0) (i32.const 34)) (i64.const 32)))) (i32.const 111))
+      (then unreachable))
+    (i64.or (i64.shl (i64.const 64) (i64.const 32)) (i64.const 14))))"#;
+/// HMAC-SHA256 of "hi" under the canary, as Python's `hmac` has it.
+const SIGNED: &str = "e67dfa1fdb5d5b6673160cc62bfa7d527395a8b373c26ccbe5324ff5c98e0e3c";
+
+#[test]
+fn what_one_keeper_signed_with_a_secret_the_others_have_from_its_record() {
+    everywhere(is_signed_once);
+}
+
+async fn is_signed_once(topology: Topology) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = Start::on(folder.path(), topology).run().await;
+    let reply = platform.post("/modules", &json!({ "source": SIGNING, "language": "wasm" })).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let script = format!("ipfs://{}", reply.body["cid"].as_str().expect("a CID"));
+    let with = |agreement: &str| {
+        let granted = json!({ "secrets": ["API_KEY"], "allow_hosts": ["a.example"], "agreement": agreement, "language": "wasm" });
+        jobs::with(jobs::scripted(&platform, &script, 2, 60), granted)
+    };
+    // Under another rule it gets no answer, which shows where the job is made.
+    let refused = platform.post("/jobs", &json!([with("exact")])).await;
+    assert!(refused.body.to_string().contains("the module broke off"), "{refused:?}");
+
+    let id = platform.create(&with("trust-performer")).await;
+    let path = format!("/jobs/{id}/secrets/API_KEY");
+    let body = json!({ "value": CANARY }).to_string();
+    let set = platform.call(Method::PUT, &path, Key::App, Some(body)).await.expect("an answer");
+    assert_eq!(set.status, 200, "{set:?}");
+    let task = until("a completed task", 60, async || {
+        platform.tasks(&id).await.into_iter().find(|task| task["task_status"] == "completed")
+    })
+    .await;
+    assert_eq!(task["agreement"], "performer", "{task}");
+    assert!(task["task_attesters"].as_array().is_some_and(|a| a.len() >= 2), "a quorum: {task}");
+    let bundle = platform.get(&format!("/tasks/{}/bundle", task["task_id"])).await.to_string();
+    assert!(bundle.contains(SIGNED), "the result is recorded: {bundle}");
+    clean("the bundle", bundle.as_bytes());
+    assert_eq!(platform.chain().value("signed").await, 4);
+    let words = platform.words();
+    platform.stop().await;
+    clean("the log", words.as_bytes());
+    clean_files(folder.path());
+}
+
 #[test]
 fn what_is_said_between_platform_and_keepers_holds_none() {
     everywhere(is_sealed_on_the_wire);
