@@ -174,7 +174,7 @@ async fn failures_show_where_the_author_wrote_it() {
     let report = b.ts(typescript).await;
     let (kind, message) = common::failed(&report);
     assert_eq!(kind, FailureKind::Script);
-    let expected = "TypeError: cannot read property 'a' of null\n    at inner (script.ts:9:36)\n    at open (script.ts:15:27)\n    at main (script.ts:20:23)";
+    let expected = "TypeError: cannot read property 'a' of null\n    at inner (script.ts:9:39)\n    at open (script.ts:15:27)\n    at main (script.ts:20:23)";
     assert_eq!(message, expected);
     for (name, source, expected) in [
         (
