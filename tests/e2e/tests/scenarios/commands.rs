@@ -312,10 +312,21 @@ async fn from_the_shell(topology: Topology) {
     let flat = platform.get(&format!("/jobs/user/{owner}/{id}")).await;
     assert_eq!(flat["status"], "deleted", "{flat}");
 
-    // A refusal says every fault with its place, and its exit code is 1.
-    std::fs::write(place.join("bad.json"), r#"{"job_title": "", "time_frame": "soon"}"#).expect("written");
     let environment =
         [("ARGUS_API_URL", platform.said("/api")), ("ARGUS_API_KEY", platform.said("/keys/app"))];
+    // What counts for nothing is told beside the answer.
+    let twice = jobs::with(
+        jobs::interval(&platform, "twice", 1, 60, 5),
+        serde_json::json!({ "cron_expression": "0 0 * * *" }),
+    );
+    std::fs::write(place.join("twice.json"), twice.to_string()).expect("written");
+    let told = argus(place, &environment, &["job", "create", "twice.json"]).await;
+    assert!(told.code == 0 && told.out.starts_with("created  "), "{told:?}");
+    let warning = "warning  [0].cron_expression is ignored: the job runs by its time_interval";
+    assert!(told.err.contains(warning), "{told:?}");
+
+    // A refusal says every fault with its place, and its exit code is 1.
+    std::fs::write(place.join("bad.json"), r#"{"job_title": "", "time_frame": "soon"}"#).expect("written");
     let refused = argus(place, &environment, &["job", "create", "bad.json"]).await;
     assert_eq!(refused.code, 1, "{refused:?}");
     for path in ["job_title", "time_frame", "user_address"] {
