@@ -18,7 +18,7 @@ pub struct Config {
     pub head_timeout: Duration,
     /// Time for a whole body to arrive.
     pub body_timeout: Duration,
-    /// Most of a refused body that is still taken, bytes, so that its sender sees why: one 22 MB module and some.
+    /// Most of a refused body that is still taken, bytes, so that its sender sees why: one 86 MB module and some.
     pub drain_max: usize,
     /// Time for one answer; creation may compile and run a script, and clients wait 120 s.
     pub answer_timeout: Duration,
@@ -59,11 +59,11 @@ impl Default for Config {
         Self {
             cors_origins: vec!["*".to_owned()],
             body_max: 2 * 1024 * 1024,
-            module_body_max: 22 * 1024 * 1024,
+            module_body_max: 86 * 1024 * 1024,
             // Longer than clients keep an idle connection for their next request: Node's agent 5 s.
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(15),
-            drain_max: 32 * 1024 * 1024,
+            drain_max: 96 * 1024 * 1024,
             answer_timeout: Duration::from_secs(110),
             uri_max: 65_000,
             jobs_per_create_max: 100,

@@ -10,6 +10,7 @@ mod event;
 mod faults;
 mod fields;
 mod identity;
+mod ignored;
 mod job;
 mod policy;
 mod schedule;

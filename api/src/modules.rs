@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use argus_domain::{
     Value,
+    answer::usable,
     limits::Limits,
     module::{Cid, Language, ModuleRecord, ModuleRef, Shape},
     run::{RunEnd, RunReport},
@@ -24,7 +25,7 @@ use crate::{
     script::{self, ScriptRefused, Source, Trial, fetch, judge, language_of},
 };
 
-/// `POST /api/modules {"source" or "wasm_base64", "language"}`
+/// `POST /api/modules {"source" or "wasm_base64", "language", "limits"?}`
 pub async fn publish(call: Call) -> Result<Response, ApiError> {
     let body = call.json()?;
     let text = |name: &str| body.get(name).and_then(Value::as_str);
@@ -46,14 +47,21 @@ pub async fn publish(call: Call) -> Result<Response, ApiError> {
     if bytes.is_empty() {
         return Err(ApiError::unprocessable("INVALID_MODULE", "the script is empty"));
     }
+    let mut faults = Faults::default();
+    let limits = body
+        .as_object()
+        .map_or(call.edge.config.policy.limits, |map| limits(&call.edge, &Fields::new(map, ""), &mut faults));
+    if !faults.is_empty() {
+        return Err(faults.into_error());
+    }
     let (ports, owner) = (&call.edge.ports, call.key()?.owner);
     // Built before it is named: what does not compile is not published.
     let unnamed = ModuleRef { source: Cid(String::new()), language };
     let source = Source { module: unnamed, bytes: bytes.clone() };
     let built = script::build(&call.edge, &source).await?.map_err(refused)?;
     let admitted = match &built {
-        None => ports.runner.admit(bytes.clone(), language).await?,
-        Some(built) => ports.runner.admit(built.wasm.clone(), Language::Wasm).await?,
+        None => ports.runner.admit(bytes.clone(), language, limits).await?,
+        Some(built) => ports.runner.admit(built.wasm.clone(), Language::Wasm, limits).await?,
     };
     let record = ModuleRecord {
         module: ModuleRef { source: ports.content.put(bytes.clone()).await?, language },
@@ -181,13 +189,13 @@ pub async fn run(call: Call) -> Result<Response, ApiError> {
     let source = Source { module: ModuleRef { source: cid, language }, bytes };
     let Source { module, bytes } = script::tried(&call.edge, source).await?.map_err(refused)?;
     let runner = &call.edge.ports.runner;
-    runner.admit(bytes.clone(), module.language).await?;
+    runner.admit(bytes.clone(), module.language, limits).await?;
     let report = runner.run(bytes, module.language, Arc::new(input), limits, Arc::default()).await?;
     Ok(json::ok(&report_shown(&report)))
 }
 
 fn report_shown(report: &RunReport) -> Value {
-    let (ok, skipped, arguments, error, kind) = match &report.end {
+    let (ok, skipped, arguments, error, kind) = match &usable(report.end.clone()) {
         RunEnd::Value(value) => (true, false, value.clone(), Value::Null, Value::Null),
         RunEnd::Skipped(reason) => (false, true, Value::Null, json!(reason), Value::Null),
         RunEnd::Failed(failure) => {

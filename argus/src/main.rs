@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod dev;
 mod environment;
+mod files;
 mod links;
 mod metrics;
 mod roles;

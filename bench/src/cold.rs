@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Instant};
 
-use argus_domain::module::Language;
+use argus_domain::{limits::Limits, module::Language};
 use argus_host::{Host, HostConfig};
 use argus_http::HttpEgress;
 use argus_ports::ModuleRunner;
@@ -24,7 +24,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<Vec<Row>> {
     let first = host(&compiled)?;
     first.warm_up().await?;
     for module in &modules {
-        first.admit(module.clone(), Language::Wasm).await?;
+        first.admit(module.clone(), Language::Wasm, Limits::DEFAULT).await?;
     }
     drop(first);
 
@@ -35,7 +35,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<Vec<Row>> {
     let mut uses = Vec::with_capacity(MODULES);
     for module in &modules {
         let used = Instant::now();
-        host.admit(module.clone(), Language::Wasm).await?;
+        host.admit(module.clone(), Language::Wasm, Limits::DEFAULT).await?;
         uses.push(used.elapsed().as_secs_f64() * 1e3);
     }
     let (p50, p99) = (percentile(&uses, 50.0), percentile(&uses, 99.0));

@@ -79,6 +79,12 @@ declare const argus: {
   };
   /** The placeholder of a secret that the job was granted: the host puts the secret in as a request leaves. */
   secret(name: string): string;
+  /**
+   * HMAC-SHA256 of a text or bytes under a secret of at least 16 bytes, in a job whose agreement is trust-performer.
+   * Placeholders in a text stand for their values. The result is recorded: it is no secret. `createHmac` of `crypto`
+   * does the same where its key is a secret's placeholder.
+   */
+  hmac(secret: string, data: string | Uint8Array, encoding?: "hex" | "base64"): string;
   log(...values: unknown[]): void;
   /** Says "not now": the task ends without a call and without a fault. */
   skip(reason?: string): never;

@@ -50,7 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let host = Host::new(config, Arc::new(Nothing), BTreeMap::new())?;
     println!("host       {:?}", started.elapsed());
     let started = Instant::now();
-    let admitted = host.admit(source.clone(), language).await?;
+    let admitted = host.admit(source.clone(), language, Limits::DEFAULT).await?;
     println!("admitted   {:?} {} bytes in {:?}", admitted.shape, admitted.module_bytes, started.elapsed());
     let input = Arc::new(default_input());
     let started = Instant::now();

@@ -5,8 +5,8 @@ mod found;
 use std::collections::BTreeSet;
 
 use argus_domain::{
-    limits::{Limits, MODULE_BYTES_MAX, WASI_COMMAND_BYTES_MAX},
-    module::{Language, Needs, Refusal, Shape},
+    limits::{FUNCTION_BYTES_MAX, Limits, NESTING_MAX},
+    module::{Admitted, Language, Needs, Refusal, Shape},
 };
 use wasmparser::{Validator, WasmFeatures};
 
@@ -58,7 +58,7 @@ pub(crate) fn is_wat(text: &str) -> bool {
 pub(crate) struct Kind {
     pub shape: Shape,
     pub needs: Needs,
-    /// A component of components that have code: one memory of its run may be other than empty.
+    /// A component of components that have code: text that they hand to each other is copied at no cost in fuel.
     pub is_composed: bool,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct Kind {
 ///
 /// # Errors
 /// A [`Refusal`] with every reason: size, imports by name, minima, features, missing or ambiguous entry points.
-pub(crate) fn admit(wasm: &[u8]) -> Result<Kind, Refusal> {
+pub(crate) fn admit(wasm: &[u8], limits: &Limits) -> Result<Kind, Refusal> {
     if !wasm.starts_with(MAGIC) {
         return Err(refusal(
             "these bytes are no WebAssembly module: give a .wasm binary or .wat text, or name the source's language",
@@ -83,33 +83,42 @@ pub(crate) fn admit(wasm: &[u8]) -> Result<Kind, Refusal> {
     } else {
         shape(&found, &mut reasons)
     };
-    check_size(wasm.len() as u64, shape, &mut reasons);
+    reasons.extend(too_large(wasm.len() as u64, shape, limits));
     check_features(wasm, &mut reasons);
     check_imports(&found, shape, &mut reasons);
     check_minima(&found, &mut reasons);
     if !reasons.is_empty() {
         return Err(Refusal { reasons });
     }
-    Ok(Kind { shape, needs: needs(&found, shape), is_composed: found.is_composed() })
+    Ok(Kind { shape, needs: needs(&found), is_composed: found.is_composed() })
+}
+
+/// Whether a module that was admitted may be as large as it is in another run, too.
+///
+/// # Errors
+/// A [`Refusal`] that names the limit.
+pub(crate) fn check_size(admitted: &Admitted, limits: &Limits) -> Result<(), Refusal> {
+    match too_large(admitted.module_bytes, admitted.shape, limits) {
+        Some(reason) => Err(refusal(&reason)),
+        None => Ok(()),
+    }
 }
 
 /// What a module of ours says that it needs.
 pub(crate) fn needs_of_script(wasm: &[u8]) -> Needs {
-    read(wasm).map(|found| needs(&found, Shape::Script)).unwrap_or_default()
+    read(wasm).map(|found| needs(&found)).unwrap_or_default()
 }
 
 fn refusal(reason: &str) -> Refusal {
     Refusal { reasons: vec![reason.to_owned()] }
 }
 
-fn needs(found: &Found, shape: Shape) -> Needs {
+fn needs(found: &Found) -> Needs {
     let imports: BTreeSet<String> =
         found.imports.iter().map(|import| text::shown(&shown_import(import), NAME_SHOWN)).collect();
-    let pages = found.memory_pages.iter().fold(0, |sum: u64, pages| sum.saturating_add(*pages));
     Needs {
-        bytes_max: bytes_max(shape),
         imports: imports.into_iter().collect(),
-        memory_bytes: pages.saturating_mul(PAGE_BYTES),
+        memory_bytes: found.memory_pages.saturating_mul(PAGE_BYTES),
         table_elements: found.table_elements,
     }
 }
@@ -168,17 +177,10 @@ fn check_component(found: &Found, reasons: &mut Vec<String>) {
             ));
         }
     }
-    let filled = found.memory_pages.iter().filter(|pages| **pages > 0).count();
-    if found.is_composed() && filled > 1 {
+    if found.memories > engine::MEMORIES_PER_RUN {
         reasons.push(format!(
-            "it is composed of components of which {filled} have memory: what they hand to each other no limit counts; \
-             link the code to one component, and compose it with stubs at most"
-        ));
-    }
-    let memories = found.memory_pages.len();
-    if memories > engine::MEMORIES_PER_RUN as usize {
-        reasons.push(format!(
-            "its core modules have {memories} memories, the limit is {}: link them to one module",
+            "its core modules have {} memories, the limit is {}: link them to one module",
+            found.memories,
             engine::MEMORIES_PER_RUN
         ));
     }
@@ -192,7 +194,9 @@ fn check_component(found: &Found, reasons: &mut Vec<String>) {
 }
 
 fn shape(found: &Found, reasons: &mut Vec<String>) -> Shape {
-    let has = |name: &str| found.exports.contains(name);
+    let has = |name: &str| {
+        if name == "memory" { found.exports_memory } else { found.exports.contains(name) }
+    };
     let missing = |names: &[&str]| -> Vec<String> {
         names.iter().filter(|n| !has(n)).map(|n| format!("`{n}`")).collect()
     };
@@ -236,18 +240,20 @@ fn shape(found: &Found, reasons: &mut Vec<String>) -> Shape {
     }
 }
 
-fn bytes_max(shape: Shape) -> u64 {
-    if shape == Shape::Command { WASI_COMMAND_BYTES_MAX } else { MODULE_BYTES_MAX }
-}
-
-fn check_size(len: u64, shape: Shape, reasons: &mut Vec<String>) {
-    let max = bytes_max(shape);
-    if len > max {
-        reasons.push(format!(
-            "the module has {len} bytes, the limit is {}: strip debug information and optimise for size",
+/// Why a module of this size is refused, if it is.
+pub(crate) fn too_large(len: u64, shape: Shape, limits: &Limits) -> Option<String> {
+    let (max, most) = (limits.module_bytes(shape), Limits::CEILING.module_bytes(shape));
+    let raise = if max < most {
+        format!(", or raise the job's limit command_bytes, up to {}", text::bytes(most))
+    } else {
+        String::new()
+    };
+    (len > max).then(|| {
+        format!(
+            "the module has {len} bytes, the limit is {}: strip debug information and optimise for size{raise}",
             text::bytes(max)
-        ));
-    }
+        )
+    })
 }
 
 fn shown_import((module, name): &(String, String)) -> String {
@@ -299,14 +305,12 @@ fn check_imports(found: &Found, shape: Shape, reasons: &mut Vec<String>) {
 
 fn check_minima(found: &Found, reasons: &mut Vec<String>) {
     let limits = Limits::CEILING;
-    for pages in &found.memory_pages {
-        let bytes = pages.saturating_mul(PAGE_BYTES);
-        if bytes > limits.memory_bytes {
-            reasons.push(format!(
-                "its memory starts at {bytes} bytes, the limit is {}: lower the declared minimum",
-                text::bytes(limits.memory_bytes)
-            ));
-        }
+    let bytes = found.memory_pages.saturating_mul(PAGE_BYTES);
+    if bytes > limits.memory_bytes {
+        reasons.push(format!(
+            "its memory starts at {bytes} bytes, the limit is {}: lower the declared minimum",
+            text::bytes(limits.memory_bytes)
+        ));
     }
     if found.table_elements > limits.table_elements {
         reasons.push(format!(
@@ -316,6 +320,19 @@ fn check_minima(found: &Found, reasons: &mut Vec<String>) {
     }
     if found.functions > FUNCTIONS_MAX {
         reasons.push(format!("it has {} functions, the limit is {FUNCTIONS_MAX}", found.functions));
+    }
+    if found.nesting > NESTING_MAX {
+        reasons.push(format!(
+            "its blocks lie {} deep inside each other, the limit is {NESTING_MAX}: split large functions",
+            found.nesting
+        ));
+    }
+    if found.function_bytes > FUNCTION_BYTES_MAX {
+        reasons.push(format!(
+            "its largest function has {} bytes, the limit is {}: split it",
+            found.function_bytes,
+            text::bytes(FUNCTION_BYTES_MAX)
+        ));
     }
     if found.tables > engine::TABLES_PER_MODULE {
         reasons.push(format!("it has {} tables, the limit is {}", found.tables, engine::TABLES_PER_MODULE));
@@ -328,7 +345,7 @@ mod tests {
 
     fn check(wat: &str, expect: Result<Shape, &[&str]>) {
         let wasm = wat::parse_str(wat).expect("wat");
-        match (admit(&wasm), expect) {
+        match (admit(&wasm, &Limits::DEFAULT), expect) {
             (Ok(kind), Ok(expected)) => assert_eq!(kind.shape, expected, "{wat}"),
             (Err(refusal), Err(parts)) => {
                 let all = refusal.reasons.join("\n");
@@ -371,6 +388,11 @@ mod tests {
             Ok(Shape::Reactor),
         );
         check(r#"(component)"#, Err(&["no entry point: export `resolve`"]));
+        // Of the right name, and no memory.
+        check(
+            &format!(r#"(module (memory 1) (func (export "memory")) {REACTOR})"#),
+            Err(&["a reactor must also export `memory`"]),
+        );
     }
 
     #[test]
@@ -381,6 +403,33 @@ mod tests {
                     (memory (export "memory") 5000) (table 20000 funcref) {REACTOR})"#
             ),
             Err(&["env.system", "imports the JavaScript engine", "memory starts at", "20000 elements"]),
+        );
+    }
+
+    /// A reactor with one more function, of this body.
+    fn with_function(body: &str) -> String {
+        format!(r#"(module (memory (export "memory") 1) {REACTOR} (func {body}))"#)
+    }
+
+    #[test]
+    fn functions_are_as_deep_and_as_large_as_the_compiler_takes_well() {
+        let deep =
+            |n: u32| with_function(&format!("{}{}", "block ".repeat(n as usize), "end ".repeat(n as usize)));
+        check(&deep(NESTING_MAX), Ok(Shape::Reactor));
+        check(
+            &deep(NESTING_MAX + 1),
+            Err(&["its blocks lie 10001 deep inside each other, the limit is 10000"]),
+        );
+        // A row of them is not deep.
+        check(&with_function(&"block end ".repeat(NESTING_MAX as usize + 1)), Ok(Shape::Reactor));
+
+        // Beside those: how many locals there are, and the end.
+        let large = |n: usize| with_function(&"nop ".repeat(n - 2));
+        let max = usize::try_from(FUNCTION_BYTES_MAX).expect("fits");
+        check(&large(max), Ok(Shape::Reactor));
+        check(
+            &large(max + 1),
+            Err(&["its largest function has 524289 bytes, the limit is 512 KB: split it"]),
         );
     }
 
@@ -412,7 +461,9 @@ mod tests {
 
     #[test]
     fn what_toolchains_make_is_admitted() {
-        let shapes = GUESTS.map(|wasm| admit(wasm).map(|kind| kind.shape).map_err(|refusal| refusal.reasons));
+        let shapes = GUESTS.map(|wasm| {
+            admit(wasm, &Limits::DEFAULT).map(|kind| kind.shape).map_err(|refusal| refusal.reasons)
+        });
         let expect = [Shape::Component, Shape::Command, Shape::Command, Shape::Reactor].map(Ok);
         assert_eq!(shapes, expect);
     }
@@ -441,8 +492,8 @@ mod tests {
                         _ => bytes[at] = u8::try_from(below(256)).expect("a byte"),
                     }
                 }
-                let verdict = admit(&bytes);
-                assert_eq!(verdict, admit(&bytes));
+                let verdict = admit(&bytes, &Limits::DEFAULT);
+                assert_eq!(verdict, admit(&bytes, &Limits::DEFAULT));
                 match verdict {
                     Ok(_) => admitted += 1,
                     Err(refusal) => assert!(!refusal.reasons.is_empty()),

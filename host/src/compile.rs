@@ -8,7 +8,7 @@ use std::{
 
 use argus_domain::{
     B256,
-    limits::{COMPILE_MEMORY_BYTES_MAX, MODULE_BYTES_MAX, WASI_COMMAND_BYTES_MAX},
+    limits::{COMPILE_MEMORY_BYTES_MAX, Limits, MODULE_BYTES_MAX},
     module::{Admitted, Language, Needs, Refusal, Shape, WasmHash},
 };
 use bytes::Bytes;
@@ -42,9 +42,10 @@ const STOPPED_MAX: usize = 1024;
 /// Sources stripped or compiled at a time; each takes a place in the pool besides the runs.
 pub(crate) const TOOLS: u32 = 2;
 
-/// Sources from this size on are held together with their hash, this many at most.
+/// Sources from this size on are held together with their hash, this many and so many bytes of them at most.
 const HASHED_BYTES_MIN: usize = 16 * 1024;
 const HASHED_MAX: usize = 64;
+const HASHED_BYTES_MAX: usize = 256 << 20;
 
 /// A module that is ready to start.
 #[derive(Clone)]
@@ -117,17 +118,22 @@ impl Compiler {
     ///
     /// # Errors
     /// Refusals say everything that is wrong with the bytes.
-    pub async fn ready(&self, source: &Bytes, language: Language) -> Result<Ready, NoScript> {
+    pub async fn ready(
+        &self,
+        source: &Bytes,
+        language: Language,
+        limits: &Limits,
+    ) -> Result<Ready, NoScript> {
         let key = self.key(source, language);
-        if let Some(ready) = self.kept(&key) {
+        if let Some(ready) = self.kept(&key, limits) {
             return ready;
         }
         let turn = self.turn(key);
         let _alone = turn.lock().await;
-        if let Some(ready) = self.kept(&key) {
+        if let Some(ready) = self.kept(&key, limits) {
             return ready;
         }
-        let made = self.make(source, language).await;
+        let made = self.make(source, language, limits).await;
         match &made {
             Ok(ready) => self.keep(key, ready.clone()),
             Err(NoScript::Native(reason @ NoCode::Stopped(_))) => self.keep_stopped(key, reason.clone()),
@@ -136,11 +142,11 @@ impl Compiler {
         made
     }
 
-    async fn make(&self, source: &Bytes, language: Language) -> Result<Ready, NoScript> {
+    async fn make(&self, source: &Bytes, language: Language, limits: &Limits) -> Result<Ready, NoScript> {
         admit::check_language(source, language).map_err(NoScript::Refused)?;
         match language {
             Language::TypeScript | Language::JavaScript => self.script(source, language).await,
-            Language::Wasm => self.module(source).await,
+            Language::Wasm => self.module(source, limits).await,
             Language::Go => Err(refused(
                 "a keeper does not compile Go: publish what `argus module build` makes, a WASI command",
             )),
@@ -179,20 +185,16 @@ impl Compiler {
         Ok(Ready { admitted, code: Code::Script { engine, module } })
     }
 
-    async fn module(&self, source: &Bytes) -> Result<Ready, NoScript> {
+    async fn module(&self, source: &Bytes, limits: &Limits) -> Result<Ready, NoScript> {
         // Before anything reads it: what is too large for every shape.
-        if source.len() as u64 > WASI_COMMAND_BYTES_MAX {
-            return Err(refused(&format!(
-                "the module has {} bytes, the limit is {}: strip debug information and optimise for size",
-                source.len(),
-                text::bytes(WASI_COMMAND_BYTES_MAX)
-            )));
+        if let Some(reason) = admit::too_large(source.len() as u64, Shape::Command, limits) {
+            return Err(refused(&reason));
         }
-        let source = source.clone();
+        let (source, limits) = (source.clone(), *limits);
         // Megabytes of text take the assembler a while.
         let reading = tokio::task::spawn_blocking(move || {
             let wasm = if source.starts_with(b"\0asm") { source.to_vec() } else { assemble(&source)? };
-            admit::admit(&wasm).map(|kind| (wasm, kind)).map_err(NoScript::Refused)
+            admit::admit(&wasm, &limits).map(|kind| (wasm, kind)).map_err(NoScript::Refused)
         });
         let (wasm, Kind { shape, needs, is_composed }) = reading.await.map_err(HostError::internal)??;
         if shape == Shape::Component {
@@ -320,20 +322,22 @@ impl Compiler {
         }
         let hash = *blake3::hash(source).as_bytes();
         let mut kept = lock();
-        if kept.hashed.len() >= HASHED_MAX {
+        let bytes: usize = kept.hashed.keys().map(|(_, len)| len).sum();
+        if kept.hashed.len() >= HASHED_MAX || bytes + source.len() > HASHED_BYTES_MAX {
             kept.hashed.clear();
         }
         kept.hashed.insert(address, (source.clone(), hash));
         hash
     }
 
-    fn kept(&self, key: &[u8; 32]) -> Option<Result<Ready, NoScript>> {
+    fn kept(&self, key: &[u8; 32], limits: &Limits) -> Option<Result<Ready, NoScript>> {
         let mut kept = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         kept.clock += 1;
         let now = kept.clock;
         if let Some((used, ready)) = kept.entries.get_mut(key) {
             *used = now;
-            return Some(Ok(ready.clone()));
+            let fits = admit::check_size(&ready.admitted, limits).map_err(NoScript::Refused);
+            return Some(fits.map(|()| ready.clone()));
         }
         let (since, reason) = kept.stopped.get(key)?;
         if since.elapsed() > STOPPED_FOR {

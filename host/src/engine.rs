@@ -16,6 +16,8 @@ const HOST_STACK_BYTES: usize = 1 << 20;
 /// Memory that a slot keeps between runs instead of giving it back to the kernel: more than the JavaScript
 /// engine touches. With 0, throughput is a quarter and shrinks on a second thread.
 const KEEP_RESIDENT_BYTES: usize = 4 << 20;
+/// The same of a table: all of it, so that no run has to fault its pages in again.
+const KEEP_TABLE_BYTES: usize = 128 << 10;
 /// Tables per module: compilers emit one, reference types allow more.
 pub(crate) const TABLES_PER_MODULE: u32 = 4;
 /// Core instances per run: a script module and the JavaScript engine are two; a component linked through an adapter has
@@ -116,6 +118,7 @@ pub(crate) fn build(slots: u32) -> Result<Engine, HostError> {
         .total_stacks(slots)
         .max_memory_size(usize::try_from(Limits::CEILING.memory_bytes).unwrap_or(usize::MAX))
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+        .table_keep_resident(KEEP_TABLE_BYTES)
         .pagemap_scan(Enabled::Auto);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config).map_err(HostError::engine)

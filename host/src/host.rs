@@ -107,9 +107,9 @@ impl Host {
         limits: Limits,
         (tape, secrets): (Tape, Arc<RunSecrets>),
     ) -> Result<RunReport, RunnerError> {
-        let ready = self.compiler.ready(&source, language).await?;
-        let _slot = self.slot().await?;
         let limits = Limits::effective(&limits);
+        let ready = self.compiler.ready(&source, language, &limits).await?;
+        let _slot = self.slot().await?;
         let job = Job { engine: self.id, world: self.world.clone(), ready, input, limits, tape, secrets };
         Box::pin(run::run(&self.engine, job)).await
     }
@@ -121,8 +121,13 @@ impl ModuleRunner for Host {
         self.id
     }
 
-    async fn admit(&self, source: Bytes, language: Language) -> Result<Admitted, RunnerError> {
-        Ok(self.compiler.ready(&source, language).await?.admitted)
+    async fn admit(
+        &self,
+        source: Bytes,
+        language: Language,
+        limits: Limits,
+    ) -> Result<Admitted, RunnerError> {
+        Ok(self.compiler.ready(&source, language, &Limits::effective(&limits)).await?.admitted)
     }
 
     async fn run(

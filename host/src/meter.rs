@@ -22,9 +22,6 @@ pub(crate) struct Meter {
     fuel_max: u64,
     memory: u64,
     memory_peak: u64,
-    /// Memories that are not empty, and how many may be.
-    memories: u32,
-    memories_max: u32,
     /// Whether the memory limit ever refused a growth: then a guest that says it is out of memory is.
     memory_refused: bool,
     /// Whether any growth was ever refused, that of a table too.
@@ -42,18 +39,11 @@ impl Meter {
             fuel_max: limits.fuel_max,
             memory: 0,
             memory_peak: 0,
-            memories: 0,
-            memories_max: u32::MAX,
             memory_refused: false,
             refused: false,
             table_elements: 0,
             owed: 0,
         }
-    }
-
-    /// From now on the second memory stays empty.
-    pub fn allow_one_memory(&mut self) {
-        self.memories_max = 1;
     }
 
     /// Largest linear memory so far, bytes.
@@ -99,12 +89,6 @@ impl ResourceLimiter for Meter {
         if total > self.memory_max {
             self.memory_refused = true;
             return self.failed_growth();
-        }
-        if current == 0 && desired > 0 {
-            if self.memories >= self.memories_max {
-                return self.failed_growth();
-            }
-            self.memories += 1;
         }
         self.memory = total;
         self.memory_peak = self.memory_peak.max(total);

@@ -85,7 +85,7 @@ enum Bare {
 
 impl Bare {
     async fn new(host: &Host, source: &Bytes, language: Language) -> Result<Self, RunnerError> {
-        let ready = host.compiler.ready(source, language).await?;
+        let ready = host.compiler.ready(source, language, &Limits::DEFAULT).await?;
         let (module, script) = match ready.code {
             Code::Own(pre) => (pre.module().clone(), None),
             Code::Component { pre, .. } => {

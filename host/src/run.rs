@@ -28,6 +28,9 @@ use crate::{
 
 /// Fuel between two yields to the other tasks of the thread: about half a millisecond.
 const YIELD_FUEL: u64 = 500_000;
+/// The same where components hand each other text: a copy costs no fuel and takes milliseconds, if it is as long as a
+/// memory, and only a yield lets the wall limit end it.
+const COMPOSED_YIELD_FUEL: u64 = 1_000;
 
 /// Reply tags of the JavaScript engine's `run_script`.
 const PRINTED: u8 = 0;
@@ -74,7 +77,9 @@ pub(crate) async fn run(engine: &Engine, job: Job) -> Result<RunReport, RunnerEr
     let mut store = Store::new(engine, Run::new(world, input, limits, tape, &secrets));
     store.limiter(|run| run);
     store.set_fuel(limits.fuel_max).map_err(HostError::internal)?;
-    store.fuel_async_yield_interval(Some(YIELD_FUEL)).map_err(HostError::internal)?;
+    let is_composed = matches!(ready.code, Code::Component { is_composed: true, .. });
+    let yield_fuel = if is_composed { COMPOSED_YIELD_FUEL } else { YIELD_FUEL };
+    store.fuel_async_yield_interval(Some(yield_fuel)).map_err(HostError::internal)?;
 
     let wall = Duration::from_millis(limits.wall_ms);
     let result = tokio::time::timeout(wall, Box::pin(execute(&mut store, &ready))).await;
@@ -129,12 +134,7 @@ async fn execute(store: &mut Store<Run>, ready: &Ready) -> wasmtime::Result<Ende
             let script = Instance::new_async(&mut *store, module, &imports).await?;
             script_run(store, &script).await
         }
-        Code::Component { pre, is_composed } => {
-            if *is_composed {
-                store.data_mut().meter.allow_one_memory();
-            }
-            component::run(store, pre).await.map(Ended::Resolved)
-        }
+        Code::Component { pre, .. } => component::run(store, pre).await.map(Ended::Resolved),
         Code::Own(pre) => {
             let instance = pre.instantiate_async(&mut *store).await?;
             enter(store, &instance)?;

@@ -39,7 +39,7 @@ impl Bench {
 #[tokio::test]
 async fn a_reactor_calls_the_host_in_json_and_replays() {
     let b = bench();
-    let admitted = b.host.admit(REACTOR.into(), Language::Wasm).await.expect("admitted");
+    let admitted = b.host.admit(REACTOR.into(), Language::Wasm, Limits::DEFAULT).await.expect("admitted");
     assert_eq!(admitted.shape, Shape::Reactor);
     let report = b.wat(REACTOR).await;
     let RunEnd::Value(reply) = &report.end else { panic!("{:?}", report.end) };
@@ -70,7 +70,10 @@ async fn a_reactor_is_initialized_before_it_runs() {
 #[tokio::test]
 async fn a_command_reads_its_context_and_prints() {
     let b = bench();
-    assert_eq!(b.host.admit(ECHO.into(), Language::Wasm).await.expect("admitted").shape, Shape::Command);
+    assert_eq!(
+        b.host.admit(ECHO.into(), Language::Wasm, Limits::DEFAULT).await.expect("admitted").shape,
+        Shape::Command
+    );
     let report = b.wat(ECHO).await;
     let RunEnd::Value(context) = &report.end else { panic!("{:?}", report.end) };
     assert_eq!(context["due"], "2025-01-01T00:00:00.000Z");

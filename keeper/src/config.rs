@@ -6,7 +6,7 @@ use argus_domain::{
     Address,
     call::ExecutorDomain,
     ids::ChainId,
-    limits::{Limits, MODULE_BYTES_MAX, WASI_COMMAND_BYTES_MAX},
+    limits::{Limits, WASI_COMMAND_BYTES_MAX},
 };
 use argus_ports::Failpoint;
 
@@ -29,9 +29,10 @@ pub struct Config {
     /// How long an assignment's chain facts may take to show on this keeper's node. Default: 5 s: a node a block
     /// behind catches up within that.
     pub check_timeout: Duration,
-    /// Largest script fetched, bytes. Default: 16 MiB, the largest that the platform admits.
+    /// Largest script fetched, bytes. Default: 64 MiB, the largest that any job may ask for.
     pub module_bytes_max: u64,
-    /// Scripts kept in memory, bytes. Default: 64 MiB, sixteen of the largest modules or thousands of scripts.
+    /// Scripts kept in memory, bytes. Default: 64 MiB: thousands of scripts, sixteen of the largest modules, or one of the
+    /// largest WASI commands.
     pub module_cache_bytes: u64,
     /// Between two signs of life. Default: 1 s; the platform takes a keeper for gone after a few.
     pub heartbeat: Duration,
@@ -76,7 +77,7 @@ impl Config {
             due_skew: Duration::from_secs(2),
             pin_age_blocks_max: 64,
             check_timeout: Duration::from_secs(5),
-            module_bytes_max: MODULE_BYTES_MAX.max(WASI_COMMAND_BYTES_MAX),
+            module_bytes_max: WASI_COMMAND_BYTES_MAX,
             module_cache_bytes: 64 << 20,
             heartbeat: Duration::from_secs(1),
             reconnect: (Duration::from_millis(250), Duration::from_secs(10)),

@@ -257,6 +257,7 @@ fn above(asked: &Limits, allowed: &Limits) -> Option<&'static str> {
         (asked.evm_calls > allowed.evm_calls, "EVM reads"),
         (asked.json_depth > allowed.json_depth, "JSON depth"),
         (asked.table_elements > allowed.table_elements, "table elements"),
+        (asked.command_bytes > allowed.command_bytes, "module size"),
     ]
     .into_iter()
     .find_map(|(is_above, what)| is_above.then_some(what))

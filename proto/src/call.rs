@@ -118,6 +118,7 @@ impl Wire for Limits {
             evm_calls: self.evm_calls,
             json_depth: self.json_depth,
             table_elements: self.table_elements,
+            command_bytes: self.command_bytes,
         }
     }
 
@@ -135,6 +136,8 @@ impl Wire for Limits {
             evm_calls: m.evm_calls,
             json_depth: m.json_depth,
             table_elements: m.table_elements,
+            // What was stored before there was this limit.
+            command_bytes: if m.command_bytes == 0 { Self::DEFAULT.command_bytes } else { m.command_bytes },
         })
     }
 }

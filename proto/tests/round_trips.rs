@@ -14,6 +14,7 @@ use argus_domain::{
     ids::{ChainId, KeeperId},
     job::{Cursor, Job},
     keeper::{KeeperHello, KeeperRecord, LiveKeeper},
+    limits::Limits,
     module::{Cid, EngineId, Language, ModuleRecord, ModuleRef, Shape, WasmHash},
     run::Transcript,
     task::{Fact, Task},
@@ -30,6 +31,14 @@ fn check<T: Wire + PartialEq + Debug>(value: &T) {
     for length in [bytes.len() / 3, bytes.len() / 2, bytes.len().saturating_sub(1)] {
         let _ = decode::<T>(&bytes[..length]);
     }
+}
+
+/// What was stored before a limit was thought of has its default.
+#[test]
+fn limits_of_old_have_the_default_of_what_they_do_not_name() {
+    let old = v1::Limits { command_bytes: 0, ..Limits::CEILING.to_wire() };
+    let command_bytes = Limits::DEFAULT.command_bytes;
+    assert_eq!(Limits::from_wire(old), Ok(Limits { command_bytes, ..Limits::CEILING }));
 }
 
 proptest! {

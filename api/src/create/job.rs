@@ -18,6 +18,7 @@ use crate::{
         cursor::first_cursor,
         event,
         identity::{check_registry, identity, remarks},
+        ignored::ignored,
         policy, schedule, target,
     },
     errors::ApiError,
@@ -48,7 +49,7 @@ pub struct Checked {
 
 /// What a kind stands for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Time,
     Event,
     Condition,
@@ -174,6 +175,11 @@ pub async fn check_on(
     if faults.len() > before {
         return Ok(one(None));
     }
+    // A change is shown over all fields of the job as it was; what they say has been said.
+    let ignored = match kind {
+        Some(kind) if basis.version == 1 => ignored(fields, kind, is_computed, &trigger),
+        Some(_) | None => Vec::new(),
+    };
     let job = Job {
         id,
         version: basis.version,
@@ -195,6 +201,7 @@ pub async fn check_on(
     };
     let (cursor, mut warnings) = first_cursor(edge, &job).await?;
     warnings.extend(warning);
+    warnings.extend(ignored);
     if storage.is_none() && job.has_storage() {
         let says = "the script uses storage: its tasks run one after the other, each until the chain has confirmed it";
         warnings.push(says.to_owned());

@@ -99,6 +99,9 @@ fn fee_cap(fields: &Fields<'_>, default: U256, faults: &mut Faults) -> U256 {
     })
 }
 
+/// Names of the limits that a job may set.
+pub const LIMITS: [&str; 4] = ["fuel_max", "memory_bytes", "wall_ms", "command_bytes"];
+
 /// A job's budgets: what it says, else the defaults; what no job may exceed is refused.
 pub fn limits(edge: &Edge, fields: &Fields<'_>, faults: &mut Faults) -> Limits {
     let mut limits = edge.config.policy.limits;
@@ -106,14 +109,15 @@ pub fn limits(edge: &Edge, fields: &Fields<'_>, faults: &mut Faults) -> Limits {
     let prefix = fields.path("limits");
     let own = Fields::new(map, &prefix);
     let ceiling = Limits::CEILING;
-    let mut take = |name: &str, max: u64, slot: &mut u64| {
-        if let Some(n) = own.whole(name, (1, max), faults) {
-            *slot = n;
-        }
-    };
-    take("fuel_max", ceiling.fuel_max, &mut limits.fuel_max);
-    take("memory_bytes", ceiling.memory_bytes, &mut limits.memory_bytes);
-    take("wall_ms", ceiling.wall_ms, &mut limits.wall_ms);
+    let values = [
+        (ceiling.fuel_max, &mut limits.fuel_max),
+        (ceiling.memory_bytes, &mut limits.memory_bytes),
+        (ceiling.wall_ms, &mut limits.wall_ms),
+        (ceiling.command_bytes, &mut limits.command_bytes),
+    ];
+    for (name, (max, value)) in LIMITS.into_iter().zip(values) {
+        *value = own.whole(name, (1, max), faults).unwrap_or(*value);
+    }
     limits
 }
 

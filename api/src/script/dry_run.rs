@@ -8,7 +8,7 @@ use std::{
 
 use argus_domain::{
     Address, B256, Bytes, Value,
-    answer::script_answer,
+    answer::{arguments, script_answer},
     digest::digest_of,
     ids::{AttemptNo, JobId, TaskId},
     limits::Limits,
@@ -180,8 +180,13 @@ pub async fn run_input(
 }
 
 /// Admits a script; what is then recorded of it. The outer error is ours or passes, the inner one is the script's.
-async fn admitted(edge: &Edge, source: &Source) -> Result<Result<ModuleRecord, ScriptRefused>, ApiError> {
-    let admitted = match edge.ports.runner.admit(source.bytes.clone(), source.module.language).await {
+async fn admitted(
+    edge: &Edge,
+    source: &Source,
+    limits: Limits,
+) -> Result<Result<ModuleRecord, ScriptRefused>, ApiError> {
+    let admitting = edge.ports.runner.admit(source.bytes.clone(), source.module.language, limits);
+    let admitted = match admitting.await {
         Ok(admitted) => admitted,
         Err(e @ (RunnerError::Refused(_) | RunnerError::Uncompiled(_))) => {
             return Ok(Err(ScriptRefused::new(e.to_string())));
@@ -216,7 +221,7 @@ pub async fn dry_run(
     if let Some(ran) = edge.dry_runs.get(key, now).filter(|_| is_kept) {
         return Ok(Ok(ran));
     }
-    let record = match admitted(edge, source).await? {
+    let record = match admitted(edge, source, limits).await? {
         Ok(record) => record,
         Err(refused) => return Ok(Err(refused)),
     };
@@ -278,15 +283,12 @@ pub fn judge(report: &RunReport, shape: Option<(&CallShape, Address)>) -> Result
         };
         return Ok(Judged { call, output });
     };
-    let Value::Array(values) = value else {
-        let message = "the script must give a JSON array: the arguments in the order of the ABI";
-        return Err(refused(message.to_owned(), true));
-    };
-    if !shape.is_safe_match(values) {
+    let values = arguments(value.clone()).map_err(|e| refused(e.to_string(), true))?;
+    if !shape.is_safe_match(&values) {
         let message = "the script's first value must be the job's Safe";
         return Err(refused(message.to_owned(), false));
     }
-    match converted(shape, values.clone()) {
+    match converted(shape, values) {
         Ok((calldata, _)) => Ok(Judged { call: Some((contract, calldata)), output }),
         Err(e) => Err(refused(format!("what the script gave does not fit the function: {e}"), true)),
     }
@@ -300,22 +302,17 @@ pub fn judge_form(report: &RunReport, safe: Option<Address>) -> Result<Judged, S
         RunEnd::Failed(failure) => return Err(ScriptRefused::new(failure.message.clone())),
     };
     let output: String = value.to_string().chars().take(SHOWN_MAX).collect();
-    let refused = |message: &str, is_safe_match: bool| ScriptRefused {
+    let refused = |message: String, is_safe_match: bool| ScriptRefused {
         path: String::new(),
-        message: message.to_owned(),
+        message,
         is_executable: true,
         is_safe_match,
         output: output.clone(),
     };
-    let Value::Array(values) = value else {
-        return Err(refused(
-            "the script must give a JSON array: the arguments in the order of the ABI",
-            true,
-        ));
-    };
+    let values = arguments(value.clone()).map_err(|e| refused(e.to_string(), true))?;
     let first = values.first().and_then(Value::as_str).and_then(json::address);
     if safe.is_some() && first != safe {
-        return Err(refused("the script's first value must be the job's Safe", false));
+        return Err(refused("the script's first value must be the job's Safe".to_owned(), false));
     }
     Ok(Judged { call: None, output })
 }

@@ -1,7 +1,7 @@
 //! From the URL of a script to its name and bytes.
 
 use argus_domain::{
-    limits::{MODULE_BYTES_MAX, SOURCE_BYTES_MAX, WASI_COMMAND_BYTES_MAX},
+    limits::{SOURCE_BYTES_MAX, WASI_COMMAND_BYTES_MAX},
     module::{Cid, Language, ModuleRef},
 };
 use argus_ports::{ContentError, EgressError, EgressRequest, Method, Reach};
@@ -112,7 +112,7 @@ pub async fn locate(edge: &Edge, url: &str, language: &str) -> Result<Result<Sou
         Err(fault) => return Ok(Err(fault)),
     };
     let max = match language {
-        Language::Wasm => MODULE_BYTES_MAX.max(WASI_COMMAND_BYTES_MAX),
+        Language::Wasm => WASI_COMMAND_BYTES_MAX,
         Language::TypeScript | Language::JavaScript | Language::Go | Language::Python => SOURCE_BYTES_MAX,
     };
     if bytes.len() as u64 > max {

@@ -185,6 +185,7 @@ fn limits(limits: &Limits) -> Value {
         "fuel_max": limits.fuel_max,
         "memory_bytes": limits.memory_bytes,
         "wall_ms": limits.wall_ms,
+        "command_bytes": limits.command_bytes,
     })
 }
 

@@ -438,3 +438,61 @@ async fn what_a_script_remembers_is_its_owners_to_read() {
     open_task(&world, "1").await;
     assert_eq!(world.get("user", path).await.json()["in_flight"], json!(true));
 }
+
+/// Fields that contradict each other are no fault, and are told.
+#[tokio::test]
+async fn what_counts_for_nothing_is_told_beside_the_answer() {
+    let world = World::new().await;
+    let script = world.script("print [\"7\"]").await;
+    let computed = |fields: Value| {
+        let mut all =
+            json!({"task_definition_id": 2, "arguments": [], "dynamic_arguments_script_url": script});
+        all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        all
+    };
+    for (id, (changes, expect)) in [
+        // What clients send for what their job does not have.
+        (
+            json!({"recurring": null, "trigger_chain_id": "", "trigger_event": "NULL", "upper_limit": 0,
+                "condition_type": "", "cron_expression": "", "allow_hosts": [], "limits": {}, "cooldown": "0"}),
+            &[][..],
+        ),
+        (json!({}), &["recurring is ignored: the job runs by its time_interval until its time frame ends"]),
+        (json!({"recurring": true, "cron_expression": "* * * * *"}), &["cron_expression is ignored"]),
+        (
+            json!({"recurring": true, "condition_type": "less_than", "trigger_event": "Transfer(address)"}),
+            &["trigger_event is ignored: no event triggers a job of this kind", "condition_type is ignored"],
+        ),
+        (
+            json!({"recurring": true, "limits": {"fuel_max": 5}, "dynamic_arguments_script_url": script}),
+            &["dynamic_arguments_script_url is ignored: a job of this kind has no script", "limits is ignored"],
+        ),
+        (json!({"recurring": true, "safe_address": SAFE}), &["safe_address is ignored: is_safe is not true"]),
+        (
+            computed(json!({"recurring": true, "limits": {"fuel_max": 5000000, "http_calls": 50}})),
+            &["limits.http_calls is ignored: a job may set fuel_max, memory_bytes, wall_ms, command_bytes"],
+        ),
+        (
+            computed(json!({"recurring": true, "task_definition_id": 7, "abi": "[]",
+                "dynamic_arguments_script_url": world.script(r#"print {"shouldExecute":false}"#).await})),
+            &["target_contract_address is ignored: the script", "target_function is ignored"],
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let answer = world.create("user", &one(job_with(&format!("80{id}"), changes.clone()))).await;
+        let body = answer.json();
+        assert_eq!(body["job_ids"], json!([format!("80{id}")]), "{changes}: {}", answer.text);
+        let warnings: Vec<&str> =
+            body["warnings"].as_array().into_iter().flatten().map(|w| w.as_str().unwrap()).collect();
+        assert_eq!(warnings.len(), expect.len(), "{changes}: {warnings:?}");
+        for (warning, part) in warnings.iter().zip(expect) {
+            assert!(warning.starts_with("[0].") && warning.contains(part), "{changes}: {warning}");
+        }
+    }
+    // A change says nothing of what was said at the creation.
+    let body = json!({"job_id": "801", "job_title": "renamed"}).to_string();
+    let changed = world.call("user", "PUT", "/api/jobs/update/801", &body).await;
+    assert!(changed.status == 200 && !changed.text.contains("is ignored"), "{}", changed.text);
+}

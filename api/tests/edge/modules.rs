@@ -28,6 +28,44 @@ async fn a_script_is_published_shown_and_run() {
     }
 }
 
+/// A run by hand says of a value that no job can use what a job would say.
+#[tokio::test]
+async fn what_no_job_can_use_is_no_success() {
+    let world = World::new().await;
+    for (script, part) in [("print 7", "not a number"), (r#"print {"price":7}"#, "shouldExecute: missing")] {
+        let body = json!({"source": script, "language": "ts"}).to_string();
+        let cid = world.call("user", "POST", "/api/modules", &body).await.json()["cid"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let ran = world.call("user", "POST", &format!("/api/modules/{cid}/run"), "").await.json();
+        assert_eq!(
+            (&ran["ok"], &ran["arguments"], &ran["failure"]),
+            (&json!(false), &json!(null), &json!("script"))
+        );
+        let said = ran["error"].as_str().unwrap();
+        assert!(
+            said.starts_with("the script must print one JSON array of arguments") && said.contains(part),
+            "{said}"
+        );
+    }
+}
+
+/// The limits of a publishing are those of the module's check.
+#[tokio::test]
+async fn a_module_is_published_under_the_limits_that_are_asked_for() {
+    let world = World::new().await;
+    let body = |limits: serde_json::Value| {
+        json!({"source": "print [1]", "language": "ts", "limits": limits}).to_string()
+    };
+    let made = world.call("user", "POST", "/api/modules", &body(json!({"command_bytes": 20 << 20}))).await;
+    assert_eq!(made.status.as_u16(), 200, "{}", made.text);
+    assert_eq!(world.runner.admitted.lock().unwrap().command_bytes, 20 << 20);
+    let refused = world.call("user", "POST", "/api/modules", &body(json!({"command_bytes": 65 << 20}))).await;
+    assert_eq!(refused.status.as_u16(), 422, "{}", refused.text);
+    assert!(refused.text.contains("command_bytes is a whole number from 1 to 67108864"), "{}", refused.text);
+}
+
 #[tokio::test]
 async fn a_published_script_gives_its_source_to_who_asks_for_it() {
     use base64::{Engine, engine::general_purpose::STANDARD};

@@ -137,6 +137,8 @@ impl ChainWriter for FakeChain {
 #[derive(Default)]
 pub struct FakeRunner {
     pub runs: Mutex<u32>,
+    /// Limits of the last admission.
+    pub admitted: Mutex<Limits>,
 }
 
 #[async_trait]
@@ -144,7 +146,13 @@ impl ModuleRunner for FakeRunner {
     fn engine(&self) -> EngineId {
         EngineId(B256::repeat_byte(9))
     }
-    async fn admit(&self, source: bytes::Bytes, _: Language) -> Result<Admitted, RunnerError> {
+    async fn admit(
+        &self,
+        source: bytes::Bytes,
+        _: Language,
+        limits: Limits,
+    ) -> Result<Admitted, RunnerError> {
+        *self.admitted.lock().unwrap() = limits;
         let text = String::from_utf8_lossy(&source).into_owned();
         if !["print ", "skip ", "fail ", "send "].iter().any(|word| text.starts_with(word)) {
             return Err(Refusal { reasons: vec!["this is no script".to_owned()] }.into());

@@ -122,6 +122,10 @@ async fn create(file: &PathBuf, server: &Server, as_json: bool) -> anyhow::Resul
         for id in reply["job_ids"].as_array().into_iter().flatten() {
             show::line(format!("created  {}", id.as_str().unwrap_or_default()));
         }
+        for warning in reply["warnings"].as_array().into_iter().flatten() {
+            let text = show::escaped(warning.as_str().unwrap_or_default());
+            show::progress(format!("warning  {text}"));
+        }
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{module, show};
-use crate::{backends, client::Server};
+use crate::{backends, client::Server, files};
 
 /// Arguments of `argus replay`.
 #[derive(Debug, Args)]
@@ -61,7 +61,7 @@ pub fn keep(
     let script = Script { source: source.clone().into(), language, wasm_hash: Some(report.wasm_hash) };
     let run = Run::by_hand(input.clone(), *limits, report);
     let bytes = Bundle::new(Some(script), vec![run], None, Vec::new()).encode()?;
-    std::fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display()))
+    files::write(file, &bytes)
 }
 
 /// Replays a file or a task; gives the exit code.
@@ -69,7 +69,7 @@ pub async fn run(args: &Replay, as_json: bool) -> anyhow::Result<u8> {
     let bytes = read(args).await?;
     let bundle = Bundle::decode(&bytes).with_context(|| args.what.clone())?;
     if let Some(file) = &args.save {
-        std::fs::write(file, &bytes).with_context(|| format!("cannot write {}", file.display()))?;
+        files::write(file, &bytes)?;
     }
     let host = backends::replay_host()?;
     match &args.with {

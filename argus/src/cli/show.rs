@@ -1,6 +1,10 @@
 //! How answers look: JSON for programs, tables and sentences for people.
 
-use std::io::{IsTerminal, Write};
+use std::{
+    io::{IsTerminal, Write},
+    pin::pin,
+    time::Duration,
+};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
@@ -19,6 +23,26 @@ pub fn json(value: &Value) {
 /// Prints progress for people, on stderr.
 pub fn progress(text: impl AsRef<str>) {
     let _ = writeln!(std::io::stderr(), "{}", text.as_ref());
+}
+
+/// How long a person waits without asking what for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Waits for work. Who sits in front of a terminal is told what goes on, once it takes long.
+pub async fn waiting<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let patience = std::io::stderr().is_terminal().then_some(PATIENCE);
+    told_after(patience, work, || progress(what)).await
+}
+
+async fn told_after<T>(patience: Option<Duration>, work: impl Future<Output = T>, tell: impl FnOnce()) -> T {
+    let mut work = pin!(work);
+    if let Some(patience) = patience {
+        match tokio::time::timeout(patience, &mut work).await {
+            Ok(done) => return done,
+            Err(_) => tell(),
+        }
+    }
+    work.await
 }
 
 /// A table with a head.
@@ -57,6 +81,30 @@ pub fn field(value: &Value, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn who_waits_long_is_told_what_for_and_nobody_else_is() {
+        for (patience, is_long, expect) in
+            [(Some(Duration::ZERO), true, true), (Some(PATIENCE), false, false), (None, true, false)]
+        {
+            let (told, hear) = tokio::sync::oneshot::channel();
+            // Ends once it was told, or at once, or, where nobody tells, by being asked twice.
+            let work = async {
+                match (is_long, patience) {
+                    (false, _) => (),
+                    (true, Some(_)) => hear.await.expect("it is told"),
+                    (true, None) => tokio::task::yield_now().await,
+                }
+                7
+            };
+            let mut is_told = false;
+            let done = told_after(patience, work, || {
+                is_told = true;
+                let _gone = told.send(());
+            });
+            assert_eq!((done.await, is_told), (7, expect), "{patience:?}");
+        }
+    }
 
     #[test]
     fn a_cell_has_no_power_over_the_terminal() {

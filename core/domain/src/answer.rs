@@ -14,7 +14,7 @@ use crate::{
     call::Call,
     job::{Action, Args, Job, Safe, Target},
     limits::ERROR_TEXT_BYTES_MAX,
-    run::{FailureKind, RunEnd, ScriptChoice},
+    run::{FailureKind, RunEnd, RunFailure, ScriptChoice},
     state::{NOT_GRANTED, State},
 };
 
@@ -73,6 +73,24 @@ pub fn arguments(value: Value) -> Result<Vec<Value>, BadAnswer> {
     match value {
         Value::Array(items) => Ok(items),
         other => Err(BadAnswer::NoArray(kind(&other))),
+    }
+}
+
+/// How a run ended to whoever does not know which job it is for: a value that no job can use is a failure.
+pub fn usable(end: RunEnd) -> RunEnd {
+    let fault = match &end {
+        RunEnd::Value(Value::Array(_)) | RunEnd::Skipped(_) | RunEnd::Failed(_) => None,
+        RunEnd::Value(value @ Value::Object(_)) => script_answer(value).err().map(|why| {
+            format!(
+                "{}; a job whose script chooses the call would say: {why}",
+                BadAnswer::NoArray(kind(value))
+            )
+        }),
+        RunEnd::Value(value) => Some(BadAnswer::NoArray(kind(value)).to_string()),
+    };
+    match fault {
+        Some(message) => RunEnd::Failed(RunFailure { kind: FailureKind::Script, message }),
+        None => end,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     digest::digest_of,
     ids::{AttemptNo, KeeperId},
     job::Job,
-    limits::Limits,
+    limits::{Limits, WASI_COMMAND_BYTES_MAX},
     module::{EngineId, Language, WasmHash},
     run::{RunEnd, RunInput, RunReport, Transcript},
     seal::Seal,
@@ -30,7 +30,7 @@ pub use check::{Check, Finding, Tools, check};
 /// The format's name and version, first in the file.
 const FORMAT: &str = "argus-bundle/3";
 /// Largest file: the largest module, as hexadecimal, and a few transcripts.
-pub const BUNDLE_BYTES_MAX: usize = 64 << 20;
+pub const BUNDLE_BYTES_MAX: usize = 2 * WASI_COMMAND_BYTES_MAX as usize + (32 << 20);
 
 /// Runs of one script, complete.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

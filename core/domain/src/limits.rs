@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::module::Shape;
+
 const KB: u64 = 1024;
 const MB: u64 = 1024 * KB;
 
@@ -32,6 +34,14 @@ pub struct Limits {
     pub json_depth: u32,
     /// Elements of all tables together.
     pub table_elements: u64,
+    /// Bytes of a module that is a WASI preview 1 command; other shapes have [`MODULE_BYTES_MAX`].
+    #[serde(default = "command_bytes")]
+    pub command_bytes: u64,
+}
+
+/// What was written before there was the limit.
+fn command_bytes() -> u64 {
+    Limits::DEFAULT.command_bytes
 }
 
 impl Limits {
@@ -49,11 +59,17 @@ impl Limits {
         evm_calls: 20,
         json_depth: 64,
         table_elements: 10_000,
+        command_bytes: 16 * MB,
     };
 
     /// What no job may exceed, whatever it asks for.
-    pub const CEILING: Self =
-        Self { fuel_max: 10_000_000_000, memory_bytes: 256 * MB, wall_ms: 60_000, ..Self::DEFAULT };
+    pub const CEILING: Self = Self {
+        fuel_max: 10_000_000_000,
+        memory_bytes: 256 * MB,
+        wall_ms: 60_000,
+        command_bytes: 64 * MB,
+        ..Self::DEFAULT
+    };
 
     /// The limits of a run: the smaller of what the job asks and what the protocol allows, value by value. It is
     /// the same everywhere because it depends on nothing else; an operator's own limits only decline assignments.
@@ -72,6 +88,15 @@ impl Limits {
             evm_calls: job.evm_calls.min(p.evm_calls),
             json_depth: job.json_depth.min(p.json_depth),
             table_elements: job.table_elements.min(p.table_elements),
+            command_bytes: job.command_bytes.min(p.command_bytes),
+        }
+    }
+
+    /// Largest module of a shape.
+    pub fn module_bytes(&self, shape: Shape) -> u64 {
+        match shape {
+            Shape::Command => self.command_bytes,
+            Shape::Script | Shape::Reactor | Shape::Component => MODULE_BYTES_MAX,
         }
     }
 }
@@ -84,10 +109,15 @@ impl Default for Limits {
 
 /// Largest script source.
 pub const SOURCE_BYTES_MAX: u64 = MB;
-/// Largest module, `.wat` text included.
+/// Largest module that is no WASI command, `.wat` text included.
 pub const MODULE_BYTES_MAX: u64 = 4 * MB;
-/// Largest WASI preview 1 command.
-pub const WASI_COMMAND_BYTES_MAX: u64 = 16 * MB;
+/// Largest WASI preview 1 command that any job may have, and so the most that is ever fetched or read.
+pub const WASI_COMMAND_BYTES_MAX: u64 = Limits::CEILING.command_bytes;
+/// Deepest nesting of blocks, loops and conditions in a function: what the compiler takes grows with its square. Go
+/// programs have 600.
+pub const NESTING_MAX: u32 = 10_000;
+/// Largest body of a function. The largest of the JavaScript engine has 50 KB.
+pub const FUNCTION_BYTES_MAX: u64 = 512 * KB;
 /// Longest native compilation of one module, milliseconds.
 pub const COMPILE_MS_MAX: u64 = 20_000;
 /// Most memory of it, beside what the compiler itself occupies.
@@ -119,6 +149,7 @@ mod tests {
             evm_calls: n,
             json_depth: n,
             table_elements: long,
+            command_bytes: long,
         }
     }
 

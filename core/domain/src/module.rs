@@ -135,8 +135,6 @@ pub struct Admitted {
 /// What a module says that it needs, for people to read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// The most bytes that a module of its shape may have.
-    pub bytes_max: u64,
     /// What it imports, each once: `module.name` or an interface.
     pub imports: Vec<String>,
     /// Least bytes of its memories together.

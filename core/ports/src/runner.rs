@@ -43,8 +43,10 @@ pub trait ModuleRunner: Send + Sync {
     /// The engine that results depend on.
     fn engine(&self) -> EngineId;
 
-    /// Compiles a source, or checks a module, and keeps the result in its cache. Idempotent, deterministic.
-    async fn admit(&self, source: Bytes, language: Language) -> Result<Admitted, RunnerError>;
+    /// Compiles a source, or checks a module, and keeps the result in its cache. Of `limits` those count that say what
+    /// a module may be. Idempotent, deterministic.
+    async fn admit(&self, source: Bytes, language: Language, limits: Limits)
+    -> Result<Admitted, RunnerError>;
 
     /// Runs it once, in a fresh instance, within `limits`. The source is what was published; what runs is derived
     /// from it (and comes from the cache where it is known). What the script sends has the values of `secrets` in the

@@ -3,25 +3,31 @@
 use std::collections::BTreeSet;
 
 use wasmparser::{
-    BinaryReaderError, ComponentInstance, ComponentTypeRef, Encoding, ExternalKind, Instance, Parser,
-    Payload, TypeBounds, TypeRef,
+    BinaryReaderError, ComponentInstance, ComponentTypeRef, Encoding, ExternalKind, FunctionBody, Instance,
+    Operator, Parser, Payload, TypeBounds, TypeRef,
 };
 
 /// What was found.
 #[derive(Default)]
 pub(super) struct Found {
     pub is_component: bool,
-    /// Of the module or component itself, not of what lies inside.
+    /// Functions and interfaces of the module or component itself, not of what lies inside.
     pub exports: BTreeSet<String>,
+    /// Whether there is a memory under the name by which a run looks for it.
+    pub exports_memory: bool,
     /// Module and name; of a component, the interface and nothing.
     pub imports: Vec<(String, String)>,
     pub imported_memory_or_table: bool,
-    /// Of the module, or of all core modules inside a component.
-    pub memory_pages: Vec<u64>,
+    /// Of the module, or of all core modules inside a component; the pages that they start with.
+    pub memories: u32,
+    pub memory_pages: u64,
     pub table_elements: u64,
     /// Tables of the core module that has the most.
     pub tables: u32,
     pub functions: u64,
+    /// How deep the blocks of a function lie inside each other at most, and the bytes of the largest body.
+    pub nesting: u32,
+    pub function_bytes: u64,
     /// Instances of core modules that components make.
     pub instances: u32,
     /// Components inside the component, how deep they lie, how many instances of them there are, and how many core
@@ -61,8 +67,7 @@ pub(super) fn read(wasm: &[u8]) -> Result<Found, BinaryReaderError> {
 }
 
 impl Found {
-    /// Whether components inside have code of their own: then a call between two of them copies text from memory to
-    /// memory at no cost in fuel, so that all but one must be without.
+    /// Whether components inside have code of their own.
     pub fn is_composed(&self) -> bool {
         self.inner_modules > 0
     }
@@ -81,8 +86,10 @@ impl Found {
             Payload::ExportSection(reader) if is_outermost => {
                 for export in reader {
                     let export = export?;
-                    if matches!(export.kind, ExternalKind::Func | ExternalKind::Memory) {
-                        self.exports.insert(export.name.to_owned());
+                    match export.kind {
+                        ExternalKind::Func => drop(self.exports.insert(export.name.to_owned())),
+                        ExternalKind::Memory => self.exports_memory |= export.name == "memory",
+                        _ => {}
                     }
                 }
             }
@@ -113,9 +120,14 @@ impl Found {
                 }
             }
             Payload::FunctionSection(reader) => self.functions += u64::from(reader.count()),
+            Payload::CodeSectionEntry(body) => {
+                self.function_bytes = self.function_bytes.max(body.range().len() as u64);
+                self.nesting = self.nesting.max(nesting(&body));
+            }
             Payload::MemorySection(reader) => {
+                self.memories = self.memories.saturating_add(reader.count());
                 for memory in reader {
-                    self.memory_pages.push(memory?.initial);
+                    self.memory_pages = self.memory_pages.saturating_add(memory?.initial);
                 }
             }
             Payload::TableSection(reader) => {
@@ -128,4 +140,21 @@ impl Found {
         }
         Ok(())
     }
+}
+
+/// How deep the blocks of a function lie inside each other; of what cannot be read, up to there.
+fn nesting(body: &FunctionBody<'_>) -> u32 {
+    let Ok(operators) = body.get_operators_reader() else { return 0 };
+    let (mut depth, mut deepest) = (0u32, 0);
+    for operator in operators.into_iter().map_while(Result::ok) {
+        match operator {
+            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            Operator::End => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }

@@ -55,7 +55,12 @@ impl ModuleRunner for Replays {
         ENGINE
     }
 
-    async fn admit(&self, _source: Bytes, _language: Language) -> Result<Admitted, RunnerError> {
+    async fn admit(
+        &self,
+        _source: Bytes,
+        _language: Language,
+        _limits: Limits,
+    ) -> Result<Admitted, RunnerError> {
         Err(RunnerError::Host("a challenger admits nothing".to_owned()))
     }
 

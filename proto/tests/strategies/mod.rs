@@ -205,6 +205,7 @@ pub fn limits() -> impl Strategy<Value = Limits> {
         evm_calls: b[2],
         json_depth: b[3],
         table_elements: a[0] ^ a[1],
+        command_bytes: (a[2] ^ a[3]).max(1),
     })
 }
 

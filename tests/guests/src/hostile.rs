@@ -128,6 +128,21 @@ fn by_run() -> Vec<Hostile> {
             "JS string length",
             Must::Fail(Script, &["InternalError: string too long"]),
         ),
+        wat(
+            "two memories, together too large",
+            include_str!("../hostile/two-memories.wat"),
+            "memory",
+            Must::Fail(Limit, &["the memory limit of 64 MB is used up: keep less at a time"]),
+        ),
+        Hostile {
+            limits: Limits { wall_ms: 500, ..Limits::DEFAULT },
+            ..wat(
+                "text handed over for ever",
+                include_str!("../hostile/text-handed-over.wat"),
+                "wall time",
+                Must::Fail(Inconclusive, &["the wall time limit of 500 ms is used up"]),
+            )
+        },
         wat("table.grow bomb", include_str!("../hostile/table-grow.wat"), "fuel, tables", FUEL),
         wat(
             "deep recursion, wasm",
@@ -282,6 +297,18 @@ fn by_admission() -> Vec<Hostile> {
             Must::BeRefused(&["it has 200002 functions, the limit is 100000"]),
         ),
         wat(
+            "200,000 blocks inside each other",
+            nested_blocks(200_000),
+            ADMISSION,
+            Must::BeRefused(&["its blocks lie 200000 deep inside each other, the limit is 10000: split"]),
+        ),
+        wat(
+            "function of 1 MB",
+            module_with(&[vec![0], vec![NOP; 1 << 20], vec![END]].concat(), 1),
+            ADMISSION,
+            Must::BeRefused(&["its largest function has 1048578 bytes, the limit is 512 KB: split it"]),
+        ),
+        wat(
             "br_table monster",
             br_tables(),
             "compile time or memory",
@@ -356,9 +383,16 @@ pub fn many_functions(n: u32) -> Bytes {
     module_with(&[0, END], n)
 }
 
+/// A module with one function of blocks inside each other.
+fn nested_blocks(depth: usize) -> Bytes {
+    module_with(&[vec![0], [BLOCK, EMPTY].repeat(depth), vec![END; depth + 1]].concat(), 1)
+}
+
 const I32: u8 = 0x7f;
 const I64: u8 = 0x7e;
 const EMPTY: u8 = 0x40;
+const NOP: u8 = 0x01;
+const BLOCK: u8 = 0x02;
 const LOOP: u8 = 0x03;
 const END: u8 = 0x0b;
 const BR_IF: u8 = 0x0d;

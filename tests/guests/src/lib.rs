@@ -11,6 +11,7 @@ mod case;
 pub mod fuzz;
 pub mod go;
 pub mod hostile;
+pub mod large;
 pub mod mutants;
 mod world;
 

@@ -3,7 +3,9 @@
 use std::{fmt::Write as _, fs, path::Path, sync::Arc};
 
 use argus_domain::{
-    limits::{ERROR_TEXT_BYTES_MAX, Limits, MODULE_BYTES_MAX, SOURCE_BYTES_MAX, WASI_COMMAND_BYTES_MAX},
+    limits::{
+        ERROR_TEXT_BYTES_MAX, FUNCTION_BYTES_MAX, Limits, MODULE_BYTES_MAX, NESTING_MAX, SOURCE_BYTES_MAX,
+    },
     module::Language,
     run::RunEnd,
 };
@@ -126,7 +128,7 @@ fn limits() -> String {
     let (d, c) = (Limits::DEFAULT, Limits::CEILING);
     let n = |n: u64| n.to_string();
     let ms = |n: u64| format!("{n} ms");
-    let rows: [(&str, String, String); 16] = [
+    let rows: [(&str, String, String); 18] = [
         ("fuel", n(d.fuel_max), n(c.fuel_max)),
         ("memory", size(d.memory_bytes), size(c.memory_bytes)),
         ("wall time, waits included", ms(d.wall_ms), ms(c.wall_ms)),
@@ -141,7 +143,9 @@ fn limits() -> String {
         ("table elements", n(d.table_elements), n(c.table_elements)),
         ("source", size(SOURCE_BYTES_MAX), size(SOURCE_BYTES_MAX)),
         ("module", size(MODULE_BYTES_MAX), size(MODULE_BYTES_MAX)),
-        ("WASI command", size(WASI_COMMAND_BYTES_MAX), size(WASI_COMMAND_BYTES_MAX)),
+        ("WASI command", size(d.command_bytes), size(c.command_bytes)),
+        ("one function of a module", size(FUNCTION_BYTES_MAX), size(FUNCTION_BYTES_MAX)),
+        ("blocks inside each other", n(NESTING_MAX.into()), n(NESTING_MAX.into())),
         ("error text", size(ERROR_TEXT_BYTES_MAX as u64), size(ERROR_TEXT_BYTES_MAX as u64)),
     ];
     table(

@@ -23,8 +23,8 @@ async fn publisher_and_keeper_agree_on_every_script() {
         let (publisher, _) = host(&found.case);
         let (input, secrets) = found.case.input().expect(name);
         let (input, source, limits) = (Arc::new(input), found.source.clone(), found.limits());
-        let here = publisher.admit(source.clone(), found.language).await.expect(name);
-        let there = keeper.admit(source.clone(), found.language).await.expect(name);
+        let here = publisher.admit(source.clone(), found.language, limits).await.expect(name);
+        let there = keeper.admit(source.clone(), found.language, limits).await.expect(name);
         assert_eq!(here, there, "{name}");
         let run = publisher.run(source.clone(), found.language, input.clone(), limits, secrets.into());
         let run = run.await.expect(name);

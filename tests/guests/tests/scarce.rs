@@ -42,7 +42,8 @@ async fn memory_that_the_machine_lacks_ends_a_run_without_a_result() {
         run.await.expect("a report").end
     };
     for pages in ["1", "960"] {
-        host.admit(GROWS.replace("PAGES", pages).into(), Language::Wasm).await.expect("it is admitted");
+        let admitting = host.admit(GROWS.replace("PAGES", pages).into(), Language::Wasm, Limits::DEFAULT);
+        admitting.await.expect("it is admitted");
     }
     assert_eq!(run("1").await, RunEnd::Value(json!([1])));
     let limit = Some(data_bytes() + (40 << 20));

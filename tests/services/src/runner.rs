@@ -62,7 +62,12 @@ impl ModuleRunner for TestRunner {
         ENGINE
     }
 
-    async fn admit(&self, source: Bytes, _language: Language) -> Result<Admitted, RunnerError> {
+    async fn admit(
+        &self,
+        source: Bytes,
+        _language: Language,
+        _limits: Limits,
+    ) -> Result<Admitted, RunnerError> {
         Ok(Admitted {
             wasm_hash: WasmHash(B256::ZERO),
             module_bytes: source.len() as u64,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{bail, ensure};
-use argus_domain::run::{RunEnd, RunReport};
+use argus_domain::{answer::usable, run::RunEnd};
 use serde_json::json;
 
 use super::{super::show, inputs::Inputs};
@@ -29,18 +29,9 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 /// Measures; gives the exit code.
 pub async fn run(args: &Bench, as_json: bool) -> anyhow::Result<u8> {
     let job = args.inputs.prepare().await?;
-    let once = || {
-        job.runner.run(
-            job.source.clone(),
-            job.language,
-            job.input.clone(),
-            job.limits,
-            std::sync::Arc::default(),
-        )
-    };
-    // Compiles it, and shows that it can be measured: a run that fails is not what its author wants to know about.
-    let first: RunReport = once().await?;
-    if let RunEnd::Failed(failure) = &first.end {
+    // Shows that it can be measured: a run that fails is not what its author wants to know about.
+    let first = job.run().await?;
+    if let RunEnd::Failed(failure) = usable(first.end.clone()) {
         bail!("the script fails, so its runs were not measured: {}", failure.message);
     }
     let mut took = Vec::with_capacity(args.runs as usize);
@@ -53,7 +44,7 @@ pub async fn run(args: &Bench, as_json: bool) -> anyhow::Result<u8> {
             show::progress(format!("{done} of {} runs", args.runs));
             next_line = Some(at + PROGRESS_EVERY);
         }
-        let report = once().await?;
+        let report = job.again().await?;
         took.push(at.elapsed());
         ensure!(
             report.end == first.end && report.fuel == first.fuel,

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::Args;
 
-use super::{inspect, not_over};
+use super::{inputs::Size, inspect, not_over};
 
 /// Arguments of `argus module build`.
 #[derive(Debug, Args)]
@@ -25,6 +25,9 @@ pub struct Build {
     /// Where the module goes; otherwise beside the source, named after it
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// What its module may be
+    #[command(flatten)]
+    pub size: Size,
 }
 
 /// What a path holds.
@@ -54,14 +57,15 @@ pub async fn run(args: &Build, as_json: bool) -> anyhow::Result<u8> {
             if args.out.is_some() {
                 bail!("{} is published as it is: nothing is built, so leave --out away", file.display());
             }
-            return inspect::run(&file, args.language.as_deref(), Some(&file), as_json).await;
+            let language = args.language.as_deref();
+            return inspect::run(&file, language, args.size.limits(), Some(&file), as_json).await;
         }
         Source::Cargo => cargo::build(&folder, out).await?,
         Source::AssemblyScript => assemblyscript::build(&folder, out).await?,
         Source::C(file) => c::build(&file, out).await?,
         Source::Go => go::build(&args.path, out).await?,
     };
-    inspect::run(&module, None, Some(&module), as_json).await
+    inspect::run(&module, None, args.size.limits(), Some(&module), as_json).await
 }
 
 /// The files that tell what a folder holds, in the order in which they are looked for.

@@ -7,13 +7,21 @@ use std::{
 
 use anyhow::{Context, bail};
 use argus_builder::Program;
-use argus_domain::{limits::Limits, module::Language, run::RunInput};
+use argus_domain::{
+    limits::Limits,
+    module::Language,
+    run::{RunInput, RunReport},
+};
 use argus_host::parse_context;
-use argus_ports::ModuleRunner;
+use argus_ports::{ModuleRunner, RunnerError};
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{super::published, build::go, read};
+use super::{
+    super::{published, show},
+    build::go,
+    read,
+};
 use crate::{answers, backends, client::Server};
 
 /// Arguments of the commands that run scripts.
@@ -37,6 +45,9 @@ pub struct Inputs {
     /// Wall time, seconds, waits included
     #[arg(long, value_name = "S", value_parser = |text: &str| whole(text, "seconds", Limits::CEILING.wall_ms / 1000))]
     pub max_wall: Option<u64>,
+    /// What its module may be
+    #[command(flatten)]
+    pub size: Size,
     /// The language, where the file's name does not tell
     #[arg(long, value_name = "LANG")]
     pub language: Option<String>,
@@ -49,6 +60,22 @@ pub struct Inputs {
     /// Where a CID is looked for
     #[command(flatten)]
     pub server: Server,
+}
+
+/// How large a module may be.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Size {
+    /// Size of a WASI command, MB
+    #[arg(long, value_name = "MB", value_parser = |text: &str| whole(text, "MB", Limits::CEILING.command_bytes / MB))]
+    pub max_command: Option<u64>,
+}
+
+impl Size {
+    /// The limits of a run that asks for no other.
+    pub fn limits(self) -> Limits {
+        let command_bytes = self.max_command.map_or(Limits::DEFAULT.command_bytes, |mb| mb * MB);
+        Limits { command_bytes, ..Limits::DEFAULT }
+    }
 }
 
 /// All that it takes to run a script.
@@ -81,7 +108,7 @@ impl Inputs {
             fuel_max: self.max_fuel.unwrap_or(Limits::DEFAULT.fuel_max),
             memory_bytes: self.max_memory.map_or(Limits::DEFAULT.memory_bytes, |mb| mb * MB),
             wall_ms: self.max_wall.map_or(Limits::DEFAULT.wall_ms, |s| s * 1000),
-            ..Limits::DEFAULT
+            ..self.size.limits()
         }
     }
 
@@ -122,10 +149,29 @@ impl Inputs {
         };
         let runner = match &self.answers {
             Some(file) => backends::recorded_runner(answers::read(file)?)?,
-            None => backends::local_runner(&[], &self.chains).await?,
+            None => show::waiting(STARTING, backends::local_runner(&[], &self.chains)).await?,
         };
         let input = Arc::new(parse_context(given.as_ref(), self.allow_hosts.clone())?);
         Ok(Prepared { runner, source, language, input, limits: self.limits() })
+    }
+}
+
+/// What is told of a wait for the sandbox, and of one for the script's module.
+pub const STARTING: &str = "compiling the JavaScript engine, once on this machine";
+pub const COMPILING: &str = "still compiling the module; what comes of it is kept for the next time";
+
+impl Prepared {
+    /// Compiles it and runs it once.
+    pub async fn run(&self) -> Result<RunReport, RunnerError> {
+        let admitting = self.runner.admit(self.source.clone(), self.language, self.limits);
+        show::waiting(COMPILING, admitting).await?;
+        self.again().await
+    }
+
+    /// Runs what was compiled before.
+    pub async fn again(&self) -> Result<RunReport, RunnerError> {
+        let (source, input) = (self.source.clone(), self.input.clone());
+        self.runner.run(source, self.language, input, self.limits, Arc::default()).await
     }
 }
 
@@ -147,10 +193,17 @@ mod tests {
 
     #[test]
     fn limits_are_those_that_are_asked_for() {
-        let asked = limits(&["--max-wall", "60", "--max-memory", "256", "--max-fuel", "10000000000"]);
-        let c = Limits::CEILING;
-        let expect = Limits { fuel_max: c.fuel_max, memory_bytes: c.memory_bytes, wall_ms: c.wall_ms, ..c };
-        assert_eq!(asked, Ok(expect));
+        let asked = limits(&[
+            "--max-wall",
+            "60",
+            "--max-memory",
+            "256",
+            "--max-fuel",
+            "10000000000",
+            "--max-command",
+            "64",
+        ]);
+        assert_eq!(asked, Ok(Limits::CEILING));
         assert_eq!(limits(&[]), Ok(Limits::DEFAULT));
     }
 
@@ -159,6 +212,7 @@ mod tests {
         for (option, range) in [
             ("--max-wall", "seconds from 1 to 60"),
             ("--max-memory", "MB from 1 to 256"),
+            ("--max-command", "MB from 1 to 64"),
             ("--max-fuel", "units from 1 to 10000000000"),
         ] {
             for value in ["0", "99999999999", "-1", "1.5", "many"] {

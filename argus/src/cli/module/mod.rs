@@ -45,6 +45,9 @@ pub enum ModuleCommand {
         /// The language, where the file's name does not tell
         #[arg(long, value_name = "LANG")]
         language: Option<String>,
+        /// What its module may be
+        #[command(flatten)]
+        size: inputs::Size,
     },
     /// Run a script once, sandboxed, as a keeper would
     #[command(
@@ -62,6 +65,9 @@ pub enum ModuleCommand {
         /// The language, where the file's name does not tell
         #[arg(long, value_name = "LANG")]
         language: Option<String>,
+        /// What its module may be
+        #[command(flatten)]
+        size: inputs::Size,
         /// Where
         #[command(flatten)]
         server: Server,
@@ -73,13 +79,13 @@ pub async fn run(command: ModuleCommand, as_json: bool) -> anyhow::Result<u8> {
     match command {
         ModuleCommand::New(args) => new::run(&args, as_json),
         ModuleCommand::Build(args) => build::run(&args, as_json).await,
-        ModuleCommand::Inspect { file, language } => {
-            inspect::run(&file, language.as_deref(), None, as_json).await
+        ModuleCommand::Inspect { file, language, size } => {
+            inspect::run(&file, language.as_deref(), size.limits(), None, as_json).await
         }
         ModuleCommand::Run(args) => run::run(args, as_json).await,
         ModuleCommand::Bench(args) => bench::run(&args, as_json).await,
-        ModuleCommand::Publish { file, language, server } => {
-            publish::run(&file, language.as_deref(), &server, as_json).await
+        ModuleCommand::Publish { file, language, size, server } => {
+            publish::run(&file, language.as_deref(), size, &server, as_json).await
         }
     }
 }
@@ -123,7 +129,7 @@ mod tests {
     #[test]
     fn a_file_is_read_as_far_as_anything_may_be_large() {
         let endless = read(Path::new("/dev/zero"), Some("wasm")).expect_err("it has no end");
-        assert!(endless.to_string().contains("more than 16 MB"), "{endless}");
+        assert!(endless.to_string().contains("more than 64 MB"), "{endless}");
     }
 
     #[test]

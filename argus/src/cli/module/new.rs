@@ -43,6 +43,124 @@ pub enum Lang {
 const NAME: [(&str, char); 2] = [("price-feed", '-'), ("price_feed", '_')];
 const NAME_BYTES_MAX: usize = 60;
 
+/// Keywords of Rust, which no crate can be called, and the crates that a new one depends on by path.
+const RUST_NAMES: [&str; 53] = [
+    "abstract",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "const",
+    "continue",
+    "crate",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "priv",
+    "pub",
+    "ref",
+    "return",
+    "self",
+    "static",
+    "struct",
+    "super",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "unsafe",
+    "unsized",
+    "use",
+    "virtual",
+    "where",
+    "while",
+    "yield",
+    "argus-script",
+    "argus-script-macro",
+];
+/// What import paths of Go begin with that are nobody's own: the standard library, what its command calls groups of
+/// packages, and the package that the builder brings.
+const GO_NAMES: [&str; 55] = [
+    "all",
+    "archive",
+    "argus",
+    "bufio",
+    "builtin",
+    "bytes",
+    "cmd",
+    "cmp",
+    "compress",
+    "container",
+    "context",
+    "crypto",
+    "database",
+    "debug",
+    "embed",
+    "encoding",
+    "errors",
+    "expvar",
+    "flag",
+    "fmt",
+    "go",
+    "hash",
+    "html",
+    "image",
+    "index",
+    "internal",
+    "io",
+    "iter",
+    "log",
+    "maps",
+    "math",
+    "mime",
+    "net",
+    "os",
+    "path",
+    "plugin",
+    "reflect",
+    "regexp",
+    "runtime",
+    "slices",
+    "sort",
+    "std",
+    "strconv",
+    "strings",
+    "structs",
+    "sync",
+    "syscall",
+    "testing",
+    "text",
+    "time",
+    "tool",
+    "unicode",
+    "unique",
+    "unsafe",
+    "weak",
+];
+/// npm installs no package into one of the same name.
+const ASSEMBLYSCRIPT_NAMES: [&str; 1] = ["assemblyscript"];
+
 /// A file of a new project: where it goes, and what it holds.
 type File = (&'static str, &'static str);
 
@@ -53,6 +171,16 @@ macro_rules! files {
 }
 
 impl Lang {
+    /// Names that its tools do not build a project under.
+    fn taken(self) -> &'static [&'static str] {
+        match self {
+            Self::Ts | Self::Js | Self::C => &[],
+            Self::Rust => &RUST_NAMES,
+            Self::Go => &GO_NAMES,
+            Self::As => &ASSEMBLYSCRIPT_NAMES,
+        }
+    }
+
     fn files(self) -> &'static [File] {
         match self {
             Self::Ts => files! {
@@ -148,6 +276,11 @@ fn make(lang: Lang, folder: &Path) -> anyhow::Result<Vec<&'static str>> {
     ensure!(
         plain && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= NAME_BYTES_MAX,
         "{name:?} cannot name a script: begin with a-z and go on with a-z, 0-9 and -, {NAME_BYTES_MAX} at most"
+    );
+    ensure!(
+        !lang.taken().contains(&name),
+        "{name} is taken in this language, by a keyword or by what the project uses, and would not build: choose \
+         another name, for example my-{name}"
     );
     let taken = match fs::read_dir(folder) {
         Ok(mut entries) => entries.next().is_some(),
@@ -258,5 +391,28 @@ mod tests {
             let error = make(Lang::C, &place.path().join(name)).expect_err(name).to_string();
             assert!(error.contains("cannot name") || error.contains("not empty"), "{name}: {error}");
         }
+    }
+
+    #[test]
+    fn a_name_that_would_not_build_is_refused_with_another_one() {
+        let place = tempfile::tempdir().expect("a folder");
+        for (lang, name) in [
+            (Lang::Go, "fmt"),
+            (Lang::Go, "all"),
+            (Lang::Go, "argus"),
+            (Lang::Rust, "fn"),
+            (Lang::Rust, "argus-script"),
+            (Lang::As, "assemblyscript"),
+        ] {
+            let folder = place.path().join(name);
+            let error = make(lang, &folder).expect_err(name).to_string();
+            assert!(error.contains(&format!("{name} is taken")), "{error}");
+            assert!(!folder.exists(), "{name}");
+            let other = format!("my-{name}");
+            assert!(error.contains(&other), "{error}");
+            make(lang, &place.path().join(other)).expect(name);
+        }
+        // What is taken in one language is free in another.
+        make(Lang::Ts, &place.path().join("fmt")).expect("it is no word there");
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use argus_domain::{
+    answer::usable,
     limits::Limits,
     run::{FailureKind, RunEnd, RunReport},
 };
@@ -33,12 +34,12 @@ pub async fn run(args: RunArgs, as_json: bool) -> anyhow::Result<u8> {
         not_over(file, args.inputs.what.as_ref())?;
     }
     let job = args.inputs.prepare().await?;
-    let given = (job.source.clone(), job.language, job.input.clone(), job.limits);
-    match job.runner.run(given.0, given.1, given.2, given.3, std::sync::Arc::default()).await {
-        Ok(report) => {
+    match job.run().await {
+        Ok(mut report) => {
             if let Some(file) = &args.record {
                 replay::keep(file, &job.source, job.language, &job.input, &job.limits, &report)?;
             }
+            report.end = usable(report.end);
             tell(&report, &job.limits, as_json);
             Ok(match report.end {
                 RunEnd::Value(_) => 0,

@@ -8,7 +8,6 @@ use crate::{
     ids::{ChainId, JobId, Serial},
     job::{Agreement, Misfire, Mode, Policy, Remarks, Trigger},
     limits::Limits,
-    run::RunFailure,
     schedule::Schedule,
     time::Timestamp,
 };
@@ -179,5 +178,33 @@ proptest! {
         let value = json!({"shouldExecute": go, "targetContract": target, "calldata": calldata});
         let _ = script_answer(&value);
         let _ = script_answer(&Value::String(target));
+    }
+}
+
+#[test]
+fn a_value_is_usable_where_any_job_can_use_it() {
+    let choice = json!({"shouldExecute": false});
+    for value in [json!([]), json!(["1", {"a": 2}]), json!([choice]), choice] {
+        assert_eq!(usable(RunEnd::Value(value.clone())), RunEnd::Value(value));
+    }
+    let array = "the script must print one JSON array of arguments, not";
+    for (value, parts) in [
+        (json!(7), [array, "a number"]),
+        (json!("7"), [array, "a string"]),
+        (Value::Null, [array, "null"]),
+        (json!({"price": 7}), [array, "shouldExecute: missing"]),
+        (json!({"shouldExecute": true, "targetContract": "0x12"}), [array, "targetContract: "]),
+    ] {
+        let RunEnd::Failed(failure) = usable(RunEnd::Value(value.clone())) else {
+            panic!("{value} is usable")
+        };
+        assert_eq!(failure.kind, FailureKind::Script);
+        assert!(parts.iter().all(|part| failure.message.contains(part)), "{value}: {}", failure.message);
+    }
+    for other in [
+        RunEnd::Skipped("closed".to_owned()),
+        RunEnd::Failed(RunFailure { kind: FailureKind::Limit, message: "fuel".to_owned() }),
+    ] {
+        assert_eq!(usable(other.clone()), other);
     }
 }

@@ -12,6 +12,7 @@ function callNow(op, request) {
 }
 
 const toBytes = (v) => (typeof v === "string" ? (/^0x([0-9a-fA-F]{2})*$/.test(v) ? N.unhex(v.slice(2)) : N.utf8Encode(v)) : bytesOf(v));
+const textOrBytes = (v) => "0x" + N.hex(typeof v === "string" ? N.utf8Encode(v) : bytesOf(v));
 const toHex = (v) => "0x" + N.hex(toBytes(v));
 const chainId = (v) => { const n = Number(v); if (!Number.isSafeInteger(n) || n < 1) throw new TypeError(`chain id must be a positive integer, not ${inspect(v)}`); return n; };
 
@@ -26,9 +27,10 @@ const argus = {
   },
   storage: {
     get: (key) => { const v = callNow("storage_get", { key: String(key) }); return v === null ? null : N.utf8Decode(N.unhex(v.slice(2)), false); },
-    set: (key, value) => { callNow("storage_set", { key: String(key), value: "0x" + N.hex(typeof value === "string" ? N.utf8Encode(value) : bytesOf(value)) }); },
+    set: (key, value) => { callNow("storage_set", { key: String(key), value: textOrBytes(value) }); },
     delete: (key) => { callNow("storage_delete", { key: String(key) }); },
   },
+  hmac: (secret, data, encoding = "hex") => callNow("env_hmac", { name: String(secret), data: textOrBytes(data), encoding: String(encoding) }),
   secret: (name) => callNow("env_secret", { name: String(name) }),
   log: (...a) => print(ERR, a),
   skip: (reason = "skipped") => { write(ERR, String(reason) + "\n"); N.exit(64); },

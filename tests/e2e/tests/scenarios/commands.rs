@@ -82,6 +82,68 @@ fn module_run_says_by_its_exit_code_how_a_script_ended() {
     });
 }
 
+/// What no job could use is no success by hand either; what a job of kind 7 could, is.
+#[test]
+fn a_run_says_what_a_job_would_say_of_its_value() {
+    alone(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path();
+        for (value, expect) in [
+            ("7", Err("the script must print one JSON array of arguments, not a number")),
+            (r#"{"price":7}"#, Err("shouldExecute: missing")),
+            (r#"{"shouldExecute":false}"#, Ok(())),
+        ] {
+            std::fs::write(place.join("script.js"), format!("console.log('{value}')")).expect("written");
+            let ran = argus(place, &[], &["module", "run", "--json", "script.js"]).await;
+            let told = ran.json();
+            match expect {
+                Ok(()) => {
+                    assert_eq!((ran.code, told["arguments"].to_string().as_str()), (0, value), "{told}")
+                }
+                Err(part) => {
+                    assert_eq!((ran.code, report(&told)), (1, (false, false)), "{told}");
+                    assert!(told["arguments"].is_null() && told["stopped_by"] == "script", "{told}");
+                    assert!(told["error"].as_str().is_some_and(|e| e.contains(part)), "{told}");
+                    let plain = argus(place, &[], &["module", "run", "script.js"]).await;
+                    assert!(plain.code == 1 && plain.out.contains("failed: "), "{plain:?}");
+                }
+            }
+        }
+    });
+}
+
+/// A disk that is full leaves what was there.
+#[test]
+fn a_file_that_cannot_be_written_whole_is_not_written() {
+    alone(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path();
+        std::fs::write(place.join("gives.ts"), GIVES).expect("written");
+        std::fs::write(place.join("run.json"), "before").expect("written");
+        // A shell's limit for the size of a file, and no signal at it, is what a full disk is like.
+        let program = argus_e2e::program();
+        let narrow = format!("trap '' XFSZ; ulimit -f 1; exec {} \"$@\"", program.display());
+        for file in ["run.json", "new.json"] {
+            let args = ["-c", &narrow, "sh", "module", "run", "gives.ts", "--record", file];
+            let ran = tokio::process::Command::new("sh").args(args).current_dir(place).output().await;
+            let ran = ran.expect("sh starts");
+            let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+            assert!(
+                ran.status.code() == Some(1) && said.contains(&format!("cannot write {file}")),
+                "{ran:?}"
+            );
+        }
+        assert_eq!(std::fs::read_to_string(place.join("run.json")).expect("it is there"), "before");
+        let left: Vec<_> =
+            std::fs::read_dir(place).expect("the folder").flatten().map(|e| e.file_name()).collect();
+        assert_eq!(left.len(), 2, "{left:?}");
+        let wide = argus(place, &[], &["module", "run", "gives.ts", "--record", "run.json"]).await;
+        assert_eq!(wide.code, 0, "{wide:?}");
+        let kept = std::fs::metadata(place.join("run.json")).expect("it is there");
+        assert!(kept.len() > 1024 && kept.permissions().mode() & 0o044 != 0, "{kept:?}");
+    });
+}
+
 /// The run that was recorded is the same once more, and a changed one is not.
 async fn replays(place: &Path) {
     let same = argus(place, &[], &["replay", "--json", "run.bin"]).await;
@@ -250,10 +312,21 @@ async fn from_the_shell(topology: Topology) {
     let flat = platform.get(&format!("/jobs/user/{owner}/{id}")).await;
     assert_eq!(flat["status"], "deleted", "{flat}");
 
-    // A refusal says every fault with its place, and its exit code is 1.
-    std::fs::write(place.join("bad.json"), r#"{"job_title": "", "time_frame": "soon"}"#).expect("written");
     let environment =
         [("ARGUS_API_URL", platform.said("/api")), ("ARGUS_API_KEY", platform.said("/keys/app"))];
+    // What counts for nothing is told beside the answer.
+    let twice = jobs::with(
+        jobs::interval(&platform, "twice", 1, 60, 5),
+        serde_json::json!({ "cron_expression": "0 0 * * *" }),
+    );
+    std::fs::write(place.join("twice.json"), twice.to_string()).expect("written");
+    let told = argus(place, &environment, &["job", "create", "twice.json"]).await;
+    assert!(told.code == 0 && told.out.starts_with("created  "), "{told:?}");
+    let warning = "warning  [0].cron_expression is ignored: the job runs by its time_interval";
+    assert!(told.err.contains(warning), "{told:?}");
+
+    // A refusal says every fault with its place, and its exit code is 1.
+    std::fs::write(place.join("bad.json"), r#"{"job_title": "", "time_frame": "soon"}"#).expect("written");
     let refused = argus(place, &environment, &["job", "create", "bad.json"]).await;
     assert_eq!(refused.code, 1, "{refused:?}");
     for path in ["job_title", "time_frame", "user_address"] {

@@ -7,6 +7,7 @@ mod folder;
 mod go;
 mod hostile;
 mod ipfs;
+mod large;
 mod main_job;
 mod refusals;
 mod replay;

@@ -11,6 +11,7 @@ use tokio::process::Command;
 use wit_component::ComponentEncoder;
 
 use super::tool;
+use crate::files;
 
 /// Targets that make what can run here, the one first that a crate gets that names none.
 const TARGETS: [&str; 3] = ["wasm32-unknown-unknown", "wasm32-wasip1", "wasm32-wasip2"];
@@ -43,7 +44,7 @@ pub async fn build(folder: &Path, out: impl Fn(&str) -> PathBuf) -> anyhow::Resu
     let bytes = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
     let module = wrapped(bytes).context("the crate's world could not be made a component")?;
     let file = tool::out_of(built.file_stem(), out)?;
-    fs::write(&file, module).with_context(|| format!("cannot write {}", file.display()))?;
+    files::write(&file, &module)?;
     Ok(file)
 }
 

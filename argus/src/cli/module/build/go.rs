@@ -6,14 +6,14 @@ use anyhow::Context;
 use argus_builder::{Go, Program, Settings};
 use bytes::Bytes;
 
-use crate::{backends, cli::show, environment};
+use crate::{backends, cli::show, environment, files};
 
 /// Builds a file, or the module in whose folder it lies; gives where the module went.
 pub async fn build(path: &Path, out: impl Fn(&str) -> PathBuf) -> anyhow::Result<PathBuf> {
     let whole = std::path::absolute(path)?;
     let name = whole.file_stem().and_then(|name| name.to_str()).unwrap_or("script");
     let (wasm, place) = (module(path).await?, out(name));
-    std::fs::write(&place, wasm).with_context(|| format!("cannot write {}", place.display()))?;
+    files::write(&place, &wasm)?;
     Ok(place)
 }
 
