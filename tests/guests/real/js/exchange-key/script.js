@@ -6,7 +6,7 @@ async function main() {
   const signature = createHmac("sha256", process.env.SIGNING_KEY).update(query).digest("hex");
   const reply = await fetch(`https://api.exchange.example/v1/price?${query}&signature=${signature}`);
   if (!reply.ok) throw new Error(`the exchange says ${reply.status}`);
-  console.log(JSON.stringify([Math.round(Number((await reply.json()).price) * 100)]));
+  console.log(JSON.stringify([String(Math.round(Number((await reply.json()).price) * 100))]));
 }
 
 main().catch((error) => {
