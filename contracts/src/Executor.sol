@@ -74,7 +74,7 @@ contract Executor is Owned {
     mapping(bytes32 => bool) private _used;
 
     /// @param gasUsed gas from the start of `execute` to the end of the inner call
-    /// @param charged wei: min(feeCap, (gasUsed + overhead) * gas price + fee)
+    /// @param charged wei: min(feeCap, the owner's deposit, (gasUsed + overhead) * gas price + fee)
     /// @param returned the first 256 bytes of what the target returned, or of its revert reason
     event TaskExecuted(
         bytes32 indexed taskId,
@@ -104,7 +104,7 @@ contract Executor is Owned {
     error SignersNotAscending(address previous, address signer);
     error SignerNotKeeper(address signer);
     error GasTooLow(uint256 available, uint256 needed);
-    /// @dev Raised by the GasRegistry when the owner's deposit is below `feeCap`; here so that it is in the ABI.
+    /// @dev Raised by the GasRegistry when the owner has no deposit; here so that it is in the ABI.
     error InsufficientBalance(address account, uint256 balance, uint256 needed);
 
     constructor(address initialOwner, KeeperRegistry keepers_, JobRegistry jobs_, GasRegistry gas_, uint256 initialFee)
@@ -139,13 +139,13 @@ contract Executor is Owned {
         _checkSignatures(claimDigest(claim), signatures);
 
         _used[claim.taskId] = true;
-        gasRegistry.hold(claim.owner, claim.feeCap);
+        uint256 held = gasRegistry.hold(claim.owner, claim.feeCap);
 
         bytes memory returned;
         (success, returned) = _call(claim.target, claim.gasLimit, data);
 
         uint256 gasUsed = gasAtStart - gasleft();
-        uint256 charged = _cost(gasUsed + overhead(data.length, signatures.length), claim.feeCap);
+        uint256 charged = _cost(gasUsed + overhead(data.length, signatures.length), held);
         gasRegistry.settle(claim.owner, msg.sender, charged);
         emit TaskExecuted(claim.taskId, claim.jobId, msg.sender, success, gasUsed, charged, returned);
         _running = false;

@@ -64,7 +64,7 @@ sol! {
         function depositETH(uint256 amount) external payable;
         function depositFor(address account) external payable;
         function withdrawETHBalance(uint256 amount) external;
-        function hold(address owner_, uint256 amount) external;
+        function hold(address owner_, uint256 amount) external returns (uint256 held);
         function settle(address owner_, address keeper, uint256 amount) external;
     }
 

@@ -241,6 +241,8 @@ pub struct Handoff {
     pub patience_until: Timestamp,
     /// When it was given.
     pub at: Timestamp,
+    /// Why the one before it declined, where it did.
+    pub declined: Option<String>,
 }
 
 /// A transaction that left.

@@ -8,6 +8,7 @@ mod go;
 mod hostile;
 mod ipfs;
 mod main_job;
+mod money;
 mod refusals;
 mod replay;
 mod secrets;
