@@ -85,7 +85,7 @@ impl Ready {
         let c = &self.deployed.contracts;
         let (api, keys) = (self.api(), &self.keys);
         let target = self.deployed.target.unwrap_or_default();
-        let user = accounts::users().next().map(|a| a.address).unwrap_or_default();
+        let (user, signer) = accounts::users().next().map(|a| (a.address, a.private_key)).unwrap_or_default();
         let chain = self.chain.0;
         let rpc = &self.rpc;
         format!(
@@ -101,10 +101,12 @@ impl Ready {
              \"target_contract_address\":\"{target}\",\"target_function\":\"record(string,uint256)\",\"abi\":\"[]\",\
              \"arg_type\":1,\"arguments\":[\"first\",\"42\"]}}]'\n\n\
              The TriggerX SDK on this chain (development keys only):\n\n  \
-             const {{ TriggerXClient }} = require('sdk-triggerx');\n  \
+             const {{ TriggerXClient }} = require('sdk-triggerx'), {{ ethers }} = require('ethers');\n  \
              require('sdk-triggerx/dist/config').CONTRACT_ADDRESSES_BY_CHAIN['{chain}'] =\n    \
              {{ gasRegistry: '{gas}', jobRegistry: '{jobs}', rpcUrl: '{rpc}' }};\n  \
-             const client = new TriggerXClient('{app}', {{ baseURL: '{api}' }});\n",
+             const client = new TriggerXClient('{app}', {{ baseURL: '{api}' }});\n  \
+             const provider = new ethers.JsonRpcProvider('{rpc}', {chain}, {{ pollingInterval: 250 }});\n  \
+             const signer = new ethers.Wallet('{signer}', provider);\n",
             port = self.port,
             app = keys.app,
             user_key = keys.user,

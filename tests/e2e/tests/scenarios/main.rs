@@ -11,6 +11,7 @@ mod main_job;
 mod money;
 mod refusals;
 mod replay;
+mod sdk;
 mod secrets;
 mod storage;
 mod triggers;
