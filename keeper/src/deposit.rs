@@ -136,8 +136,11 @@ pub async fn covers(keeper: &Inner, assignment: &Assignment, call: &Call) -> Res
         return Ok(());
     }
     let executor = keeper.config.domain(call.chain).executor;
-    let inner = writer.estimate(executor, call.target, U256::ZERO, call.calldata.clone()).await;
-    // A call that reverts may use all that it is given, and mostly uses little.
-    let inner = inner.map_or(0, |used| used.min(attempt.gas_limit));
+    let inner = match writer.estimate(executor, call.target, U256::ZERO, call.calldata.clone()).await {
+        Ok(used) => used.min(attempt.gas_limit),
+        Err(error) if error.is_retryable() => return Err(Objection::Chain(error).into()),
+        // A call that fails by itself may use all that it is given.
+        Err(_) => attempt.gas_limit,
+    };
     Ok(weigh(keeper, call.chain, owner, &means, gas(inner))?)
 }

@@ -241,7 +241,7 @@ pub struct Handoff {
     pub patience_until: Timestamp,
     /// When it was given.
     pub at: Timestamp,
-    /// Why the one before it declined, where it did.
+    /// The newest reason for which a performer declined, where one did.
     pub declined: Option<String>,
 }
 

@@ -350,7 +350,7 @@ const ROUND_DOUBLINGS: u16 = 8;
 /// In which round of all performers a handoff is, from 0, and whether it is that round's last.
 fn round(number: u16, performers: usize) -> (u16, bool) {
     let performers = u16::try_from(performers).unwrap_or(u16::MAX).max(1);
-    (number.saturating_sub(1) / performers, number % performers == 0)
+    (number.saturating_sub(1) / performers, number.is_multiple_of(performers))
 }
 
 /// Who may act after `previous`: the next in the agreed order that is live, or the next one where none is. In mode
