@@ -56,6 +56,7 @@ pub async fn run(args: &Dev, json: bool) -> anyhow::Result<()> {
         fee: U256::from(FEE),
         deposits: accounts::users().map(|a| (a.address, U256::from(DEPOSIT))).collect(),
         demo: true,
+        safes: true,
     };
     let deployed = deploy::ensure(&dev_chain.evm, &deployer, &plan)
         .await

@@ -16,6 +16,9 @@ const { contracts } = ready;
 sdk.CONTRACT_ADDRESSES_BY_CHAIN[chain] = {
   gasRegistry: contracts.gas_registry,
   jobRegistry: contracts.job_registry,
+  safeFactory: contracts.safe_factory,
+  safeModule: contracts.safe_module,
+  multisendCallOnly: contracts.multisend_call_only,
   rpcUrl: ready.rpc,
 };
 const client = new sdk.TriggerXClient(ready.keys.app, { baseURL: ready.api });
@@ -190,6 +193,21 @@ const scenarios = {
     const dynamicArgumentsScriptUrl = await prints(answer);
     const id = await create(job({ ...custom, targetFunction: "", abi: "[]", dynamicArgumentsScriptUrl }), signer);
     await runs(id, "custom", 6, signer);
+  },
+
+  async "a Safe, and jobs that act in it"() {
+    const signer = account(5);
+    const safeAddress = await sdk.createSafeWallet(signer);
+    const call = (key, value) => ({ to: contracts.demo_target, value: "0", data: recording(key, value) });
+    const safe = { walletMode: "safe", safeAddress, targetContractAddress: undefined, targetFunction: undefined, abi: undefined };
+    const one = await create(interval({ ...safe, safeTransactions: [call("safe", 1)] }), signer);
+    await runs(one, "safe", 1, signer);
+    const safeTransactions = [call("safe first", 2), call("safe second", 3)];
+    await runs(await create(interval({ ...safe, safeTransactions }), signer), "safe second", 3, signer);
+    assert.ok((await target.countOf("safe first")) >= 1n);
+    const { to, value, data } = call("safe computed", 4);
+    const dynamicArgumentsScriptUrl = await prints([safeAddress, to, value, data, 0]);
+    await runs(await create(interval({ ...safe, dynamicArgumentsScriptUrl }), signer), "safe computed", 4, signer);
   },
 
   async "an account that has deposited nothing but what its job asks for"() {
