@@ -1,9 +1,10 @@
 // Builds src/ into out/<Name>.json, {abi, bytecode, deployedBytecode}, with the solc that package-lock.json
-// pins. The output is committed, so that nothing else needs a Solidity compiler. With --check, writes nothing
+// pins, and lays the Safe contracts of the package that it pins beside them (NOTICE). The output is committed, so that nothing else needs a Solidity compiler. With --check, writes nothing
 // and fails when the committed output isn't what the sources give.
 //
 //     npm ci && node build.mjs [--check]
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import solc from "solc";
@@ -38,14 +39,26 @@ if (result.errors?.length) {
 }
 
 const built = new Map();
+const keep = (name, { abi, bytecode, deployedBytecode }) => {
+  if (built.has(`${name}.json`)) throw new Error(`two contracts are called ${name}`);
+  built.set(`${name}.json`, `${JSON.stringify({ abi, bytecode, deployedBytecode }, null, 2)}\n`);
+};
 for (const file of Object.values(result.contracts)) {
   for (const [name, contract] of Object.entries(file)) {
     const bytecode = contract.evm.bytecode.object;
     if (bytecode === "") continue; // abstract
-    if (built.has(`${name}.json`)) throw new Error(`two contracts are called ${name}`);
-    const body = { abi: contract.abi, bytecode: `0x${bytecode}`, deployedBytecode: `0x${contract.evm.deployedBytecode.object}` };
-    built.set(`${name}.json`, `${JSON.stringify(body, null, 2)}\n`);
+    keep(name, { abi: contract.abi, bytecode: `0x${bytecode}`, deployedBytecode: `0x${contract.evm.deployedBytecode.object}` });
   }
+}
+
+const require = createRequire(import.meta.url);
+for (const path of [
+  "Safe.sol/Safe",
+  "proxies/SafeProxyFactory.sol/SafeProxyFactory",
+  "handler/CompatibilityFallbackHandler.sol/CompatibilityFallbackHandler",
+  "libraries/MultiSendCallOnly.sol/MultiSendCallOnly",
+]) {
+  keep(path.split("/").at(-1), require(`@safe-global/safe-contracts/build/artifacts/contracts/${path}.json`));
 }
 
 const committed = () => {

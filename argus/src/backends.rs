@@ -149,6 +149,11 @@ impl Backends {
         self.chains.iter().filter_map(|(id, c)| Some((*id, c.contracts?.executor))).collect()
     }
 
+    /// Gas registries by chain.
+    pub fn gas_registries(&self) -> BTreeMap<ChainId, Address> {
+        self.chains.iter().filter_map(|(id, c)| Some((*id, c.contracts?.gas_registry))).collect()
+    }
+
     /// What must answer before requests are taken.
     pub fn checks(&self) -> Vec<Arc<dyn ReadyCheck>> {
         let store = self.store.iter().map(|s| Arc::new(StoreAnswers(Arc::clone(s))) as Arc<dyn ReadyCheck>);

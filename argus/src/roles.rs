@@ -411,6 +411,7 @@ impl<'a> Process<'a> {
             let journal = backends::open_journal(&self.config, signer.address())?;
             let mut config = argus_keeper::Config::new(platform);
             config.executors = self.backends.executors();
+            config.gas_registries = self.backends.gas_registries();
             config.failpoint = self.config.failpoint;
             if let Some(most) = self.config.keeper.gas_price_max {
                 config.fees.per_gas_max = most;

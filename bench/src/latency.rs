@@ -53,6 +53,7 @@ async fn on_chain(folder: &Path, anvil: &Anvil, seconds: u64) -> anyhow::Result<
         fee: U256::ZERO,
         deposits: vec![(owner(), U256::from(10).pow(U256::from(20)))],
         demo: true,
+        safes: false,
     };
     let deployed = deploy::ensure(&*evm, &*dev_signer(9)?, &plan).await?;
     let mut seats = Vec::new();

@@ -71,10 +71,12 @@ contract Executor is Owned {
     uint256 public fee;
 
     bool private transient _running;
+    uint256 private transient _runningJob;
+    address private transient _runningOwner;
     mapping(bytes32 => bool) private _used;
 
     /// @param gasUsed gas from the start of `execute` to the end of the inner call
-    /// @param charged wei: min(feeCap, (gasUsed + overhead) * gas price + fee)
+    /// @param charged wei: min(feeCap, the owner's deposit, (gasUsed + overhead) * gas price + fee)
     /// @param returned the first 256 bytes of what the target returned, or of its revert reason
     event TaskExecuted(
         bytes32 indexed taskId,
@@ -104,7 +106,7 @@ contract Executor is Owned {
     error SignersNotAscending(address previous, address signer);
     error SignerNotKeeper(address signer);
     error GasTooLow(uint256 available, uint256 needed);
-    /// @dev Raised by the GasRegistry when the owner's deposit is below `feeCap`; here so that it is in the ABI.
+    /// @dev Raised by the GasRegistry when the owner has no deposit; here so that it is in the ABI.
     error InsufficientBalance(address account, uint256 balance, uint256 needed);
 
     constructor(address initialOwner, KeeperRegistry keepers_, JobRegistry jobs_, GasRegistry gas_, uint256 initialFee)
@@ -135,20 +137,30 @@ contract Executor is Owned {
 
         if (!keeperRegistry.isKeeper(msg.sender)) revert CallerNotKeeper(msg.sender);
         _checkClaim(claim, data);
-        _checkBinding(claim);
+        address registered = _checkBinding(claim);
         _checkSignatures(claimDigest(claim), signatures);
 
         _used[claim.taskId] = true;
-        gasRegistry.hold(claim.owner, claim.feeCap);
+        uint256 held = gasRegistry.hold(claim.owner, claim.feeCap);
 
+        _runningJob = claim.jobId;
+        _runningOwner = registered;
         bytes memory returned;
         (success, returned) = _call(claim.target, claim.gasLimit, data);
 
         uint256 gasUsed = gasAtStart - gasleft();
-        uint256 charged = _cost(gasUsed + overhead(data.length, signatures.length), claim.feeCap);
+        uint256 charged = _cost(gasUsed + overhead(data.length, signatures.length), held);
         gasRegistry.settle(claim.owner, msg.sender, charged);
         emit TaskExecuted(claim.taskId, claim.jobId, msg.sender, success, gasUsed, charged, returned);
         _running = false;
+        _runningOwner = address(0);
+    }
+
+    /// @notice Whose call is being made: for targets that act on behalf of a job's owner.
+    /// @return jobId the job
+    /// @return registered its owner; zero where the registry does not know the job, and where no call is being made
+    function running() external view returns (uint256 jobId, address registered) {
+        return (_runningJob, _runningOwner);
     }
 
     function isUsed(bytes32 taskId) external view returns (bool) {
@@ -186,12 +198,14 @@ contract Executor is Owned {
         ) revert TargetRefused(target);
     }
 
-    function _checkBinding(Claim calldata claim) private view {
+    /// @return the registered owner; zero for a job that the registry does not know
+    function _checkBinding(Claim calldata claim) private view returns (address) {
         (address owner_, address target, uint8 jobType, bool active) = jobRegistry.job(claim.jobId);
-        if (owner_ == address(0)) return;
+        if (owner_ == address(0)) return address(0);
         if (!active) revert JobNotActive(claim.jobId);
         if (claim.owner != owner_) revert OwnerMismatch(claim.jobId, claim.owner, owner_);
         if (jobType != 7 && claim.target != target) revert TargetMismatch(claim.jobId, claim.target, target);
+        return owner_;
     }
 
     function _checkSignatures(bytes32 digest, bytes calldata signatures) private view {

@@ -72,13 +72,18 @@ contract GasRegistry is Owned {
         if (!sent) revert WithdrawalFailed(msg.sender, amount);
     }
 
-    /// @notice Sets `amount` wei of the owner's balance aside for the call that is about to run.
-    function hold(address owner_, uint256 amount) external onlyExecutor {
+    /// @notice Sets `amount` wei of the owner's balance aside for the call that is about to run, or all that it has
+    ///         where that is less. An owner who has nothing is refused.
+    /// @return held wei that the call can cost at most
+    function hold(address owner_, uint256 amount) external onlyExecutor returns (uint256 held) {
         if (_heldFrom != address(0)) revert HoldOpen(_heldFrom);
         if (owner_ == address(0)) revert ZeroAddress();
-        _debit(owner_, amount);
+        uint256 balance = _balances[owner_];
+        if (balance == 0) revert InsufficientBalance(owner_, balance, amount);
+        held = amount < balance ? amount : balance;
+        _debit(owner_, held);
         _heldFrom = owner_;
-        _heldAmount = amount;
+        _heldAmount = held;
     }
 
     /// @notice Credits `amount` wei of what was held to the keeper, and returns the rest to the owner.

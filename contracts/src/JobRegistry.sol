@@ -39,7 +39,8 @@ contract JobRegistry {
     ///        interval that chooses its own target. Even kinds take their arguments from a script.
     /// @param timeFrame seconds for which the job lives, at least one
     /// @param target the contract to be called; only kind 7 may leave it zero
-    /// @param data kind 1: (uint256 interval); 2: (uint256 interval, bytes32 scriptHash);
+    /// @param data kind 1: (uint256 interval); 2: (uint256 interval, bytes32 scriptHash), zero where a calendar says
+    ///        when;
     ///        3, 5: (bool recurring); 4, 6: (bool recurring, bytes32 scriptHash);
     ///        7: (uint256 interval, bytes32 scriptHash, string language)
     /// @return jobId chain id << 224 | unix seconds << 160 | a counter of this contract
@@ -78,8 +79,7 @@ contract JobRegistry {
         bool scripted = jobType == 7 || jobType % 2 == 0;
         uint256 needed = scripted ? 64 : 32;
         if (data.length < needed) revert DataTooShort(data.length, needed);
-        bool onInterval = jobType < 3 || jobType == 7;
-        if (onInterval && uint256(bytes32(data[:32])) == 0) revert MissingTimeInterval();
+        if (jobType == 7 && uint256(bytes32(data[:32])) == 0) revert MissingTimeInterval();
         if (scripted && bytes32(data[32:64]) == 0) revert MissingScriptHash();
     }
 }

@@ -17,6 +17,8 @@ pub struct Config {
     pub platform: Address,
     /// Executor contracts by chain; a chain without one is served in mode `Solo` alone. Default: none.
     pub executors: BTreeMap<ChainId, Address>,
+    /// Where job owners' deposits lie, by chain; on a chain without one they are not weighed. Default: none.
+    pub gas_registries: BTreeMap<ChainId, Address>,
     /// Runs taken at once. Default: 8, which keeps two cores busy while most runs wait for HTTP.
     pub capacity: u32,
     /// The operator's own limits: an assignment that asks for more is declined, never cut. Default: the protocol's
@@ -72,6 +74,7 @@ impl Config {
         Self {
             platform,
             executors: BTreeMap::new(),
+            gas_registries: BTreeMap::new(),
             capacity: 8,
             limits_max: Limits::CEILING,
             due_skew: Duration::from_secs(2),

@@ -6,6 +6,7 @@
 //! itself: platform, content, scripts and chains are ports.
 
 mod config;
+mod deposit;
 mod modules;
 mod order;
 mod perform;
@@ -96,6 +97,7 @@ pub(crate) struct Inner {
     id: KeeperId,
     modules: modules::Modules,
     known: verify::Known,
+    means: deposit::Known,
     sealer: seal::Sealer,
     in_hand: session::InHand,
     /// What was answered, to be repeated: another run of a live source would come to something else.
@@ -155,6 +157,7 @@ pub fn new(config: Config, ports: Ports) -> (Handle, impl Future<Output = Result
             config.module_bytes_max,
         ),
         known: verify::Known::default(),
+        means: deposit::Known::default(),
         sealer: seal::Sealer::default(),
         in_hand: session::InHand::default(),
         answers: recent::Recent::new(REMEMBERED_RUNS * config.capacity as usize),

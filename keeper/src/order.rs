@@ -6,7 +6,7 @@ use argus_domain::{
     Address, Bytes, U256,
     act::{HandoffOrder, Intent},
     call::{Claim, Signature},
-    contracts::{decode_is_used, decode_uint, encode_execute, encode_fee, encode_is_used},
+    contracts::{decode_is_used, encode_execute, encode_is_used},
     ids::{KeeperId, TaskId},
     job::Mode,
     task::Agreed,
@@ -15,7 +15,12 @@ use argus_machine::transaction::Work;
 use argus_ports::{ChainError, ChainReader, ChainWriter, KeptClaim, chain::At};
 use tokio::time::sleep;
 
-use crate::{Inner, config::Config, ports::Ports};
+use crate::{
+    Inner,
+    config::Config,
+    deposit::{self, Short},
+    ports::Ports,
+};
 
 /// Why a keeper does not act.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +42,9 @@ pub enum Refusal {
     /// The chain would refuse.
     #[error("the call would be refused: {0}")]
     Reverts(String),
+    /// Its owner cannot pay.
+    #[error(transparent)]
+    Short(#[from] Short),
     /// The executor has this task already.
     #[error("the task was executed already")]
     Used,
@@ -47,13 +55,6 @@ pub enum Refusal {
     #[error("{0}")]
     Unreachable(String),
 }
-
-/// Gas that the executor uses for itself beside its inner call: its own overhead of 52,000 with the transaction's
-/// base cost, and about 20,000 for a signature with its registry look-ups. Measured by the contracts' tests.
-const EXECUTOR_GAS: u64 = 52_000;
-const SIGNATURE_GAS: u64 = 20_000;
-/// Gas per byte of calldata (EIP-2028, non-zero bytes).
-const BYTE_GAS: u64 = 16;
 
 /// Between two tries at a chain that does not answer.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
@@ -178,11 +179,16 @@ async fn through_executor(
     let signatures: Vec<_> = agreed.signatures.iter().map(|(_, s)| *s).collect();
     let claim = agreed.claim(job, task.id);
     let data = encode_execute(&claim, &agreed.call.calldata, &signatures);
-    let (whole, inner, fee) = tokio::join!(
+    let (whole, inner, means) = tokio::join!(
         writer.estimate(keeper.id.0, executor, U256::ZERO, data.clone()),
         writer.estimate(executor, agreed.call.target, U256::ZERO, agreed.call.calldata.clone()),
-        reader.call(None, executor, encode_fee(), At::Head),
+        deposit::means(keeper, (reader, writer), job.owner),
     );
+    let means = means.map_err(refusal)?;
+    // An inner call that fails is a result like any other; it may use all that it is given.
+    let inner = inner.map_or(agreed.gas_limit, |gas| gas.min(agreed.gas_limit));
+    let likely = deposit::likely_gas(inner, signatures.len(), agreed.call.calldata.len());
+    deposit::weigh(keeper, agreed.call.chain, job.owner, &means, likely)?;
     let whole = match whole {
         Ok(gas) => gas,
         Err(ChainError::Reverted { reason, .. }) => {
@@ -190,18 +196,9 @@ async fn through_executor(
         }
         Err(error) => return Err(refusal(error)),
     };
-    // An inner call that fails is a result like any other; it may use all that it is given.
-    let inner = inner.map_or(agreed.gas_limit, |gas| gas.min(agreed.gas_limit));
-    let fee = fee.ok().as_ref().and_then(decode_uint).unwrap_or_default();
-    let bytes = (agreed.call.calldata.len() + 65 * signatures.len()) as u64;
-    let likely = inner + EXECUTOR_GAS + SIGNATURE_GAS * signatures.len() as u64 + BYTE_GAS * bytes;
-    Ok(work(
-        &keeper.config,
-        order,
-        (executor, U256::ZERO, data),
-        whole,
-        (agreed.fee_cap.saturating_sub(fee), likely),
-    ))
+    // The executor charges within the cap and within what there is.
+    let payable = agreed.fee_cap.min(means.deposit).saturating_sub(means.fee);
+    Ok(work(&keeper.config, order, (executor, U256::ZERO, data), whole, (payable, likely)))
 }
 
 async fn directly(keeper: &Inner, writer: &dyn ChainWriter, order: &HandoffOrder) -> Result<Work, Refusal> {
@@ -214,7 +211,7 @@ async fn directly(keeper: &Inner, writer: &dyn ChainWriter, order: &HandoffOrder
     Ok(work(&keeper.config, order, (call.target, call.value, call.calldata.clone()), gas, (cap, gas)))
 }
 
-/// `gas` is what the simulation needed; the owner's `cap` in wei is spread over the gas that it is likely to pay for.
+/// `gas` is what the simulation needed; what the owner can be charged, in wei, is spread over the gas that it is likely to pay for.
 fn work(
     config: &Config,
     order: &HandoffOrder,

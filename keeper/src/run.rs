@@ -15,7 +15,9 @@ use argus_domain::{
 use argus_ports::RunnerError;
 
 use crate::{
-    Inner, sign,
+    Inner,
+    deposit::{self, Short},
+    sign,
     verify::{self, Objection},
 };
 
@@ -34,6 +36,9 @@ pub enum Decline {
     /// The job's secrets did not come, or do not open.
     #[error("the job's secrets: {0}")]
     Secrets(String),
+    /// Nobody would pay for the call.
+    #[error(transparent)]
+    Short(#[from] Short),
     /// The run says nothing that another keeper could repeat.
     #[error("the run was inconclusive: {0}")]
     Inconclusive(String),
@@ -83,7 +88,10 @@ pub async fn answer(
     let outcome = execute(keeper, signed, Answers::World(secrets)).await?;
     let Outcome { input, report, output, state } = outcome;
     let claim = match &output {
-        Output::Call(call) => sign::claim(&keeper.config, &keeper.ports, assignment, call, Round(1)).await?,
+        Output::Call(call) => {
+            deposit::covers(keeper, assignment, call).await?;
+            sign::claim(&keeper.config, &keeper.ports, assignment, call, Round(1)).await?
+        }
         Output::Skip(_) | Output::Fail(_) => None,
     };
     let came = sign::Came { output, state: state.as_ref().map(|state| state.root()) };

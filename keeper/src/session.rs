@@ -208,6 +208,7 @@ impl Work {
             | Decline::Busy(_)
             | Decline::Content(_)
             | Decline::Secrets(_)
+            | Decline::Short(_)
             | Decline::Inconclusive(_)
             | Decline::Signed
             | Decline::Round(_)

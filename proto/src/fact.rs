@@ -175,6 +175,7 @@ impl Wire for Handoff {
             keeper: self.keeper.0.to_vec(),
             patience_until_ms: self.patience_until.0,
             at_ms: self.at.0,
+            declined: self.declined.clone(),
         }
     }
 
@@ -185,6 +186,7 @@ impl Wire for Handoff {
             keeper: keeper(&m.keeper, "keeper")?,
             patience_until: Timestamp(m.patience_until_ms),
             at: Timestamp(m.at_ms),
+            declined: m.declined,
         })
     }
 }

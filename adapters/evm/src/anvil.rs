@@ -107,8 +107,6 @@ pub struct AnvilConfig {
     pub chain_id: u64,
     /// Port on loopback; 0: any that is free.
     pub port: u16,
-    /// Seconds between blocks; `None`: a block for each transaction, at once.
-    pub block_time_secs: Option<u64>,
     /// Further arguments, as they are.
     pub extra: Vec<String>,
 }
@@ -116,7 +114,7 @@ pub struct AnvilConfig {
 impl AnvilConfig {
     /// The defaults: chain 31337, any free port, a block for each transaction, nothing saved.
     pub fn new(program: PathBuf) -> Self {
-        Self { program, state: None, chain_id: DEV_CHAIN, port: 0, block_time_secs: None, extra: Vec::new() }
+        Self { program, state: None, chain_id: DEV_CHAIN, port: 0, extra: Vec::new() }
     }
 }
 
@@ -237,9 +235,6 @@ fn command(config: &AnvilConfig) -> Command {
     command.args(["--chain-id", &config.chain_id.to_string()]);
     if let Some(state) = &config.state {
         command.arg("--state").arg(state).args(["--state-interval", "1"]);
-    }
-    if let Some(secs) = config.block_time_secs {
-        command.args(["--block-time", &secs.to_string()]);
     }
     command.args(&config.extra);
     // In a group of its own, so that Ctrl-C reaches it through its parent and not before it.

@@ -1,4 +1,4 @@
-//! The committed build of our contracts, compiled into the program.
+//! The committed build of our contracts and of the Safe contracts that they use, compiled into the program.
 
 use alloy::primitives::{Bytes, hex};
 
@@ -15,6 +15,18 @@ pub enum Contract {
     Executor,
     /// The demo target.
     Target,
+    /// Safe's own: what every Safe runs.
+    SafeSingleton,
+    /// Safe's own: makes Safes.
+    SafeProxyFactory,
+    /// Safe's own: what a Safe answers to calls that it does not know.
+    SafeFallbackHandler,
+    /// Safe's own: several calls in one.
+    MultiSendCallOnly,
+    /// Makes Safes that one account owns alone.
+    SafeFactory,
+    /// Has a Safe make the calls of its owner's jobs.
+    SafeModule,
 }
 
 impl Contract {
@@ -26,6 +38,14 @@ impl Contract {
             Self::GasRegistry => include_str!("../../../contracts/out/GasRegistry.json"),
             Self::Executor => include_str!("../../../contracts/out/Executor.json"),
             Self::Target => include_str!("../../../contracts/out/Target.json"),
+            Self::SafeSingleton => include_str!("../../../contracts/out/Safe.json"),
+            Self::SafeProxyFactory => include_str!("../../../contracts/out/SafeProxyFactory.json"),
+            Self::SafeFallbackHandler => {
+                include_str!("../../../contracts/out/CompatibilityFallbackHandler.json")
+            }
+            Self::MultiSendCallOnly => include_str!("../../../contracts/out/MultiSendCallOnly.json"),
+            Self::SafeFactory => include_str!("../../../contracts/out/SafeFactory.json"),
+            Self::SafeModule => include_str!("../../../contracts/out/SafeModule.json"),
         }
     }
 

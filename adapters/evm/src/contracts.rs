@@ -64,7 +64,7 @@ sol! {
         function depositETH(uint256 amount) external payable;
         function depositFor(address account) external payable;
         function withdrawETHBalance(uint256 amount) external;
-        function hold(address owner_, uint256 amount) external;
+        function hold(address owner_, uint256 amount) external returns (uint256 held);
         function settle(address owner_, address keeper, uint256 amount) external;
     }
 
@@ -95,6 +95,31 @@ sol! {
         function keeperRegistry() external view returns (address);
         function jobRegistry() external view returns (address);
         function gasRegistry() external view returns (address);
+        function running() external view returns (uint256 jobId, address registered);
+    }
+
+    /// Makes Safes that one account owns alone.
+    #[derive(Debug)]
+    interface SafeFactory {
+        event SafeWalletCreated(address indexed user, address indexed safeWallet, uint256 saltNonce);
+        error ZeroAddress();
+        function createSafeWallet(address user) external returns (address wallet);
+        function latestSafeWallet(address user) external view returns (address);
+        function getSafeWallets(address user) external view returns (address[] memory);
+        function predictSafeAddress(address user) external view returns (address);
+    }
+
+    /// Has a Safe make the calls of its owner's jobs.
+    #[derive(Debug)]
+    interface SafeModule {
+        error NotExecutor(address caller);
+        error JobNotRegistered(uint256 jobId);
+        error JobOwnerMismatch(uint256 jobId, address claimed, address registered);
+        error NotSafeOwner(address safe, address account);
+        error OwnersMustAgree(address safe, uint256 threshold);
+        error OperationRefused(uint8 operation, address target);
+        function execJobFromHub(address safe, address target, uint256 value, bytes data, uint8 operation) external returns (bool success);
+        function execJobFromHub(address safe, address target, uint256 value, bytes data, uint8 operation, address jobOwner) external returns (bool success);
     }
 
     /// The demo target.
@@ -128,6 +153,9 @@ pub fn revert_reason(data: &[u8]) -> String {
         return format!("{error:?}");
     }
     if let Ok(error) = KeeperRegistry::KeeperRegistryErrors::abi_decode(data) {
+        return format!("{error:?}");
+    }
+    if let Ok(error) = SafeModule::SafeModuleErrors::abi_decode(data) {
         return format!("{error:?}");
     }
     match data.split_first_chunk::<4>() {

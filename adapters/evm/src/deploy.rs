@@ -53,6 +53,8 @@ pub struct Plan {
     pub deposits: Vec<(Address, U256)>,
     /// Whether the demo target is deployed too.
     pub demo: bool,
+    /// Whether Safe's contracts, and ours that use them, are deployed too.
+    pub safes: bool,
 }
 
 /// What is there now.
@@ -62,6 +64,19 @@ pub struct Deployed {
     pub contracts: Contracts,
     /// The demo target, where the plan asks for it.
     pub target: Option<Address>,
+    /// What Safes need, where the plan asks for it.
+    pub safes: Option<SafeContracts>,
+}
+
+/// What users of Safes have to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SafeContracts {
+    /// Makes Safes.
+    pub factory: Address,
+    /// Has them make the calls of jobs.
+    pub module: Address,
+    /// Makes several calls in one.
+    pub multi_send_call_only: Address,
 }
 
 /// Why the chain is not as planned.
@@ -120,6 +135,7 @@ where
     let arguments = (owner, keeper_registry, job_registry, gas_registry, U256::ZERO).abi_encode_params();
     let executor = hand.deploy(Contract::Executor, &arguments).await?;
     let target = if plan.demo { Some(hand.deploy(Contract::Target, &[]).await?) } else { None };
+    let safes = if plan.safes { Some(hand.safes(executor).await?) } else { None };
 
     if hand.view(gas_registry, &GasRegistry::executorCall {}).await? != executor {
         hand.send(gas_registry, U256::ZERO, &GasRegistry::setExecutorCall { executor_: executor }).await?;
@@ -134,7 +150,8 @@ where
             hand.send(gas_registry, *amount, &GasRegistry::depositForCall { account }).await?;
         }
     }
-    Ok(Deployed { contracts: Contracts { executor, keeper_registry, job_registry, gas_registry }, target })
+    let contracts = Contracts { executor, keeper_registry, job_registry, gas_registry };
+    Ok(Deployed { contracts, target, safes })
 }
 
 /// Where [`ensure`] puts a contract: the CREATE2 address of its code behind the proxy.
@@ -182,6 +199,21 @@ impl<C: ChainReader + ChainWriter> Hand<'_, C> {
             }
         }
         Ok(at)
+    }
+
+    async fn safes(&self, executor: Address) -> Result<SafeContracts, DeployError> {
+        let singleton = self.deploy(Contract::SafeSingleton, &[]).await?;
+        let proxies = self.deploy(Contract::SafeProxyFactory, &[]).await?;
+        let handler = self.deploy(Contract::SafeFallbackHandler, &[]).await?;
+        let multi_send_call_only = self.deploy(Contract::MultiSendCallOnly, &[]).await?;
+        let made_of = (proxies, singleton, handler).abi_encode_params();
+        Ok(SafeContracts {
+            factory: self.deploy(Contract::SafeFactory, &made_of).await?,
+            module: self
+                .deploy(Contract::SafeModule, &(executor, multi_send_call_only).abi_encode_params())
+                .await?,
+            multi_send_call_only,
+        })
     }
 
     async fn keepers(&self, registry: Address, plan: &Plan) -> Result<(), DeployError> {

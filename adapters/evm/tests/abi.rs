@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use alloy::{
-    primitives::{Address, B256, Bytes, U256},
+    primitives::{Address, B256, Bytes, U256, address, keccak256},
     sol_types::SolInterface,
 };
 use alloy_json_abi::JsonAbi;
@@ -15,7 +15,7 @@ use argus_domain::{
 };
 use argus_evm::{
     artefacts::Contract,
-    contracts::{Executor, GasRegistry, JobRegistry, KeeperRegistry, Target},
+    contracts::{Executor, GasRegistry, JobRegistry, KeeperRegistry, SafeFactory, SafeModule, Target},
 };
 
 fn abi(contract: Contract) -> JsonAbi {
@@ -64,6 +64,11 @@ fn the_interfaces_are_those_of_the_build() {
     check!(GasRegistry, GasRegistryCalls, GasRegistryEvents, GasRegistryErrors);
     check!(Executor, ExecutorCalls, ExecutorEvents, ExecutorErrors);
     check!(Target, TargetCalls, TargetEvents, TargetErrors);
+    check!(SafeFactory, SafeFactoryCalls, SafeFactoryEvents, SafeFactoryErrors);
+    let module = abi(Contract::SafeModule);
+    let refusals = module.errors().map(|e| e.selector().0);
+    subset(Contract::SafeModule, SafeModule::SafeModuleErrors::selectors(), refusals);
+    subset(Contract::SafeModule, SafeModule::SafeModuleCalls::SELECTORS.iter().copied(), functions(&module));
 }
 
 #[test]
@@ -83,11 +88,31 @@ fn each_build_holds_creation_code() {
         Contract::GasRegistry,
         Contract::Executor,
         Contract::Target,
+        Contract::SafeFactory,
+        Contract::SafeModule,
     ] {
         let code = contract.creation_code(&[]);
         assert!(code.len() > 100, "{contract:?}");
         // EIP-170 and EIP-3860 leave room; a contract near the limit would fail to deploy.
         assert!(code.len() < 20_000, "{contract:?}: {}", code.len());
+    }
+}
+
+/// Safe's contracts have the same addresses on every chain because they follow from their code. So this is that code.
+#[test]
+fn safe_s_contracts_are_those_of_every_chain() {
+    let deployer = address!("914d7Fec6aaC8cd542e72Bca78B30650d45643d7");
+    for (contract, known) in [
+        (Contract::SafeSingleton, address!("41675C099F32341bf84BFc5382aF534df5C7461a")),
+        (Contract::SafeProxyFactory, address!("4e1DCf7AD4e460CfD30791CCC4F9c8a4f820ec67")),
+        (Contract::SafeFallbackHandler, address!("fd0732Dc9E303f09fCEf3a7388Ad10A83459Ec99")),
+        (Contract::MultiSendCallOnly, address!("9641d764fc13c8B624c04430C7356C1C7C8102e2")),
+    ] {
+        assert_eq!(
+            deployer.create2(B256::ZERO, keccak256(contract.creation_code(&[]))),
+            known,
+            "{contract:?}"
+        );
     }
 }
 

@@ -125,7 +125,7 @@ fn facts(task: TaskId) -> Vec<Fact> {
         Fact::Attempted(attempt.into()),
         Fact::Claimed(claim(1)),
         Fact::Claimed(claim(2)),
-        Fact::HandedOff(Handoff { task, number: 1, keeper, patience_until: at, at }),
+        Fact::HandedOff(Handoff { task, number: 1, keeper, patience_until: at, at, declined: None }),
         Fact::Broadcast(Broadcast { task, keeper, transaction: B256::repeat_byte(3), at }),
     ]
 }

@@ -13,7 +13,7 @@ pub mod secret;
 pub mod show;
 pub mod task;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -106,6 +106,10 @@ pub struct Dev {
     /// Use a chain that runs already instead of starting anvil
     #[arg(long, value_name = "URL")]
     pub rpc: Option<String>,
+    /// How long a block waits for further transactions, on the chain that this starts; 0 makes one for each at once,
+    /// which clients that keep nonces for a moment, as ethers does, do not get along with
+    #[arg(long, value_name = "SECONDS", default_value = "0.3", value_parser = seconds)]
+    pub block_time: Duration,
     /// A host that scripts and value sources may reach although its address is private; may be repeated
     #[arg(long = "allow-host", value_name = "HOST[:PORT]")]
     pub allow_hosts: Vec<String>,
@@ -115,6 +119,16 @@ pub struct Dev {
     /// Die at this step of a task's life, in a build for tests
     #[arg(long, value_name = "STEP", hide = true)]
     pub failpoint: Option<String>,
+}
+
+/// Longest wait for a block: longer than any chain's.
+const BLOCK_TIME_MAX: Duration = Duration::from_secs(60);
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let given = text.parse().ok().and_then(|secs| Duration::try_from_secs_f64(secs).ok());
+    given
+        .filter(|time| *time <= BLOCK_TIME_MAX)
+        .ok_or_else(|| "give seconds from 0 to 60, like 0.3 or 2".to_owned())
 }
 
 /// Arguments of `argus run`.

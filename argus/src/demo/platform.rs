@@ -28,7 +28,8 @@ impl Platform {
     pub async fn start(data: &Path, source: SocketAddr, processes: bool) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command
-            .args(["dev", "--json", "--port", "0", "--allow-host", &source.to_string(), "--data"])
+            .args(["dev", "--json", "--port", "0", "--block-time", "0"])
+            .args(["--allow-host", &source.to_string(), "--data"])
             .arg(data);
         if processes {
             command.arg("--processes");

@@ -1,6 +1,6 @@
 //! The development chain: an anvil of our own, or one that runs already.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use argus_domain::{Address, U256, ids::ChainId};
@@ -11,7 +11,7 @@ use argus_evm::{
 };
 use argus_ports::{ChainReader, Signer, chain::At};
 
-use super::folder::Folder;
+use super::{folder::Folder, node::Node};
 use crate::environment;
 
 /// What a keeper has for gas: less than this is made up to [`KEEPER_FUNDS`], wei.
@@ -45,10 +45,17 @@ impl DevChain {
         };
         let id = match &anvil {
             Some(anvil) => ChainId(anvil.chain_id()),
-            None => chain_id_of(&url).await.with_context(|| format!("no chain answers at {url}"))?,
+            None => {
+                Node::new(&url)?.chain_id().await.with_context(|| format!("no chain answers at {url}"))?
+            }
         };
         let evm = EvmChain::connect(&ChainConfig::new(id, vec![url.clone()])).await?;
         Ok(Self { id, url, evm, anvil })
+    }
+
+    /// Our own node; `None`, where it is somebody else's.
+    pub fn own_node(&self) -> anyhow::Result<Option<Node>> {
+        self.anvil.as_ref().map(|anvil| Node::new(&anvil.http_url())).transpose()
     }
 
     /// Gives keepers gas. On a chain of somebody else's the deployer must have some.
@@ -91,21 +98,4 @@ fn find() -> anyhow::Result<PathBuf> {
     let named = environment::variable("ARGUS_ANVIL").map(PathBuf::from);
     let cache = environment::cache_folder().unwrap_or_default();
     Ok(anvil::find(named.as_deref(), &environment::program_folders(), &cache)?)
-}
-
-/// Asks a node which chain it is on.
-async fn chain_id_of(url: &str) -> anyhow::Result<ChainId> {
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build()?;
-    let request = r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[]}"#;
-    let answer = client
-        .post(url)
-        .header("content-type", "application/json")
-        .body(request)
-        .send()
-        .await?
-        .text()
-        .await?;
-    let answer: serde_json::Value = serde_json::from_str(&answer).context("it does not speak JSON-RPC")?;
-    let number = answer["result"].as_str().context("it gives no chain id")?;
-    Ok(ChainId(u64::from_str_radix(number.trim_start_matches("0x"), 16).context("it gives no chain id")?))
 }

@@ -4,6 +4,8 @@
 mod accounts;
 mod chain;
 mod folder;
+mod miner;
+mod node;
 mod processes;
 mod ready;
 
@@ -20,6 +22,7 @@ use crate::{
 };
 use chain::DevChain;
 use folder::Folder;
+use miner::Miner;
 
 /// Keepers of a development platform, and how many must agree.
 const KEEPERS: usize = 3;
@@ -53,6 +56,7 @@ pub async fn run(args: &Dev, json: bool) -> anyhow::Result<()> {
         fee: U256::from(FEE),
         deposits: accounts::users().map(|a| (a.address, U256::from(DEPOSIT))).collect(),
         demo: true,
+        safes: true,
     };
     let deployed = deploy::ensure(&dev_chain.evm, &deployer, &plan)
         .await
@@ -75,6 +79,11 @@ pub async fn run(args: &Dev, json: bool) -> anyhow::Result<()> {
     let keys = folder.api_keys(&config).await?;
     say("keepers", &format!("{KEEPERS} registered, {QUORUM} must agree"));
 
+    // What is set up until here is not waited for.
+    let miner = match dev_chain.own_node()?.filter(|_| !args.block_time.is_zero()) {
+        Some(node) => Some(Miner::take_over(node, args.block_time).await?),
+        None => None,
+    };
     let ready = ready::Ready {
         port,
         chain: dev_chain.id,
@@ -91,6 +100,12 @@ pub async fn run(args: &Dev, json: bool) -> anyhow::Result<()> {
             roles::serve(config, &Role::everything()).await
         }
     };
+    let mining = async {
+        match miner {
+            Some(miner) => match miner.run().await {},
+            None => std::future::pending::<anyhow::Result<()>>().await,
+        }
+    };
     let announced = async {
         ready::wait(port).await?;
         ready.show(json);
@@ -99,6 +114,7 @@ pub async fn run(args: &Dev, json: bool) -> anyhow::Result<()> {
     let outcome = tokio::select! {
         ended = serving => ended.and(Err(anyhow::anyhow!("the platform ended by itself"))),
         failed = announced => failed,
+        never = mining => never,
         status = dev_chain.ended() => Err(anyhow::anyhow!("the chain ended (status {status:?}); start again to go on where it was")),
         signal = stop_signal() => signal,
     };

@@ -71,6 +71,9 @@ impl Ready {
                 "job_registry": c.job_registry.to_string(),
                 "gas_registry": c.gas_registry.to_string(),
                 "demo_target": self.deployed.target.map(|t| t.to_string()),
+                "safe_factory": self.deployed.safes.map(|s| s.factory.to_string()),
+                "safe_module": self.deployed.safes.map(|s| s.module.to_string()),
+                "multisend_call_only": self.deployed.safes.map(|s| s.multi_send_call_only.to_string()),
             },
             "accounts": accounts,
             "content": self.content,
@@ -85,9 +88,15 @@ impl Ready {
         let c = &self.deployed.contracts;
         let (api, keys) = (self.api(), &self.keys);
         let target = self.deployed.target.unwrap_or_default();
-        let user = accounts::users().next().map(|a| a.address).unwrap_or_default();
+        let (user, signer) = accounts::users().next().map(|a| (a.address, a.private_key)).unwrap_or_default();
         let chain = self.chain.0;
         let rpc = &self.rpc;
+        let safes = self.deployed.safes.map_or_else(String::new, |s| {
+            let (factory, module, multi) = (s.factory, s.module, s.multi_send_call_only);
+            format!(
+                ",\n      safeFactory: '{factory}', safeModule: '{module}',\n      multisendCallOnly: '{multi}'"
+            )
+        });
         format!(
             "\nArgus is up. Ctrl-C stops it; a second start with the same --data goes on where this one was.\n\n  \
              API        {api}\n  WebSocket  ws://127.0.0.1:{port}/api/ws/tasks?api_key=KEY\n  chain      {chain} at {rpc}\n\n  \
@@ -101,10 +110,12 @@ impl Ready {
              \"target_contract_address\":\"{target}\",\"target_function\":\"record(string,uint256)\",\"abi\":\"[]\",\
              \"arg_type\":1,\"arguments\":[\"first\",\"42\"]}}]'\n\n\
              The TriggerX SDK on this chain (development keys only):\n\n  \
-             const {{ TriggerXClient }} = require('sdk-triggerx');\n  \
+             const {{ TriggerXClient }} = require('sdk-triggerx'), {{ ethers }} = require('ethers');\n  \
              require('sdk-triggerx/dist/config').CONTRACT_ADDRESSES_BY_CHAIN['{chain}'] =\n    \
-             {{ gasRegistry: '{gas}', jobRegistry: '{jobs}', rpcUrl: '{rpc}' }};\n  \
-             const client = new TriggerXClient('{app}', {{ baseURL: '{api}' }});\n",
+             {{ gasRegistry: '{gas}', jobRegistry: '{jobs}', rpcUrl: '{rpc}'{safes} }};\n  \
+             const client = new TriggerXClient('{app}', {{ baseURL: '{api}' }});\n  \
+             const provider = new ethers.JsonRpcProvider('{rpc}', {chain}, {{ pollingInterval: 250 }});\n  \
+             const signer = new ethers.Wallet('{signer}', provider);\n",
             port = self.port,
             app = keys.app,
             user_key = keys.user,

@@ -241,6 +241,8 @@ pub struct Handoff {
     pub patience_until: Timestamp,
     /// When it was given.
     pub at: Timestamp,
+    /// The newest reason for which a performer declined, where one did.
+    pub declined: Option<String>,
 }
 
 /// A transaction that left.

@@ -26,6 +26,9 @@ pub mod quorum;
 pub mod schedule;
 pub mod transaction;
 
+/// Characters of a keeper's reason that are kept.
+const REASON_MAX: usize = 300;
+
 /// When to call [`Machine::tick`] next, and why: the log says why a service woke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wake {

@@ -512,9 +512,16 @@ pub fn agreed() -> impl Strategy<Value = Agreed> {
 }
 
 pub fn handoff() -> impl Strategy<Value = Handoff> {
-    (task_id(), any::<u16>(), keeper(), at(), at()).prop_map(|(task, number, keeper, patience_until, at)| {
-        Handoff { task, number, keeper, patience_until, at }
-    })
+    (task_id(), any::<u16>(), keeper(), at(), at(), option::of(text())).prop_map(
+        |(task, number, keeper, patience_until, at, declined)| Handoff {
+            task,
+            number,
+            keeper,
+            patience_until,
+            at,
+            declined,
+        },
+    )
 }
 
 fn disagreement() -> impl Strategy<Value = Disagreement> {

@@ -240,7 +240,7 @@ pub fn settled_agreed(task: TaskId) -> Fact {
 
 /// The n-th handoff.
 pub fn handoff(task: TaskId, number: u16) -> Handoff {
-    Handoff { task, number, keeper: keeper(1), patience_until: at(5000), at: NOW }
+    Handoff { task, number, keeper: keeper(1), patience_until: at(5000), at: NOW, declined: None }
 }
 
 /// The n-th sighting on chain.

@@ -22,7 +22,7 @@ use argus_evm::{
     ChainConfig, EvmChain, LocalSigner,
     anvil::{self, Anvil, AnvilConfig, DEV_CHAIN, DEV_KEYS},
     contracts::{JobRegistry, Target},
-    deploy::{CREATE2_PROXY, Plan, ensure, transact},
+    deploy::{CREATE2_PROXY, Plan, SafeContracts, ensure, transact},
 };
 use argus_ports::{ChainError, ChainReader, ChainWriter, Signer, chain::At};
 
@@ -72,6 +72,8 @@ pub struct World {
     pub contracts: Contracts,
     /// The demo target.
     pub target: Address,
+    /// What Safes need.
+    pub safes: SafeContracts,
     /// Owns the contracts.
     pub admin: LocalSigner,
     /// Three registered keepers, ascending by address.
@@ -97,10 +99,13 @@ impl World {
             fee: U256::from(1_000),
             deposits: vec![(owner.address(), U256::from(DEPOSIT))],
             demo: true,
+            safes: true,
         };
         let deployed = ensure(&chain, &admin, &plan).await.expect("deployed");
         let target = deployed.target.expect("the demo target");
-        Some(Self { anvil, chain, contracts: deployed.contracts, target, admin, keepers, stranger, owner })
+        let safes = deployed.safes.expect("Safe's contracts");
+        let contracts = deployed.contracts;
+        Some(Self { anvil, chain, contracts, target, safes, admin, keepers, stranger, owner })
     }
 
     /// Deploys one of the hostile contracts from its committed build.

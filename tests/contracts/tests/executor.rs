@@ -4,7 +4,7 @@ use alloy::{
     primitives::{Address, Bytes, U256, b256, keccak256},
     sol_types::SolCall,
 };
-use argus_contracts_tests::{CALL_GAS, DEPOSIT, TX_GAS, World, keeper_id};
+use argus_contracts_tests::{CALL_GAS, TX_GAS, World, keeper_id};
 use argus_domain::{
     call::{Claim, Signature},
     contracts::encode_execute,
@@ -99,7 +99,10 @@ async fn the_binding_holds() {
         (Claim { value: U256::from(1), ..good.clone() }, "ValueNotSupported".to_owned()),
         (Claim { valid_until: Timestamp::from_secs(1), ..good.clone() }, "Expired".to_owned()),
         (Claim { calldata_hash: keccak256("other"), ..good.clone() }, "CalldataMismatch".to_owned()),
-        (Claim { fee_cap: U256::from(DEPOSIT + 1), ..good.clone() }, "InsufficientBalance".to_owned()),
+        (
+            Claim { job: UNKNOWN, owner: world.stranger.address(), ..good.clone() },
+            "InsufficientBalance".to_owned(),
+        ),
         (Claim { gas_limit: u64::MAX, ..good.clone() }, "GasTooLow".to_owned()),
     ];
     let reserved = [0u64, 1, 9, 0xff, 0x100, 0xffff].map(|n| Address::left_padding_from(&n.to_be_bytes()));

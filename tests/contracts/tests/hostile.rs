@@ -108,19 +108,30 @@ async fn an_owner_cannot_withdraw_what_its_running_call_costs() {
     let arguments = (world.contracts.gas_registry, world.contracts.job_registry).abi_encode_params();
     let greedy = world.deploy(include_str!("../../../contracts/out/GreedyOwner.json"), &arguments).await;
     let job = JobId(world.view(greedy, &Hostile::jobIdCall {}).await);
-    let deposit = U256::from(DEPOSIT / 5);
-    let fill = GasRegistry::depositForCall { account: greedy };
-    world.tell(&world.stranger, world.contracts.gas_registry, deposit, &fill).await.expect("deposited");
-
     let data: Bytes = Hostile::grabCall {}.abi_encode().into();
-    let claim = Claim { owner: greedy, target: greedy, ..world.claim(job, &data) };
-    let keeper_before = world.credit(world.keepers[0].address()).await;
-    let (done, _) = world.execute(&claim, &data).await;
-    assert!(done.success, "it may take the rest");
-    assert_eq!(world.credit(world.keepers[0].address()).await, keeper_before + done.charged);
-    assert_eq!(world.credit(greedy).await, claim.fee_cap - done.charged);
-    let taken = world.chain.balance(greedy, At::Head).await.expect("balance");
-    assert_eq!(taken, deposit - claim.fee_cap);
+    // It may take what the cap leaves; and nothing, where the cap leaves nothing.
+    for deposit in [DEPOSIT / 5, DEPOSIT / 20].map(U256::from) {
+        let fill = GasRegistry::depositForCall { account: greedy };
+        world.tell(&world.stranger, world.contracts.gas_registry, deposit, &fill).await.expect("deposited");
+        let (has, had) =
+            (world.credit(greedy).await, world.chain.balance(greedy, At::Head).await.expect("balance"));
+        let claim = Claim {
+            owner: greedy,
+            target: greedy,
+            fee_cap: U256::from(DEPOSIT / 10),
+            ..world.claim(job, &data)
+        };
+        let keeper_before = world.credit(world.keepers[0].address()).await;
+        let (done, _) = world.execute(&claim, &data).await;
+        assert!(done.success, "it may take the rest");
+        assert!(!done.charged.is_zero());
+        assert_eq!(world.credit(world.keepers[0].address()).await, keeper_before + done.charged);
+        let held = claim.fee_cap.min(has);
+        assert_eq!(world.credit(greedy).await, held - done.charged);
+        let taken = world.chain.balance(greedy, At::Head).await.expect("balance") - had;
+        assert_eq!(taken, has - held);
+        world.tell(&world.stranger, greedy, U256::ZERO, &Hostile::grabCall {}).await.expect("emptied");
+    }
     sums_hold(&world, &[greedy]).await;
 }
 
@@ -146,19 +157,32 @@ async fn nobody_is_charged_above_the_cap() {
 }
 
 #[tokio::test]
-async fn a_deposit_below_the_cap_is_refused_before_the_call() {
+async fn a_deposit_below_the_cap_is_charged_and_an_empty_one_refused_before_the_call() {
     let Some(world) = World::start().await else { return };
     let data = world.record(1);
-    let claim = Claim { owner: world.admin.address(), ..world.claim(UNKNOWN, &data) };
-    let input = encode_execute(&claim, &data, &world.quorum(&claim));
-    let reason = world.refused(&world.keepers[0], &claim, input.clone(), TX_GAS).await;
+    let claim =
+        |cap| Claim { owner: world.admin.address(), fee_cap: U256::from(cap), ..world.claim(UNKNOWN, &data) };
+    let empty = claim(DEPOSIT);
+    let input = encode_execute(&empty, &data, &world.quorum(&empty));
+    let reason = world.refused(&world.keepers[0], &empty, input.clone(), TX_GAS).await;
     assert!(reason.contains("InsufficientBalance"), "{reason}");
     assert_eq!(world.view(world.target, &Target::totalCall {}).await, U256::ZERO);
-    // With exactly the cap it goes through.
-    let fill = GasRegistry::depositForCall { account: claim.owner };
-    world.tell(&world.stranger, world.contracts.gas_registry, claim.fee_cap, &fill).await.expect("deposited");
+    // Enough for the call, and far from the cap: what the call costs, and the rest stays.
+    let fill = GasRegistry::depositForCall { account: empty.owner };
+    let registry = world.contracts.gas_registry;
+    world.tell(&world.stranger, registry, U256::from(DEPOSIT / 100), &fill).await.expect("deposited");
     assert!(world.send(&world.keepers[0], input, TX_GAS).await.success);
-    sums_hold(&world, &[claim.owner]).await;
+    let left = world.credit(empty.owner).await;
+    assert!(left > U256::from(DEPOSIT / 200), "{left}");
+    // Less than the call costs: all of it, and not a wei of anybody else's.
+    let take = GasRegistry::withdrawETHBalanceCall { amount: left - U256::from(777) };
+    world.tell(&world.admin, registry, U256::ZERO, &take).await.expect("withdrawn");
+    let before = world.balances().await;
+    assert_eq!(world.execute(&claim(DEPOSIT), &data).await.0.charged, U256::from(777));
+    let after = world.balances().await;
+    assert_eq!((before[0], before[1] + U256::from(777)), (after[0], after[1]));
+    assert_eq!(world.credit(empty.owner).await, U256::ZERO);
+    sums_hold(&world, &[empty.owner]).await;
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ fn plan() -> Plan {
         fee: U256::from(7),
         deposits: vec![(dev(5).address(), U256::from(9))],
         demo: true,
+        safes: false,
     }
 }
 

@@ -67,7 +67,7 @@ async fn jobs_are_checked_by_kind() {
     let none = Address::ZERO;
     for (name, kind, frame, target, data, expect) in [
         ("j", 1u8, 60u64, target, word(1), Ok(())),
-        ("j", 1, 60, target, word(0), Err("MissingTimeInterval")),
+        ("j", 1, 60, target, word(0), Ok(())),
         ("j", 1, 60, target, vec![], Err("DataTooShort")),
         ("j", 1, 60, none, word(1), Err("MissingTarget")),
         ("", 1, 60, target, word(1), Err("EmptyJobName")),
@@ -75,7 +75,7 @@ async fn jobs_are_checked_by_kind() {
         ("j", 0, 60, target, word(1), Err("InvalidJobType")),
         ("j", 8, 60, target, word(1), Err("InvalidJobType")),
         ("j", 2, 60, target, scripted(1, hash), Ok(())),
-        ("j", 2, 60, target, scripted(0, hash), Err("MissingTimeInterval")),
+        ("j", 2, 60, target, scripted(0, hash), Ok(())),
         ("j", 2, 60, target, scripted(1, B256::ZERO), Err("MissingScriptHash")),
         ("j", 2, 60, target, word(1), Err("DataTooShort")),
         ("j", 3, 60, target, word(0), Ok(())),

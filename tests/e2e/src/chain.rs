@@ -93,9 +93,32 @@ impl Chain {
     /// If no block takes the transaction.
     pub async fn ping(&self, from: &str, topic: u64) -> String {
         let data = calldata("ping(uint256)", json!(topic.to_string()));
-        let transaction = json!({ "from": from, "to": self.target, "data": data });
+        self.send(json!({ "from": from, "to": self.target, "data": data })).await
+    }
+
+    /// Deposits wei for somebody in the gas registry.
+    ///
+    /// # Panics
+    /// If no block takes the transaction.
+    pub async fn deposit(&self, from: &str, registry: &str, account: &str, wei: U256) {
+        let data = calldata("depositFor(address)", json!(account));
+        self.send(json!({ "from": from, "to": registry, "value": format!("{wei:#x}"), "data": data })).await;
+    }
+
+    /// What somebody has in the gas registry, wei.
+    ///
+    /// # Panics
+    /// If the node does not answer with a number.
+    pub async fn credit(&self, registry: &str, account: &str) -> U256 {
+        let call = json!({ "to": registry, "data": calldata("getBalance(address)", json!(account)) });
+        let answer = self.request("eth_call", json!([call, "latest"])).await;
+        answer.as_str().and_then(|text| text.parse().ok()).expect("a number")
+    }
+
+    /// Sends a transaction of an account that the node has the key of, and waits until it is mined.
+    async fn send(&self, transaction: Value) -> String {
         let hash = self.request("eth_sendTransaction", json!([transaction])).await;
-        let receipt = crate::until("the ping is mined", 10, async || {
+        let receipt = crate::until("the transaction is mined", 10, async || {
             Some(self.request("eth_getTransactionReceipt", json!([hash])).await).filter(|r| !r.is_null())
         })
         .await;

@@ -39,6 +39,17 @@ pub async fn argus<A: AsRef<OsStr>>(folder: &Path, environment: &[(&str, &str)],
     ended(folder, command.args(args)).await
 }
 
+/// Runs a script of this crate's `sdk` folder in Node.js, with npm packages from a folder.
+///
+/// # Panics
+/// If there is no Node.js, or the script does not end in time.
+pub async fn node<A: AsRef<OsStr>>(packages: &Path, script: &str, args: &[A]) -> Output {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk").join(script);
+    let mut command = Command::new("node");
+    command.env("NODE_PATH", packages).arg(script).args(args);
+    ended_within(NODE, packages, &mut command).await
+}
+
 /// Starts a command in a folder; dropping it kills it.
 pub fn started<A: AsRef<OsStr>>(folder: &Path, args: &[A]) -> Child {
     let mut command = Command::new(crate::program());
@@ -63,10 +74,18 @@ pub fn can_go_offline() -> bool {
     can
 }
 
+/// Longest time of a command.
+const COMMAND: Duration = Duration::from_secs(60);
+/// Longest time of a script that goes through many scenarios, each of which has its own deadlines.
+const NODE: Duration = Duration::from_secs(600);
+
 async fn ended(folder: &Path, command: &mut Command) -> Output {
+    ended_within(COMMAND, folder, command).await
+}
+
+async fn ended_within(limit: Duration, folder: &Path, command: &mut Command) -> Output {
     command.current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
-    let output =
-        timeout(Duration::from_secs(60), command.output()).await.expect("it ends").expect("it starts");
+    let output = timeout(limit, command.output()).await.expect("it ends").expect("it starts");
     Output {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),

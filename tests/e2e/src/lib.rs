@@ -63,16 +63,32 @@ pub fn has_anvil() -> bool {
     let named = std::env::var_os("ARGUS_ANVIL").map(PathBuf::from);
     let path: Vec<PathBuf> =
         std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
-    let cache = std::env::var_os("XDG_CACHE_HOME")
+    is_there(argus_evm::anvil::find(named.as_deref(), &path, &cache())).is_some()
+}
+
+/// The folder with the npm packages of `tests/e2e/sdk`, as `scripts/setup test` installs them; `None` as in
+/// [`has_anvil`].
+pub fn sdk_packages() -> Option<PathBuf> {
+    let packages = cache().join("argus/tools/sdk/node_modules");
+    let missing = || format!("no npm packages at {}: run scripts/setup test", packages.display());
+    is_there(if packages.is_dir() { Ok(packages.clone()) } else { Err(missing()) })
+}
+
+/// Where this user's programs keep what can be had again.
+fn cache() -> PathBuf {
+    std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
-        .unwrap_or_default();
-    match argus_evm::anvil::find(named.as_deref(), &path, &cache) {
-        Ok(_) => true,
+        .unwrap_or_default()
+}
+
+fn is_there<T, E: std::fmt::Display>(found: Result<T, E>) -> Option<T> {
+    match found {
+        Ok(found) => Some(found),
         Err(error) if std::env::var_os("CI").is_some() => panic!("{error}"),
         Err(error) => {
             eprintln!("\n*** SKIPPED, nothing was tested: {error} ***\n");
-            false
+            None
         }
     }
 }

@@ -46,6 +46,7 @@ pub struct Start {
     gate: Option<String>,
     cold: bool,
     log: Option<String>,
+    usual_blocks: bool,
 }
 
 impl Start {
@@ -62,6 +63,7 @@ impl Start {
             gate: None,
             cold: false,
             log: None,
+            usual_blocks: false,
         }
     }
 
@@ -118,12 +120,23 @@ impl Start {
         self
     }
 
+    /// Lets blocks come as they do where nobody says how. Otherwise each transaction has one at once: seconds of every
+    /// scenario would go into waiting for them.
+    #[must_use]
+    pub fn usual_blocks(mut self) -> Self {
+        self.usual_blocks = true;
+        self
+    }
+
     fn command(&self) -> Command {
         let mut command = leashed(&crate::program());
         if let Some(filter) = &self.log {
             command.env("ARGUS_LOG", filter);
         }
         command.args(["dev", "--json", "--port", &self.port.to_string(), "--data"]).arg(&self.data);
+        if !self.usual_blocks {
+            command.args(["--block-time", "0"]);
+        }
         if self.topology == Topology::Processes {
             command.arg("--processes");
         }

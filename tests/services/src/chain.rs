@@ -23,6 +23,11 @@ pub const CHAIN: ChainId = ChainId(31_337);
 /// Its executor.
 pub const EXECUTOR: Address = Address::repeat_byte(0xee);
 
+/// Where its job owners' deposits lie.
+pub const GAS_REGISTRY: Address = Address::repeat_byte(0xdd);
+/// What a job owner has there, unless a test says otherwise, wei.
+const DEPOSIT: u64 = 1_000_000_000_000_000_000;
+
 /// The chain. Clones are nodes of one chain.
 #[derive(Clone, Default)]
 pub struct TestChain(Arc<Mutex<State>>);
@@ -35,6 +40,8 @@ struct State {
     executed: BTreeMap<TaskId, Vec<Address>>,
     refused: u32,
     muted: BTreeSet<Address>,
+    deposit: Option<U256>,
+    offered: u128,
 }
 
 impl TestChain {
@@ -50,6 +57,16 @@ impl TestChain {
     /// Calls of tasks that were used up, refused by the executor.
     pub fn refused(&self) -> u32 {
         self.state().refused
+    }
+
+    /// From now on every job owner has so much in the gas registry, wei.
+    pub fn set_deposits(&self, wei: u64) {
+        self.state().deposit = Some(U256::from(wei));
+    }
+
+    /// Most per gas that the last transaction offered, wei.
+    pub fn offered(&self) -> u128 {
+        self.state().offered
     }
 
     /// From now on nothing of this account arrives, though it is told otherwise.
@@ -154,10 +171,14 @@ impl ChainReader for TestChain {
     async fn call(
         &self,
         _from: Option<Address>,
-        _to: Address,
+        to: Address,
         data: Bytes,
         _at: At,
     ) -> Result<Bytes, ChainError> {
+        if to == GAS_REGISTRY {
+            let deposit = self.state().deposit.unwrap_or(U256::from(DEPOSIT));
+            return Ok(B256::from(deposit).0.to_vec().into());
+        }
         let used = (data.len() == 36)
             .then(|| TaskId(B256::from_slice(&data[4..36])))
             .is_some_and(|task| self.state().executed.contains_key(&task));
@@ -230,6 +251,7 @@ impl ChainWriter for TestChain {
             return Err(ChainError::Refused("this chain keeps no transactions ahead".to_owned()));
         }
         state.nonces.insert(from, next + 1);
+        state.offered = draft.max_fee_per_gas;
         state.head += 1;
         let mut success = true;
         if draft.to == EXECUTOR

@@ -32,7 +32,7 @@ use argus_ports::{
     ModuleRunner, PerformEvent, SignedHello, Signer, ToKeeper, chain::At,
 };
 use argus_services_tests::{
-    chain::{CHAIN, EXECUTOR, TestChain},
+    chain::{CHAIN, EXECUTOR, GAS_REGISTRY, TestChain},
     jobs::{job, with_script},
     links::Spoken,
     runner::{ENGINE, TestRunner},
@@ -121,6 +121,7 @@ impl Bench {
         };
         let config = argus_keeper::Config {
             executors: [(CHAIN, EXECUTOR)].into(),
+            gas_registries: [(CHAIN, GAS_REGISTRY)].into(),
             limits_max: Limits { fuel_max: Limits::DEFAULT.fuel_max, ..Limits::CEILING },
             check_timeout: Duration::from_millis(300),
             fees: argus_keeper::Fees {
@@ -440,6 +441,7 @@ fn order(assignment: &Assignment, signers: &[u8]) -> HandoffOrder {
         keeper: KeeperId(Address::repeat_byte(KEEPER)),
         patience_until: now() + Duration::from_secs(5),
         at: now(),
+        declined: None,
     };
     HandoffOrder { handoff, job: job.clone(), task: task.clone(), agreed: agreed.into() }
 }
@@ -479,6 +481,46 @@ async fn an_order_without_a_quorum_is_refused_and_a_good_one_carried_out_once() 
     }
     assert_eq!(transactions[0], transactions[1]);
     assert_eq!(bench.chain.executions(assignment.task.id), [Address::repeat_byte(KEEPER)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_its_owner_cannot_pay_for_is_neither_signed_nor_brought_to_the_chain() {
+    // The call is likely to use 195,000 gas at 1,010 wei.
+    let (little, enough) = (190_000_000, 205_000_000);
+    let says_how = |reason: &str, has: u64| {
+        for part in
+            [format!("is {has} wei"), "needs about 19".to_owned(), format!("depositETH at {GAS_REGISTRY}")]
+        {
+            assert!(reason.contains(&part), "{reason}, without {part}");
+        }
+    };
+    for deposit in [0, little] {
+        let bench = Bench::new().await;
+        bench.chain.set_deposits(deposit);
+        let keeper = bench.start(TestRunner::printing(json!([5]))).await;
+        match keeper.assign(bench.assignment().await, PLATFORM).await {
+            FromKeeper::Declined { reason, .. } => says_how(&reason, deposit),
+            other => panic!("{other:?}, not declined with {deposit} wei"),
+        }
+    }
+    let bench = Bench::new().await;
+    bench.chain.set_deposits(enough);
+    let keeper = bench.start(TestRunner::printing(json!([5]))).await;
+    let assignment = bench.assignment().await;
+    let answer = keeper.assign(assignment.clone(), PLATFORM).await;
+    assert!(matches!(answer, FromKeeper::Answer(_)), "{answer:?}");
+    // The money goes between the agreement and the call.
+    let order = order(&assignment, &[2, 3]);
+    bench.chain.set_deposits(little);
+    match keeper.ask(ToKeeper::Perform(Box::new(order.clone()))).await {
+        FromKeeper::Performed(PerformEvent::Declined { reason, .. }) => says_how(&reason, little),
+        other => panic!("{other:?}, not declined"),
+    }
+    bench.chain.set_deposits(enough);
+    let sent = keeper.ask(ToKeeper::Perform(Box::new(order))).await;
+    assert!(matches!(sent, FromKeeper::Performed(PerformEvent::Broadcast { .. })), "{sent:?}");
+    // No more per gas than the deposit pays back.
+    assert!((1_010..1_060).contains(&bench.chain.offered()), "{}", bench.chain.offered());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -266,7 +266,14 @@ fn median() -> Bundle {
     facts.push(Fact::Settled(Settlement { task: task.id, at: Timestamp(62_000), verdict }));
     let patience_until = Timestamp(65_000);
     let (id, at) = (task.id, Timestamp(62_001));
-    facts.push(Fact::HandedOff(Handoff { task: id, number: 1, keeper: keeper(1), patience_until, at }));
+    facts.push(Fact::HandedOff(Handoff {
+        task: id,
+        number: 1,
+        keeper: keeper(1),
+        patience_until,
+        at,
+        declined: None,
+    }));
     facts.push(Fact::Received(Receipt {
         task: id,
         sighting: 1,

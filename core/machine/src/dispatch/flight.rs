@@ -40,8 +40,8 @@ pub(super) struct Flight {
     pub over: BTreeMap<AttemptNo, Over>,
     /// When the open attempt or handoff was last sent, in this life.
     pub sent_at: Option<Timestamp>,
-    /// Handoffs up to this number were declined.
-    pub declined: u16,
+    /// The newest handoff that was declined, and why.
+    pub declined: Option<(u16, String)>,
     /// Why no attempt could begin yet.
     pub blocked: Option<String>,
     pub wake: Option<Wake>,
@@ -72,7 +72,7 @@ impl Flight {
             state: TaskState::default(),
             over: BTreeMap::new(),
             sent_at: None,
-            declined: 0,
+            declined: None,
             blocked: None,
             wake: None,
         }
@@ -277,17 +277,23 @@ impl Flight {
         let valid_until = agreed.valid_until;
         let Some(handoff) = &self.state.handoff else { return self.hand_off(now, config, live, out) };
         let sent = self.state.broadcasts.iter().filter(|b| b.keeper == handoff.keeper).map(|b| b.at).max();
-        let silent_at =
-            sent.map_or(handoff.patience_until, |at| handoff.patience_until.max(at + config.landing));
-        // Once everyone has declined, asking again at once would only be declined again.
-        let round_over = usize::from(handoff.number) % agreed.performers.len().max(1) == 0;
-        let declined = self.declined >= handoff.number && !round_over && sent.is_none();
+        let refused =
+            sent.is_none() && self.declined.as_ref().is_some_and(|(number, _)| *number >= handoff.number);
+        // Once everyone has declined, asking again at once would only be declined again: each such round is waited out
+        // for twice as long as the one before.
+        let (round, is_last) = round(handoff.number, agreed.performers.len());
+        let silent_at = match sent {
+            Some(at) => handoff.patience_until.max(at + config.landing),
+            None if refused => handoff.at + config.patience * (1 << round.min(ROUND_DOUBLINGS)),
+            None => handoff.patience_until,
+        };
+        let declined = refused && !is_last;
         let set_back = handoff.at > now + config.remind;
         let gone = sent.is_none() && self.is_gone(handoff, now, config, live);
         if now >= silent_at || declined || set_back || gone {
             return self.hand_off(now, config, live, out);
         }
-        if sent.is_some() || self.declined >= handoff.number {
+        if sent.is_some() || refused {
             return Some(Wake { at: silent_at.min(valid_until), why: "a performer's patience" });
         }
         if self.sent_at.is_none_or(|at| now >= at + config.remind || now < at) {
@@ -323,6 +329,7 @@ impl Flight {
             keeper,
             patience_until: (now + config.patience).min(agreed.valid_until),
             at: now,
+            declined: self.declined.as_ref().map(|(_, why)| why.clone()),
         };
         self.record(Fact::HandedOff(handoff.clone()), out);
         self.sent_at = Some(now);
@@ -335,6 +342,15 @@ impl Flight {
         let (job, task) = (Arc::clone(&self.job), Arc::clone(&self.task));
         Effect::HandOff(Box::new(HandoffOrder { handoff, job, task, agreed }))
     }
+}
+
+/// Doublings of the wait between rounds, at most: any call's time is over before.
+const ROUND_DOUBLINGS: u16 = 8;
+
+/// In which round of all performers a handoff is, from 0, and whether it is that round's last.
+fn round(number: u16, performers: usize) -> (u16, bool) {
+    let performers = u16::try_from(performers).unwrap_or(u16::MAX).max(1);
+    (number.saturating_sub(1) / performers, number.is_multiple_of(performers))
 }
 
 /// Who may act after `previous`: the next in the agreed order that is live, or the next one where none is. In mode

@@ -19,7 +19,7 @@ use super::{
     attempt::{World, priority},
     flight::{Flight, Over, Stand},
 };
-use crate::{Machine, Wake, invariant};
+use crate::{Machine, REASON_MAX, Wake, invariant};
 
 /// Most urgent first, then oldest.
 type Turn = (Priority, Timestamp, TaskId);
@@ -157,10 +157,10 @@ impl Dispatcher {
                 }
                 task
             }
-            PerformEvent::Declined { task, keeper, reason: _ } => {
+            PerformEvent::Declined { task, keeper, reason } => {
                 let Some(flight) = self.flights.get_mut(&task) else { return };
                 if let Some(handoff) = flight.state.handoff.as_ref().filter(|h| h.keeper == keeper) {
-                    flight.declined = handoff.number;
+                    flight.declined = Some((handoff.number, reason.chars().take(REASON_MAX).collect()));
                 }
                 task
             }

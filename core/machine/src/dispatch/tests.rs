@@ -288,6 +288,36 @@ fn a_performer_that_has_left_is_not_waited_for() {
     assert!(s.tick(6).is_empty(), "its transaction is on its way");
 }
 
+#[test]
+fn a_call_that_everyone_declines_is_asked_for_less_and_less_and_the_reason_is_kept() {
+    let (mut s, _) = handed_off();
+    let task = record(Vec::new()).task.id;
+    let mut asked = vec![s.now.as_secs()];
+    // Until its time is over: the machine says itself when it wants to look.
+    while let Some(wake) = s.machine.next_wake().filter(|wake| wake.at < Timestamp::from_secs(1_000)) {
+        let handoff = s
+            .facts
+            .iter()
+            .rev()
+            .find_map(|f| if let Fact::HandedOff(h) = f { Some(h.clone()) } else { None });
+        let (keeper, reason) = (handoff.expect("a handoff").keeper, "no money".to_owned());
+        let mut said = s.hear(Input::Performed(PerformEvent::Declined { task, keeper, reason }));
+        if said.is_empty() {
+            said = s.tick(wake.at.as_secs().max(s.now.as_secs() + 1));
+        }
+        asked.extend(said.iter().filter(|said| said.starts_with("hand off")).map(|_| s.now.as_secs()));
+        let over = s.facts.iter().any(|f| matches!(f, Fact::Attempted(a) if s.now >= a.valid_until));
+        if over {
+            break;
+        }
+    }
+    // Three keepers at once, then after 20 s, 40 s more, 80 s more.
+    assert_eq!(asked[..9], [1, 1, 1, 21, 21, 21, 61, 61, 61], "{asked:?}");
+    assert!(asked.len() <= 15, "{asked:?}");
+    let state = record(s.facts).state();
+    assert_eq!(state.handoff.and_then(|handoff| handoff.declined).as_deref(), Some("no money"));
+}
+
 /// The same job with a script that has storage.
 fn remembering() -> Job {
     let module = ModuleRef { source: Cid("script".to_owned()), language: Language::JavaScript };

@@ -20,7 +20,7 @@ use argus_domain::{
 };
 
 use super::{Config, Effect, Misbehaviour};
-use crate::{Wake, invariant};
+use crate::{REASON_MAX, Wake, invariant};
 
 /// An attempt in hand.
 #[derive(Debug)]
@@ -58,9 +58,6 @@ struct Second {
     /// Who replayed the run and came to something else, and to what.
     refuted_by: BTreeMap<KeeperId, Refutation>,
 }
-
-/// Characters of a keeper's reason that are kept.
-const REASON_MAX: usize = 200;
 
 impl Flight {
     pub fn new(assignment: Arc<Assignment>) -> Self {
@@ -158,12 +155,23 @@ impl Flight {
 
     /// That too few took part, with what is known of the others.
     fn short(&self, why: &str) -> AttemptOutcome {
-        let of = |k: &KeeperId| match self.reasons.get(k) {
-            Some(reason) => Some(format!("; keeper {k}: {reason}")),
-            None if self.gone.contains(k) => Some(format!("; keeper {k} is not connected")),
-            None => None,
+        let mut by_reason: Vec<(&str, Vec<String>)> = Vec::new();
+        for keeper in &self.attempt().keepers {
+            let reason = match self.reasons.get(keeper) {
+                Some(reason) => reason,
+                None if self.gone.contains(keeper) => "not connected",
+                None => continue,
+            };
+            match by_reason.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, keepers)) => keepers.push(keeper.to_string()),
+                None => by_reason.push((reason, vec![keeper.to_string()])),
+            }
+        }
+        let one = |(reason, keepers): (&str, Vec<String>)| {
+            let several = if keepers.len() > 1 { "s" } else { "" };
+            format!("; keeper{several} {}: {reason}", keepers.join(", "))
         };
-        let others: String = self.attempt().keepers.iter().filter_map(of).collect();
+        let others: String = by_reason.into_iter().map(one).collect();
         AttemptOutcome::Short(format!("{why}{others}"))
     }
 

@@ -444,7 +444,7 @@ fn an_attempt_ends_with_its_time() {
     let mut out = Vec::new();
     s.machine.handle(s.now, Input::Gone(keeper(1)), &mut out);
     let outcome = AttemptOutcome::Short(format!(
-        "0 of the 2 keepers needed have answered; keeper {} is not connected; keeper {}: busy",
+        "0 of the 2 keepers needed have answered; keeper {}: not connected; keeper {}: busy",
         keeper(1),
         keeper(2)
     ));

@@ -1,0 +1,146 @@
+//! Whether a job owner's deposit pays for a call: whoever brings it to the executor pays its gas first.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use argus_domain::{
+    Address, U256,
+    attempt::Assignment,
+    call::Call,
+    chain::GasPrice,
+    contracts::{decode_uint, encode_balance, encode_fee},
+    ids::ChainId,
+    job::Mode,
+    time::Timestamp,
+};
+use argus_ports::{ChainError, ChainReader, ChainWriter, chain::At};
+
+use crate::{Inner, run::Decline, verify::Objection};
+
+/// Gas that the executor uses for itself beside its inner call: its own overhead of 52,000 with the transaction's
+/// base cost, and about 20,000 for a signature with its registry look-ups. Measured by the contracts' tests.
+const EXECUTOR_GAS: u64 = 52_000;
+const SIGNATURE_GAS: u64 = 20_000;
+/// Gas per byte of calldata (EIP-2028, non-zero bytes).
+const BYTE_GAS: u64 = 16;
+
+/// What was read so lately is not read again before a claim is signed: a task at a time of each owner is the rule,
+/// and whoever acts looks once more.
+const GOOD_FOR: Duration = Duration::from_secs(1);
+/// Owners whose means are remembered; past them all are forgotten.
+const OWNERS: usize = 4096;
+
+/// The deposit does not cover a call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the deposit of {owner} is {deposit} wei, and this call needs about {needed}: add to it with depositETH at {registry} \
+     on chain {chain}"
+)]
+pub struct Short {
+    owner: Address,
+    deposit: U256,
+    needed: U256,
+    registry: Address,
+    chain: ChainId,
+}
+
+/// What a call through the executor meets: the owner's means and the price of gas.
+#[derive(Debug, Clone, Copy)]
+pub struct Means {
+    /// In the gas registry, wei; all that there is where the keeper knows no registry.
+    pub deposit: U256,
+    /// The executor's own fee, wei.
+    pub fee: U256,
+    /// Per gas.
+    pub price: GasPrice,
+}
+
+/// Means that were read lately.
+#[derive(Default)]
+pub struct Known(Mutex<BTreeMap<(ChainId, Address), (Means, Timestamp)>>);
+
+impl Known {
+    fn get(&self, key: &(ChainId, Address), now: Timestamp) -> Option<Means> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(key).filter(|(_, at)| now >= *at && now.since(*at) < GOOD_FOR).map(|(means, _)| *means)
+    }
+
+    fn put(&self, key: (ChainId, Address), means: Means, now: Timestamp) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= OWNERS {
+            known.clear();
+        }
+        known.insert(key, (means, now));
+    }
+}
+
+/// Gas that an owner is likely to pay for: `inner` is what the call itself uses.
+pub fn likely_gas(inner: u64, signatures: usize, calldata: usize) -> u64 {
+    let (signatures, bytes) = (signatures as u64, (calldata + 65 * signatures) as u64);
+    inner.saturating_add(EXECUTOR_GAS + SIGNATURE_GAS * signatures + BYTE_GAS * bytes)
+}
+
+/// Reads an owner's means.
+pub async fn means(
+    keeper: &Inner,
+    (reader, writer): (&dyn ChainReader, &dyn ChainWriter),
+    owner: Address,
+) -> Result<Means, ChainError> {
+    let chain = reader.chain();
+    let executor = keeper.config.domain(chain).executor;
+    let deposit = async {
+        match keeper.config.gas_registries.get(&chain) {
+            Some(registry) => reader.call(None, *registry, encode_balance(owner), At::Head).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let (deposit, fee, price) =
+        tokio::try_join!(deposit, reader.call(None, executor, encode_fee(), At::Head), writer.gas_price())?;
+    let deposit = deposit.map_or(Some(U256::MAX), |answer| decode_uint(&answer)).unwrap_or_default();
+    let means = Means { deposit, fee: decode_uint(&fee).unwrap_or_default(), price };
+    keeper.means.put((chain, owner), means, keeper.ports.clock.now());
+    Ok(means)
+}
+
+/// Whether the deposit covers `gas` at the present price.
+pub fn weigh(keeper: &Inner, chain: ChainId, owner: Address, means: &Means, gas: u64) -> Result<(), Short> {
+    let per_gas = means.price.base_fee.saturating_add(means.price.priority_fee);
+    let needed = U256::from(gas).saturating_mul(U256::from(per_gas)).saturating_add(means.fee);
+    if means.deposit >= needed {
+        return Ok(());
+    }
+    let registry = keeper.config.gas_registries.get(&chain).copied().unwrap_or_default();
+    Err(Short { owner, deposit: means.deposit, needed, registry, chain })
+}
+
+/// Before a claim is signed: nobody would be paid for bringing a call that its owner cannot pay for.
+pub async fn covers(keeper: &Inner, assignment: &Assignment, call: &Call) -> Result<(), Decline> {
+    let (attempt, owner) = (&assignment.attempt, assignment.job.owner);
+    let Mode::Quorum { threshold, .. } = attempt.mode else { return Ok(()) };
+    let ports = &keeper.ports;
+    // One that does not act on this chain has nothing to lose.
+    let (Some(reader), Some(writer)) = (ports.readers.get(&call.chain), ports.writers.get(&call.chain))
+    else {
+        return Ok(());
+    };
+    let means = match keeper.means.get(&(call.chain, owner), ports.clock.now()) {
+        Some(means) => means,
+        None => means(keeper, (reader.as_ref(), writer.as_ref()), owner).await.map_err(Objection::Chain)?,
+    };
+    let gas = |inner| likely_gas(inner, usize::from(threshold), call.calldata.len());
+    // Most deposits pay even for the most that the call may use, and nothing has to be simulated.
+    if weigh(keeper, call.chain, owner, &means, gas(attempt.gas_limit)).is_ok() {
+        return Ok(());
+    }
+    let executor = keeper.config.domain(call.chain).executor;
+    let inner = match writer.estimate(executor, call.target, U256::ZERO, call.calldata.clone()).await {
+        Ok(used) => used.min(attempt.gas_limit),
+        Err(error) if error.is_retryable() => return Err(Objection::Chain(error).into()),
+        // A call that fails by itself may use all that it is given.
+        Err(_) => attempt.gas_limit,
+    };
+    Ok(weigh(keeper, call.chain, owner, &means, gas(inner))?)
+}
