@@ -370,7 +370,9 @@ mod tests {
                     .chunks(7)
                     .map(|l| format!("{}\r\n", String::from_utf8_lossy(l)))
                     .collect();
-                for form in [standard.clone(), url, broken, percent(&standard)] {
+                // Digits that stand before it without a break move it to another alignment.
+                let moved = (1..4).map(|n| format!("{}{standard}", &"abc"[..n]));
+                for form in [standard.clone(), url, broken, percent(&standard)].into_iter().chain(moved) {
                     let clean = scrubbed(&form);
                     assert!(clean.contains(PLACEHOLDER), "{plain}: {form} -> {clean}");
                     assert!(clean.len() <= PLACEHOLDER.len() + 16, "{plain}: {form} -> {clean}");
