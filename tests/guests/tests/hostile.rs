@@ -40,7 +40,7 @@ const ENOUGH: Duration = Duration::from_millis(250);
 /// Of the well-behaved neighbour.
 const NEIGHBOUR: &str =
     "let sum = 0; for (let i = 0; i < 1000; i++) sum += i; console.log(JSON.stringify([sum]))";
-const NEIGHBOUR_GIVES: &str = "[499500]";
+const NEIGHBOUR_SUM: u32 = 499_500;
 
 fn host(allowed: SocketAddr) -> Arc<Host> {
     let config = HostConfig {
@@ -86,7 +86,7 @@ async fn keep_running(host: Arc<Host>, stop: Arc<AtomicBool>) -> Result<Vec<Dura
     while !stop.load(Ordering::Relaxed) {
         let started = Instant::now();
         match neighbour(&host).await {
-            Ok(RunEnd::Value(value)) if value.to_string() == NEIGHBOUR_GIVES => {}
+            Ok(RunEnd::Value(value)) if value == json!([NEIGHBOUR_SUM]) => {}
             other => return Err(format!("its neighbour came to {other:?}")),
         }
         times.push(started.elapsed());
