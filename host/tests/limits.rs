@@ -208,8 +208,17 @@ async fn every_limit_of_a_run_names_itself_its_value_and_what_to_do() {
         assert!(message.contains(sentence), "{field}: {sentence:?} is not in {message:?}");
         assert_eq!(report.log.ends_with("… [cut]"), *field == "log_bytes", "{field}: {}", report.log);
     }
+    // The one that is met before anything runs.
+    let command = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
+    let refused = b
+        .run_with(command.as_bytes(), Language::Wasm, Limits { command_bytes: 10, ..l })
+        .await
+        .expect_err("refused");
+    let sentence = "the limit is 10 bytes: strip debug information and optimise for size, or raise the job's limit \
+                    command_bytes, up to 64 MB";
+    assert!(refused.to_string().contains(sentence), "{refused}");
     let fields = serde_json::to_value(l).expect("JSON");
-    for field in fields.as_object().expect("a struct").keys() {
+    for field in fields.as_object().expect("a struct").keys().filter(|field| *field != "command_bytes") {
         assert!(rows.iter().any(|(name, ..)| name == field), "the limit {field} has no row here");
     }
 }
