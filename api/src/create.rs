@@ -82,7 +82,7 @@ async fn check_at(
         let message = format!("send an array of 1 to {max} jobs, not {}", bodies.len());
         return Err(ApiError::unprocessable("BAD_BATCH", message));
     }
-    if let Some(other) = bodies.iter().filter_map(owner_of).find(|owner| !key.may_act_for(*owner)) {
+    if let Some(other) = owners(bodies).find(|owner| !key.may_act_for(*owner)) {
         tracing::info!(%other, "a job for an address that the key may not act for");
         return Err(ApiError::not_yours());
     }
@@ -122,8 +122,8 @@ async fn check_at(
     Ok(Validated::Good(linked(checked)))
 }
 
-fn owner_of(body: &Value) -> Option<Address> {
-    crate::json::address(body.get("user_address")?.as_str()?)
+fn owners(bodies: &[Value]) -> impl Iterator<Item = Address> {
+    bodies.iter().filter_map(|body| Fields::new(body.as_object()?, "").owner())
 }
 
 fn linked(checked: Vec<Checked>) -> Batch {

@@ -81,6 +81,11 @@ impl<'a> Fields<'a> {
         found
     }
 
+    /// Whose the job is to be, as far as it says so.
+    pub fn owner(&self) -> Option<Address> {
+        json::address(self.get("user_address")?.as_str()?)
+    }
+
     /// An address that must be there.
     pub fn address(&self, name: &str, faults: &mut Faults) -> Option<Address> {
         let text = self.text(name, faults);

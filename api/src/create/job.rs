@@ -68,7 +68,9 @@ pub async fn check(
         Some(id) => edge.ports.jobs.version(id, 1).await?,
         None => None,
     };
-    // What depends on time is computed from the first acceptance, so that a repeat is equal.
+    // What depends on time is computed from the first acceptance, so that a repeat is equal. Of a job of somebody
+    // else's nothing may show.
+    let known = known.filter(|job| fields.owner() == Some(job.owner));
     let accepted_at = known.as_ref().map_or(now, |job| job.accepted_at);
     let basis = Basis { id, accepted_at, version: 1, keep: known.as_deref() };
     check_on(edge, fields, &basis, faults).await

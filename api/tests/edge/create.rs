@@ -374,6 +374,23 @@ async fn a_dry_run_says_what_creation_would_and_stores_nothing() {
 }
 
 #[tokio::test]
+async fn a_dry_run_shows_nothing_of_a_job_of_somebody_else() {
+    let world = World::new().await;
+    assert_eq!(world.create("user", &one(job("1"))).await.status.as_u16(), 200);
+    world.clock.advance(std::time::Duration::from_secs(7));
+    let tried = async |id: &str| {
+        let other = job_with(id, json!({"user_address": "0x2222222222222222222222222222222222222222"}));
+        let answer = world.call("other", "POST", "/api/jobs/dry-run", &one(other).to_string()).await;
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+        answer.text.replace(&format!("\"{id}\""), "ID")
+    };
+    assert_eq!(tried("1").await, tried("9").await);
+    // Its own owner sees when it really runs.
+    let own = world.call("user", "POST", "/api/jobs/dry-run", &one(job("1")).to_string()).await.json();
+    assert_eq!(own["jobs"][0]["first_instants"][0], json!("2027-01-15T08:01:00.000Z"));
+}
+
+#[tokio::test]
 async fn json_is_read_whatever_the_content_type() {
     use axum::{body::Body, http::Request};
     let world = World::new().await;
