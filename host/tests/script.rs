@@ -224,6 +224,35 @@ async fn failures_show_where_the_author_wrote_it() {
     assert!(logged.log.starts_with(begin) && logged.log.ends_with(")\nError: plain\n"), "{}", logged.log);
 }
 
+/// A URL that is as it should be is parsed by one expression; with a space before it, by the rules.
+#[tokio::test]
+async fn what_is_parsed_quickly_is_parsed_to_the_same() {
+    let source = r##"const parts = [["http", "https"], ["a.example", "localhost", "x-1.b2.c", "a1.2b", "1.2.3.4", "0x7f.1", "a.0x1", "xn--bcher-kva.example", "-a.b-", "a_b.c", "A.example", "a."], ["", ":80", ":443", ":8443", ":0", ":65536", ":08", ":"], ["", "/", "/p", "/a//b", "/a/./b", "/a/../b", "/.a", "/a.", "/a;b=c,d(e)'f!$&*+:@", "/%2e%2E/x", "/a%20b", "/[x]|^~", "/a\\b", "/ä b", "/a\"<>`{}"], ["", "?", "?x=1&y=%41", "?q='\"", "?a b", "?é", "?a/../b?c"], ["", "#", "#h"]];
+let all = [""]; for (const [i, list] of parts.entries()) all = all.flatMap((head) => list.map((part) => head + part + (i === 0 ? "://" : "")));
+const of = (text) => { try { const u = new URL(text); return [u.href, u.protocol, u.host, u.hostname, u.port, u.pathname, u.search, u.hash, u.origin].join(" "); } catch (e) { return e.constructor.name; } };
+const seen = all.filter((_, i) => i % 97 === 0);
+console.log(JSON.stringify([seen.length, seen.filter((text) => of(text) !== of(" " + text)).slice(0, 5)]));"##;
+    let limits = argus_domain::limits::Limits::CEILING;
+    let report = bench().run_with(source.as_bytes(), Language::JavaScript, limits).await.expect("a run");
+    assert_eq!(value(&report), "[624,[]]");
+}
+
+/// What the engine's snapshot holds is never freed; what a run leaves in circles is.
+#[tokio::test]
+async fn garbage_is_collected_and_what_the_engine_holds_stays() {
+    let source = "for (let i = 0; i < 60000; i++) { const o = { some: [i, i + 1, { i }], math: Math }; o.self = o }
+        const seen = new Map([[Math, 2]]);
+        console.log(JSON.stringify([seen.get(Math), [3, 1].sort(), new URL('https://a.example/x').pathname]))";
+    let limits = argus_domain::limits::Limits::CEILING;
+    let report = bench().run_with(source.as_bytes(), Language::JavaScript, limits).await.expect("a run");
+    assert_eq!(value(&report), r#"[2,[1,3],"/x"]"#);
+    let kept = source.replace("o.self = o }", "o.self = o; all.push(o) }");
+    let kept = format!("const all = []; {kept}");
+    let all = bench().run_with(kept.as_bytes(), Language::JavaScript, limits).await.expect("a run");
+    let (freed, held) = (report.memory_bytes, all.memory_bytes);
+    assert!(freed < 12 << 20 && held > 16 << 20, "{freed} {held}");
+}
+
 #[tokio::test]
 async fn hostile_nesting_is_refused_and_the_host_lives() {
     let b = bench();
