@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
+use argus_host::cpu;
 use serde::Serialize;
 
 /// One figure beside its floor.
@@ -44,7 +45,7 @@ pub struct Stopwatch {
 impl Stopwatch {
     /// From now on.
     pub fn start() -> Self {
-        Self { wall: Instant::now(), cpu: process_cpu() }
+        Self { wall: Instant::now(), cpu: cpu::process() }
     }
 
     /// Wall time since.
@@ -54,36 +55,20 @@ impl Stopwatch {
 
     /// CPU time since.
     pub fn cpu(&self) -> Duration {
-        process_cpu().saturating_sub(self.cpu)
+        cpu::process().saturating_sub(self.cpu)
     }
 }
 
-/// CPU time that this process has used, threads that have ended included.
-fn process_cpu() -> Duration {
-    cpu_from_field(14)
-}
-
 /// CPU time of the processes that this one has started and waited for, and of theirs.
+///
+/// From /proc/self/stat, user and system, to a hundredth of a second; zero where there is no /proc.
 pub fn children_cpu() -> Duration {
-    cpu_from_field(16)
-}
-
-/// Two fields of /proc/self/stat, user and system, to a hundredth of a second; zero where there is no /proc.
-fn cpu_from_field(number: usize) -> Duration {
-    // The third field is the first behind the program's name, which may hold spaces; in ticks of 10 ms on every Linux.
+    // Fields 16 and 17; the third is the first behind the program's name, which may hold spaces; in ticks of 10 ms on every Linux.
     let ticks = std::fs::read_to_string("/proc/self/stat").ok().and_then(|stat| {
-        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(number - 3);
+        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(13);
         Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
     });
     Duration::from_millis(10 * ticks.unwrap_or_default())
-}
-
-/// CPU time of this thread, to the nanosecond; wall time where the kernel does not say.
-fn thread_cpu(began: Instant) -> Duration {
-    let nanos = std::fs::read_to_string("/proc/thread-self/schedstat")
-        .ok()
-        .and_then(|line| line.split_ascii_whitespace().next()?.parse().ok());
-    nanos.map_or_else(|| began.elapsed(), Duration::from_nanos)
 }
 
 /// A percentile of what was measured; 0 where nothing was.
@@ -132,14 +117,14 @@ pub fn machine(folder: &Path) -> anyhow::Result<Machine> {
 
 fn spin(for_wall: Duration) -> f64 {
     let began = Instant::now();
-    let cpu = thread_cpu(began);
+    let before = cpu::thread();
     let mut x = 0u64;
     while began.elapsed() < for_wall {
         for n in 0..20_000u64 {
             x = black_box(x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(n));
         }
     }
-    began.elapsed().as_secs_f64() / thread_cpu(began).saturating_sub(cpu).as_secs_f64()
+    began.elapsed().as_secs_f64() / cpu::thread().saturating_sub(before).as_secs_f64()
 }
 
 /// Times of a write of 4 KiB at the end of a file, made durable, µs.

@@ -20,6 +20,7 @@ mod component;
 mod component_wasi;
 mod config;
 mod context;
+pub mod cpu;
 mod engine;
 mod error;
 mod evm;

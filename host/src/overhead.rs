@@ -4,7 +4,7 @@
 //! import answering nothing (a component's trap). "Full" is [`ModuleRunner::run`]: lookup by content, admission slot, budgets, clock,
 //! context, transcript and report besides. Call it on a current-thread runtime: it reads the thread's CPU time.
 
-use std::{fs, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Duration};
 
 use argus_domain::{
     limits::Limits,
@@ -15,7 +15,7 @@ use argus_ports::{ModuleRunner, RunnerError};
 use bytes::Bytes;
 use wasmtime::{Engine, Instance, InstancePre, Linker, Module, Store, Val};
 
-use crate::{Host, compile::Code, component, context, error::HostError, meter::Meter};
+use crate::{Host, compile::Code, component, context, cpu, error::HostError, meter::Meter};
 
 /// Turns into which the runs are cut, so that noise meets both sides.
 const TURNS: u32 = 20;
@@ -46,16 +46,16 @@ pub async fn measure(
     language: Language,
     runs: u32,
 ) -> Result<Overhead, RunnerError> {
-    let bare = Bare::new(host, &source, language).await?;
+    let module = Bare::new(host, &source, language).await?;
     let input = Arc::new(context::default_input());
     let per_turn = (runs / TURNS).max(1);
-    let (mut bare_ns, mut full_ns) = (0u64, 0u64);
+    let (mut bare, mut full) = (Duration::ZERO, Duration::ZERO);
     for turn in 0..=TURNS {
-        let start = cpu_ns();
+        let start = cpu::thread();
         for _ in 0..per_turn {
-            bare.run(&host.engine, &input).await.map_err(HostError::internal)?;
+            module.run(&host.engine, &input).await.map_err(HostError::internal)?;
         }
-        let middle = cpu_ns();
+        let middle = cpu::thread();
         for _ in 0..per_turn {
             let report =
                 host.run(source.clone(), language, input.clone(), Limits::DEFAULT, Arc::default()).await?;
@@ -65,12 +65,12 @@ pub async fn measure(
         }
         // The first turn warms both.
         if turn > 0 {
-            bare_ns += middle.saturating_sub(start);
-            full_ns += cpu_ns().saturating_sub(middle);
+            bare += middle.saturating_sub(start);
+            full += cpu::thread().saturating_sub(middle);
         }
     }
-    let all = f64::from(per_turn) * f64::from(TURNS);
-    Ok(Overhead { bare_ns: bare_ns as f64 / all, full_ns: full_ns as f64 / all })
+    let per_run = |all: Duration| all.as_secs_f64() * 1e9 / (f64::from(per_turn) * f64::from(TURNS));
+    Ok(Overhead { bare_ns: per_run(bare), full_ns: per_run(full) })
 }
 
 /// The module without the host.
@@ -143,14 +143,4 @@ impl Bare {
         let (at, n) = ((packed >> 32) as usize, (packed & 0xffff_ffff) as usize);
         Ok(memory.data(&store).get(at..at.saturating_add(n)).unwrap_or_default().to_vec())
     }
-}
-
-/// CPU time of this thread; wall time where the kernel does not say.
-fn cpu_ns() -> u64 {
-    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    let wall = || START.get_or_init(Instant::now).elapsed().as_nanos();
-    fs::read_to_string("/proc/thread-self/schedstat")
-        .ok()
-        .and_then(|line| line.split_ascii_whitespace().next()?.parse().ok())
-        .unwrap_or_else(|| u64::try_from(wall()).unwrap_or(u64::MAX))
 }

@@ -1,13 +1,13 @@
 //! `argus module bench`: what a run of a script costs on this machine.
 
 use std::{
-    fs,
     io::{IsTerminal, stderr},
     time::{Duration, Instant},
 };
 
 use anyhow::{bail, ensure};
 use argus_domain::{answer::usable, run::RunEnd};
+use argus_host::cpu;
 use serde_json::json;
 
 use super::{super::show, inputs::Inputs};
@@ -35,7 +35,7 @@ pub async fn run(args: &Bench, as_json: bool) -> anyhow::Result<u8> {
         bail!("the script fails, so its runs were not measured: {}", failure.message);
     }
     let mut took = Vec::with_capacity(args.runs as usize);
-    let (began, cpu_before) = (Instant::now(), cpu());
+    let (began, cpu_before) = (Instant::now(), cpu::process());
     // For whoever waits in front of it; a program that reads it does not need to be kept company.
     let mut next_line = stderr().is_terminal().then(|| began + PROGRESS_EVERY);
     for done in 0..args.runs {
@@ -52,14 +52,14 @@ pub async fn run(args: &Bench, as_json: bool) -> anyhow::Result<u8> {
         );
     }
     let wall = began.elapsed();
-    let cpu = cpu_before.zip(cpu()).map(|(before, after)| after.saturating_sub(before) / args.runs);
+    let cpu = cpu::process().saturating_sub(cpu_before) / args.runs;
     took.sort_unstable();
     let per_second = f64::from(args.runs) / wall.as_secs_f64().max(f64::MIN_POSITIVE);
     let (p50, p99) = (at(&took, 50), at(&took, 99));
     if as_json {
         show::json(&json!({
             "ok": true, "runs": args.runs, "p50_us": micros(p50), "p99_us": micros(p99),
-            "cpu_us": cpu.map(micros), "runs_per_second": per_second.round(), "fuel": first.fuel,
+            "cpu_us": micros(cpu), "runs_per_second": per_second.round(), "fuel": first.fuel,
             "memory_bytes": first.memory_bytes, "host_calls": first.host_calls,
         }));
         return Ok(0);
@@ -68,7 +68,7 @@ pub async fn run(args: &Bench, as_json: bool) -> anyhow::Result<u8> {
     let rows = [
         ("p50", us(p50)),
         ("p99", us(p99)),
-        ("CPU a run", cpu.map_or_else(|| "not known here".to_owned(), us)),
+        ("CPU a run", us(cpu)),
         ("runs a second, one at a time", format!("{per_second:.0}")),
         ("fuel", first.fuel.to_string()),
         ("memory", format!("{} KB", first.memory_bytes / 1024)),
@@ -87,16 +87,6 @@ fn at(sorted: &[Duration], percent: usize) -> Duration {
 
 fn micros(time: Duration) -> f64 {
     time.as_nanos() as f64 / 1e3
-}
-
-/// CPU time of all threads of this process that live, to the nanosecond; `None` where the kernel does not tell.
-fn cpu() -> Option<Duration> {
-    let mut sum = Duration::ZERO;
-    for thread in fs::read_dir("/proc/self/task").ok()? {
-        let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-        sum += Duration::from_nanos(text.split_whitespace().next()?.parse().ok()?);
-    }
-    Some(sum)
 }
 
 #[cfg(test)]
