@@ -4,7 +4,7 @@
 //! passes before it is stored. It never decides when a task runs, never calls a contract that changes anything, and
 //! keeps no state of its own beyond caches: everything it answers is read from the ports.
 //!
-//! Entry points: [`api`] gives the router and the future that follows changes for WebSockets; [`routes::ROUTES`] is
+//! Entry points: [`api`] gives the router and the future that follows changes for WebSockets; [`routes::all`] is
 //! the table from which the router, the authorization test and openapi.json come.
 
 mod auth;

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::routes::{Access, Body, Query, QueryKind, ROUTES, Route, Subject};
+use crate::routes::{self, Access, Body, Query, QueryKind, Route, Subject};
 
 /// The description of every route.
 pub fn document() -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for route in ROUTES {
+    for route in routes::all() {
         let entry = paths.entry(route.path).or_insert_with(|| json!({}));
         if let Some(map) = entry.as_object_mut() {
             map.insert(route.method.as_str().to_lowercase(), operation(route));

@@ -23,14 +23,14 @@ use crate::{
     call::Call,
     config::Config,
     errors::ApiError,
-    routes::{Access, Body, ROUTES, Route},
+    routes::{self, Access, Body, Route},
 };
 
 /// The router over the table.
 pub fn router(edge: Arc<Edge>) -> Router {
     let cors = cors(&edge.config);
     let mut router = Router::new();
-    for route in ROUTES {
+    for route in routes::all() {
         // The table holds no method that axum cannot route; one that it could not would answer 405.
         let Ok(filter) = MethodFilter::try_from(route.method.clone()) else { continue };
         let edge = Arc::clone(&edge);

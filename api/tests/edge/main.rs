@@ -4,6 +4,7 @@
 
 mod builds;
 mod create;
+mod fakes;
 mod fees;
 mod junk;
 mod keys;

@@ -1,6 +1,6 @@
 //! Every route x every role x own, other's, absent: from the table that the router comes from.
 
-use argus_api::routes::{Access, ROUTES, Route, Subject};
+use argus_api::routes::{self, Access, Route, Subject};
 use argus_domain::access::Role;
 use axum::http::StatusCode;
 
@@ -62,7 +62,7 @@ fn holds(name: &str) -> Role {
 async fn keys_are_asked_for_and_roles_are_kept() {
     let (mut world, names) = peopled().await;
     world.keys.insert("bad", "TGRX-00000000-0000-4000-8000-000000000000".to_owned());
-    for route in ROUTES {
+    for route in routes::all() {
         let (method, path) = (route.method.as_str(), path(route, &names, 0));
         let Access::Keyed(roles) = route.access else {
             let answer = world.call("", method, &path, "").await;
@@ -84,7 +84,7 @@ async fn keys_are_asked_for_and_roles_are_kept() {
 
 #[tokio::test]
 async fn what_is_absent_and_what_is_anothers_look_alike() {
-    for route in ROUTES {
+    for route in routes::all() {
         let (world, names) = peopled().await;
         let Access::Keyed(roles) = route.access else { continue };
         let method = route.method.as_str();

@@ -1,30 +1,15 @@
-//! An edge with small fakes behind it.
+//! An edge with small fakes behind it, and the requests of tests.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
 };
 
-use argus_api::{Chain, Config, NewKey, Ports, ReadyCheck, api, new_key};
-use argus_domain::{
-    Address, B256, Bytes, U256,
-    access::Role,
-    chain::{Block, Contracts, GasPrice, Log, LogQuery, SignedTx, TxReceipt},
-    contracts::{encode_balance, encode_fee, encode_job},
-    ids::{ChainId, JobId},
-    limits::Limits,
-    module::{Admitted, EngineId, Language, Needs, Refusal, Shape, WasmHash},
-    run::{FailureKind, HostCall, RunEnd, RunFailure, RunInput, RunReport, Transcript},
-    secret::{RunSecrets, unset},
-    time::Timestamp,
-};
+use argus_api::{Chain, Config, NewKey, Ports, api, new_key};
+use argus_domain::{Address, access::Role, chain::Contracts, ids::ChainId, time::Timestamp};
 use argus_memory::{ManualClock, MemoryArchive, MemoryBus, MemoryContent, MemoryLimiter, MemoryStore};
-use argus_ports::{
-    ChainError, ChainReader, ChainWriter, Egress, EgressError, EgressRequest, EgressResponse, KeyStore,
-    LinkError, ModuleBuilder, ModuleRunner, Nudge, Reach, RunnerError, Secrets, chain::At,
-};
+use argus_ports::{KeyStore, ModuleBuilder, Secrets};
 use argus_vault::KeyVault;
-use async_trait::async_trait;
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -32,6 +17,8 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tower::ServiceExt;
+
+use crate::fakes::{Component, FakeChain, FakeEgress, FakeNudge, FakeRunner};
 
 pub const CHAIN: u64 = 31337;
 pub const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -56,230 +43,6 @@ pub fn contracts() -> Contracts {
         keeper_registry: address(0xe2),
         job_registry: address(0xe3),
         gas_registry: address(0xe4),
-    }
-}
-
-/// A chain at block 100 whose calls all run through, with a table of registered jobs.
-#[derive(Default)]
-pub struct FakeChain {
-    pub registered: Mutex<BTreeMap<JobId, (Address, Address, bool)>>,
-    pub reverts: Mutex<bool>,
-}
-
-#[async_trait]
-impl ChainReader for FakeChain {
-    fn chain(&self) -> ChainId {
-        ChainId(CHAIN)
-    }
-    async fn block(&self, _: At) -> Result<Option<Block>, ChainError> {
-        Ok(Some(Block { number: 100, hash: B256::repeat_byte(7), parent: B256::ZERO, time: NOW }))
-    }
-    async fn call(&self, _: Option<Address>, to: Address, data: Bytes, _: At) -> Result<Bytes, ChainError> {
-        let selector = data.get(..4).unwrap_or_default().to_vec();
-        let is = |other: Bytes| other[..4] == selector[..];
-        if to == contracts().gas_registry && is(encode_balance(Address::ZERO)) {
-            return Ok(U256::from(10_000_000_000_000_000_000u64).to_be_bytes::<32>().into());
-        }
-        if to == contracts().executor && is(encode_fee()) {
-            return Ok(U256::from(5u64).to_be_bytes::<32>().into());
-        }
-        if to == contracts().job_registry && is(encode_job(JobId(U256::ZERO))) {
-            let id = JobId(U256::from_be_slice(&data[4..36]));
-            let registered = self.registered.lock().unwrap();
-            let (owner, target, active) = registered.get(&id).copied().unwrap_or_default();
-            let words = [
-                owner.into_word(),
-                target.into_word(),
-                B256::with_last_byte(1),
-                B256::with_last_byte(u8::from(active)),
-            ];
-            return Ok(words.iter().flat_map(|w| w.0).collect::<Vec<u8>>().into());
-        }
-        Ok(Bytes::new())
-    }
-    async fn balance(&self, _: Address, _: At) -> Result<U256, ChainError> {
-        Ok(U256::ZERO)
-    }
-    async fn logs(&self, _: LogQuery) -> Result<Vec<Log>, ChainError> {
-        Ok(Vec::new())
-    }
-    async fn receipt(&self, _: B256) -> Result<Option<TxReceipt>, ChainError> {
-        Ok(None)
-    }
-    async fn code(&self, _: Address) -> Result<Bytes, ChainError> {
-        Ok(Bytes::new())
-    }
-}
-
-#[async_trait]
-impl ChainWriter for FakeChain {
-    fn chain(&self) -> ChainId {
-        ChainId(CHAIN)
-    }
-    async fn nonce(&self, _: Address) -> Result<u64, ChainError> {
-        Ok(0)
-    }
-    async fn gas_price(&self) -> Result<GasPrice, ChainError> {
-        Ok(GasPrice { base_fee: 1_000_000_000, priority_fee: 1 })
-    }
-    async fn estimate(&self, _: Address, _: Address, _: U256, _: Bytes) -> Result<u64, ChainError> {
-        if *self.reverts.lock().unwrap() {
-            return Err(ChainError::Reverted { reason: "no".to_owned(), data: Bytes::new() });
-        }
-        Ok(50_000)
-    }
-    async fn send(&self, _: &SignedTx) -> Result<(), ChainError> {
-        Ok(())
-    }
-}
-
-/// Runs `print <json>`, `skip <reason>`, `fail <message>`; refuses all else.
-#[derive(Default)]
-pub struct FakeRunner {
-    pub runs: Mutex<u32>,
-    /// Limits of the last admission.
-    pub admitted: Mutex<Limits>,
-}
-
-#[async_trait]
-impl ModuleRunner for FakeRunner {
-    fn engine(&self) -> EngineId {
-        EngineId(B256::repeat_byte(9))
-    }
-    async fn admit(
-        &self,
-        source: bytes::Bytes,
-        _: Language,
-        limits: Limits,
-    ) -> Result<Admitted, RunnerError> {
-        *self.admitted.lock().unwrap() = limits;
-        let text = String::from_utf8_lossy(&source).into_owned();
-        if !["print ", "skip ", "fail ", "send "].iter().any(|word| text.starts_with(word)) {
-            return Err(Refusal { reasons: vec!["this is no script".to_owned()] }.into());
-        }
-        let length = source.len() as u64;
-        Ok(Admitted {
-            wasm_hash: WasmHash(B256::repeat_byte(3)),
-            module_bytes: length,
-            shape: Shape::Script,
-            needs: Needs::default(),
-        })
-    }
-    async fn run(
-        &self,
-        source: bytes::Bytes,
-        _: Language,
-        input: Arc<RunInput>,
-        _: Limits,
-        values: Arc<RunSecrets>,
-    ) -> Result<RunReport, RunnerError> {
-        *self.runs.lock().unwrap() += 1;
-        let text = String::from_utf8_lossy(&source).into_owned();
-        let (word, rest) = text.split_once(' ').unwrap_or((&text, ""));
-        let mut transcript = Transcript::default();
-        let end = match word {
-            "print" => RunEnd::Value(serde_json::from_str(rest).expect("a test's script prints JSON")),
-            "skip" => RunEnd::Skipped(rest.to_owned()),
-            // Sends a secret, and prints the rest once it could.
-            "send" => {
-                let (name, rest) = rest.split_once(' ').expect("a secret and what is printed");
-                let granted = input.secrets.iter().find(|granted| granted.as_str() == name);
-                if granted.is_some_and(|name| values.contains_key(name)) {
-                    RunEnd::Value(serde_json::from_str(rest).expect("a test's script prints JSON"))
-                } else {
-                    transcript.calls.extend(granted.map(|name| refused_call(unset(name))));
-                    let message = "Error: the request was refused".to_owned();
-                    RunEnd::Failed(RunFailure { kind: FailureKind::Script, message })
-                }
-            }
-            _ => {
-                let message = rest.to_owned();
-                RunEnd::Failed(RunFailure { kind: FailureKind::Script, message })
-            }
-        };
-        Ok(RunReport {
-            wasm_hash: WasmHash(B256::repeat_byte(3)),
-            engine: self.engine(),
-            end,
-            log: "a line".to_owned(),
-            fuel: 1_234_567,
-            memory_bytes: 65_536,
-            host_calls: 0,
-            transcript,
-            state: None,
-        })
-    }
-    async fn replay(
-        &self,
-        source: bytes::Bytes,
-        language: Language,
-        input: Arc<RunInput>,
-        limits: Limits,
-        _: Arc<Transcript>,
-    ) -> Result<RunReport, RunnerError> {
-        self.run(source, language, input, limits, Arc::default()).await
-    }
-}
-
-fn refused_call(why: String) -> HostCall {
-    HostCall {
-        sequence: 0,
-        import: "http_fetch".to_owned(),
-        request_hash: B256::ZERO,
-        request: String::new(),
-        reply: json!({ "error": why }).to_string(),
-        fuel: 1,
-        elapsed_ms: 0,
-    }
-}
-
-/// Knows which addresses are private.
-pub struct FakeEgress;
-
-#[async_trait]
-impl Egress for FakeEgress {
-    async fn fetch(&self, _: EgressRequest) -> Result<EgressResponse, EgressError> {
-        Err(EgressError::Transport("no network in tests".to_owned()))
-    }
-    fn check(&self, url: &str, reach: &Reach) -> Result<(), EgressError> {
-        let Some((_, rest)) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))
-        else {
-            return Err(EgressError::Denied("the scheme".to_owned()));
-        };
-        let host = rest.split('/').next().unwrap_or_default();
-        if reach.operator.iter().any(|listed| listed == host) {
-            return Ok(());
-        }
-        let is_private = ["127.", "10.", "192.168.", "169.254.", "localhost", "[::1]"];
-        if is_private.iter().any(|start| host.starts_with(start)) {
-            return Err(EgressError::Denied(format!("{host} is not public")));
-        }
-        Ok(())
-    }
-}
-
-/// Remembers whom it was told of.
-#[derive(Default)]
-pub struct FakeNudge(pub Mutex<Vec<JobId>>);
-
-#[async_trait]
-impl Nudge for FakeNudge {
-    async fn jobs_changed(&self, jobs: &[JobId]) -> Result<(), LinkError> {
-        self.0.lock().unwrap().extend_from_slice(jobs);
-        Ok(())
-    }
-}
-
-/// A component that may fail.
-pub struct Component(pub Mutex<Result<(), String>>);
-
-#[async_trait]
-impl ReadyCheck for Component {
-    fn name(&self) -> &str {
-        "store"
-    }
-    async fn check(&self) -> Result<(), String> {
-        self.0.lock().unwrap().clone()
     }
 }
 

@@ -1,0 +1,13 @@
+//! What operators do.
+
+use super::{ADMINS, Body, PUBLIC, Query, QueryKind::Text, Route, keyed, may_say, route};
+use crate::keys;
+
+const AMONG_OWNERS: Query = may_say("owner", Text, "Whose key it is, where the path names it masked");
+
+pub(super) static ROUTES: &[Route] = &[
+    route!(POST "/api/admin/api-keys", keyed(ADMINS), PUBLIC, Body::Read, keys::create, "Make an API key; it is shown once"),
+    route!(GET "/api/admin/api-keys/{id}", keyed(ADMINS), PUBLIC, Body::None, keys::list, "API keys of an owner, masked"),
+    route!(PUT "/api/admin/api-keys/{id}", keyed(ADMINS), PUBLIC, Body::Read, keys::change, "Change or revoke an API key", AMONG_OWNERS),
+    route!(DELETE "/api/admin/api-keys/{id}", keyed(ADMINS), PUBLIC, Body::None, keys::revoke, "Revoke an API key", AMONG_OWNERS),
+];
