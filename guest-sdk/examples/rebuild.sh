@@ -40,8 +40,9 @@ compare() {
 
 build_rust() {
     local folder name ended=0
-    (cd "$here/rust" && CARGO_TARGET_DIR=$out/rust "$top/host/prebuilt/cargo.sh" "$top" build --quiet --release --locked --examples \
-        --target wasm32-unknown-unknown -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size) || ended=$?
+    # The stack of the template: cargo.sh sets flags, so that cargo reads none of a file.
+    (cd "$here/rust" && RUSTFLAGS=-Clink-arg=-zstack-size=131072 CARGO_TARGET_DIR=$out/rust "$top/host/prebuilt/cargo.sh" "$top" build --quiet --release --locked --examples \
+        --target wasm32-unknown-unknown -Zbuild-std=std,panic_abort -Zbuild-std-features=) || ended=$?
     ((ended != 75)) || { absent Rust "host/prebuilt/rebuild.sh brings its compiler"; return; }
     ((ended == 0)) || exit $ended
     for folder in $(folders rust); do

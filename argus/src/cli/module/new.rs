@@ -207,6 +207,7 @@ impl Lang {
             Self::Rust => files! {
                 "README.md" = "templates/rust/README.md",
                 "Cargo.toml" = "templates/rust/Cargo.toml",
+                ".cargo/config.toml" = "templates/rust/.cargo/config.toml",
                 "src/lib.rs" = "templates/rust/src/lib.rs",
                 "ctx.json" = "templates/rust/ctx.json",
                 "answers.json" = "templates/rust/answers.json",
