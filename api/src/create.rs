@@ -12,6 +12,7 @@ mod fields;
 mod identity;
 mod ignored;
 mod job;
+mod plan;
 mod policy;
 mod schedule;
 mod target;
@@ -30,7 +31,9 @@ use serde_json::{Value, json};
 pub use cursor::{first_cursor, head};
 pub use faults::Faults;
 pub use fields::Fields;
-pub use job::{Basis, Checked, check, check_on};
+use job::check;
+pub use job::{Basis, Checked, One, Sketch, check_on, taken};
+pub use plan::Plan;
 pub use policy::{allow_hosts, limits};
 pub use target::{CallShape, converted, find_function};
 
@@ -77,6 +80,38 @@ async fn check_at(
     bodies: &[Value],
     now: Timestamp,
 ) -> Result<Validated, ApiError> {
+    let mut faults = Faults::default();
+    let (mut checked, mut refused) = (Vec::new(), None);
+    for (found, one) in check_each(edge, key, bodies, now, Purpose::Creation).await? {
+        faults.extend(found);
+        refused = refused.or(one.refused);
+        checked.extend(one.checked);
+    }
+    match refused {
+        Some(refused) if faults.is_empty() => return Ok(Validated::ScriptRefused(refused)),
+        Some(refused) => faults.add_script(&refused),
+        None => {}
+    }
+    if faults.is_empty() { Ok(Validated::Good(linked(checked))) } else { Err(faults.into_error()) }
+}
+
+/// What jobs are checked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// They are stored if all hold. Faults are placed in the array.
+    Creation,
+    /// Nothing is stored. Faults are placed in their own job.
+    DryRun,
+}
+
+/// Checks each job of a request, and what has to hold between them; each with its own faults.
+pub async fn check_each(
+    edge: &Edge,
+    key: &ApiKey,
+    bodies: &[Value],
+    now: Timestamp,
+    purpose: Purpose,
+) -> Result<Vec<(Faults, One)>, ApiError> {
     let max = edge.config.jobs_per_create_max;
     if bodies.is_empty() || bodies.len() > max {
         let message = format!("send an array of 1 to {max} jobs, not {}", bodies.len());
@@ -86,40 +121,28 @@ async fn check_at(
         tracing::info!(%other, "a job for an address that the key may not act for");
         return Err(ApiError::not_yours());
     }
-    let mut faults = Faults::default();
-    let (mut checked, mut refused, mut seen) = (Vec::new(), None, BTreeSet::new());
+    let (head, mut seen, mut each) =
+        (owners(bodies).next(), BTreeSet::new(), Vec::with_capacity(bodies.len()));
     for (index, body) in bodies.iter().enumerate() {
-        let path = format!("[{index}]");
+        let mut faults = Faults::default();
+        let path = if purpose == Purpose::Creation { format!("[{index}]") } else { String::new() };
         let Some(map) = body.as_object() else {
             faults.add(&path, "TYPE", "a job is a JSON object");
+            each.push((faults, One::default()));
             continue;
         };
         let fields = Fields::new(map, &path);
-        let one = check(edge, &fields, now, &mut faults).await?;
-        if let Some(id) = one.id
-            && !seen.insert(id)
-        {
+        let one = check(edge, &fields, now, purpose == Purpose::Creation, &mut faults).await?;
+        if one.id.is_some_and(|id| !seen.insert(id)) {
             faults.add(fields.path("job_id"), "DUPLICATE", "this job_id occurs twice in the request");
         }
-        refused = refused.or(one.refused);
-        checked.extend(one.checked);
-    }
-    let mut owners = checked.iter().map(|one| one.job.owner);
-    if let Some(first) = owners.next()
-        && owners.any(|owner| owner != first)
-    {
-        faults.add("[1].user_address", "OWNER", "all jobs of one request have the same user_address");
-    }
-    if !faults.is_empty() {
-        if let Some(ScriptRefused { path, message, .. }) = &refused {
-            faults.add(path, "SCRIPT", message.clone());
+        if fields.owner().is_some_and(|owner| Some(owner) != head) {
+            let message = "all jobs of one request have the same user_address";
+            faults.add(fields.path("user_address"), "OWNER", message);
         }
-        return Err(faults.into_error());
+        each.push((faults, one));
     }
-    if let Some(refused) = refused {
-        return Ok(Validated::ScriptRefused(refused));
-    }
-    Ok(Validated::Good(linked(checked)))
+    Ok(each)
 }
 
 fn owners(bodies: &[Value]) -> impl Iterator<Item = Address> {
@@ -150,5 +173,7 @@ pub fn refusal_body(refused: &ScriptRefused) -> Value {
         "validation_executable": refused.is_executable,
         "validation_safe_match": refused.is_safe_match,
         "validation_output": refused.output,
+        "validation_log": refused.log,
+        "validation_line": refused.line(),
     })
 }

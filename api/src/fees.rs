@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use argus_domain::{
     Address, Bytes, U256, Value,
-    answer::SAFE_FUNCTION,
     contracts::{decode_uint, encode_fee},
     ids::ChainId,
     module::Language,
@@ -17,18 +16,12 @@ use serde_json::json;
 use crate::{
     Edge,
     call::Call,
-    create::{CallShape, Faults, converted, find_function},
+    create::{CallShape, Faults, Plan, converted, find_function},
     errors::ApiError,
     json,
     ports::Chain,
-    script::{self, Judged, ScriptRefused, Trial},
+    script::{self, ScriptRefused, Trial, Wants},
 };
-
-/// What is called, and the fuel that finding it out took.
-struct Planned {
-    call: Option<(Address, Bytes)>,
-    fuel: u64,
-}
 
 /// `GET /api/fees`
 pub async fn quote(call: Call) -> Result<Response, ApiError> {
@@ -60,21 +53,39 @@ pub async fn quote(call: Call) -> Result<Response, ApiError> {
     if is_computed && urls.is_empty() {
         faults.add("ipfs_url", "REQUIRED", "ipfs_url is needed: the script's ipfs://CID or gateway URL");
     }
-    let mut planned = Planned { call: None, fuel: 0 };
+    let mut plan = Plan::default();
     if is_computed && (kind == Some(7) || target.is_some()) {
         for url in urls {
             let one = scripted(&call.edge, url, &query, target.as_ref(), &mut faults).await?;
-            planned.fuel = planned.fuel.saturating_add(one.fuel);
-            planned.call = planned.call.or(one.call);
+            plan.fuel = plan.fuel.saturating_add(one.fuel);
+            plan.call = plan.call.or(one.call);
+            plan.is_safe_call |= one.is_safe_call;
         }
     } else if let Some((shape, contract)) = &target {
-        planned.call = fixed(&query, shape, *contract, &mut faults);
+        plan.call = fixed(&query, shape, *contract, &mut faults);
+        plan.is_safe_call = shape.is_safe_call();
     }
     let (Some(kind), Some(chain)) = (kind, chain) else { return Err(faults.into_error()) };
     if !faults.is_empty() {
         return Err(faults.into_error());
     }
-    price(&call.edge, chain, kind, &planned).await
+    let price = price(&call.edge, chain, kind.into(), &plan).await?;
+    Ok(json::ok(&json!({
+        "total_fee": json::wei(price.total),
+        "total_fee_wei": price.total.to_string(),
+        "current_total_fee": json::wei(price.current),
+        "current_total_fee_wei": price.current.to_string(),
+        "fee_cap_wei": call.edge.config.policy.fee_cap.to_string(),
+        "breakdown": {
+            "off_chain_wei": price.off_chain.to_string(),
+            "fuel_wei": price.fuel.to_string(),
+            "call_wei": price.call.to_string(),
+            "aggregation_wei": price.aggregation.to_string(),
+            "gas": price.gas,
+            "gas_price_wei": price.per_gas.to_string(),
+            "simulation": price.simulation.text(),
+        },
+    })))
 }
 
 fn target(
@@ -104,11 +115,13 @@ fn target(
     match find_function(text("abi"), name, arity) {
         Ok(function) => {
             let first = values.as_ref().ok().and_then(|v| v.first()).and_then(Value::as_str);
-            // The Safe module's entry: the query does not say whether the job acts through a Safe.
-            let is_given = function.name() == SAFE_FUNCTION && !is_computed;
-            let safe = is_given.then(|| first.and_then(json::address)).flatten();
             let owner = json::address(text("job_owner_address")).unwrap_or(Address::ZERO);
-            Some((CallShape { function, safe, owner }, contract?))
+            let mut shape = CallShape { function, safe: None, owner };
+            // The Safe module's entry: the query does not say whether the job acts through a Safe.
+            if shape.is_safe_call() && !is_computed {
+                shape.safe = first.and_then(json::address);
+            }
+            Some((shape, contract?))
         }
         Err(e) => {
             faults.add("target_function", "ABI", e.to_string());
@@ -146,14 +159,13 @@ async fn scripted(
     query: &BTreeMap<String, String>,
     target: Option<&(CallShape, Address)>,
     faults: &mut Faults,
-) -> Result<Planned, ApiError> {
-    let nothing = Planned { call: None, fuel: 0 };
+) -> Result<Plan, ApiError> {
     let told = query.get("language").map_or("", |text| text.trim());
-    let mut source = match script::locate(edge, url, told).await? {
+    let mut source = match script::locate(edge, url, told, false).await? {
         Ok(source) => source,
         Err((code, message)) => {
             faults.add("ipfs_url", code, message);
-            return Ok(nothing);
+            return Ok(Plan::default());
         }
     };
     let is_known = !told.is_empty()
@@ -171,25 +183,69 @@ async fn scripted(
         };
         let judged = ran.and_then(|ran| {
             let target = target.map(|(shape, contract)| (shape.with_safe_of(&ran.report.end), *contract));
-            let shape = target.as_ref().map(|(shape, contract)| (shape, *contract));
-            Ok((script::judge(&ran.report, shape)?, ran.report.fuel))
+            let wants = target.as_ref().map_or(Wants::Choice, |(shape, to)| Wants::Arguments(shape, *to));
+            let shape = target.as_ref().map(|(shape, _)| shape);
+            Ok(Plan::of_script(script::judge(&ran.report, wants)?, &ran.report, shape))
         });
         match judged {
-            Ok((Judged { call, .. }, fuel)) => return Ok(Planned { call, fuel }),
+            Ok(plan) => return Ok(plan),
             // It ran, so the language was right and its answer is wrong.
             Err(refused) if refused.is_executable => {
                 faults.add("ipfs_url", "SCRIPT", refused.message);
-                return Ok(nothing);
+                return Ok(Plan::default());
             }
             Err(refused) => first_refusal = first_refusal.or(Some(refused)),
         }
     }
     let message = first_refusal.map_or_else(String::new, |refused| refused.message);
     faults.add("ipfs_url", "SCRIPT", message);
-    Ok(nothing)
+    Ok(Plan::default())
 }
 
-async fn price(edge: &Edge, chain: &Chain, kind: u8, planned: &Planned) -> Result<Response, ApiError> {
+/// What one task would cost now, wei.
+pub struct Price {
+    /// With the margin.
+    pub total: U256,
+    /// Without it.
+    pub current: U256,
+    /// What the platform takes.
+    pub off_chain: U256,
+    /// For the script's fuel.
+    pub fuel: U256,
+    /// For the gas of the call.
+    pub call: U256,
+    /// For checking the quorum and settling.
+    pub aggregation: U256,
+    /// Gas of the call.
+    pub gas: u64,
+    /// Price of each.
+    pub per_gas: U256,
+    /// How the call went when it was simulated.
+    pub simulation: Simulation,
+}
+
+/// How a call went when it was simulated.
+pub enum Simulation {
+    /// It ran through.
+    Ran,
+    /// It reverted, and why.
+    Reverted(String),
+    /// Nobody can tell, and why.
+    Unknown(String),
+}
+
+impl Simulation {
+    fn text(&self) -> String {
+        match self {
+            Self::Ran => "ok".to_owned(),
+            Self::Reverted(reason) => format!("the call reverts now: {reason}"),
+            Self::Unknown(why) => why.clone(),
+        }
+    }
+}
+
+/// Prices one task of a kind.
+pub async fn price(edge: &Edge, chain: &Chain, kind: u64, plan: &Plan) -> Result<Price, ApiError> {
     let table = &edge.config.fees;
     let by_kind = match kind {
         7 => table.script_wei,
@@ -204,47 +260,37 @@ async fn price(edge: &Edge, chain: &Chain, kind: u8, planned: &Planned) -> Resul
         }
     };
     let off_chain = by_kind.max(on_chain_fee);
-    let fuel = table.fuel_million_wei.saturating_mul(U256::from(planned.fuel.div_ceil(1_000_000)));
-    let (gas, simulation) = gas_of(edge, chain, planned).await?;
+    let fuel = table.fuel_million_wei.saturating_mul(U256::from(plan.fuel.div_ceil(1_000_000)));
+    let (gas, simulation) = simulated(edge, chain, plan).await?;
     let price = chain.writer.gas_price().await?;
     let per_gas = U256::from(price.base_fee).saturating_add(U256::from(price.priority_fee));
     let overhead = if chain.contracts.is_some() { table.overhead_gas } else { 0 };
-    let call_wei = U256::from(gas).saturating_mul(per_gas);
-    let share_wei = U256::from(overhead).saturating_mul(per_gas);
-    let sum = [off_chain, fuel, call_wei, share_wei].into_iter().fold(U256::ZERO, U256::saturating_add);
+    let call = U256::from(gas).saturating_mul(per_gas);
+    let aggregation = U256::from(overhead).saturating_mul(per_gas);
+    let sum = [off_chain, fuel, call, aggregation].into_iter().fold(U256::ZERO, U256::saturating_add);
     let current = sum.max(U256::from(1));
     let margin = U256::from(table.margin_percent.saturating_add(100));
     let total = current.saturating_mul(margin).div_ceil(U256::from(100));
-    Ok(json::ok(&json!({
-        "total_fee": json::wei(total),
-        "total_fee_wei": total.to_string(),
-        "current_total_fee": json::wei(current),
-        "current_total_fee_wei": current.to_string(),
-        "fee_cap_wei": edge.config.policy.fee_cap.to_string(),
-        "breakdown": {
-            "off_chain_wei": off_chain.to_string(),
-            "fuel_wei": fuel.to_string(),
-            "call_wei": call_wei.to_string(),
-            "aggregation_wei": share_wei.to_string(),
-            "gas": gas,
-            "gas_price_wei": per_gas.to_string(),
-            "simulation": simulation,
-        },
-    })))
+    Ok(Price { total, current, off_chain, fuel, call, aggregation, gas, per_gas, simulation })
 }
 
 /// Gas of the call as simulated now. A call that reverts now may run through when it is due: it is priced by the
 /// fallback, and the answer says so.
-async fn gas_of(edge: &Edge, chain: &Chain, planned: &Planned) -> Result<(u64, String), ApiError> {
+async fn simulated(edge: &Edge, chain: &Chain, plan: &Plan) -> Result<(u64, Simulation), ApiError> {
     let fallback = edge.config.fees.fallback_gas;
-    let Some((target, calldata)) = &planned.call else {
-        return Ok((fallback, "the script calls nothing now".to_owned()));
+    let Some((target, calldata)) = &plan.call else {
+        return Ok((fallback, Simulation::Unknown("the script calls nothing now".to_owned())));
     };
     let from = chain.contracts.as_ref().map_or(Address::ZERO, |contracts| contracts.executor);
     match chain.writer.estimate(from, *target, U256::ZERO, calldata.clone()).await {
-        Ok(gas) => Ok((gas, "ok".to_owned())),
-        Err(ChainError::Reverted { reason, .. }) => Ok((fallback, format!("the call reverts now: {reason}"))),
+        Ok(gas) => Ok((gas, Simulation::Ran)),
+        Err(ChainError::Reverted { .. }) if plan.is_safe_call => {
+            let why =
+                "a Safe's module lets only running jobs through, so that a simulated call tells nothing";
+            Ok((fallback, Simulation::Unknown(why.to_owned())))
+        }
+        Err(ChainError::Reverted { reason, .. }) => Ok((fallback, Simulation::Reverted(reason))),
         Err(e) if e.is_retryable() => Err(e.into()),
-        Err(e) => Ok((fallback, e.to_string())),
+        Err(e) => Ok((fallback, Simulation::Unknown(e.to_string()))),
     }
 }

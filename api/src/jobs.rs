@@ -2,7 +2,6 @@
 
 use argus_domain::{
     U256,
-    answer::fixed_call,
     fees::{LedgerEntry, LedgerReason},
     ids::{ChainId, JobId},
     job::{Cursor, Job, JobChange, JobRecord, Position, Trigger},
@@ -17,7 +16,9 @@ use crate::{
     Edge,
     call::Call,
     chain,
-    create::{Basis, Faults, Fields, Validated, check_all, check_on, first_cursor, head, refusal_body},
+    create::{
+        Basis, Faults, Fields, Validated, check_all, check_on, first_cursor, head, refusal_body, taken,
+    },
     errors::ApiError,
     json, secrets,
     shape::{job as shape, task},
@@ -29,8 +30,6 @@ use crate::{
 const SUMS_AT_ONCE: usize = 8;
 /// Tries of a cursor's move against the scheduler's own writes.
 const MOVES_MAX: u32 = 10;
-/// Due instants that a dry run shows.
-const INSTANTS_SHOWN: usize = 5;
 /// Points for a job, and for one that is marked as custom.
 const POINTS: (u64, u64) = (10, 20);
 
@@ -48,42 +47,13 @@ pub async fn create(call: Call) -> Result<Response, ApiError> {
         CreateOutcome::Created(serials) => call.edge.metrics.jobs_created.inc_by(serials.len() as u64),
         CreateOutcome::Same(_) => {}
         CreateOutcome::Taken(id) => {
-            let message = format!("job {id} exists with other content; nothing was stored");
-            return Err(ApiError::conflict("JOB_EXISTS", message));
+            return Err(ApiError::conflict("JOB_EXISTS", format!("{}; nothing was stored", taken(id))));
         }
     }
     call.edge.config.failpoint.reach(Step::Accepted);
     book_points(&call.edge, &jobs).await;
     nudge(&call.edge, &jobs.iter().map(|job| job.id).collect::<Vec<_>>()).await;
     created_answer(&call.edge, &jobs, &batch.warnings).await
-}
-
-/// `POST /api/jobs/dry-run`: what creation would say, and when the jobs would run; nothing is stored.
-pub async fn dry_run(call: Call) -> Result<Response, ApiError> {
-    let Value::Array(bodies) = call.json()? else {
-        return Err(ApiError::unprocessable("BAD_BATCH", "send a JSON array of jobs, also for a single one"));
-    };
-    let batch = match check_all(&call.edge, call.key()?, &bodies, call.now).await? {
-        Validated::Good(batch) => batch,
-        Validated::ScriptRefused(refused) => return Ok(json::ok(&refusal_body(&refused))),
-    };
-    let shown = batch.jobs.iter().map(|(job, _)| {
-        let instants = match &job.trigger {
-            Trigger::Time(schedule) => {
-                schedule.first_instants(job.accepted_at, job.expires_at, INSTANTS_SHOWN)
-            }
-            Trigger::Event(_) | Trigger::Condition(_) => Vec::new(),
-        };
-        let calldata = fixed_call(job).ok().map(|made| made.calldata);
-        json!({
-            "job_id": job.id.to_string(),
-            "expiration_time": job.expires_at.to_rfc3339(),
-            "first_instants": instants.iter().map(|at| at.to_rfc3339()).collect::<Vec<_>>(),
-            "calldata": calldata,
-        })
-    });
-    let shown: Vec<Value> = shown.collect();
-    Ok(json::ok(&json!({"status": "valid", "jobs": shown, "warnings": batch.warnings})))
 }
 
 async fn created_answer(edge: &Edge, jobs: &[Job], warnings: &[String]) -> Result<Response, ApiError> {
@@ -371,11 +341,16 @@ pub async fn update(call: Call) -> Result<Response, ApiError> {
         faults.add("task_definition_id", "FIXED", "a job keeps its kind of trigger");
     }
     let fields = Fields::new(&laid, "");
-    let basis =
-        Basis { id: Some(old.id), accepted_at: old.accepted_at, version: old.version + 1, keep: Some(old) };
+    let basis = Basis {
+        id: Some(old.id),
+        accepted_at: old.accepted_at,
+        version: old.version + 1,
+        keep: Some(old),
+        stores: true,
+    };
     let one = check_on(&call.edge, &fields, &basis, &mut faults).await?;
     if let (false, Some(refused)) = (faults.is_empty(), &one.refused) {
-        faults.add(refused.path.clone(), "SCRIPT", refused.message.clone());
+        faults.add_script(refused);
     }
     if !faults.is_empty() {
         return Err(faults.into_error());

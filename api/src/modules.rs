@@ -15,14 +15,14 @@ use argus_domain::{
 use axum::response::Response;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use serde_json::{Map, json};
+use serde_json::json;
 
 use crate::{
     call::Call,
     create::{CallShape, Faults, Fields, allow_hosts, find_function, limits},
     errors::ApiError,
     json,
-    script::{self, ScriptRefused, Source, Trial, fetch, judge, language_of},
+    script::{self, ScriptRefused, Source, Trial, Wants, fetch, judge, language_of},
 };
 
 /// `POST /api/modules {"source" or "wasm_base64", "language", "limits"?}`
@@ -248,48 +248,33 @@ pub async fn validate(call: Call) -> Result<Response, ApiError> {
         return Err(faults.into_error());
     }
     let bytes = Bytes::from(code.to_owned());
-    // Named by its hash alone: code that is only tried is not published.
-    let name = Cid(format!("unpublished-{}", crate::auth::key_hash(code)));
-    let source = Source { module: ModuleRef { source: name, language }, bytes };
+    let source = Source { module: ModuleRef { source: script::unpublished(&bytes), language }, bytes };
     let ran = match script::tried(&call.edge, source).await? {
         Ok(runs) => script::dry_run(&call.edge, &runs, limits, Trial::by_hand(hosts)).await?,
         Err(refused) => Err(refused),
     };
     let signature = fields.text("target_function", &mut faults);
     let owner = call.key()?.owner;
-    let judged = ran.and_then(|ran| {
-        if kind == 7 {
-            return judge(&ran.report, None);
-        }
-        let function = find_function(&fields.text("abi", &mut faults), &signature, None).ok();
-        match function {
-            Some(function) => {
-                let shape = CallShape { function, safe, owner };
-                judge(&ran.report, Some((&shape, owner)))
-            }
-            // Without a readable function only the form of the answer can be checked.
-            None => script::judge_form(&ran.report, safe),
-        }
-    });
-    Ok(json::ok(&validation(judged)))
-}
-
-fn validation(judged: Result<script::Judged, ScriptRefused>) -> Map<String, Value> {
-    let mut answer = Map::new();
-    match judged {
-        Ok(judged) => {
-            answer.insert("executable".to_owned(), json!(true));
-            answer.insert("output".to_owned(), json!(judged.output));
-            answer.insert("safe_match".to_owned(), json!(true));
-        }
-        Err(refused) => {
-            answer.insert("executable".to_owned(), json!(refused.is_executable));
-            answer.insert("output".to_owned(), json!(refused.output));
-            answer.insert("error".to_owned(), json!(refused.message));
-            answer.insert("safe_match".to_owned(), json!(refused.is_safe_match));
-        }
-    }
-    answer
+    let function = find_function(&fields.text("abi", &mut faults), &signature, None).ok();
+    let shape = function.map(|function| CallShape { function, safe, owner });
+    let wants = match (kind, &shape) {
+        (7, _) => Wants::Choice,
+        (_, Some(shape)) => Wants::Arguments(shape, owner),
+        // Without a readable function only the form of the answer can be checked.
+        (_, None) => Wants::AnyArguments(safe),
+    };
+    let judged = ran.and_then(|ran| Ok((judge(&ran.report, wants)?.output, ran.report.log.clone())));
+    Ok(json::ok(&match judged {
+        Ok((output, log)) => json!({"executable": true, "output": output, "safe_match": true, "log": log}),
+        Err(refused) => json!({
+            "executable": refused.is_executable,
+            "output": refused.output,
+            "error": refused.message,
+            "safe_match": refused.is_safe_match,
+            "log": refused.log,
+            "line": refused.line(),
+        }),
+    }))
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
             None => roles::run_keepers(&args.settings).await?,
         },
         Command::Module(command) => return cli::module::run(command, json).await,
-        Command::Job(command) => cli::job::run(command, json).await?,
+        Command::Job(command) => return cli::job::run(command, json).await,
         Command::Task(command) => cli::task::run(command, json).await?,
         Command::ApiKey(command) => cli::api_key::run(command, json).await?,
         Command::Secret(command) => return cli::rewrap::run(command, json).await,

@@ -5,31 +5,44 @@ use argus_domain::{
     ids::JobId,
     job::{Action, Args, Job},
     limits::Limits,
-    module::ModuleRecord,
+    module::{ModuleRecord, ModuleRef},
     secret::Grants,
     task::TriggerFact,
 };
 
 use crate::{
     Edge,
-    create::{CallShape, Faults, Fields, target},
+    create::{CallShape, Faults, Fields, Plan, target},
     errors::ApiError,
-    script::{self, ScriptRefused, Trial},
+    script::{self, Judged, ScriptRefused, Trial, Wants},
     secrets,
 };
 
 /// Arguments that the client gives; that they encode is checked now.
-pub fn fixed(fields: &Fields<'_>, shape: &CallShape, given: Vec<Value>, faults: &mut Faults) -> Option<Args> {
+pub fn fixed(
+    fields: &Fields<'_>,
+    (shape, contract): (&CallShape, Address),
+    given: Vec<Value>,
+    faults: &mut Faults,
+) -> Tried {
     if !shape.is_safe_match(&given) {
         let message = "the first argument of a Safe job is its safe_address";
         faults.add(fields.path("arguments[0]"), "SAFE_MISMATCH", message);
     }
     match target::converted(shape, given.clone()) {
         // As given: what a Safe's call lacks is added where the call is made.
-        Ok(_) => Some(Args::Fixed(given)),
+        Ok((calldata, arguments)) => {
+            let plan = Plan {
+                call: Some((contract, calldata)),
+                arguments: Some(arguments),
+                is_safe_call: shape.is_safe_call(),
+                ..Plan::default()
+            };
+            Tried { args: Some(Args::Fixed(given)), plan, ..Tried::default() }
+        }
         Err(e) => {
             target::add_argument_faults(fields, &e, faults);
-            None
+            Tried::default()
         }
     }
 }
@@ -54,8 +67,8 @@ pub struct Wanted {
     pub language: String,
     /// What it is told of its trigger.
     pub trigger: TriggerFact,
-    /// Whose job it is for.
-    pub owner: Option<Address>,
+    /// Who publishes what is built and noted of it; `None`: it is only tried.
+    pub publisher: Option<Address>,
     /// The job whose values of secrets it is tried with; `None`: it is not there yet.
     pub job: Option<JobId>,
 }
@@ -69,13 +82,11 @@ pub struct Tried {
     pub refused: Option<ScriptRefused>,
     /// What its owner should know.
     pub warning: Option<String>,
+    /// What a run would come to now, as far as it is known.
+    pub plan: Plan,
 }
 
 impl Tried {
-    fn fits(args: Args, warning: Option<String>) -> Self {
-        Self { args: Some(args), refused: None, warning }
-    }
-
     fn refused(refused: ScriptRefused) -> Self {
         Self { refused: Some(refused), ..Self::default() }
     }
@@ -89,6 +100,7 @@ pub async fn computed(
     (shape, contract, keep): (Option<&CallShape>, Option<Address>, Option<&Job>),
     faults: &mut Faults,
 ) -> Result<Tried, ApiError> {
+    let known = keep.and_then(|job| known_script(job, &wanted, shape, contract));
     let Wanted {
         url,
         given,
@@ -98,21 +110,16 @@ pub async fn computed(
         storage,
         limits,
         language,
-        owner,
+        publisher,
         trigger,
         job: of,
     } = wanted;
-    if let Some(job) = keep
-        && let Args::Computed { url: old_url, .. } = &job.args
-        && *old_url == url
-        && job.remarks.language == language
-        && is_same_call(&job.action, shape, contract)
-        && let Args::Computed { module, storage: had, .. } = job.args.clone()
-    {
-        let storage = storage.unwrap_or(had);
-        return Ok(Tried::fits(Args::Computed { module, url, allow_hosts, given, storage, secrets }, None));
+    if let (Some(_), Some((module, had))) = (publisher, &known) {
+        let (module, storage) = (module.clone(), storage.unwrap_or(*had));
+        let args = Args::Computed { module, url, allow_hosts, given, storage, secrets };
+        return Ok(Tried { args: Some(args), ..Tried::default() });
     }
-    let source = match script::locate(edge, &url, &language).await? {
+    let source = match script::locate(edge, &url, &language, publisher.is_some()).await? {
         Ok(source) => source,
         Err((code, message)) => {
             let field = if code == "LANGUAGE" { "language" } else { "dynamic_arguments_script_url" };
@@ -120,8 +127,16 @@ pub async fn computed(
             return Ok(Tried::default());
         }
     };
+    if let Some(message) = script::no_builder(edge, source.module.language) {
+        faults.add(fields.path("dynamic_arguments_script_url"), "NO_BUILDER", message);
+        return Ok(Tried::default());
+    }
     let written = (source.module.clone(), source.bytes.len() as u64);
-    let source = match script::runnable(edge, source).await? {
+    let runs = match publisher {
+        Some(_) => script::runnable(edge, source).await?,
+        None => script::tried(edge, source).await?,
+    };
+    let source = match runs {
         Ok(source) => source,
         Err(refused) => return Ok(Tried::refused(refused)),
     };
@@ -138,26 +153,47 @@ pub async fn computed(
         Ok(ran) => ran,
         Err(refused) => return Ok(Tried::refused(refused)),
     };
-    let warning = match (script::judge(&ran.report, shape.zip(contract)), ran.missed(&secrets)) {
-        (Ok(_), None) => None,
+    let wants = shape.zip(contract).map_or(Wants::Choice, |(shape, to)| Wants::Arguments(shape, to));
+    let (judged, warning) = match (script::judge(&ran.report, wants), ran.missed(&secrets)) {
+        (Ok(judged), None) => (judged, None),
         (Err(refused), None) => return Ok(Tried::refused(refused)),
-        (_, Some(name)) => Some(format!(
-            "the script was tried as far as the secret {name}, which has no value yet: set it (PUT \
-             /api/jobs/ID/secrets/{name}), and its first task shows whether it fits"
-        )),
+        (_, Some(name)) => {
+            let warning = format!(
+                "the script was tried as far as the secret {name}, which has no value yet: set it (PUT \
+                 /api/jobs/ID/secrets/{name}), and its first task shows whether it fits"
+            );
+            (Judged::default(), Some(warning))
+        }
     };
+    let plan = Plan::of_script(judged, &ran.report, shape);
     let (record, stores) = (ran.record.clone(), ran.uses_storage());
-    if let Some(owner) = owner {
+    if let Some(publisher) = publisher {
         if written.0 != source.module {
             // What it was built from is known under its own name, too.
             let (module, source_bytes) = written;
             let record = ModuleRecord { module, source_bytes, ..record.clone() };
-            edge.ports.modules.put(record, owner).await?;
+            edge.ports.modules.put(record, publisher).await?;
         }
-        edge.ports.modules.put(record, owner).await?;
+        edge.ports.modules.put(record, publisher).await?;
     }
-    let (module, storage) = (source.module, storage.unwrap_or(stores));
-    Ok(Tried::fits(Args::Computed { module, url, allow_hosts, given, storage, secrets }, warning))
+    let (module, had) = known.unwrap_or((source.module, stores));
+    let storage = storage.unwrap_or(had);
+    let args = Some(Args::Computed { module, url, allow_hosts, given, storage, secrets });
+    Ok(Tried { args, refused: None, warning, plan })
+}
+
+/// The module of a job as it is, and whether it has storage, where its script is the one that is wanted.
+fn known_script(
+    job: &Job,
+    wanted: &Wanted,
+    shape: Option<&CallShape>,
+    contract: Option<Address>,
+) -> Option<(ModuleRef, bool)> {
+    let Args::Computed { url, module, storage, .. } = &job.args else { return None };
+    let is_same = *url == wanted.url
+        && job.remarks.language == wanted.language
+        && is_same_call(&job.action, shape, contract);
+    is_same.then(|| (module.clone(), *storage))
 }
 
 fn is_same_call(action: &Action, shape: Option<&CallShape>, contract: Option<Address>) -> bool {

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::errors::ApiError;
+use crate::{errors::ApiError, script::ScriptRefused};
 
 /// Most faults that are reported: past it the request is not worth reading.
 const FAULTS_MAX: usize = 500;
@@ -17,19 +17,46 @@ struct Fault {
     path: String,
     code: &'static str,
     message: String,
+    script: Option<ScriptRefused>,
+}
+
+impl Fault {
+    fn shown(&self) -> Value {
+        let mut shown = json!({"path": self.path, "code": self.code, "message": self.message});
+        if let Some(script) = &self.script {
+            shown["log"] = json!(script.log);
+            shown["line"] = json!(script.line());
+        }
+        shown
+    }
 }
 
 impl Faults {
     /// Notes a fault at a JSON path, with a word for programs and a sentence for people.
     pub fn add(&mut self, path: impl Into<String>, code: &'static str, message: impl Into<String>) {
+        self.push(Fault { path: path.into(), code, message: message.into(), script: None });
+    }
+
+    /// Notes that a script was refused, with what it logged and the line that it came to.
+    pub fn add_script(&mut self, refused: &ScriptRefused) {
+        let (path, message) = (refused.path.clone(), refused.message.clone());
+        self.push(Fault { path, code: "SCRIPT", message, script: Some(refused.clone()) });
+    }
+
+    fn push(&mut self, fault: Fault) {
         if self.0.len() < FAULTS_MAX {
-            self.0.push(Fault { path: path.into(), code, message: message.into() });
+            self.0.push(fault);
         }
+    }
+
+    /// Adds those of another list.
+    pub fn extend(&mut self, other: Self) {
+        other.0.into_iter().for_each(|fault| self.push(fault));
     }
 
     /// Adds those of another list but for one path, whose fault is there already.
     pub fn extend_without(&mut self, other: Self, path: &str) {
-        self.0.extend(other.0.into_iter().filter(|fault| fault.path != path));
+        self.extend(Self(other.0.into_iter().filter(|fault| fault.path != path).collect()));
     }
 
     /// Whether there is none.
@@ -42,22 +69,22 @@ impl Faults {
         self.0.len()
     }
 
+    /// All of them, for programs.
+    pub fn shown(&self) -> Vec<Value> {
+        self.0.iter().map(Fault::shown).collect()
+    }
+
     /// The answer that names them all.
     pub fn into_error(self) -> ApiError {
         let first: Vec<String> =
             self.0.iter().take(3).map(|fault| format!("{}: {}", fault.path, fault.message)).collect();
         let more = self.0.len().saturating_sub(3);
         let tail = if more > 0 { format!("; and {more} more") } else { String::new() };
-        let details: Vec<Value> = self
-            .0
-            .iter()
-            .map(|fault| json!({"path": fault.path, "code": fault.code, "message": fault.message}))
-            .collect();
         ApiError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "VALIDATION_FAILED",
             format!("{}{tail}", first.join("; ")),
         )
-        .with_details(Value::Array(details))
+        .with_details(Value::Array(self.shown()))
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use argus_domain::{
-    ids::{JobId, Serial},
+    ids::{ChainId, JobId, Serial},
     job::{Action, Agreement, Cursor, Job, Trigger},
     task::TriggerFact,
     time::Timestamp,
@@ -12,7 +12,7 @@ use argus_domain::{
 use crate::{
     Edge,
     create::{
-        CallShape, Faults, Fields,
+        CallShape, Faults, Fields, Plan,
         args::{Tried, Wanted, computed, fixed},
         condition,
         cursor::first_cursor,
@@ -28,6 +28,7 @@ use crate::{
 };
 
 /// What came of one job's fields.
+#[derive(Default)]
 pub struct One {
     /// Its id, where that much could be read.
     pub id: Option<JobId>,
@@ -35,6 +36,23 @@ pub struct One {
     pub checked: Option<Checked>,
     /// Its script, where that was refused.
     pub refused: Option<ScriptRefused>,
+    /// What could be made out of it, also where something is wrong with it.
+    pub sketch: Sketch,
+}
+
+/// What a dry run shows of a job, each as far as it could be read.
+#[derive(Default)]
+pub struct Sketch {
+    /// `task_definition_id`.
+    pub kind: Option<u64>,
+    /// Chain of its calls.
+    pub chain: Option<ChainId>,
+    /// What it waits for.
+    pub trigger: Option<Trigger>,
+    /// From when to when it lives.
+    pub life: Option<(Timestamp, Timestamp)>,
+    /// What a run would come to now.
+    pub plan: Plan,
 }
 
 /// A job that may be stored.
@@ -61,6 +79,7 @@ pub async fn check(
     edge: &Edge,
     fields: &Fields<'_>,
     now: Timestamp,
+    stores: bool,
     faults: &mut Faults,
 ) -> Result<One, ApiError> {
     let id = job_id(fields, faults);
@@ -72,8 +91,20 @@ pub async fn check(
     // else's nothing may show.
     let known = known.filter(|job| fields.owner() == Some(job.owner));
     let accepted_at = known.as_ref().map_or(now, |job| job.accepted_at);
-    let basis = Basis { id, accepted_at, version: 1, keep: known.as_deref() };
-    check_on(edge, fields, &basis, faults).await
+    let basis = Basis { id, accepted_at, version: 1, keep: known.as_deref(), stores };
+    let one = check_on(edge, fields, &basis, faults).await?;
+    // Where it is to be stored, the store says so.
+    if let (Some(known), Some(checked)) = (&known, one.checked.as_ref().filter(|_| !stores))
+        && checked.job != **known
+    {
+        faults.add(fields.path("job_id"), "JOB_EXISTS", taken(known.id));
+    }
+    Ok(one)
+}
+
+/// What whoever asks for an id is told that is not free, and no more, whosever it is.
+pub fn taken(id: JobId) -> String {
+    format!("the job_id {id} stands for a job with other content already: take a fresh one")
 }
 
 /// What a job's fields are laid over.
@@ -86,6 +117,8 @@ pub struct Basis<'a> {
     pub version: u32,
     /// The version before, or the same one of an earlier request.
     pub keep: Option<&'a Job>,
+    /// Whether it is to be stored if nothing is wrong with it; otherwise nothing of it or of its script is.
+    pub stores: bool,
 }
 
 /// Checks fields as a version of a job.
@@ -146,7 +179,7 @@ pub async fn check_on(
             secrets,
             limits,
             language: remarks.language.clone(),
-            owner: who.owner,
+            publisher: who.owner.filter(|_| basis.stores),
             trigger: sample,
             job: (basis.version > 1).then_some(basis.id).flatten(),
         };
@@ -155,10 +188,10 @@ pub async fn check_on(
         if kind == Some(Kind::Script) || shape.is_some() {
             tried = computed(edge, fields, wanted, (shape.as_ref(), contract, basis.keep), faults).await?;
         }
-    } else if let Some(shape) = &shape {
-        tried.args = fixed(fields, shape, given, faults);
+    } else if let (Some(shape), Some((target, _))) = (&shape, &called) {
+        tried = fixed(fields, (shape, target.contract), given, faults);
     }
-    let Tried { args, mut refused, warning } = tried;
+    let Tried { args, mut refused, warning, plan } = tried;
     if let Some(refused) = &mut refused {
         refused.path = fields.path("dynamic_arguments_script_url");
     }
@@ -167,9 +200,17 @@ pub async fn check_on(
         (_, Some((target, _)), _) => Some(Action::Call(target)),
         (_, None, _) => None,
     };
-    let one = |checked| One { id: basis.id, checked, refused };
-    let (Some(id), Some(owner), Some(time_frame), Some(created_chain)) =
-        (who.id, who.owner, who.time_frame, who.created)
+    let expires_at = who.time_frame.map(|secs| basis.accepted_at + Duration::from_secs(secs));
+    let sketch = Sketch {
+        kind: fields.get("task_definition_id").and_then(json::whole),
+        chain: who.target,
+        trigger: trigger.clone(),
+        life: expires_at.map(|end| (basis.accepted_at, end)),
+        plan,
+    };
+    let one = |checked| One { id: basis.id, checked, refused, sketch };
+    let (Some(id), Some(owner), Some(expires_at), Some(created_chain)) =
+        (who.id, who.owner, expires_at, who.created)
     else {
         return Ok(one(None));
     };
@@ -194,7 +235,7 @@ pub async fn check_on(
         policy,
         limits,
         accepted_at: basis.accepted_at,
-        expires_at: basis.accepted_at + Duration::from_secs(time_frame),
+        expires_at,
         recurring,
         link: basis.keep.and_then(|job| job.link),
         created_chain,

@@ -1,19 +1,18 @@
 //! Schedules of time jobs.
 
 use argus_domain::{schedule::Schedule, time::Timestamp};
+use chrono_tz::Tz;
 
 use crate::create::{Faults, Fields};
 
 /// The schedule of a job. Its type may be left out where only one kind of field is given.
 pub fn parse(fields: &Fields<'_>, accepted_at: Timestamp, faults: &mut Faults) -> Option<Schedule> {
-    let zone_name = fields.text("timezone", faults);
-    let zone = match Schedule::parse_zone(&zone_name) {
-        Ok(zone) => zone,
-        Err(e) => {
-            faults.add(fields.path("timezone"), "TIMEZONE", e.to_string());
-            return None;
-        }
-    };
+    let known_zone = Schedule::parse_zone(&fields.text("timezone", faults));
+    if let Err(e) = &known_zone {
+        faults.add(fields.path("timezone"), "TIMEZONE", e.to_string());
+    }
+    // What else is wrong is told with it.
+    let zone = known_zone.as_ref().map_or(Tz::UTC, |zone| *zone);
     let given = fields.text("schedule_type", faults).to_ascii_lowercase();
     let cron = fields.text("cron_expression", faults);
     let specific = fields.text("specific_schedule", faults);
@@ -42,6 +41,7 @@ pub fn parse(fields: &Fields<'_>, accepted_at: Timestamp, faults: &mut Faults) -
         }
     };
     match parsed {
+        Ok(_) if known_zone.is_err() => None,
         Ok(Schedule::Once { at }) if at <= accepted_at => {
             faults.add(fields.path(name), "PAST", format!("{at} has passed"));
             None

@@ -26,10 +26,14 @@ pub struct CallShape {
 }
 
 impl CallShape {
+    /// Whether the function is the one by which jobs act through a Safe.
+    pub fn is_safe_call(&self) -> bool {
+        self.function.name() == SAFE_FUNCTION
+    }
+
     /// The arguments with the owner appended where a Safe's call lacks just that one.
     pub fn completed(&self, mut values: Vec<Value>) -> Vec<Value> {
-        let is_safe_call = self.safe.is_some() && self.function.name() == SAFE_FUNCTION;
-        if is_safe_call && values.len() + 1 == self.function.inputs().len() {
+        if self.safe.is_some() && self.is_safe_call() && values.len() + 1 == self.function.inputs().len() {
             values.push(Value::String(self.owner.to_string()));
         }
         values

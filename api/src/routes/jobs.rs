@@ -5,7 +5,7 @@ use super::{
     QueryKind::{Text, Whole},
     Route, Subject, has_to_say, keyed, may_say, route,
 };
-use crate::{fees, jobs, secrets};
+use crate::{dry_run, fees, jobs, secrets};
 
 const FEE_KIND: Query = has_to_say("task_definition_id", Whole, "1 to 7");
 const FEE_CHAIN: Query = has_to_say("target_chain_id", Whole, "The chain of the call");
@@ -20,7 +20,7 @@ const FEE_LANGUAGE: Query = may_say("language", Text, "The script's language; gu
 
 pub(super) static ROUTES: &[Route] = &[
     route!(POST "/api/jobs", keyed(OWNERS), CHECKED, Body::Read, jobs::create, "Create jobs, all or none"),
-    route!(POST "/api/jobs/dry-run", keyed(OWNERS), CHECKED, Body::Read, jobs::dry_run, "Check jobs as creation does, and store nothing"),
+    route!(POST "/api/jobs/dry-run", keyed(OWNERS), CHECKED, Body::Read, dry_run::dry_run, "What creation would say of a job, when it would run, what it would call and what that costs; nothing is stored"),
     route!(GET "/api/jobs/by-apikey", keyed(ANYONE), OWN, Body::None, jobs::of_key, "Jobs of the key's owner"),
     route!(GET "/api/jobs/user/{address}", keyed(ANYONE), Subject::Address("address"), Body::None, jobs::of_user, "Jobs of a user"),
     route!(GET "/api/jobs/user/{address}/chain/{chain}", keyed(ANYONE), Subject::Address("address"), Body::None, jobs::of_user_on_chain, "Jobs of a user registered on one chain"),

@@ -1,11 +1,13 @@
 //! Sources that the sandbox does not compile itself: built once, and from then on it is the module that runs.
 
+use std::sync::Arc;
+
 use argus_domain::{
     Bytes,
     build::SignedBuild,
     module::{Cid, Language, ModuleRef},
 };
-use argus_ports::{BuildError, Built};
+use argus_ports::{BuildError, Built, ModuleBuilder};
 use serde_json::{Value, json};
 
 use crate::{
@@ -43,20 +45,36 @@ fn module(source: Cid, built: Built) -> Source {
     Source { module: ModuleRef { source, language: Language::Wasm }, bytes: built.wasm }
 }
 
+fn is_built(language: Language) -> bool {
+    match language {
+        Language::Go => true,
+        Language::TypeScript | Language::JavaScript | Language::Python | Language::Wasm => false,
+    }
+}
+
+fn builder(edge: &Edge, language: Language) -> Option<&Arc<dyn ModuleBuilder>> {
+    edge.ports.builder.as_ref().filter(|builder| builder.builds(language))
+}
+
+/// What to do about a language that has to be built and that nobody builds here; `None`: there is nothing to do.
+pub fn no_builder(edge: &Edge, language: Language) -> Option<String> {
+    let is_lacking = is_built(language) && builder(edge, language).is_none();
+    is_lacking.then(|| {
+        format!(
+            "this platform does not build {language}: build it yourself with `argus module build FILE`, publish the \
+             .wasm that it writes with `argus module publish`, and name that CID"
+        )
+    })
+}
+
 /// The build of a source; `None` where the sandbox takes it as it is.
 pub async fn build(edge: &Edge, source: &Source) -> Result<Result<Option<Built>, ScriptRefused>, ApiError> {
     let language = source.module.language;
-    match language {
-        Language::Go => {}
-        Language::TypeScript | Language::JavaScript | Language::Python | Language::Wasm => {
-            return Ok(Ok(None));
-        }
+    if !is_built(language) {
+        return Ok(Ok(None));
     }
-    let Some(builder) = edge.ports.builder.as_ref().filter(|builder| builder.builds(language)) else {
-        return Ok(Err(ScriptRefused::new(format!(
-            "this platform does not build {language}: build it yourself with `argus module build FILE`, publish the \
-             .wasm that it writes with `argus module publish`, and name that CID"
-        ))));
+    let Some(builder) = builder(edge, language) else {
+        return Ok(Err(ScriptRefused::new(no_builder(edge, language).unwrap_or_default())));
     };
     match builder.build(source.bytes.clone(), language).await {
         Ok(built) => Ok(Ok(Some(built))),

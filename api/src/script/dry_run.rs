@@ -140,6 +140,8 @@ pub struct ScriptRefused {
     pub is_safe_match: bool,
     /// What it gave, or how it failed.
     pub output: String,
+    /// What it logged before.
+    pub log: String,
 }
 
 impl ScriptRefused {
@@ -152,7 +154,24 @@ impl ScriptRefused {
             message,
             is_executable: false,
             is_safe_match: true,
+            log: String::new(),
         }
+    }
+
+    /// It ran to its end, and what it gave does not fit.
+    fn misfit(output: &str, message: impl Into<String>) -> Self {
+        Self { output: output.to_owned(), is_executable: true, ..Self::new(message) }
+    }
+
+    /// The line of the script that the reason names first: compilers and engines write `FILE:LINE:COLUMN`.
+    pub fn line(&self) -> Option<u64> {
+        let words = self.message.split(|c: char| c.is_whitespace() || matches!(c, '(' | ')'));
+        words.into_iter().find_map(|word| {
+            let mut parts = word.split(':');
+            parts.next().filter(|file| file.contains('.'))?;
+            let (line, column) = (parts.next()?.parse().ok()?, parts.next()?);
+            column.parse::<u64>().ok().map(|_| line)
+        })
     }
 }
 
@@ -252,67 +271,94 @@ pub async fn dry_run(
 }
 
 /// What a dry run's answer is worth.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Judged {
     /// The call that would be made; `None` where the script says "not now".
     pub call: Option<(Address, Bytes)>,
+    /// The arguments as encoded, where they are those of a function.
+    pub arguments: Option<Vec<Value>>,
+    /// Why the script says "not now".
+    pub skip: Option<String>,
     /// What it gave, as text.
     pub output: String,
 }
 
-/// Whether a run's answer fits: arguments of a function, or for a script that chooses the call its choice.
-pub fn judge(report: &RunReport, shape: Option<(&CallShape, Address)>) -> Result<Judged, ScriptRefused> {
-    let value = match &report.end {
-        RunEnd::Value(value) => value,
-        RunEnd::Skipped(reason) => return Ok(Judged { call: None, output: reason.clone() }),
-        RunEnd::Failed(failure) => return Err(ScriptRefused::new(failure.message.clone())),
+/// What is held against a run's answer.
+#[derive(Clone, Copy)]
+pub enum Wants<'a> {
+    /// Arguments of this function of this contract.
+    Arguments(&'a CallShape, Address),
+    /// Arguments of a function that is not known, of which the first is this Safe.
+    AnyArguments(Option<Address>),
+    /// The choice of a script that chooses its call.
+    Choice,
+}
+
+/// Whether a run's answer fits.
+pub fn judge(report: &RunReport, wants: Wants<'_>) -> Result<Judged, ScriptRefused> {
+    let judged = match &report.end {
+        RunEnd::Value(value) => judge_value(value, wants),
+        RunEnd::Skipped(reason) => {
+            Ok(Judged { skip: Some(reason.clone()), output: reason.clone(), ..Judged::default() })
+        }
+        RunEnd::Failed(failure) => Err(ScriptRefused::new(failure.message.clone())),
     };
+    judged.map_err(|refused| ScriptRefused { log: report.log.clone(), ..refused })
+}
+
+fn judge_value(value: &Value, wants: Wants<'_>) -> Result<Judged, ScriptRefused> {
     let output: String = value.to_string().chars().take(SHOWN_MAX).collect();
-    let refused = |message: String, is_safe_match: bool| ScriptRefused {
-        path: String::new(),
-        message,
-        is_executable: true,
-        is_safe_match,
-        output: output.clone(),
-    };
-    let Some((shape, contract)) = shape else {
-        let answer = script_answer(value).map_err(|e| refused(e.to_string(), true))?;
-        let call = match answer.choice {
-            ScriptChoice::Call { target, calldata } => Some((target, calldata)),
-            ScriptChoice::Skip(_) => None,
-        };
-        return Ok(Judged { call, output });
-    };
-    let values = arguments(value.clone()).map_err(|e| refused(e.to_string(), true))?;
-    if !shape.is_safe_match(&values) {
-        let message = "the script's first value must be the job's Safe";
-        return Err(refused(message.to_owned(), false));
+    if let Wants::Choice = wants {
+        let answer = script_answer(value).map_err(|e| ScriptRefused::misfit(&output, e.to_string()))?;
+        return Ok(match answer.choice {
+            ScriptChoice::Call { target, calldata } => {
+                Judged { call: Some((target, calldata)), output, ..Judged::default() }
+            }
+            ScriptChoice::Skip(reason) => Judged { skip: Some(reason), output, ..Judged::default() },
+        });
     }
+    let values = arguments(value.clone()).map_err(|e| ScriptRefused::misfit(&output, e.to_string()))?;
+    let is_safe_match = match wants {
+        Wants::Arguments(shape, _) => shape.is_safe_match(&values),
+        Wants::AnyArguments(safe) => {
+            safe.is_none() || values.first().and_then(Value::as_str).and_then(json::address) == safe
+        }
+        Wants::Choice => true,
+    };
+    if !is_safe_match {
+        let refused = ScriptRefused::misfit(&output, "the script's first value must be the job's Safe");
+        return Err(ScriptRefused { is_safe_match, ..refused });
+    }
+    let Wants::Arguments(shape, contract) = wants else { return Ok(Judged { output, ..Judged::default() }) };
     match converted(shape, values) {
-        Ok((calldata, _)) => Ok(Judged { call: Some((contract, calldata)), output }),
-        Err(e) => Err(refused(format!("what the script gave does not fit the function: {e}"), true)),
+        Ok((calldata, arguments)) => Ok(Judged {
+            call: Some((contract, calldata)),
+            arguments: Some(arguments),
+            output,
+            ..Judged::default()
+        }),
+        Err(e) => {
+            let message = format!("what the script gave does not fit the function: {e}");
+            Err(ScriptRefused::misfit(&output, message))
+        }
     }
 }
 
-/// Whether a run's answer has the form of arguments, where the function is not known.
-pub fn judge_form(report: &RunReport, safe: Option<Address>) -> Result<Judged, ScriptRefused> {
-    let value = match &report.end {
-        RunEnd::Value(value) => value,
-        RunEnd::Skipped(reason) => return Ok(Judged { call: None, output: reason.clone() }),
-        RunEnd::Failed(failure) => return Err(ScriptRefused::new(failure.message.clone())),
-    };
-    let output: String = value.to_string().chars().take(SHOWN_MAX).collect();
-    let refused = |message: String, is_safe_match: bool| ScriptRefused {
-        path: String::new(),
-        message,
-        is_executable: true,
-        is_safe_match,
-        output: output.clone(),
-    };
-    let values = arguments(value.clone()).map_err(|e| refused(e.to_string(), true))?;
-    let first = values.first().and_then(Value::as_str).and_then(json::address);
-    if safe.is_some() && first != safe {
-        return Err(refused("the script's first value must be the job's Safe".to_owned(), false));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_is_the_first_that_is_named() {
+        for (message, line) in [
+            ("script.ts:1:17: unexpected token", Some(1)),
+            ("TypeError: x\n    at inner (script.ts:9:39)\n    at main (script.ts:20:23)", Some(9)),
+            ("the program does not compile:\n./main.go:4:2: undefined: x", Some(4)),
+            ("the limit of 10:30 is over", None),
+            ("at 127.0.0.1:80", None),
+            ("", None),
+        ] {
+            assert_eq!(ScriptRefused::new(message).line(), line, "{message}");
+        }
     }
-    Ok(Judged { call: None, output })
 }

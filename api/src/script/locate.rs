@@ -1,6 +1,7 @@
 //! From the URL of a script to its name and bytes.
 
 use argus_domain::{
+    keccak256,
     limits::{SOURCE_BYTES_MAX, WASI_COMMAND_BYTES_MAX},
     module::{Cid, Language, ModuleRef},
 };
@@ -90,12 +91,23 @@ pub fn language_of(text: &str, bytes: &[u8]) -> Result<Language, Fault> {
     text.trim().parse().map_err(|e: argus_domain::module::UnknownLanguage| ("LANGUAGE", e.to_string()))
 }
 
-/// Fetches a script. The outer error is ours or passes, the inner one is a fault of the request.
-pub async fn locate(edge: &Edge, url: &str, language: &str) -> Result<Result<Source, Fault>, ApiError> {
+/// The name of a script that is only tried: its hash, and nothing is published under it.
+pub fn unpublished(bytes: &[u8]) -> Cid {
+    Cid(format!("unpublished-{}", keccak256(bytes)))
+}
+
+/// Fetches a script. What no CID names is published if it is to be kept. The outer error is ours or passes, the inner
+/// one is a fault of the request.
+pub async fn locate(
+    edge: &Edge,
+    url: &str,
+    language: &str,
+    is_kept: bool,
+) -> Result<Result<Source, Fault>, ApiError> {
     let found = match place(url.trim()) {
         Err(fault) => return Ok(Err(fault)),
         Ok(Place::Content(path)) => fetch(edge, &path).await,
-        Ok(Place::Web(url)) => from_web(edge, &url).await,
+        Ok(Place::Web(url)) => from_web(edge, &url, is_kept).await,
     };
     let (cid, bytes) = match found? {
         Ok(found) => found,
@@ -145,7 +157,7 @@ pub async fn fetch(edge: &Edge, path: &str) -> Result<Result<(Cid, Bytes), Fault
     }
 }
 
-async fn from_web(edge: &Edge, url: &str) -> Result<Result<(Cid, Bytes), Fault>, ApiError> {
+async fn from_web(edge: &Edge, url: &str, is_kept: bool) -> Result<Result<(Cid, Bytes), Fault>, ApiError> {
     let reach = Reach { allow: Vec::new(), operator: edge.config.operator_reach.clone() };
     if let Err(e) = edge.ports.egress.check(url, &reach) {
         return Ok(Err(("FORBIDDEN_URL", e.to_string())));
@@ -177,8 +189,12 @@ async fn from_web(edge: &Edge, url: &str) -> Result<Result<(Cid, Bytes), Fault>,
         let location = response.headers.iter().find(|(name, _)| name == "location").map(|(_, v)| v.as_str());
         match (response.status, location) {
             (200..=299, _) => {
-                let cid = edge.ports.content.put(response.body.clone()).await?;
-                return Ok(Ok((cid, response.body)));
+                let bytes = response.body;
+                let cid = match is_kept {
+                    true => edge.ports.content.put(bytes.clone()).await?,
+                    false => unpublished(&bytes),
+                };
+                return Ok(Ok((cid, bytes)));
             }
             (301 | 302 | 303 | 307 | 308, Some(location)) => {
                 let next = Url::parse(&url).and_then(|base| base.join(location));

@@ -14,8 +14,8 @@ use argus_domain::{
     job::Args,
     module::{Language, Refusal, WasmHash},
 };
-use argus_memory::ManualClock;
-use argus_ports::{BuildError, Built, JobStore, ModuleBuilder};
+use argus_memory::{ManualClock, MemoryContent};
+use argus_ports::{BuildError, Built, ContentStore, JobStore, ModuleBuilder, StoreError};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
@@ -130,4 +130,41 @@ async fn a_source_that_does_not_compile_is_told_in_the_compilers_words() {
     let answer = world.call("user", "POST", "/api/modules", &source).await;
     assert_eq!((answer.status.as_u16(), answer.code().as_str()), (422, "SCRIPT_REFUSED"), "{}", answer.text);
     assert!(answer.text.contains("main.go:4:2: undefined: x"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn a_dry_run_keeps_nothing_of_what_it_built() {
+    let wasm = "print [\"7\"]";
+    let world = world(vec![Ok(wasm)], Duration::ZERO).await;
+    let body = go_job(&world, "go").await;
+    let source = world.content.clone().put("package main\n\nfunc main() {}\n".into()).await.unwrap();
+    let built = MemoryContent::new().put(wasm.into()).await.unwrap();
+    world.store.refuse_writes(Some(StoreError::ReadOnly("a dry run writes nothing".to_owned())));
+    let answer = world.call("user", "POST", "/api/jobs/dry-run", &body.to_string()).await;
+    let told = answer.json();
+    assert_eq!((answer.status.as_u16(), &told["ok"]), (200, &json!(true)), "{told}");
+    assert_eq!(told["arguments"], json!(["7"]));
+    let kept = async |cid| world.content.get(cid, 1_000).await.is_ok();
+    assert!(kept(&source).await && !kept(&built).await, "what was built is kept");
+    // The same as a creation: then it is.
+    world.store.refuse_writes(None);
+    let created = world.create("user", &one(body.clone())).await;
+    assert_eq!(created.status.as_u16(), 200, "{}", created.text);
+    assert!(kept(&built).await);
+    // What is there is tried again, and is the same job.
+    let again = world.call("user", "POST", "/api/jobs/dry-run", &body.to_string()).await.json();
+    assert_eq!((&again["ok"], &again["arguments"]), (&json!(true), &json!(["7"])), "{again}");
+}
+
+#[tokio::test]
+async fn where_nobody_builds_a_source_the_job_is_refused_with_what_to_do() {
+    let world = World::new().await;
+    let answer = world.create("user", &one(go_job(&world, "go").await)).await;
+    let fault = answer.json()["details"][0].clone();
+    assert_eq!((answer.status.as_u16(), &fault["code"]), (422, &json!("NO_BUILDER")), "{}", answer.text);
+    assert_eq!(fault["path"], json!("[0].dynamic_arguments_script_url"));
+    assert!(fault["message"].as_str().unwrap().contains("argus module build"), "{fault}");
+    let validated = json!({"code": "package main", "language": "go", "task_definition_id": 2}).to_string();
+    let validated = world.call("user", "POST", "/api/code/validate", &validated).await.json();
+    assert_eq!(validated["executable"], json!(false), "{validated}");
 }

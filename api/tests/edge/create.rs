@@ -261,8 +261,14 @@ async fn repeats_are_equal_and_other_content_is_a_conflict() {
     assert_eq!((again.status.as_u16(), &again.text), (200, &first.text));
     let changed = world.create("user", &json!([job_with("1", json!({"time_interval": 61}))])).await;
     assert_eq!((changed.status.as_u16(), changed.code().as_str()), (409, "JOB_EXISTS"));
+    // To somebody else the same is said, whatever the job is and has come to.
     let other = job_with("1", json!({"user_address": "0x2222222222222222222222222222222222222222"}));
-    assert_eq!(world.create("other", &one(other)).await.status.as_u16(), 409);
+    for change in ["running", "paused", "deleted"] {
+        let path = format!("/api/jobs/1/status/{change}");
+        assert_eq!(world.call("user", "PUT", &path, "").await.status.as_u16(), 200);
+        let told = world.create("other", &one(other.clone())).await;
+        assert_eq!((told.status.as_u16(), &told.text), (409, &changed.text), "{change}");
+    }
     let links = stored(&world, "1").await.job.link.expect("it heads a chain");
     assert_eq!((links.position, links.next), (0, Some("2".parse().unwrap())));
 }
@@ -292,10 +298,22 @@ async fn a_refused_script_is_a_200_unless_something_else_is_wrong() {
         assert_eq!(body["validation_safe_match"], json!(true));
         assert!(body["message"].as_str().unwrap().contains(word), "{source}: {body}");
         assert!(body["validation_output"].is_string());
+        // What was refused before it ran has logged nothing.
+        let log = if source == "nonsense" { "" } else { "a line" };
+        assert_eq!(body["validation_log"], json!(log), "{source}: {body}");
         let both = world.create("user", &with(&url, json!({"job_title": "x"}))).await;
         assert_eq!(both.status.as_u16(), 422, "{source}");
-        assert_eq!(both.json()["details"].as_array().unwrap().len(), 2, "{}", both.text);
+        let details = both.json()["details"].as_array().unwrap().clone();
+        assert_eq!(details.len(), 2, "{}", both.text);
+        assert_eq!(
+            (&details[1]["code"], &details[1]["log"]),
+            (&json!("SCRIPT"), &json!(log)),
+            "{}",
+            both.text
+        );
     }
+    let url = world.script("fail TypeError: x is undefined\n    at main (script.ts:20:23)").await;
+    assert_eq!(world.create("user", &with(&url, json!({}))).await.json()["validation_line"], json!(20));
     let skips = world.script("skip not now").await;
     assert_eq!(world.create("user", &with(&skips, json!({}))).await.json()["job_ids"], json!(["5"]));
 }
@@ -358,36 +376,6 @@ async fn a_store_that_refuses_writes_is_a_503_and_reads_go_on() {
     assert_eq!(world.get("user", &format!("/api/jobs/user/{OWN}/1")).await.status.as_u16(), 200);
     world.store.refuse_writes(None);
     assert_eq!(world.create("user", &one(job("2"))).await.status.as_u16(), 200);
-}
-
-#[tokio::test]
-async fn a_dry_run_says_what_creation_would_and_stores_nothing() {
-    let world = World::new().await;
-    let answer = world.call("user", "POST", "/api/jobs/dry-run", &one(job("1")).to_string()).await;
-    let body = answer.json();
-    assert_eq!((answer.status.as_u16(), &body["status"]), (200, &json!("valid")), "{body}");
-    assert_eq!(body["jobs"][0]["first_instants"][0], json!("2027-01-15T08:01:00.000Z"));
-    assert!(body["jobs"][0]["calldata"].as_str().unwrap().starts_with("0x"));
-    assert!(world.store.job("1".parse().unwrap()).await.unwrap().is_none());
-    let faults = one(job_with("1", json!({"job_title": ""}))).to_string();
-    assert_eq!(world.call("user", "POST", "/api/jobs/dry-run", &faults).await.status.as_u16(), 422);
-}
-
-#[tokio::test]
-async fn a_dry_run_shows_nothing_of_a_job_of_somebody_else() {
-    let world = World::new().await;
-    assert_eq!(world.create("user", &one(job("1"))).await.status.as_u16(), 200);
-    world.clock.advance(std::time::Duration::from_secs(7));
-    let tried = async |id: &str| {
-        let other = job_with(id, json!({"user_address": "0x2222222222222222222222222222222222222222"}));
-        let answer = world.call("other", "POST", "/api/jobs/dry-run", &one(other).to_string()).await;
-        assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
-        answer.text.replace(&format!("\"{id}\""), "ID")
-    };
-    assert_eq!(tried("1").await, tried("9").await);
-    // Its own owner sees when it really runs.
-    let own = world.call("user", "POST", "/api/jobs/dry-run", &one(job("1")).to_string()).await.json();
-    assert_eq!(own["jobs"][0]["first_instants"][0], json!("2027-01-15T08:01:00.000Z"));
 }
 
 #[tokio::test]

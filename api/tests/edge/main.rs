@@ -4,6 +4,7 @@
 
 mod builds;
 mod create;
+mod dry_run;
 mod fakes;
 mod fees;
 mod junk;

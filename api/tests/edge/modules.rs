@@ -131,6 +131,7 @@ async fn code_is_tried_without_being_published() {
         assert_eq!(found["safe_match"], json!(safe_match), "{body}: {found}");
         assert_eq!(found.get("error").is_some(), has_error, "{body}: {found}");
         assert!(found["output"].is_string());
+        assert!(found["log"].is_string() && found.get("line").is_some() == has_error, "{body}: {found}");
     }
     let empty = world.call("user", "POST", "/api/code/validate", "{}").await;
     assert_eq!(empty.status.as_u16(), 422);

@@ -1,12 +1,16 @@
 //! `argus job`: jobs over the API.
 
-use std::{io::Read, path::PathBuf};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{
+    dry_run,
     secret::{self, SecretCommand},
     show,
 };
@@ -20,6 +24,17 @@ pub enum JobCommand {
         All or nothing: every fault is told, and nothing is stored unless all jobs hold. A job without a job_id \
         gets a fresh one.")]
     Create {
+        /// File, or - for stdin
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Where
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Show when a job would run, what it would call and cost, and what is wrong with it; nothing is stored
+    #[command(after_help = "Example:\n  argus job dry-run job.json\n  argus job dry-run - < job.json\n\n\
+        Takes what `argus job create` takes. Exit code 1 if a job would be refused.")]
+    DryRun {
         /// File, or - for stdin
         #[arg(value_name = "FILE")]
         file: PathBuf,
@@ -68,10 +83,11 @@ pub enum JobCommand {
     },
 }
 
-/// Carries out a job command.
-pub async fn run(command: JobCommand, as_json: bool) -> anyhow::Result<()> {
+/// Carries out a job command. The exit code.
+pub async fn run(command: JobCommand, as_json: bool) -> anyhow::Result<u8> {
     match command {
         JobCommand::Create { file, server } => create(&file, &server, as_json).await,
+        JobCommand::DryRun { file, server } => return dry_run::run(&file, &server, as_json).await,
         JobCommand::List { user, server } => list(user.as_deref(), &server, as_json).await,
         JobCommand::Show { id, server } => show_job(&id, &server, as_json).await,
         JobCommand::Storage { id, server } => show_storage(&id, &server, as_json).await,
@@ -85,10 +101,12 @@ pub async fn run(command: JobCommand, as_json: bool) -> anyhow::Result<()> {
             }
             Ok(())
         }
-    }
+    }?;
+    Ok(0)
 }
 
-async fn create(file: &PathBuf, server: &Server, as_json: bool) -> anyhow::Result<()> {
+/// The jobs of a file, or of stdin; one object stands for an array of it, and a job without an id gets a fresh one.
+pub fn read(file: &Path) -> anyhow::Result<Vec<Value>> {
     let text = if file.as_os_str() == "-" {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text)?;
@@ -109,14 +127,18 @@ async fn create(file: &PathBuf, server: &Server, as_json: bool) -> anyhow::Resul
             object.insert("job_id".to_owned(), Value::String(fresh_job_id()?));
         }
     }
-    let reply = server.post("/jobs", &Value::Array(jobs)).await?;
+    Ok(jobs)
+}
+
+async fn create(file: &Path, server: &Server, as_json: bool) -> anyhow::Result<()> {
+    let reply = server.post("/jobs", &Value::Array(read(file)?)).await?;
     if as_json {
         show::json(&reply);
     } else if reply["status"] == "validation_failed" {
         anyhow::bail!(
             "the script was refused: {}\n{}",
             show::field(&reply, "message"),
-            show::field(&reply, "validation_output")
+            show::escaped(reply["validation_log"].as_str().unwrap_or_default())
         );
     } else {
         for id in reply["job_ids"].as_array().into_iter().flatten() {

@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, with help that teaches.
 
 pub mod api_key;
+mod dry_run;
 pub mod job;
 pub mod keygen;
 pub mod log;

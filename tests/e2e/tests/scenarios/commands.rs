@@ -289,6 +289,12 @@ async fn from_the_shell(topology: Topology) {
     let mut job = jobs::scripted(&platform, &format!("ipfs://{cid}"), 1, 1);
     job.as_object_mut().expect("an object").remove("job_id");
     std::fs::write(place.join("job.json"), job.to_string()).expect("written");
+    let tried = shell(&["job", "dry-run", "--json", "job.json"]).await;
+    assert_eq!((&tried["ok"], &tried["would_revert"]), (&true.into(), &false.into()), "{tried}");
+    assert_eq!(tried["arguments"], serde_json::json!(["key", "12"]), "{tried}");
+    assert_eq!(tried["next_runs"].as_array().map(Vec::len), Some(1), "{tried}");
+    let listed = shell(&["job", "list", "--json"]).await;
+    assert_eq!(listed["jobs"].as_array().map(Vec::len), Some(0), "a dry run makes a job: {listed}");
     let created = shell(&["job", "create", "--json", "job.json"]).await;
     let id = created["job_ids"][0].as_str().expect("an id").to_owned();
     let tasks = story::completed(&platform, &id, 1, 15).await;
@@ -331,6 +337,15 @@ async fn from_the_shell(topology: Topology) {
     assert_eq!(refused.code, 1, "{refused:?}");
     for path in ["job_title", "time_frame", "user_address"] {
         assert!(refused.err.contains(path), "{path}: {refused:?}");
+    }
+    let tried = argus(place, &environment, &["job", "dry-run", "bad.json"]).await;
+    assert!(tried.code == 1 && tried.out.contains("would be refused"), "{tried:?}");
+    for path in ["job_title", "time_frame", "user_address"] {
+        assert!(tried.out.contains(path), "{path}: {tried:?}");
+    }
+    let tried = argus(place, &environment, &["job", "dry-run", "twice.json"]).await;
+    for words in ["would be accepted", "runs", "one run costs", " ETH (", "cron_expression is ignored"] {
+        assert!(tried.code == 0 && tried.out.contains(words), "{words}: {tried:?}");
     }
     // A key that is made beside the store opens what its role may do, and is shown nowhere.
     let create = ["api-key", "create", "--json", "--role", "admin", "--out", "admin.key"];

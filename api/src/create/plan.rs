@@ -1,0 +1,36 @@
+//! What one run of a job would come to, were it due now.
+
+use argus_domain::{Address, Bytes, Value, run::RunReport};
+
+use crate::{create::CallShape, script::Judged};
+
+/// What one run would come to.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Target and calldata; `None`: nothing would be called, or it is not known what.
+    pub call: Option<(Address, Bytes)>,
+    /// The arguments as encoded, where they are those of a function.
+    pub arguments: Option<Vec<Value>>,
+    /// Why the script says "not now".
+    pub skip: Option<String>,
+    /// Whether the call acts through a Safe.
+    pub is_safe_call: bool,
+    /// Fuel that the script used.
+    pub fuel: u64,
+    /// What the script logged.
+    pub log: String,
+}
+
+impl Plan {
+    /// What a script's run came to, for a function or, without one, as the script chose.
+    pub fn of_script(judged: Judged, report: &RunReport, shape: Option<&CallShape>) -> Self {
+        Self {
+            call: judged.call,
+            arguments: judged.arguments,
+            skip: judged.skip,
+            is_safe_call: shape.is_some_and(CallShape::is_safe_call),
+            fuel: report.fuel,
+            log: report.log.clone(),
+        }
+    }
+}
