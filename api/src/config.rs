@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use argus_domain::{U256, limits::Limits};
+use argus_domain::{U256, limits::Limits, tariff::Tariff};
 use argus_ports::Failpoint;
 
 /// Settings of the edge.
@@ -47,7 +47,9 @@ pub struct Config {
     /// Hosts that scripts and sources may reach besides public ones.
     pub operator_reach: Vec<String>,
     /// What a task costs beside its gas.
-    pub fees: FeeTable,
+    pub tariff: Tariff,
+    /// What gas costs.
+    pub prices: PriceRules,
     /// WebSocket limits.
     pub rooms: RoomLimits,
     /// Where a test has this process die.
@@ -77,7 +79,8 @@ impl Default for Config {
             policy: PolicyDefaults::default(),
             scripts: ScriptRules::default(),
             operator_reach: Vec::new(),
-            fees: FeeTable::default(),
+            tariff: Tariff::DEFAULT,
+            prices: PriceRules::default(),
             rooms: RoomLimits::default(),
             failpoint: Failpoint::NONE,
         }
@@ -150,36 +153,18 @@ impl Default for ScriptRules {
     }
 }
 
-/// What a task costs beside the gas of its call; integer wei throughout.
+/// How old a price of gas may be.
 #[derive(Debug, Clone)]
-pub struct FeeTable {
-    /// Jobs with static arguments, wei.
-    pub fixed_wei: U256,
-    /// Jobs whose script gives the arguments, wei.
-    pub computed_wei: U256,
-    /// Jobs whose script chooses the call, wei.
-    pub script_wei: U256,
-    /// Gas that checking the quorum and settling costs on top of the call.
-    pub overhead_gas: u64,
-    /// Gas of a call whose simulation reverts now and may not revert later.
-    pub fallback_gas: u64,
-    /// Margin of `total_fee` over `current_total_fee`, per cent.
-    pub margin_percent: u64,
-    /// Per million units of fuel that the dry run used, wei.
-    pub fuel_million_wei: U256,
+pub struct PriceRules {
+    /// A younger one is not asked for again.
+    pub fresh: Duration,
+    /// An older one is not believed: where the node is silent for longer, there is no quote.
+    pub stale_max: Duration,
 }
 
-impl Default for FeeTable {
+impl Default for PriceRules {
     fn default() -> Self {
-        Self {
-            fixed_wei: U256::from(2_000_000_000_000u64),
-            computed_wei: U256::from(2_333_333_333_333u64),
-            script_wei: U256::from(3_333_333_333_333u64),
-            overhead_gas: 180_000,
-            fallback_gas: 500_000,
-            margin_percent: 20,
-            fuel_million_wei: U256::from(1_000_000_000u64),
-        }
+        Self { fresh: Duration::from_secs(3), stale_max: Duration::from_secs(60) }
     }
 }
 

@@ -66,8 +66,8 @@ async fn answer(edge: &Edge, mut faults: Faults, one: One) -> Result<Map<String,
     put("skip_reason", json!(skip));
     put("would_revert", json!(would_revert));
     put("revert_reason", json!(reason));
-    put("gas", json!(price.as_ref().map(|price| price.gas)));
-    put("cost_wei", json!(price.as_ref().map(|price| price.current.to_string())));
+    put("gas", json!(price.as_ref().map(|price| price.quote.gas)));
+    put("cost_wei", json!(price.as_ref().map(|price| price.quote.current.to_string())));
     put("fee_cap_wei", json!(checked.map(|one| one.job.policy.fee_cap.to_string())));
     put("fuel", json!(fuel));
     put("log", json!(one.refused.as_ref().map_or(log, |refused| &refused.log)));

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use argus_domain::{
     Address, Bytes, U256, Value,
-    contracts::{decode_uint, encode_fee},
     ids::ChainId,
     module::Language,
+    run::RunEnd,
+    tariff::{Measured, Quote, Work},
 };
-use argus_ports::{ChainError, chain::At};
+use argus_ports::ChainError;
 use axum::response::Response;
 use serde_json::json;
 
@@ -20,6 +21,7 @@ use crate::{
     errors::ApiError,
     json,
     ports::Chain,
+    prices,
     script::{self, ScriptRefused, Trial, Wants},
 };
 
@@ -56,10 +58,12 @@ pub async fn quote(call: Call) -> Result<Response, ApiError> {
     let mut plan = Plan::default();
     if is_computed && (kind == Some(7) || target.is_some()) {
         for url in urls {
-            let one = scripted(&call.edge, url, &query, target.as_ref(), &mut faults).await?;
+            let waits = matches!(kind, Some(4 | 6));
+            let one = scripted(&call.edge, url, &query, (target.as_ref(), waits), &mut faults).await?;
             plan.fuel = plan.fuel.saturating_add(one.fuel);
             plan.call = plan.call.or(one.call);
             plan.is_safe_call |= one.is_safe_call;
+            plan.unknown = plan.unknown.or(one.unknown);
         }
     } else if let Some((shape, contract)) = &target {
         plan.call = fixed(&query, shape, *contract, &mut faults);
@@ -69,21 +73,21 @@ pub async fn quote(call: Call) -> Result<Response, ApiError> {
     if !faults.is_empty() {
         return Err(faults.into_error());
     }
-    let price = price(&call.edge, chain, kind.into(), &plan).await?;
+    let Price { quote, gas_price, simulation } = price(&call.edge, chain, kind.into(), &plan).await?;
     Ok(json::ok(&json!({
-        "total_fee": json::wei(price.total),
-        "total_fee_wei": price.total.to_string(),
-        "current_total_fee": json::wei(price.current),
-        "current_total_fee_wei": price.current.to_string(),
+        "total_fee": json::wei(quote.total),
+        "total_fee_wei": quote.total.to_string(),
+        "current_total_fee": json::wei(quote.current),
+        "current_total_fee_wei": quote.current.to_string(),
         "fee_cap_wei": call.edge.config.policy.fee_cap.to_string(),
         "breakdown": {
-            "off_chain_wei": price.off_chain.to_string(),
-            "fuel_wei": price.fuel.to_string(),
-            "call_wei": price.call.to_string(),
-            "aggregation_wei": price.aggregation.to_string(),
-            "gas": price.gas,
-            "gas_price_wei": price.per_gas.to_string(),
-            "simulation": price.simulation.text(),
+            "off_chain_wei": quote.off_chain.to_string(),
+            "fuel_wei": quote.fuel.to_string(),
+            "call_wei": quote.call.to_string(),
+            "aggregation_wei": quote.aggregation.to_string(),
+            "gas": quote.gas,
+            "gas_price_wei": gas_price.to_string(),
+            "simulation": simulation.text(),
         },
     })))
 }
@@ -157,7 +161,7 @@ async fn scripted(
     edge: &Edge,
     url: &str,
     query: &BTreeMap<String, String>,
-    target: Option<&(CallShape, Address)>,
+    (target, waits): (Option<&(CallShape, Address)>, bool),
     faults: &mut Faults,
 ) -> Result<Plan, ApiError> {
     let told = query.get("language").map_or("", |text| text.trim());
@@ -182,6 +186,11 @@ async fn scripted(
             Err(refused) => Err(refused),
         };
         let judged = ran.and_then(|ran| {
+            // A query names no event and no source: creation tries the script with what its trigger would tell it.
+            if let (true, RunEnd::Failed(failure)) = (waits, &ran.report.end) {
+                let why = format!("the script, tried without its trigger, failed: {}", failure.message);
+                return Ok(Plan { unknown: Some(why), fuel: ran.report.fuel, ..Plan::default() });
+            }
             let target = target.map(|(shape, contract)| (shape.with_safe_of(&ran.report.end), *contract));
             let wants = target.as_ref().map_or(Wants::Choice, |(shape, to)| Wants::Arguments(shape, *to));
             let shape = target.as_ref().map(|(shape, _)| shape);
@@ -202,24 +211,12 @@ async fn scripted(
     Ok(Plan::default())
 }
 
-/// What one task would cost now, wei.
+/// What one task would cost now.
 pub struct Price {
-    /// With the margin.
-    pub total: U256,
-    /// Without it.
-    pub current: U256,
-    /// What the platform takes.
-    pub off_chain: U256,
-    /// For the script's fuel.
-    pub fuel: U256,
-    /// For the gas of the call.
-    pub call: U256,
-    /// For checking the quorum and settling.
-    pub aggregation: U256,
-    /// Gas of the call.
-    pub gas: u64,
-    /// Price of each.
-    pub per_gas: U256,
+    /// By the tariff.
+    pub quote: Quote,
+    /// Price of a unit of gas, wei.
+    pub gas_price: U256,
     /// How the call went when it was simulated.
     pub simulation: Simulation,
 }
@@ -246,51 +243,33 @@ impl Simulation {
 
 /// Prices one task of a kind.
 pub async fn price(edge: &Edge, chain: &Chain, kind: u64, plan: &Plan) -> Result<Price, ApiError> {
-    let table = &edge.config.fees;
-    let by_kind = match kind {
-        7 => table.script_wei,
-        kind if kind % 2 == 0 => table.computed_wei,
-        _ => table.fixed_wei,
+    let work = match kind {
+        7 => Work::Choice,
+        kind if kind % 2 == 0 => Work::Computed,
+        _ => Work::Fixed,
     };
-    let on_chain_fee = match &chain.contracts {
-        None => U256::ZERO,
-        Some(contracts) => {
-            let answer = chain.reader.call(None, contracts.executor, encode_fee(), At::Head).await;
-            answer.ok().and_then(|answer| decode_uint(&answer)).unwrap_or_default()
-        }
-    };
-    let off_chain = by_kind.max(on_chain_fee);
-    let fuel = table.fuel_million_wei.saturating_mul(U256::from(plan.fuel.div_ceil(1_000_000)));
-    let (gas, simulation) = simulated(edge, chain, plan).await?;
-    let price = chain.writer.gas_price().await?;
-    let per_gas = U256::from(price.base_fee).saturating_add(U256::from(price.priority_fee));
-    let overhead = if chain.contracts.is_some() { table.overhead_gas } else { 0 };
-    let call = U256::from(gas).saturating_mul(per_gas);
-    let aggregation = U256::from(overhead).saturating_mul(per_gas);
-    let sum = [off_chain, fuel, call, aggregation].into_iter().fold(U256::ZERO, U256::saturating_add);
-    let current = sum.max(U256::from(1));
-    let margin = U256::from(table.margin_percent.saturating_add(100));
-    let total = current.saturating_mul(margin).div_ceil(U256::from(100));
-    Ok(Price { total, current, off_chain, fuel, call, aggregation, gas, per_gas, simulation })
+    let (gas, simulation) = simulated(chain, plan).await?;
+    let known = prices::of(edge, chain).await?;
+    let task =
+        Measured { work, fuel: plan.fuel, gas, gas_price: known.gas_price, executor_fee: known.executor_fee };
+    Ok(Price { quote: edge.config.tariff.quote(&task), gas_price: known.gas_price, simulation })
 }
 
-/// Gas of the call as simulated now. A call that reverts now may run through when it is due: it is priced by the
-/// fallback, and the answer says so.
-async fn simulated(edge: &Edge, chain: &Chain, plan: &Plan) -> Result<(u64, Simulation), ApiError> {
-    let fallback = edge.config.fees.fallback_gas;
+/// Gas of the call as simulated now. A call that reverts now may run through when it is due: of it nothing is known,
+/// and the answer says so.
+async fn simulated(chain: &Chain, plan: &Plan) -> Result<(Option<u64>, Simulation), ApiError> {
+    let unknown = |why: &str| Ok((None, Simulation::Unknown(why.to_owned())));
     let Some((target, calldata)) = &plan.call else {
-        return Ok((fallback, Simulation::Unknown("the script calls nothing now".to_owned())));
+        return unknown(plan.unknown.as_deref().unwrap_or("the script calls nothing now"));
     };
     let from = chain.contracts.as_ref().map_or(Address::ZERO, |contracts| contracts.executor);
     match chain.writer.estimate(from, *target, U256::ZERO, calldata.clone()).await {
-        Ok(gas) => Ok((gas, Simulation::Ran)),
+        Ok(gas) => Ok((Some(gas), Simulation::Ran)),
         Err(ChainError::Reverted { .. }) if plan.is_safe_call => {
-            let why =
-                "a Safe's module lets only running jobs through, so that a simulated call tells nothing";
-            Ok((fallback, Simulation::Unknown(why.to_owned())))
+            unknown("a Safe's module lets only running jobs through, so that a simulated call tells nothing")
         }
-        Err(ChainError::Reverted { reason, .. }) => Ok((fallback, Simulation::Reverted(reason))),
+        Err(ChainError::Reverted { reason, .. }) => Ok((None, Simulation::Reverted(reason))),
         Err(e) if e.is_retryable() => Err(e.into()),
-        Err(e) => Ok((fallback, Simulation::Unknown(e.to_string()))),
+        Err(e) => unknown(&e.to_string()),
     }
 }

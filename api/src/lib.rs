@@ -26,6 +26,7 @@ mod metrics;
 mod modules;
 mod openapi;
 pub mod ports;
+mod prices;
 pub mod routes;
 mod script;
 mod secrets;
@@ -54,6 +55,7 @@ pub struct Edge {
     pub(crate) ports: Ports,
     pub(crate) metrics: metrics::Metrics,
     pub(crate) dry_runs: script::DryRuns,
+    pub(crate) prices: prices::Prices,
     pub(crate) hub: ws::Hub,
 }
 
@@ -70,7 +72,7 @@ pub fn api(
     let metrics = metrics::Metrics::register(&ports.metrics)?;
     let dry_runs = script::DryRuns::new(config.scripts.dry_runs_kept, config.scripts.dry_run_age);
     let hub = ws::Hub::default();
-    let edge = Arc::new(Edge { config, ports, metrics, dry_runs, hub });
+    let edge = Arc::new(Edge { config, ports, metrics, dry_runs, prices: prices::Prices::default(), hub });
     // Subscribed before the first request, so that nothing published from now on is missed.
     let changes = edge.ports.bus.subscribe();
     let background = ws::follow(Arc::clone(&edge), changes);

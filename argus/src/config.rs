@@ -1,6 +1,7 @@
 //! Configuration: parsed once, whole, before anything binds. All mistakes are told together.
 
 mod chains;
+mod fees;
 mod reader;
 
 use std::{
@@ -10,10 +11,11 @@ use std::{
     time::Duration,
 };
 
-use argus_domain::{Address, U256, chain::Contracts, ids::ChainId};
+use argus_domain::{Address, chain::Contracts, ids::ChainId};
 use argus_ports::Failpoint;
 use toml::{Table, Value};
 
+pub use fees::Fees;
 use reader::Reader;
 
 /// Every setting with its default, as text with comments.
@@ -56,6 +58,8 @@ pub struct Config {
     pub egress_allow: Vec<String>,
     /// Periods and patience.
     pub timing: Timing,
+    /// What tasks cost.
+    pub fees: Fees,
     /// Chains by id.
     pub chains: BTreeMap<ChainId, Chain>,
     /// Where a test has this process die.
@@ -269,6 +273,7 @@ impl Config {
                 attempt_ms: r.number("timing.attempt_ms", 100, 600_000),
                 patience_ms: r.number("timing.patience_ms", 100, 600_000),
             },
+            fees: fees::read(&mut r),
             chains: chains::read(&mut r),
             failpoint: r.failpoint(),
         };
@@ -307,9 +312,6 @@ fn policy(r: &mut Reader<'_>) -> (u64, u64) {
     }
     (keepers, threshold)
 }
-
-/// Most wei that a task may cost where a job says nothing: 0.05 of the chain's coin.
-pub const FEE_CAP_DEFAULT: U256 = U256::from_limbs([50_000_000_000_000_000, 0, 0, 0]);
 
 #[cfg(test)]
 mod tests {

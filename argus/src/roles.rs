@@ -3,7 +3,6 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
-use argus_domain::U256;
 use argus_oversight::{WatchedChain, WatchedChains, challenger, health, monitor, registrar};
 use argus_ports::{
     Aggregate, Dispatch, KeeperGate, KeeperLink, ModuleBuilder, Nudge, Outcomes, Signer, TaskStore,
@@ -466,7 +465,7 @@ impl<'a> Process<'a> {
             policy: argus_api::config::PolicyDefaults {
                 keepers: self.config.keepers,
                 threshold: self.config.threshold,
-                fee_cap: U256::from(crate::config::FEE_CAP_DEFAULT),
+                fee_cap: self.config.fees.cap,
                 ..Default::default()
             },
             scripts: argus_api::config::ScriptRules {
@@ -474,6 +473,11 @@ impl<'a> Process<'a> {
                 ..Default::default()
             },
             operator_reach: self.config.egress_allow.clone(),
+            tariff: self.config.fees.tariff.clone(),
+            prices: argus_api::config::PriceRules {
+                fresh: self.config.fees.price_fresh,
+                stale_max: self.config.fees.price_stale,
+            },
             failpoint: self.config.failpoint,
             ..argus_api::Config::default()
         };

@@ -13,6 +13,8 @@ pub struct Plan {
     pub arguments: Option<Vec<Value>>,
     /// Why the script says "not now".
     pub skip: Option<String>,
+    /// Why it is not known what would be called, where the script alone does not say.
+    pub unknown: Option<String>,
     /// Whether the call acts through a Safe.
     pub is_safe_call: bool,
     /// Fuel that the script used.
@@ -28,6 +30,7 @@ impl Plan {
             call: judged.call,
             arguments: judged.arguments,
             skip: judged.skip,
+            unknown: None,
             is_safe_call: shape.is_some_and(CallShape::is_safe_call),
             fuel: report.fuel,
             log: report.log.clone(),

@@ -26,10 +26,21 @@ use serde_json::json;
 use crate::world::{CHAIN, NOW, contracts};
 
 /// A chain at block 100 whose calls all run through, with a table of registered jobs.
-#[derive(Default)]
 pub struct FakeChain {
     pub registered: Mutex<BTreeMap<JobId, (Address, Address, bool)>>,
     pub reverts: Mutex<bool>,
+    /// `None`: nobody says what gas costs.
+    pub base_fee: Mutex<Option<u128>>,
+}
+
+impl Default for FakeChain {
+    fn default() -> Self {
+        Self {
+            registered: Mutex::default(),
+            reverts: Mutex::default(),
+            base_fee: Mutex::new(Some(1_000_000_000)),
+        }
+    }
 }
 
 #[async_trait]
@@ -86,7 +97,12 @@ impl ChainWriter for FakeChain {
         Ok(0)
     }
     async fn gas_price(&self) -> Result<GasPrice, ChainError> {
-        Ok(GasPrice { base_fee: 1_000_000_000, priority_fee: 1 })
+        let base_fee = self
+            .base_fee
+            .lock()
+            .unwrap()
+            .ok_or_else(|| ChainError::Unreachable { chain: ChainId(CHAIN), reason: "silence".to_owned() })?;
+        Ok(GasPrice { base_fee, priority_fee: 1 })
     }
     async fn estimate(&self, _: Address, _: Address, _: U256, _: Bytes) -> Result<u64, ChainError> {
         if *self.reverts.lock().unwrap() {

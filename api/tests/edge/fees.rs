@@ -1,5 +1,7 @@
 //! The quote that clients ask for before they move money.
 
+use std::time::Duration;
+
 use axum::{body::Body, http::Request};
 use serde_json::json;
 
@@ -125,4 +127,38 @@ async fn one_address_asks_so_often_and_no_oftener() {
         world.get("", "/api/fees").await.status.as_u16(),
     ];
     assert_eq!(statuses, [422, 422, 429]);
+}
+
+#[tokio::test]
+async fn a_price_is_asked_for_once_in_a_while_and_believed_for_no_longer_than_it_may_be() {
+    let world = World::new().await;
+    let ask = || async { world.get("", &query(&usual("1", "", "[\"3\"]"))).await };
+    let price = |answer: &crate::world::Answer| answer.json()["breakdown"]["gas_price_wei"].clone();
+    assert_eq!(price(&ask().await), json!("1000000001"));
+    *world.chain.base_fee.lock().unwrap() = Some(2_000_000_000);
+    assert_eq!(price(&ask().await), json!("1000000001"), "it is still fresh");
+    world.clock.advance(Duration::from_millis(3_001));
+    assert_eq!(price(&ask().await), json!("2000000001"));
+    *world.chain.base_fee.lock().unwrap() = None;
+    world.clock.advance(Duration::from_millis(60_000));
+    assert_eq!(price(&ask().await), json!("2000000001"), "the node is silent");
+    world.clock.advance(Duration::from_millis(1));
+    let answer = ask().await;
+    assert_eq!(answer.status.as_u16(), 503, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn a_script_that_needs_its_trigger_is_no_reason_to_refuse() {
+    let world = World::new().await;
+    let url = world.script("fail TypeError: no log").await;
+    for (kind, status) in [("2", 422), ("4", 200), ("6", 200)] {
+        let answer = world.get("", &query(&usual(kind, &url, "[]"))).await;
+        assert_eq!(answer.status.as_u16(), status, "{kind}: {}", answer.text);
+    }
+    let answer = world.get("", &query(&usual("4", &url, "[]"))).await.json();
+    let said = answer["breakdown"]["simulation"].as_str().unwrap();
+    assert_eq!(said, "the script, tried without its trigger, failed: TypeError: no log");
+    assert_eq!(answer["breakdown"]["gas"], json!(500_000));
+    let misfit = world.script("print [\"seven\"]").await;
+    assert_eq!(world.get("", &query(&usual("4", &misfit, "[]"))).await.status.as_u16(), 422);
 }

@@ -35,6 +35,7 @@ pub mod seal;
 pub mod secret;
 pub mod state;
 pub mod status;
+pub mod tariff;
 pub mod task;
 pub mod time;
 

@@ -1,0 +1,87 @@
+//! Section `fees`: what tasks cost.
+
+use std::{str::FromStr, time::Duration};
+
+use argus_domain::{U256, tariff::Tariff};
+
+use super::reader::{Fallback, Reader};
+
+/// Section `fees`.
+#[derive(Debug, Clone)]
+pub struct Fees {
+    /// What quotes are made of.
+    pub tariff: Tariff,
+    /// Most wei that a task may cost where its job says nothing.
+    pub cap: U256,
+    /// A price of gas that is younger is not asked for again.
+    pub price_fresh: Duration,
+    /// One that is older is not believed.
+    pub price_stale: Duration,
+}
+
+/// Decimal digits, and nothing else.
+struct Wei(U256);
+
+impl FromStr for Wei {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if is_number { text.parse().map(Self).map_err(drop) } else { Err(()) }
+    }
+}
+
+impl Fallback for Wei {
+    fn fallback() -> Self {
+        Self(U256::ZERO)
+    }
+}
+
+/// Reads the section.
+pub fn read(r: &mut Reader<'_>) -> Fees {
+    let mut wei = |name: &str| r.parsed::<Wei>(name, "a number of wei in quotes").0;
+    let [fixed_wei, computed_wei, choice_wei, fuel_million_wei, cap] =
+        ["fixed", "computed", "choice", "fuel_million", "cap"].map(|name| wei(&format!("fees.{name}_wei")));
+    let before = r.faults.len();
+    let tariff = Tariff {
+        fixed_wei,
+        computed_wei,
+        choice_wei,
+        fuel_million_wei,
+        aggregation_gas: r.number("fees.aggregation_gas", 0, 30_000_000),
+        fallback_gas: r.number("fees.fallback_gas", 21_000, 30_000_000),
+        margin_percent: r.number("fees.margin_percent", 0, 1_000),
+    };
+    let fresh = r.number("fees.price_fresh_ms", 0, 60_000);
+    let stale = r.number("fees.price_stale_ms", 0, 3_600_000);
+    if r.faults.len() == before && stale < fresh {
+        r.faults.push(format!(
+            "fees.price_stale_ms is {stale}, below fees.price_fresh_ms = {fresh}: raise it, or lower the other"
+        ));
+    }
+    let (price_fresh, price_stale) = (Duration::from_millis(fresh), Duration::from_millis(stale));
+    Fees { tariff, cap, price_fresh, price_stale }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    /// The defaults are written twice, for those who use the library and for operators.
+    #[test]
+    fn the_file_has_the_defaults_of_the_library() {
+        let fees = Config::load(None, &[]).expect("defaults").fees;
+        let edge = argus_api::Config::default();
+        assert_eq!((fees.tariff, fees.cap), (Tariff::DEFAULT, edge.policy.fee_cap));
+        assert_eq!((fees.price_fresh, fees.price_stale), (edge.prices.fresh, edge.prices.stale_max));
+    }
+
+    #[test]
+    fn a_price_is_fresh_for_no_longer_than_it_is_believed() {
+        let wrong = ["fees.price_stale_ms = 10".to_owned(), "fees.fixed_wei = \"1.5\"".to_owned()];
+        let said = Config::load(None, &wrong).expect_err("wrong").to_string();
+        assert!(said.contains("fees.price_stale_ms is 10, below fees.price_fresh_ms = 3000"), "{said}");
+        assert!(said.contains("fees.fixed_wei must be a number of wei in quotes"), "{said}");
+    }
+}
