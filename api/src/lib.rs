@@ -13,6 +13,7 @@ mod call;
 mod chain;
 pub mod config;
 mod create;
+mod docs;
 mod dry_run;
 mod errors;
 mod fees;

@@ -7,10 +7,12 @@ use crate::routes::{self, Access, Body, Query, QueryKind, Route, Subject};
 /// The description of every route.
 pub fn document() -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for route in routes::all() {
-        let entry = paths.entry(route.path).or_insert_with(|| json!({}));
-        if let Some(map) = entry.as_object_mut() {
-            map.insert(route.method.as_str().to_lowercase(), operation(route));
+    for (family, routes) in routes::FAMILIES {
+        for route in *routes {
+            let entry = paths.entry(route.path).or_insert_with(|| json!({}));
+            if let Some(map) = entry.as_object_mut() {
+                map.insert(route.method.as_str().to_lowercase(), operation(family, route));
+            }
         }
     }
     json!({
@@ -42,7 +44,7 @@ pub fn document() -> Value {
     })
 }
 
-fn operation(route: &Route) -> Value {
+fn operation(family: &str, route: &Route) -> Value {
     let error = json!({
         "description": "An error",
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
@@ -72,7 +74,7 @@ fn operation(route: &Route) -> Value {
     if route.access != Access::Open {
         add(429);
     }
-    let mut operation = json!({"summary": route.summary, "responses": responses});
+    let mut operation = json!({"tags": [family], "summary": route.summary, "responses": responses});
     if let Some(map) = operation.as_object_mut() {
         let mut parameters = parameters(route.path);
         parameters.extend(route.query.iter().map(query_parameter));

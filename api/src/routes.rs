@@ -140,17 +140,18 @@ const fn has_to_say(name: &'static str, kind: QueryKind, summary: &'static str) 
 
 use route;
 
-/// The table.
+/// The table, by families with their headings.
+pub static FAMILIES: &[(&str, &[Route])] = &[
+    ("Jobs", jobs::ROUTES),
+    ("Tasks", tasks::ROUTES),
+    ("Scripts", scripts::ROUTES),
+    ("People", people::ROUTES),
+    ("Live changes", live::ROUTES),
+    ("Administration", admin::ROUTES),
+    ("This process", probes::ROUTES),
+];
+
+/// Every route.
 pub fn all() -> impl Iterator<Item = &'static Route> {
-    [
-        probes::ROUTES,
-        jobs::ROUTES,
-        tasks::ROUTES,
-        scripts::ROUTES,
-        people::ROUTES,
-        admin::ROUTES,
-        live::ROUTES,
-    ]
-    .into_iter()
-    .flatten()
+    FAMILIES.iter().flat_map(|(_, routes)| routes.iter())
 }

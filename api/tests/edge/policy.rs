@@ -1,10 +1,12 @@
 //! Every route x every role x own, other's, absent: from the table that the router comes from.
 
+use std::path::Path;
+
 use argus_api::routes::{self, Access, Route, Subject};
 use argus_domain::access::Role;
 use axum::http::StatusCode;
 
-use crate::world::{SAFE, World, job, job_with, one, open_task};
+use crate::world::{Answer, SAFE, World, job, job_with, one, open_task};
 
 const OWN: &str = "0x1111111111111111111111111111111111111111";
 const OTHERS: &str = "0x2222222222222222222222222222222222222222";
@@ -120,6 +122,50 @@ async fn what_is_absent_and_what_is_anothers_look_alike() {
             }
             assert!(own.status.is_success(), "{name} {method} {}: {}", route.path, own.text);
         }
+    }
+}
+
+/// What is decided before a handler has a word: `in`, or the status that keeps out.
+fn decided(answer: &Answer) -> &'static str {
+    match answer.status.as_u16() {
+        401 => "401",
+        403 => "403",
+        404 => "404",
+        _ => "in",
+    }
+}
+
+/// The table by itself would follow a wrong row without a word.
+#[tokio::test]
+async fn who_may_do_what_is_as_committed() {
+    let mut table = String::from(
+        "# Every route by key, and by whose the thing is that its path names: own, other's, absent.\n",
+    );
+    for route in routes::all() {
+        let (method, is_somebodys) = (route.method.as_str(), !matches!(route.subject, Subject::Nobody(_)));
+        let mut row = format!("{method} {}:", route.path);
+        for name in ["", "user", "app", "keeper", "admin"] {
+            let mut cells = Vec::new();
+            for whose in 0..if is_somebodys { 3 } else { 1 } {
+                // Anew, since what one key deletes another would miss.
+                let (world, names) = peopled().await;
+                cells.push(decided(&world.call(name, method, &path(route, &names, whose), "{}").await));
+            }
+            let name = if name.is_empty() { "none" } else { name };
+            row.push_str(&format!(" {name} {}", cells.join("/")));
+        }
+        table.push_str(&row);
+        table.push('\n');
+    }
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/edge/authorization.txt");
+    if std::fs::read_to_string(&committed).unwrap_or_default() != table {
+        let written = Path::new(env!("CARGO_TARGET_TMPDIR")).join("authorization.txt");
+        std::fs::write(&written, table).unwrap();
+        panic!(
+            "other people may do other things: if that is meant, cp {} {}",
+            written.display(),
+            committed.display()
+        );
     }
 }
 

@@ -1,0 +1,90 @@
+//! The page that describes every route to people: from the same table as openapi.json, and without anything that a
+//! browser would have to fetch.
+
+use std::fmt::Write;
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, header},
+    response::Response,
+};
+
+use crate::{
+    call::Call,
+    errors::ApiError,
+    routes::{self, Access, Query, Route, Subject},
+};
+
+const HEAD: &str = r#"<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Argus API</title><style>
+:root { color-scheme: light dark }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem }
+table { border-collapse: collapse; width: 100% }
+th, td { border-bottom: 1px solid #8884; padding: .4rem .6rem; text-align: left; vertical-align: top }
+code { font-size: .9em; overflow-wrap: anywhere }
+small { display: block; opacity: .8 }
+</style></head><body><h1>Argus API</h1>
+<p>A key goes into the header <code>X-Api-Key</code>, or as <code>Authorization: Bearer</code>. Bodies are JSON, whatever
+their Content-Type says; fields that no route knows are ignored. Every error is
+<code>{"error": "a sentence", "code": "A_WORD", "details": ...}</code>: 401 without a good key, 403 where the key's role or
+its owner may not, 404 for what is absent and for what is somebody else's alike, 422 with every fault of a body at once,
+429 with <code>Retry-After</code>. For programs: <a href="/openapi.json">openapi.json</a>.</p>
+"#;
+
+/// `GET /docs`
+pub async fn page(_call: Call) -> Result<Response, ApiError> {
+    let mut response = Response::new(Body::from(html()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    let nothing_else = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
+    headers.insert(header::CONTENT_SECURITY_POLICY, nothing_else);
+    Ok(response)
+}
+
+fn html() -> String {
+    let mut page = HEAD.to_owned();
+    for (family, routes) in routes::FAMILIES {
+        let rows: String = routes.iter().map(row).collect();
+        // Writing to a text does not fail.
+        let _written = write!(
+            page,
+            "<h2>{family}</h2><table><tr><th>Route<th>What it does<th>Who may</tr>\n{rows}</table>\n"
+        );
+    }
+    page + "</body></html>\n"
+}
+
+fn row(route: &Route) -> String {
+    let Route { method, path, summary, .. } = route;
+    let queries: String = route.query.iter().map(query).collect();
+    let (summary, who) = (escaped(summary), escaped(&who(route)));
+    format!("<tr><td><code>{method} {path}</code><td>{summary}{queries}<td>{who}</tr>\n")
+}
+
+fn query(query: &Query) -> String {
+    let needed = if query.is_required { ", needed" } else { "" };
+    format!("<small><code>?{}=</code>{needed}: {}</small>", query.name, escaped(query.summary))
+}
+
+fn who(route: &Route) -> String {
+    let roles = match route.access {
+        Access::Open => return "anyone".to_owned(),
+        Access::Limited => return "anyone, so many times a minute".to_owned(),
+        Access::Keyed(roles) => roles.iter().map(|role| format!("{role:?}").to_lowercase()),
+    };
+    let roles = roles.collect::<Vec<_>>().join(", ");
+    let whose = match route.subject {
+        Subject::Nobody(why) => why,
+        Subject::Job(_) => "the job's owner",
+        Subject::Task(_) => "the owner of the task's job",
+        Subject::Address(_) => "the address's own key",
+        Subject::AddressAndJob(..) => "the job's owner, under their address",
+        Subject::Safe(_) => "who has jobs with the Safe",
+    };
+    format!("{roles}; {whose}")
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
