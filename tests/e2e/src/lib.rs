@@ -3,6 +3,7 @@
 
 pub mod chain;
 pub mod command;
+pub mod corpus;
 pub mod echo;
 pub mod jobs;
 pub mod keeper;

@@ -2,6 +2,7 @@
 
 mod authors;
 mod commands;
+mod corpus;
 mod death;
 mod folder;
 mod go;
