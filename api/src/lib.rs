@@ -24,7 +24,9 @@ mod keys;
 mod listen;
 mod metrics;
 mod modules;
+mod once;
 mod openapi;
+mod pages;
 pub mod ports;
 pub mod routes;
 mod script;
@@ -55,6 +57,7 @@ pub struct Edge {
     pub(crate) metrics: metrics::Metrics,
     pub(crate) dry_runs: script::DryRuns,
     pub(crate) hub: ws::Hub,
+    pub(crate) once: once::Once,
 }
 
 /// The router, and the future that follows changes for WebSockets. Serve the router with [`listen`], so that limits
@@ -70,7 +73,7 @@ pub fn api(
     let metrics = metrics::Metrics::register(&ports.metrics)?;
     let dry_runs = script::DryRuns::new(config.scripts.dry_runs_kept, config.scripts.dry_run_age);
     let hub = ws::Hub::default();
-    let edge = Arc::new(Edge { config, ports, metrics, dry_runs, hub });
+    let edge = Arc::new(Edge { config, ports, metrics, dry_runs, hub, once: once::Once::default() });
     // Subscribed before the first request, so that nothing published from now on is missed.
     let changes = edge.ports.bus.subscribe();
     let background = ws::follow(Arc::clone(&edge), changes);
