@@ -2,14 +2,18 @@
 
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use argus_api::Config;
-use argus_domain::{B256, module::Language};
+use argus_domain::{
+    B256,
+    module::{Language, Refusal},
+};
+use argus_memory::ManualClock;
 use argus_ports::{
     AnswerStore, BuildError, Built, JobStore, Leave, ModuleBuilder, NamedRequest, RequestName,
 };
@@ -135,6 +139,14 @@ impl ModuleBuilder for Stuck {
     }
 }
 
+async fn go_job(world: &World) -> Value {
+    let url = world.script("package main").await;
+    job_with(
+        "1",
+        json!({"task_definition_id": 2, "language": "go", "arguments": [], "dynamic_arguments_script_url": url}),
+    )
+}
+
 async fn ask(router: Router, request: Request<Body>) -> u16 {
     router.oneshot(request).await.unwrap().status().as_u16()
 }
@@ -142,11 +154,7 @@ async fn ask(router: Router, request: Request<Body>) -> u16 {
 #[tokio::test]
 async fn who_hangs_up_may_come_again_at_once() {
     let world = World::building(Config::default(), Arc::new(Stuck::default())).await;
-    let url = world.script("package main").await;
-    let body = one(job_with(
-        "1",
-        json!({"task_definition_id": 2, "language": "go", "arguments": [], "dynamic_arguments_script_url": url}),
-    ));
+    let body = one(go_job(&world).await);
     let first = ask(world.router.clone(), request(&world, "user", "a", "/api/jobs", &body));
     assert!(tokio::time::timeout(Duration::from_millis(100), first).await.is_err(), "it waits for the build");
     let again = ask(world.router.clone(), request(&world, "user", "a", "/api/jobs", &body));
@@ -154,15 +162,53 @@ async fn who_hangs_up_may_come_again_at_once() {
     assert_eq!(again, Ok(503), "the builder says that it is busy");
 }
 
-#[tokio::test]
-async fn at_the_same_time_it_is_done_once() {
-    let (before, world) = World::new().await.again();
+/// Takes its time, in steps of so long on the wall and so long on the edge's clock, and then refuses.
+struct Slow {
+    clock: OnceLock<ManualClock>,
+    steps: (u32, Duration, Duration),
+    builds: AtomicUsize,
+}
+
+#[async_trait]
+impl ModuleBuilder for Slow {
+    fn builds(&self, language: Language) -> bool {
+        language == Language::Go
+    }
+    async fn build(&self, _: bytes::Bytes, _: Language) -> Result<Built, BuildError> {
+        self.builds.fetch_add(1, Ordering::SeqCst);
+        let (steps, wall, clock) = self.steps;
+        for _ in 0..steps {
+            tokio::time::sleep(wall).await;
+            self.clock.get().expect("a clock").advance(clock);
+        }
+        Err(BuildError::Refused(Refusal { reasons: vec!["it does not compile".to_owned()] }))
+    }
+}
+
+/// A request that takes so long to carry out, sent 16 times at once to two processes.
+async fn crowd(steps: (u32, Duration, Duration)) {
+    let builder = Arc::new(Slow { clock: OnceLock::new(), steps, builds: AtomicUsize::new(0) });
+    let world = World::building(Config::default(), builder.clone()).await;
+    assert!(builder.clock.set(world.clock.clone()).is_ok());
+    let (before, world) = world.again();
+    let body = one(go_job(&world).await);
     let sent = (0..16).map(|n| {
         let router = if n % 2 == 0 { before.clone() } else { world.router.clone() };
-        ask(router, request(&world, "user", "a", "/api/jobs", &one(job("1"))))
+        ask(router, request(&world, "user", "a", "/api/jobs", &body))
     });
     let statuses = futures::future::join_all(sent).await;
-    assert_eq!((statuses, done(&world)), (vec![200; 16], 1));
+    assert_eq!((statuses, builder.builds.load(Ordering::SeqCst)), (vec![200; 16], 1), "{steps:?}");
+}
+
+#[tokio::test]
+async fn at_the_same_time_it_is_done_once() {
+    crowd((3, Duration::from_millis(100), Duration::ZERO)).await;
+}
+
+/// Past the 15 s for which a process that says nothing is believed: it says every 5 s that it is at it.
+#[tokio::test]
+async fn however_long_it_takes() {
+    crowd((15, Duration::from_millis(500), Duration::from_millis(1_200))).await;
 }
 
 #[tokio::test]
