@@ -24,12 +24,18 @@ pub struct Config {
     pub answer_timeout: Duration,
     /// Longest request target, bytes; the HTTP library itself ends at 65,534.
     pub uri_max: usize,
+    /// Most headers of one request. The HTTP library ends, without a word, at 256 of them.
+    pub headers_max: usize,
+    /// Longest head of one request without its target, bytes; the HTTP library itself ends at about 400 KiB in all.
+    pub header_bytes_max: usize,
     /// Most jobs in one creation.
     pub jobs_per_create_max: usize,
     /// Most static arguments of one job.
     pub arguments_max: usize,
     /// Requests per minute from one address to routes that need no key.
     pub open_per_minute: u32,
+    /// Requests per minute from one address to routes that need a key, whatever keys it shows.
+    pub keyed_per_minute: u32,
     /// Refused keys per minute from one address, after which it gets 429.
     pub bad_keys_per_minute: u32,
     /// Whether the last element of X-Forwarded-For is the client: only behind a proxy of one's own.
@@ -68,9 +74,13 @@ impl Default for Config {
             drain_max: 96 * 1024 * 1024,
             answer_timeout: Duration::from_secs(110),
             uri_max: 65_000,
+            headers_max: 100,
+            header_bytes_max: 64 * 1024,
             jobs_per_create_max: 100,
             arguments_max: 1_000,
             open_per_minute: 120,
+            // Twice what one front end's key may do.
+            keyed_per_minute: 12_000,
             bad_keys_per_minute: 60,
             behind_proxy: false,
             user_rate: 120,

@@ -9,7 +9,6 @@ use argus_domain::{
 };
 use argus_ports::{CreateOutcome, CursorOutcome, JobQuery, Step, TaskQuery};
 use axum::response::Response;
-use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::{
@@ -20,14 +19,17 @@ use crate::{
         Basis, Faults, Fields, Validated, check_all, check_on, first_cursor, head, refusal_body, taken,
     },
     errors::ApiError,
-    json, secrets,
-    shape::{job as shape, task},
+    json,
+    pages::{self, Page},
+    secrets,
+    shape::job as shape,
     tasks::TASKS_MAX,
-    users::all_jobs,
 };
 
-/// Jobs whose cost is summed up at the same time for one list.
-const SUMS_AT_ONCE: usize = 8;
+/// Most jobs in one list.
+const JOBS_MAX: usize = 10_000;
+/// Newest tasks of an ended job among which those are looked for that may still land.
+const MAY_LAND_MAX: u32 = 1_000;
 /// Tries of a cursor's move against the scheduler's own writes.
 const MOVES_MAX: u32 = 10;
 /// Points for a job, and for one that is marked as custom.
@@ -93,40 +95,28 @@ async fn nudge(edge: &Edge, ids: &[JobId]) {
     }
 }
 
-/// What a job's tasks were charged.
-async fn charged(edge: &Edge, record: &JobRecord) -> Result<U256, ApiError> {
-    if record.cursor.opened.0 == 0 {
-        return Ok(U256::ZERO);
-    }
-    let tasks = edge.ports.tasks.list(TaskQuery::Job(record.job.id), None, TASKS_MAX).await?;
-    Ok(tasks.iter().fold(U256::ZERO, |sum, one| sum.saturating_add(task::charged(one))))
-}
-
-async fn listed(call: &Call, records: Vec<JobRecord>) -> Result<Response, ApiError> {
-    let entries: Vec<Value> = stream::iter(records)
-        .map(|record| async move {
-            let charged = charged(&call.edge, &record).await?;
-            Ok::<_, ApiError>(shape::entry(&record, charged, call.now))
-        })
-        .buffered(SUMS_AT_ONCE)
-        .try_collect()
-        .await?;
-    if entries.is_empty() {
-        return Ok(json::ok(&json!({"message": "there are no jobs", "jobs": []})));
-    }
-    Ok(json::ok(&json!({"jobs": entries})))
+async fn listed(call: &Call, query: JobQuery) -> Result<Response, ApiError> {
+    let page = Page::of(call, JOBS_MAX);
+    let part = pages::jobs(call, query, &page).await?;
+    let entries: Vec<Value> = part.elements.iter().map(|record| shape::entry(record, call.now)).collect();
+    let answer = if entries.is_empty() {
+        json!({"message": "there are no jobs", "jobs": []})
+    } else {
+        json!({"jobs": entries})
+    };
+    let mut response = json::ok(&answer);
+    page.lead_on(call, &mut response, part.next.as_deref());
+    Ok(response)
 }
 
 /// `GET /api/jobs/by-apikey`: its owner's, whatever its role and whoever's key made them.
 pub async fn of_key(call: Call) -> Result<Response, ApiError> {
-    let records = all_jobs(&call.edge, JobQuery::Owner(call.key()?.owner)).await?;
-    listed(&call, records).await
+    listed(&call, JobQuery::Owner(call.key()?.owner)).await
 }
 
 /// `GET /api/jobs/user/{address}`
 pub async fn of_user(call: Call) -> Result<Response, ApiError> {
-    let records = all_jobs(&call.edge, JobQuery::Owner(call.address()?)).await?;
-    listed(&call, records).await
+    listed(&call, JobQuery::Owner(call.address()?)).await
 }
 
 /// `GET /api/jobs/user/{address}/chain/{chain}`
@@ -134,31 +124,28 @@ pub async fn of_user_on_chain(call: Call) -> Result<Response, ApiError> {
     let Ok(chain) = call.param("chain").parse().map(ChainId) else {
         return Err(ApiError::bad_request("a chain is named by its number"));
     };
-    let records = all_jobs(&call.edge, JobQuery::OwnerOnChain(call.address()?, chain)).await?;
-    listed(&call, records).await
+    listed(&call, JobQuery::OwnerOnChain(call.address()?, chain)).await
 }
 
 /// `GET /api/jobs/safe-address/{address}`: those that the key may act for.
 pub async fn of_safe(call: Call) -> Result<Response, ApiError> {
-    let mut records = all_jobs(&call.edge, JobQuery::Safe(call.address()?)).await?;
-    let key = call.key()?;
-    records.retain(|record| key.may_act_for(record.job.owner));
-    listed(&call, records).await
+    listed(&call, JobQuery::Safe(call.address()?)).await
 }
 
 /// `GET /api/jobs/user/{address}/{id}`: one flat object.
 pub async fn of_user_by_id(call: Call) -> Result<Response, ApiError> {
-    let record = call.job()?;
-    Ok(json::ok(&shape::flat(record, charged(&call.edge, record).await?, call.now)))
+    Ok(json::ok(&shape::flat(call.job()?, call.now)))
 }
 
 /// `GET /api/jobs/{id}/task-fees`
 pub async fn task_fees(call: Call) -> Result<Response, ApiError> {
-    let tasks = call.edge.ports.tasks.list(TaskQuery::Job(call.job()?.job.id), None, TASKS_MAX).await?;
-    let fees: Vec<Value> = tasks
+    let page = Page::of(&call, TASKS_MAX);
+    let part = pages::tasks(&call, TaskQuery::Job(call.job()?.job.id), &page).await?;
+    let fees: Vec<Value> = part
+        .elements
         .iter()
-        .map(|one| {
-            let wei = task::charged(one);
+        .map(|(one, _)| {
+            let wei = one.state().charged();
             json!({
                 "task_id": one.task.public_id(),
                 "task_opx_cost": json::ether(wei),
@@ -166,7 +153,9 @@ pub async fn task_fees(call: Call) -> Result<Response, ApiError> {
             })
         })
         .collect();
-    Ok(json::ok(&json!({"task_fees": fees})))
+    let mut response = json::ok(&json!({"task_fees": fees}));
+    page.lead_on(&call, &mut response, part.next.as_deref());
+    Ok(response)
 }
 
 /// `GET /api/jobs/{id}/storage`: the state after the last task that the chain confirmed, with the number of the task
@@ -213,7 +202,7 @@ async fn end(call: &Call, record: &JobRecord) -> Result<Response, ApiError> {
     apply(&call.edge, id, JobChange::Deleted(call.now)).await?;
     secrets::drop_ungranted(&call.edge, &record.job, None).await?;
     nudge(&call.edge, &[id]).await;
-    let tasks = call.edge.ports.tasks.list(TaskQuery::Job(id), None, TASKS_MAX).await?;
+    let tasks = call.edge.ports.tasks.list(TaskQuery::Job(id), None, MAY_LAND_MAX).await?;
     let may_land: Vec<u64> = tasks
         .iter()
         .filter(|one| {

@@ -25,7 +25,9 @@ mod keys;
 mod listen;
 mod metrics;
 mod modules;
+mod once;
 mod openapi;
+mod pages;
 pub mod ports;
 mod prices;
 pub mod routes;
@@ -58,6 +60,7 @@ pub struct Edge {
     pub(crate) dry_runs: script::DryRuns,
     pub(crate) prices: prices::Prices,
     pub(crate) hub: ws::Hub,
+    pub(crate) once: once::Once,
 }
 
 /// The router, and the future that follows changes for WebSockets. Serve the router with [`listen`], so that limits
@@ -73,7 +76,8 @@ pub fn api(
     let metrics = metrics::Metrics::register(&ports.metrics)?;
     let dry_runs = script::DryRuns::new(config.scripts.dry_runs_kept, config.scripts.dry_run_age);
     let hub = ws::Hub::default();
-    let edge = Arc::new(Edge { config, ports, metrics, dry_runs, prices: prices::Prices::default(), hub });
+    let prices = prices::Prices::default();
+    let edge = Arc::new(Edge { config, ports, metrics, dry_runs, prices, hub, once: once::Once::default() });
     // Subscribed before the first request, so that nothing published from now on is missed.
     let changes = edge.ports.bus.subscribe();
     let background = ws::follow(Arc::clone(&edge), changes);

@@ -8,11 +8,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, task::JoinSet};
 use tower::Service;
 
+/// Headers past which a request is not looked at. The router refuses fewer, with a sentence.
+const HEADERS_MAX: usize = 256;
+
 /// Serves a router on a listener for ever, and tells it each client's address. A connection is closed on which no
 /// whole head of a request arrives within `head_timeout`, be it the first one or a further one: each holds a socket
 /// and a buffer of ours, and costs whoever opens it nothing. Dropping the future closes them all.
 pub async fn listen(mut listener: TcpListener, router: Router, head_timeout: Duration) {
     let mut server = http1::Builder::new();
+    server.max_headers(HEADERS_MAX);
     server.timer(TokioTimer::new()).header_read_timeout(head_timeout);
     let mut connections = JoinSet::new();
     loop {

@@ -71,6 +71,12 @@ fn operation(family: &str, route: &Route) -> Value {
     if route.query.iter().any(may_refuse) {
         add(422);
     }
+    if route.is_once || route.query.iter().any(|query| query.name == "before") {
+        add(422);
+    }
+    if route.is_once {
+        add(400);
+    }
     if route.access != Access::Open {
         add(429);
     }
@@ -78,6 +84,17 @@ fn operation(family: &str, route: &Route) -> Value {
     if let Some(map) = operation.as_object_mut() {
         let mut parameters = parameters(route.path);
         parameters.extend(route.query.iter().map(query_parameter));
+        if route.is_once {
+            parameters.push(json!({
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": false,
+                "description": "A name for this request, 1 to 255 visible ASCII characters: sent again under it \
+                    within 24 hours, the request gets the same answer and nothing is done twice; another request \
+                    under it is refused",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+            }));
+        }
         if !parameters.is_empty() {
             map.insert("parameters".to_owned(), json!(parameters));
         }

@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use argus_domain::{chain::Contracts, ids::ChainId};
 use argus_ports::{
-    Archive, ChainReader, ChainWriter, Clock, ContentStore, Egress, EventBus, JobStore, KeeperStore,
-    KeyStore, Ledger, ModuleBuilder, ModuleRunner, ModuleStore, Nudge, RateLimiter, Secrets, TaskStore,
+    AnswerStore, Archive, ChainReader, ChainWriter, Clock, ContentStore, Egress, EventBus, JobStore,
+    KeeperStore, KeyStore, Ledger, ModuleBuilder, ModuleRunner, ModuleStore, Nudge, RateLimiter, Secrets,
+    TaskStore,
 };
 use async_trait::async_trait;
 
@@ -26,6 +27,8 @@ pub struct Ports {
     pub ledger: Arc<dyn Ledger>,
     /// Published scripts.
     pub modules: Arc<dyn ModuleStore>,
+    /// Answers to named requests.
+    pub answers: Arc<dyn AnswerStore>,
     /// Public content.
     pub content: Arc<dyn ContentStore>,
     /// The platform's private blobs.

@@ -33,6 +33,8 @@ pub struct Route {
     pub query: &'static [Query],
     /// Whether a body is read.
     pub body: Body,
+    /// Whether a request that is sent again under the same `Idempotency-Key` gets the first one's answer.
+    pub is_once: bool,
     /// Carries it out.
     pub handler: Handler,
     /// One line for people.
@@ -112,7 +114,13 @@ const fn keyed(roles: &'static [Role]) -> Access {
 }
 
 macro_rules! route {
-    ($method:ident $path:literal, $access:expr, $subject:expr, $body:expr, $handler:path, $summary:literal $(, $query:expr)*) => {
+    ($method:ident $path:literal, $($rest:tt)*) => {
+        route!(@ $method false $path, $($rest)*)
+    };
+    ($method:ident once $path:literal, $($rest:tt)*) => {
+        route!(@ $method true $path, $($rest)*)
+    };
+    (@ $method:ident $once:literal $path:literal, $access:expr, $subject:expr, $body:expr, $handler:path, $summary:literal $(, $query:expr)*) => {
         Route {
             method: axum::http::Method::$method,
             path: $path,
@@ -120,6 +128,7 @@ macro_rules! route {
             subject: $subject,
             query: &[$($query),*],
             body: $body,
+            is_once: $once,
             handler: |call| Box::pin($handler(call)),
             summary: $summary,
         }

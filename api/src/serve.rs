@@ -16,6 +16,7 @@ use futures::FutureExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::Instant;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+use tracing::Instrument;
 
 use crate::{
     Edge,
@@ -23,8 +24,14 @@ use crate::{
     call::Call,
     config::Config,
     errors::ApiError,
+    once,
     routes::{self, Access, Body, Route},
 };
+
+/// Where a request's name for the log stands, in the request and in its answer.
+const TRACE_ID: &str = "x-trace-id";
+/// Longest such name, bytes.
+const TRACE_ID_MAX: usize = 128;
 
 /// The router over the table.
 pub fn router(edge: Arc<Edge>) -> Router {
@@ -57,13 +64,15 @@ fn cors(config: &Config) -> CorsLayer {
     };
     let layer = CorsLayer::new()
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
-        .allow_headers(named(&["content-type", "x-api-key", "authorization", "x-trace-id"]))
+        .allow_headers(named(&["content-type", "x-api-key", "authorization", TRACE_ID, once::HEADER]))
         .expose_headers(named(&[
             "x-ratelimit-limit",
             "x-ratelimit-remaining",
             "x-ratelimit-reset",
             "retry-after",
             "link",
+            once::REPLAYED,
+            TRACE_ID,
         ]));
     if config.cors_origins.iter().any(|origin| origin == "*") {
         return layer.allow_origin(Any);
@@ -77,16 +86,19 @@ async fn serve(edge: Arc<Edge>, route: &'static Route, request: Request) -> Resp
     let started = Instant::now();
     let mut allowance = None;
     let (parts, body) = request.into_parts();
+    let trace = trace_id(&parts.headers);
+    let span = tracing::info_span!("request", trace_id = trace.to_str().unwrap_or_default());
     // Who asks for leave to send a body (RFC 9110, section 10.1.1) has not sent it yet.
     let asks_leave = parts.headers.contains_key(header::EXPECT);
     let mut body = Incoming { body, until: started + edge.config.body_timeout };
     let work = answer(Arc::clone(&edge), route, parts, &mut body, &mut allowance);
-    let caught = AssertUnwindSafe(Box::pin(work)).catch_unwind().await;
+    let caught = AssertUnwindSafe(Box::pin(work.instrument(span))).catch_unwind().await;
     let mut response = match caught {
         Ok(Ok(response)) => response,
         Ok(Err(e)) => e.into_response(),
         Err(_) => ApiError::internal(format!("a panic in {} {}", route.method, route.path)).into_response(),
     };
+    response.headers_mut().insert(TRACE_ID, trace);
     if let Some(allowance) = &allowance {
         put_allowance(&mut response, allowance);
     }
@@ -115,6 +127,7 @@ async fn answer(
             format!("the request target has {target_length} bytes; at most {}", edge.config.uri_max),
         ));
     }
+    check_headers(&edge.config, &parts.headers)?;
     let params = path_params(&mut parts).await?;
     let key = match route.access {
         Access::Open => None,
@@ -124,6 +137,8 @@ async fn answer(
             None
         }
         Access::Keyed(roles) => {
+            let bucket = format!("keyed-address:{}", client_address(&edge, &parts));
+            take(&edge, &bucket, edge.config.keyed_per_minute, allowance).await?;
             let key = authenticate(&edge, &parts).await?;
             take(&edge, &format!("key:{}", key.id), key.rate_limit, allowance).await?;
             check_role(&key, roles)?;
@@ -140,7 +155,14 @@ async fn answer(
     let now = edge.ports.clock.now();
     let limit = edge.config.answer_timeout;
     let call = Call { edge, route, key, params, subject, parts, body, now };
-    match tokio::time::timeout(limit, (route.handler)(call)).await {
+    let name = if route.is_once { once::name(&call.parts.headers)? } else { None };
+    let work = async {
+        match name {
+            Some(name) => once::carry_out(call, name).await,
+            None => (route.handler)(call).await,
+        }
+    };
+    match tokio::time::timeout(limit, work).await {
         Ok(result) => result,
         Err(_) => Err(ApiError::new(
             StatusCode::GATEWAY_TIMEOUT,
@@ -148,6 +170,33 @@ async fn answer(
             format!("no answer within {} s; the same request may be sent again", limit.as_secs()),
         )),
     }
+}
+
+fn check_headers(config: &Config, headers: &HeaderMap) -> Result<(), ApiError> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers.len() <= config.headers_max && bytes <= config.header_bytes_max {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "HEADERS_TOO_LARGE",
+        format!(
+            "the request has {} headers of {bytes} bytes; at most {} of {}",
+            headers.len(),
+            config.headers_max,
+            config.header_bytes_max
+        ),
+    ))
+}
+
+/// What a client calls its request, so that its log and ours can be laid side by side; nameless ones get a name.
+fn trace_id(headers: &HeaderMap) -> HeaderValue {
+    let told = headers.get(TRACE_ID).filter(|value| {
+        (1..=TRACE_ID_MAX).contains(&value.len()) && value.to_str().is_ok_and(|text| text.trim() == text)
+    });
+    told.cloned().unwrap_or_else(|| {
+        HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("-"))
+    })
 }
 
 async fn path_params(parts: &mut Parts) -> Result<BTreeMap<String, String>, ApiError> {

@@ -235,7 +235,7 @@ impl Config {
             api: Api {
                 listen: r.parsed("api.listen", "an address with a port, like 127.0.0.1:9002"),
                 registry_required: r.one_of("api.job_registry", &["optional", "required"]) == 1,
-                cors_origins: r.texts("api.cors_origins"),
+                cors_origins: r.origins("api.cors_origins"),
                 http_scripts: r.flag("api.http_scripts"),
             },
             keepers: keepers as u8,
@@ -347,6 +347,7 @@ mod tests {
             [api]
             listen = "nowhere"
             job_registry = "maybe"
+            cors_origins = ["https://app.example/", "*"]
             colour = "red"
             [timing]
             attempt_ms = -1
@@ -369,6 +370,7 @@ mod tests {
                 "api.colour is no setting",
                 "api.listen must be an address with a port",
                 "api.job_registry must be one of",
+                "api.cors_origins must be a list of origins like https://app.example, without a path",
                 "timing.attempt_ms must be a whole number from 100",
                 "policy.threshold is 9, but only policy.keepers = 3",
                 "content.gateways must be a list of http or https URLs",

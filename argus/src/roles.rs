@@ -499,6 +499,7 @@ impl<'a> Process<'a> {
             keepers: store.clone(),
             ledger: store.clone(),
             modules: store.clone(),
+            answers: store.clone(),
             content: b.content.clone(),
             archive: store.clone(),
             secrets: backends::secrets(&self.config, store.clone())?,

@@ -122,6 +122,7 @@ async fn serve(folder: &Path, servers: &mut JoinSet<anyhow::Result<()>>) -> anyh
         keepers: store.clone(),
         ledger: store.clone(),
         modules: store.clone(),
+        answers: store.clone(),
         content: Arc::new(MemoryContent::new()),
         archive: store,
         secrets: None,

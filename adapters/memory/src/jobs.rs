@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use argus_domain::{
+    U256,
     ids::{JobId, Serial},
     job::{Cursor, Job, JobChange, JobRecord, TriggerKind},
     time::Timestamp,
@@ -107,8 +108,15 @@ impl State {
         self.by_serial.insert(serial, job.id);
         let versions = BTreeMap::from([(job.version, Arc::new(job.clone()))]);
         let (id, updated_at) = (job.id, job.accepted_at);
-        let record =
-            JobRecord { job, cursor, paused_at: None, deleted_at: None, updated_at, last_opened_at: None };
+        let record = JobRecord {
+            job,
+            cursor,
+            paused_at: None,
+            deleted_at: None,
+            updated_at,
+            last_opened_at: None,
+            charged: U256::ZERO,
+        };
         self.jobs.insert(id, JobEntry { record, versions });
         serial
     }

@@ -4,6 +4,7 @@
 //! Nothing here survives its process. The stores keep the same contract as the durable ones
 //! (tests/conformance runs on both), so a service tested on them meets no other behaviour in production.
 
+mod answers;
 mod blobs;
 mod bus;
 mod clock;

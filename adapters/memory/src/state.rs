@@ -16,11 +16,11 @@ use argus_domain::{
     secret::{SealedSecret, SecretName},
     task::{FactKey, TaskRecord},
 };
-use argus_ports::StoreError;
+use argus_ports::{RequestName, StoreError};
 
-use crate::lock;
+use crate::{answers, lock};
 
-/// Jobs, tasks, keepers, ledger, modules, API keys and encrypted secrets. Clones share one state.
+/// Jobs, tasks, keepers, ledger, modules, API keys, encrypted secrets and kept answers. Clones share one state.
 #[derive(Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<State>>);
 
@@ -37,6 +37,7 @@ pub(crate) struct State {
     pub modules: Vec<(ModuleRecord, Address)>,
     pub keys: Vec<ApiKey>,
     pub secrets: BTreeMap<(JobId, SecretName), SealedSecret>,
+    pub answers: BTreeMap<RequestName, answers::Entry>,
     refusal: Option<StoreError>,
 }
 

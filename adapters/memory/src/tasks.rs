@@ -105,10 +105,16 @@ impl State {
         if deleted && matches!(&fact, Fact::Settled(s) if matches!(s.verdict, Verdict::Agreed(_))) {
             return Recorded::Refused;
         }
+        let before = entry.record.state().charged();
         entry.keys.insert(key, entry.record.facts.len());
         entry.record.facts.push(fact);
-        if entry.record.state().is_finished() {
+        let state = entry.record.state();
+        if state.is_finished() {
             self.unfinished.remove(&id);
+        }
+        if let Some(entry) = self.jobs.get_mut(&job) {
+            let sum = entry.record.charged.saturating_sub(before);
+            entry.record.charged = sum.saturating_add(state.charged());
         }
         Recorded::New
     }

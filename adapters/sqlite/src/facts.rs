@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{
     cell::{body, place},
+    charges,
     fault::Fault,
 };
 
@@ -23,13 +24,14 @@ pub(crate) struct Written {
     mark: Option<Mark>,
 }
 
-/// What a fact means for the question whether its task is finished.
+/// What a fact means for the rows of its task and job.
 #[derive(Clone, Copy)]
 enum Mark {
     Agreed,
     SettledOtherwise,
     Ended,
     Announced,
+    OfReceipt,
 }
 
 impl Written {
@@ -43,13 +45,12 @@ impl Written {
             }),
             Fact::Confirmed { .. } | Fact::Lapsed { .. } => Some(Mark::Ended),
             Fact::Announced { .. } => Some(Mark::Announced),
+            Fact::Received(_) | Fact::Revoked { .. } => Some(Mark::OfReceipt),
             Fact::Attempted(_)
             | Fact::Observed(_)
             | Fact::Claimed(_)
             | Fact::HandedOff(_)
             | Fact::Broadcast(_)
-            | Fact::Received(_)
-            | Fact::Revoked { .. }
             | Fact::TriggerLost { .. }
             | Fact::Challenged(_)
             | Fact::Disagreed(_) => None,
@@ -95,6 +96,10 @@ fn record_one(
         Some(Mark::SettledOtherwise) => "UPDATE tasks SET verdict = 2 WHERE row = ?1",
         Some(Mark::Ended) => "UPDATE tasks SET ended = 1 WHERE row = ?1",
         Some(Mark::Announced) => "UPDATE tasks SET announced = 1 WHERE row = ?1",
+        Some(Mark::OfReceipt) => {
+            charges::count(db, task, &fact.key)?;
+            return Ok(Recorded::New);
+        }
     };
     db.prepare_cached(update)?.execute([task])?;
     Ok(Recorded::New)

@@ -3,6 +3,8 @@
 use argus_ports::StoreError;
 use rusqlite::ErrorCode;
 
+use crate::database::OpenError;
+
 /// Why an operation failed.
 #[derive(Debug)]
 pub(crate) enum Fault {
@@ -15,6 +17,15 @@ pub(crate) enum Fault {
 impl From<rusqlite::Error> for Fault {
     fn from(e: rusqlite::Error) -> Self {
         Self::Sql(e)
+    }
+}
+
+impl From<Fault> for OpenError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Sql(e) => Self::Sqlite(e),
+            Fault::Store(e) => Self::Damaged(e.to_string()),
+        }
     }
 }
 

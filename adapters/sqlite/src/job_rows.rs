@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::{
     cell::{body, corrupt, exact, instant, maybe_instant, of_job, ordered},
+    charges,
     fault::Fault,
 };
 
@@ -18,9 +19,10 @@ use crate::{
 macro_rules! select_jobs {
     ($rest:literal) => {
         concat!(
-            "SELECT j.paused_at, j.deleted_at, j.updated_at, c.last_opened_at, c.body AS cursor, v.body AS job
+            "SELECT j.paused_at, j.deleted_at, j.updated_at, c.last_opened_at, c.body AS cursor, v.body AS job, h.charged
              FROM jobs j JOIN cursors c ON c.serial = j.serial
-             JOIN job_versions v ON v.serial = j.serial AND v.version = j.version ",
+             JOIN job_versions v ON v.serial = j.serial AND v.version = j.version
+             LEFT JOIN charges h ON h.serial = j.serial ",
             $rest
         )
     };
@@ -35,6 +37,7 @@ pub(crate) fn record(row: &Row<'_>) -> Result<JobRecord, Fault> {
         deleted_at: maybe_instant(row, "deleted_at")?,
         updated_at: instant(row, "updated_at")?,
         last_opened_at: maybe_instant(row, "last_opened_at")?,
+        charged: charges::read(row)?,
     })
 }
 

@@ -7,9 +7,11 @@
 //! Bodies are protobuf (argus-proto); the tables are in migrations/sqlite. This crate decides nothing about jobs or
 //! tasks beyond what the ports say of a store.
 
+mod answers;
 mod archive;
 mod bus;
 mod cell;
+mod charges;
 mod database;
 mod facts;
 mod fault;

@@ -5,7 +5,11 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
-use crate::database::{OpenError, Options, connect};
+use crate::{
+    charges,
+    database::{OpenError, Options, connect},
+    fault::Fault,
+};
 
 /// One file of migrations/sqlite.
 #[derive(Debug, Clone, Copy)]
@@ -13,21 +17,30 @@ pub(crate) struct Migration {
     number: u32,
     name: &'static str,
     sql: &'static str,
+    /// What SQL cannot do of it: it reads bodies.
+    fill: Option<fn(&Connection) -> Result<(), Fault>>,
 }
 
 macro_rules! migration {
     ($number:literal, $folder:literal, $name:literal) => {
+        migration!($number, $folder, $name, None)
+    };
+    ($number:literal, $folder:literal, $name:literal, $fill:expr) => {
         Migration {
             number: $number,
             name: $name,
             sql: include_str!(concat!("../../../migrations/sqlite/", $folder, $name, ".sql")),
+            fill: $fill,
         }
     };
 }
 
 /// Those of the platform's file.
-pub(crate) const PLATFORM: &[Migration] =
-    &[migration!(1, "", "001_platform"), migration!(2, "", "002_secrets")];
+pub(crate) const PLATFORM: &[Migration] = &[
+    migration!(1, "", "001_platform"),
+    migration!(2, "", "002_secrets"),
+    migration!(3, "", "003_charges_answers", Some(charges::fill)),
+];
 /// Those of a keeper's journal.
 pub(crate) const JOURNAL: &[Migration] = &[migration!(1, "journal/", "001_journal")];
 
@@ -98,6 +111,9 @@ pub(crate) fn apply(db: &mut Connection, known: &[Migration]) -> Result<Vec<Stat
     let before = look(&transaction, known)?;
     for (migration, _) in known.iter().zip(&before).filter(|(_, status)| status.applied_at.is_none()) {
         transaction.execute_batch(migration.sql)?;
+        if let Some(fill) = migration.fill {
+            fill(&transaction)?;
+        }
         transaction.execute(
             "INSERT INTO migrations (number, name, sha256) VALUES (?1, ?2, ?3)",
             params![migration.number, migration.name, migration.checksum()],

@@ -87,7 +87,7 @@ pub fn remarks(fields: &Fields<'_>, faults: &mut Faults) -> Remarks {
     Remarks {
         custom: fields.flag("custom", false, faults),
         language: fields.text_of(&["language", "execution_script_language"], faults),
-        is_imua: fields.flag("is_imua", false, faults),
+        is_imua: fields.flag("is_imua", true, faults),
         cost_prediction: fields.decimal("job_cost_prediction", faults),
         timezone: fields.text("timezone", faults),
     }

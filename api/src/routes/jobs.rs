@@ -7,6 +7,10 @@ use super::{
 };
 use crate::{dry_run, fees, jobs, secrets};
 
+const LIMIT: Query =
+    may_say("limit", Whole, "Most elements that are shown; where there are more, a Link leads on");
+const BEFORE: Query = may_say("before", Text, "Jobs before this one, by its job_id");
+const BEFORE_TASK: Query = may_say("before", Whole, "Tasks before this one, by its task_id");
 const FEE_KIND: Query = has_to_say("task_definition_id", Whole, "1 to 7");
 const FEE_CHAIN: Query = has_to_say("target_chain_id", Whole, "The chain of the call");
 const FEE_TARGET: Query = may_say("target_contract_address", Text, "The contract; not for kind 7");
@@ -19,13 +23,13 @@ const FEE_SCRIPT: Query =
 const FEE_LANGUAGE: Query = may_say("language", Text, "The script's language; guessed where it is absent");
 
 pub(super) static ROUTES: &[Route] = &[
-    route!(POST "/api/jobs", keyed(OWNERS), CHECKED, Body::Read, jobs::create, "Create jobs, all or none"),
+    route!(POST once "/api/jobs", keyed(OWNERS), CHECKED, Body::Read, jobs::create, "Create jobs, all or none"),
     route!(POST "/api/jobs/dry-run", keyed(OWNERS), CHECKED, Body::Read, dry_run::dry_run, "What creation would say of a job, when it would run, what it would call and what that costs; nothing is stored"),
-    route!(GET "/api/jobs/by-apikey", keyed(ANYONE), OWN, Body::None, jobs::of_key, "Jobs of the key's owner"),
-    route!(GET "/api/jobs/user/{address}", keyed(ANYONE), Subject::Address("address"), Body::None, jobs::of_user, "Jobs of a user"),
-    route!(GET "/api/jobs/user/{address}/chain/{chain}", keyed(ANYONE), Subject::Address("address"), Body::None, jobs::of_user_on_chain, "Jobs of a user registered on one chain"),
+    route!(GET "/api/jobs/by-apikey", keyed(ANYONE), OWN, Body::None, jobs::of_key, "Jobs of the key's owner", LIMIT, BEFORE),
+    route!(GET "/api/jobs/user/{address}", keyed(ANYONE), Subject::Address("address"), Body::None, jobs::of_user, "Jobs of a user", LIMIT, BEFORE),
+    route!(GET "/api/jobs/user/{address}/chain/{chain}", keyed(ANYONE), Subject::Address("address"), Body::None, jobs::of_user_on_chain, "Jobs of a user registered on one chain", LIMIT, BEFORE),
     route!(GET "/api/jobs/user/{address}/{id}", keyed(ANYONE), Subject::AddressAndJob("address", "id"), Body::None, jobs::of_user_by_id, "One job of a user"),
-    route!(GET "/api/jobs/safe-address/{address}", keyed(ANYONE), Subject::Safe("address"), Body::None, jobs::of_safe, "Jobs that act through a Safe"),
+    route!(GET "/api/jobs/safe-address/{address}", keyed(ANYONE), Subject::Safe("address"), Body::None, jobs::of_safe, "Jobs that act through a Safe", LIMIT, BEFORE),
     route!(PUT "/api/jobs/update/{id}", keyed(OWNERS), Subject::Job("id"), Body::Read, jobs::update, "Change a job: its next version"),
     route!(PUT "/api/jobs/delete/{id}", keyed(OWNERS), Subject::Job("id"), Body::Read, jobs::delete, "Delete a job for good"),
     route!(PUT "/api/jobs/{id}/status/{status}", keyed(OWNERS), Subject::Job("id"), Body::Read, jobs::set_status, "Pause, resume or delete a job"),
@@ -33,7 +37,7 @@ pub(super) static ROUTES: &[Route] = &[
     route!(GET "/api/jobs/{id}/secrets", keyed(OWNERS), Subject::Job("id"), Body::None, secrets::list, "Names of a job's secrets, and since when each has a value"),
     route!(PUT "/api/jobs/{id}/secrets/{name}", keyed(OWNERS), Subject::Job("id"), Body::Read, secrets::set, "Set a secret that a job is granted; it is never shown again"),
     route!(DELETE "/api/jobs/{id}/secrets/{name}", keyed(OWNERS), Subject::Job("id"), Body::None, secrets::unset, "Remove the value of a job's secret"),
-    route!(GET "/api/jobs/{id}/task-fees", keyed(ANYONE), Subject::Job("id"), Body::None, jobs::task_fees, "What each task of a job cost"),
+    route!(GET "/api/jobs/{id}/task-fees", keyed(ANYONE), Subject::Job("id"), Body::None, jobs::task_fees, "What each task of a job cost", LIMIT, BEFORE_TASK),
     route!(GET "/api/jobs/{id}/storage", keyed(ANYONE), Subject::Job("id"), Body::None, jobs::storage, "What a job's script remembers, as the chain has confirmed it"),
     route!(GET "/api/fees", Access::Limited, PUBLIC, Body::None, fees::quote, "What one task would cost", FEE_KIND, FEE_CHAIN, FEE_TARGET, FEE_FUNCTION, FEE_ABI, FEE_ARGS, FEE_OWNER, FEE_SCRIPT, FEE_LANGUAGE),
 ];

@@ -8,7 +8,7 @@ const SOURCE: Query =
 
 pub(super) static ROUTES: &[Route] = &[
     route!(POST "/api/code/validate", keyed(OWNERS), PUBLIC, Body::Read, modules::validate, "Run a script once and say whether it fits"),
-    route!(POST "/api/modules", keyed(OWNERS), PUBLIC, Body::ReadModule, modules::publish, "Publish a script"),
+    route!(POST once "/api/modules", keyed(OWNERS), PUBLIC, Body::ReadModule, modules::publish, "Publish a script"),
     route!(GET "/api/modules/{cid}", keyed(ANYONE), PUBLIC, Body::None, modules::show, "What is known of a published script", SOURCE),
     route!(POST "/api/modules/{cid}/run", keyed(OWNERS), PUBLIC, Body::Read, modules::run, "Run a published script once"),
 ];

@@ -1,7 +1,6 @@
 //! Jobs as JSON. `task_definition_id` exists here and in `create` alone.
 
 use argus_domain::{
-    U256,
     event::{EventFilter, ParameterPlace},
     ids::TaskNumber,
     ids::public_task_id,
@@ -52,7 +51,7 @@ pub fn time_frame(job: &Job) -> u64 {
 }
 
 /// A job with the object of its kind: an element of `jobs`.
-pub fn entry(record: &JobRecord, charged: U256, now: Timestamp) -> Value {
+pub fn entry(record: &JobRecord, now: Timestamp) -> Value {
     let name = match task_definition_id(&record.job) {
         1 | 2 => "time_job_data",
         3 | 4 => "event_job_data",
@@ -60,19 +59,19 @@ pub fn entry(record: &JobRecord, charged: U256, now: Timestamp) -> Value {
         _ => "custom_job_data",
     };
     let mut map = Map::new();
-    map.insert("job_data".to_owned(), Value::Object(job_data(record, charged, now)));
+    map.insert("job_data".to_owned(), Value::Object(job_data(record, now)));
     map.insert(name.to_owned(), Value::Object(kind_data(record, now)));
     Value::Object(map)
 }
 
 /// A job as one flat object.
-pub fn flat(record: &JobRecord, charged: U256, now: Timestamp) -> Value {
+pub fn flat(record: &JobRecord, now: Timestamp) -> Value {
     let mut map = kind_data(record, now);
-    map.extend(job_data(record, charged, now));
+    map.extend(job_data(record, now));
     Value::Object(map)
 }
 
-fn job_data(record: &JobRecord, charged: U256, now: Timestamp) -> Map<String, Value> {
+fn job_data(record: &JobRecord, now: Timestamp) -> Map<String, Value> {
     let job = &record.job;
     let link = job.link.and_then(|link| link.next);
     let value = json!({
@@ -89,8 +88,8 @@ fn job_data(record: &JobRecord, charged: U256, now: Timestamp) -> Map<String, Va
         "recurring": job.recurring,
         "status": status_name(record.status(now)),
         "job_cost_prediction": job.remarks.cost_prediction.as_ref().map_or_else(|| json!(0), decimal_number),
-        "job_cost_actual": ether(charged),
-        "job_cost_actual_wei": charged.to_string(),
+        "job_cost_actual": ether(record.charged),
+        "job_cost_actual_wei": record.charged.to_string(),
         "task_ids": task_ids(record),
         "created_at": job.accepted_at.to_rfc3339(),
         "updated_at": record.updated_at.to_rfc3339(),
@@ -119,8 +118,14 @@ fn kind_data(record: &JobRecord, now: Timestamp) -> Map<String, Value> {
     let mut map = Map::new();
     map.insert("job_id".to_owned(), json!(job.id.to_string()));
     map.insert("task_definition_id".to_owned(), json!(task_definition_id(job)));
+    if let Trigger::Time(_) = job.trigger {
+        // What the other kinds of schedule have: clients read all three.
+        map.extend(into_map(json!({"time_interval": 0, "cron_expression": "", "specific_schedule": ""})));
+    }
     map.extend(trigger_fields(job));
     map.extend(target_fields(job));
+    let (Args::Fixed(arguments) | Args::Computed { given: arguments, .. }) = &job.args;
+    map.insert("arguments".to_owned(), arguments.iter().map(as_text).collect());
     let armed = record.is_armed(now);
     map.extend(into_map(json!({
         "recurring": job.recurring,
@@ -133,6 +138,16 @@ fn kind_data(record: &JobRecord, now: Timestamp) -> Map<String, Value> {
         "expiration_time": job.expires_at.to_rfc3339(),
     })));
     map
+}
+
+/// Clients expect texts, whatever was sent.
+fn as_text(value: &Value) -> Value {
+    match value {
+        Value::String(_) => value.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Value::String(value.to_string())
+        }
+    }
 }
 
 /// A job in the shape in which it is created: what an update is laid over.

@@ -1,7 +1,7 @@
 //! Tasks as JSON.
 
 use argus_domain::{
-    B256, U256,
+    B256,
     difference::{Disagreement, Remedy, Side},
     job::{Agreement, Job},
     status::{TaskState, TaskStatus},
@@ -24,18 +24,13 @@ pub fn status_name(status: TaskStatus) -> &'static str {
     }
 }
 
-/// What the owner was charged for a task, as the chain says.
-pub fn charged(record: &TaskRecord) -> U256 {
-    record.state().receipt.map_or(U256::ZERO, |receipt| receipt.charged)
-}
-
 /// A task as one object: an element of every list, and the `changes` of every frame.
 pub fn shown(edge: &Edge, record: &TaskRecord, job: &Job) -> Map<String, Value> {
     let task = &record.task;
     let state = record.state();
     let status = state.status();
     let error = error_text(&state, status);
-    let cost = state.receipt.as_ref().map_or(U256::ZERO, |receipt| receipt.charged);
+    let cost = state.charged();
     let transaction = transaction(&state);
     let chain = state
         .receipt

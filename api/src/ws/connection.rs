@@ -27,6 +27,8 @@ use crate::{
 const CLOSE_SLOW: u16 = 4008;
 /// Nothing was heard from the client.
 const CLOSE_IDLE: u16 = 4000;
+/// A message is larger than it may be (RFC 6455, section 7.4.1).
+const CLOSE_TOO_LARGE: u16 = 1009;
 /// The API key was revoked.
 const CLOSE_REVOKED: u16 = 4401;
 /// Changes that are read from the bus at once.
@@ -73,7 +75,13 @@ pub async fn serve(edge: Arc<Edge>, key: ApiKey, seat: Seat, socket: WebSocket) 
                     heard_at = Instant::now();
                     connection.hear(message).await
                 }
-                Some(Err(_)) | None => return,
+                Some(Err(error)) => {
+                    if is_too_large(&error) {
+                        connection.close(CLOSE_TOO_LARGE, "the message is too large").await;
+                    }
+                    return;
+                }
+                None => return,
             },
             Some(delivery) = deliveries.recv() => connection.pass_on(delivery).await,
             _ = pings.tick() => {
@@ -88,6 +96,11 @@ pub async fn serve(edge: Arc<Edge>, key: ApiKey, seat: Seat, socket: WebSocket) 
             return;
         }
     }
+}
+
+/// Whether what was heard is larger than it may be. The library's own type is not given on, its words are.
+fn is_too_large(error: &axum::Error) -> bool {
+    error.to_string().starts_with("Space limit exceeded")
 }
 
 impl Connection {

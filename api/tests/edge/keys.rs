@@ -1,5 +1,6 @@
 //! API keys and limits.
 
+use argus_api::Config;
 use axum::{body::Body, http::Request};
 use serde_json::json;
 
@@ -124,4 +125,37 @@ async fn browsers_are_told_what_they_may_send() {
     for name in ["content-type", "x-api-key", "x-trace-id", "authorization"] {
         assert!(header("access-control-allow-headers").contains(name), "{name}");
     }
+}
+
+#[tokio::test]
+async fn one_address_asks_so_often_whatever_keys_it_has() {
+    let config = Config { keyed_per_minute: 3, ..Config::default() };
+    let world = World::with(config).await;
+    let mut statuses = Vec::new();
+    for key in ["user", "other", "app", "admin", "keeper"] {
+        statuses.push(world.get(key, "/api/jobs/by-apikey").await.status.as_u16());
+    }
+    assert_eq!(statuses, [200, 200, 200, 429, 429]);
+    let refused = world.get("user", "/api/jobs/by-apikey").await;
+    assert!(refused.headers.contains_key("retry-after"), "{}", refused.text);
+}
+
+#[tokio::test]
+async fn a_request_keeps_the_name_that_its_client_gave_it() {
+    let world = World::new().await;
+    let traced = async |name: &str| {
+        let request = Request::builder().uri("/api/jobs/by-apikey").header("x-trace-id", name);
+        let answer = world.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status.as_u16(), 401);
+        answer.headers["x-trace-id"].to_str().unwrap().to_owned()
+    };
+    assert_eq!(traced("get-jobs-abcdef-a1b2c3d4").await, "get-jobs-abcdef-a1b2c3d4");
+    let long = "a".repeat(129);
+    for other in ["", long.as_str()] {
+        let own = traced(other).await;
+        assert!(own.len() == 36 && own != traced(other).await, "{own}");
+    }
+    let crowded = (0..101).fold(Request::builder().uri("/ready"), |r, n| r.header(format!("x-{n}"), "a"));
+    let crowded = world.send(crowded.body(Body::empty()).unwrap()).await;
+    assert_eq!((crowded.status.as_u16(), crowded.code().as_str()), (431, "HEADERS_TOO_LARGE"));
 }

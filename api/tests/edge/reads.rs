@@ -62,6 +62,7 @@ async fn a_job_has_the_fields_that_the_pages_read() {
     assert_eq!((&time["is_active"], &time["time_interval"]), (&json!(true), &json!(60)));
     assert_eq!(time["next_execution_timestamp"], json!("2027-01-15T08:01:00.000Z"));
     assert_eq!(time["arguments"], json!(["3"]));
+    assert_eq!((&time["cron_expression"], &time["specific_schedule"]), (&json!(""), &json!("")));
     let flat = world.get("user", &format!("/api/jobs/user/{OWN}/1")).await.json();
     assert_eq!(
         (&flat["job_id"], &flat["time_interval"], &flat["job_title"]),
@@ -244,4 +245,27 @@ async fn probes_say_what_fails() {
     assert!(described["paths"]["/api/jobs"]["post"]["security"].is_array());
     assert_eq!(world.get("", "/api/nothing").await.code(), "NO_SUCH_ROUTE");
     assert_eq!(world.call("", "DELETE", "/api/jobs", "").await.code(), "METHOD_NOT_ALLOWED");
+}
+
+#[tokio::test]
+async fn arguments_are_listed_as_texts_and_stay_what_they_are() {
+    let world = World::new().await;
+    let signature = "f(uint256,bool,address[],(uint256,string))";
+    let given = json!([7, true, [OWN], [1, "a"]]);
+    let changes = json!({"target_function": signature, "abi": "[]", "arguments": given, "is_imua": null,
+        "schedule_type": "cron", "cron_expression": "*/5 * * * *", "time_interval": null});
+    let created = world.create("user", &one(job_with("1", changes))).await;
+    assert_eq!(created.status, StatusCode::OK, "{}", created.text);
+    let texts = json!(["7", "true", format!("[\"{OWN}\"]"), r#"[1,"a"]"#]);
+    let shown = async || world.get("user", &format!("/api/jobs/user/{OWN}/1")).await.json();
+    let flat = shown().await;
+    assert_eq!(flat["arguments"], texts);
+    assert_eq!((&flat["time_interval"], &flat["is_imua"]), (&json!(0), &json!(true)), "{flat}");
+    // A change is laid over the job, not over what is shown of it.
+    let change = json!({"job_id": "1", "job_title": "renamed"}).to_string();
+    let changed = world.call("user", "PUT", "/api/jobs/update/1", &change).await;
+    assert_eq!(changed.status, StatusCode::OK, "{}", changed.text);
+    assert_eq!(shown().await["arguments"], texts);
+    let record = world.store.job("1".parse().unwrap()).await.unwrap().expect("the job");
+    assert_eq!(record.job.args, Args::Fixed(given.as_array().unwrap().clone()));
 }

@@ -228,3 +228,14 @@ async fn bad_keys_do_not_get_in() {
     let refused = connect_async(url).await.unwrap_err();
     assert!(refused.to_string().contains("401"), "{refused}");
 }
+
+#[tokio::test]
+async fn a_message_that_is_too_large_ends_the_connection_with_a_code() {
+    let served = serve(argus_api::Config::default()).await;
+    for size in [9_000, 200_000] {
+        let mut client = Client::connect(&served, "user").await;
+        client.say(json!({"type": "PING", "data": "a".repeat(size)})).await;
+        let last = client.hear().await;
+        assert_eq!((kind(&last), &last["code"]), ("CLOSE", &json!(1009)), "{size}");
+    }
+}

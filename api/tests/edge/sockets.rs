@@ -146,3 +146,23 @@ async fn who_sends_no_request_is_hung_up_on() {
     stream.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_sends_too_many_headers_is_told_so() {
+    let served = serve(Config::default()).await;
+    let told = async |headers: String| {
+        let head = format!("GET /ready HTTP/1.1\r\nHost: here\r\n{headers}\r\n");
+        timeout(Duration::from_secs(20), served.told(&head, b""))
+            .await
+            .expect("an answer")
+            .expect("an answer")
+    };
+    let many = |n: usize| (0..n).map(|n| format!("X-{n}: a\r\n")).collect::<String>();
+    assert_eq!(told(many(99)).await, "HTTP/1.1 200 OK");
+    assert_eq!(told(many(120)).await, "HTTP/1.1 431 Request Header Fields Too Large");
+    assert_eq!(told(format!("X-A: {}\r\n", "a".repeat(60_000))).await, "HTTP/1.1 200 OK");
+    assert_eq!(
+        told(format!("X-A: {}\r\n", "a".repeat(70_000))).await,
+        "HTTP/1.1 431 Request Header Fields Too Large"
+    );
+}

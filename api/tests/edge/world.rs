@@ -59,6 +59,8 @@ pub struct World {
     pub component: Arc<Component>,
     /// Keys by name: `user` (of address 0x11..), `other` (0x22..), `app`, `keeper` (0x33..), `admin`.
     pub keys: BTreeMap<&'static str, String>,
+    ports: Ports,
+    config: Config,
     // Ends with the world.
     _background: tokio::task::JoinSet<()>,
 }
@@ -124,6 +126,7 @@ impl World {
             keepers: Arc::new(store.clone()),
             ledger: Arc::new(store.clone()),
             modules: Arc::new(store.clone()),
+            answers: Arc::new(store.clone()),
             content: Arc::new(content.clone()),
             archive: archive.clone(),
             secrets: Some(secrets(&store)),
@@ -137,7 +140,7 @@ impl World {
             checks: vec![component.clone()],
             metrics: prometheus::Registry::new(),
         };
-        let (router, background) = api(config, ports).unwrap();
+        let (router, background) = api(config.clone(), ports.clone()).unwrap();
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(background);
         tokio::task::yield_now().await;
@@ -154,8 +157,18 @@ impl World {
             nudge,
             component,
             keys,
+            ports,
+            config,
             _background,
         }
+    }
+
+    /// The same world behind another process, or after a restart.
+    pub fn again(mut self) -> (Router, Self) {
+        let metrics = prometheus::Registry::new();
+        let (router, _) = api(self.config.clone(), Ports { metrics, ..self.ports.clone() }).unwrap();
+        let before = std::mem::replace(&mut self.router, router);
+        (before, self)
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {

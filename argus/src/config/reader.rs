@@ -73,6 +73,22 @@ impl Reader<'_> {
         texts
     }
 
+    /// A list of origins that browsers send, or `*`. One that is written otherwise would never match.
+    pub fn origins(&mut self, name: &str) -> Vec<String> {
+        let before = self.faults.len();
+        let texts = self.texts(name);
+        let is_origin = |text: &String| {
+            text == "*" || Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == *text)
+        };
+        if self.faults.len() == before && !texts.iter().all(is_origin) {
+            self.fault(
+                name,
+                "a list of origins like https://app.example, without a path or slash at the end, or \"*\"",
+            );
+        }
+        texts
+    }
+
     /// The URL of another process, or nothing.
     pub fn link_url(&mut self, name: &str) -> Option<String> {
         self.http_url(

@@ -369,6 +369,8 @@ pub struct JobRecord {
     pub updated_at: Timestamp,
     /// Due instant of its newest task.
     pub last_opened_at: Option<Timestamp>,
+    /// What its tasks were charged, wei, as the chain shows it now.
+    pub charged: U256,
 }
 
 impl JobRecord {

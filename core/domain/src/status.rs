@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use alloy_primitives::U256;
+
 use crate::{
     attempt::Attempt,
     difference::Disagreement,
@@ -101,6 +103,11 @@ impl TaskState {
 
     fn look_at_receipt(&mut self) {
         self.receipt = self.sighted.clone().filter(|r| !self.revoked.contains(&r.sighting));
+    }
+
+    /// What the owner was charged, wei, as the chain shows it now.
+    pub fn charged(&self) -> U256 {
+        self.receipt.as_ref().map_or(U256::ZERO, |receipt| receipt.charged)
     }
 
     /// What was agreed, where something was.

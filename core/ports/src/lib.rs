@@ -4,6 +4,7 @@
 //! chosen at start. Each verb says whether it is idempotent and what "absent" and "already there" mean; a contract
 //! suite in tests/conformance runs on every adapter. This crate decides nothing.
 
+pub mod answers;
 pub mod builder;
 pub mod chain;
 pub mod content;
@@ -15,6 +16,7 @@ pub mod secret;
 pub mod store;
 pub mod time;
 
+pub use answers::{AnswerStore, KeptAnswer, Leave, NamedRequest, RequestName};
 pub use builder::{BuildError, Built, ModuleBuilder};
 pub use chain::{ChainError, ChainReader, ChainWriter, Signer, SignerError};
 pub use content::{Archive, ContentError, ContentStore};

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a suite that cannot go on says where")]
 
+pub mod answers;
 pub mod blobs;
 pub mod bus;
 pub mod jobs;

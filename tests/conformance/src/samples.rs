@@ -287,8 +287,15 @@ pub fn intent(task: TaskId, number: u16, chain: u64, nonce: u64) -> Intent {
 /// A call that was agreed, handed to its first performer.
 pub fn order() -> HandoffOrder {
     let (job, cursor) = new_job(1);
-    let record =
-        JobRecord { job, cursor, paused_at: None, deleted_at: None, updated_at: NOW, last_opened_at: None };
+    let record = JobRecord {
+        job,
+        cursor,
+        paused_at: None,
+        deleted_at: None,
+        updated_at: NOW,
+        last_opened_at: None,
+        charged: U256::ZERO,
+    };
     let (task, _) = next_task(&record);
     HandoffOrder { handoff: handoff(task.id, 1), job: record.job.into(), task: task.into(), agreed: agreed() }
 }

@@ -1,14 +1,14 @@
 //! The contract of [`TaskStore`], on a store that also keeps the jobs.
 
 use argus_domain::{
-    B256,
+    B256, U256,
     attempt::Attempt,
     ids::{JobId, TaskId, TaskNumber},
     job::{Cursor, JobChange, JobRecord},
     state::{JobState, StateRef},
     task::{Agreed, Broadcast, Challenge, Fact, Receipt, TaskRecord, Verdict},
 };
-use argus_ports::{JobStore, OpenOutcome, Recorded, StoreError, TaskQuery, TaskStore};
+use argus_ports::{JobQuery, JobStore, OpenOutcome, Recorded, StoreError, TaskQuery, TaskStore};
 use futures::future::join_all;
 
 use crate::{
@@ -34,6 +34,7 @@ pub async fn suite<S: JobStore + TaskStore>(fresh: impl Fn() -> S) {
     of_many_verdicts_one_wins(&fresh()).await;
     of_two_schedulers_one_opens(&fresh()).await;
     a_jobs_state_is_what_its_confirmed_calls_left(&fresh()).await;
+    a_job_counts_what_its_tasks_were_charged(&fresh()).await;
 }
 
 /// Opens the job's next task, which must succeed, and gives it back with the job as it is then.
@@ -377,4 +378,39 @@ async fn of_two_schedulers_one_opens<S: JobStore + TaskStore>(store: &S) {
         record = store.job(record.job.id).await.expect("job").expect("record");
         assert_eq!(record.cursor.opened, TaskNumber(n));
     }
+}
+
+async fn a_job_counts_what_its_tasks_were_charged<S: JobStore + TaskStore>(store: &S) {
+    create(store, vec![new_job(1), new_job(2)]).await;
+    let (first, _) = open_next(store, job(1).id).await;
+    let (second, _) = open_next(store, job(1).id).await;
+    let (other, _) = open_next(store, job(2).id).await;
+    let costs = |task, sighting, wei: u64| {
+        Fact::Received(Receipt { charged: U256::from(wei), ..receipt(task, sighting) })
+    };
+    let revoked = |task, sighting| Fact::Revoked { task, sighting, block_hash: B256::ZERO, at: NOW };
+    for (facts, sum) in [
+        (vec![settled_agreed(first)], 0),
+        (vec![costs(first, 1, 30), costs(second, 1, 4)], 34),
+        (vec![costs(first, 1, 99)], 34),
+        (vec![costs(other, 1, 1_000)], 34),
+        (vec![revoked(first, 1)], 4),
+        (vec![revoked(first, 1)], 4),
+        // The same call in another block, at another price.
+        (vec![costs(first, 2, 70)], 74),
+        // Facts may come in any order: of several sightings the newest counts, unless it was taken back.
+        (vec![revoked(second, 3)], 74),
+        (vec![costs(second, 3, 500)], 70),
+        (vec![costs(second, 2, 600)], 70),
+        (vec![costs(second, 4, 7)], 77),
+    ] {
+        store.record(facts.clone()).await.expect("record");
+        let record = store.job(job(1).id).await.expect("job").expect("record");
+        assert_eq!(record.charged, U256::from(sum), "{facts:?}");
+        let tasks = store.tasks(&[first, second]).await.expect("tasks");
+        let fold = tasks.iter().fold(U256::ZERO, |sum, task| sum + task.state().charged());
+        assert_eq!(record.charged, fold, "the sum is that of the tasks' own facts: {facts:?}");
+    }
+    let listed = JobStore::list(store, JobQuery::Owner(job(1).owner), None, 9).await.expect("list");
+    assert_eq!(listed.iter().map(|r| r.charged).collect::<Vec<_>>(), [U256::from(1_000), U256::from(77)]);
 }

@@ -2,11 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use argus_conformance::{blobs, bus, jobs, journal, people, samples::NOW, secrets, tasks, time};
+use argus_conformance::{answers, blobs, bus, jobs, journal, people, samples::NOW, secrets, tasks, time};
 use argus_memory::{
     ManualClock, MemoryArchive, MemoryBus, MemoryContent, MemoryJournal, MemoryLimiter, MemoryStore,
     SystemClock,
 };
+
+#[tokio::test]
+async fn answer_store() {
+    answers::suite(MemoryStore::new).await;
+}
 
 #[tokio::test]
 async fn job_store() {

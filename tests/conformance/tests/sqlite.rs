@@ -10,7 +10,7 @@ use std::{
 };
 
 use argus_conformance::{
-    blobs, bus,
+    answers, blobs, bus,
     bus::change,
     jobs, journal,
     journal::claim,
@@ -20,8 +20,8 @@ use argus_conformance::{
 };
 use argus_domain::{ids::TaskId, task::Fact};
 use argus_ports::{
-    ChangeKind, CreateOutcome, CursorOutcome, EventBus, JobStore, Journal, OpenOutcome, Recorded, TaskStore,
-    store::watch::Received,
+    AnswerStore, ChangeKind, CreateOutcome, CursorOutcome, EventBus, JobStore, Journal, Leave, OpenOutcome,
+    Recorded, TaskStore, store::watch::Received,
 };
 use argus_sqlite::{OpenError, Options, SqliteJournal, SqliteStore};
 use futures::future::join_all;
@@ -55,6 +55,12 @@ fn open(path: &Path) -> SqliteStore {
 async fn secret_store() {
     let files = Files::new();
     secrets::suite(|| files.store()).await;
+}
+
+#[tokio::test]
+async fn answer_store() {
+    let files = Files::new();
+    answers::suite(|| files.store()).await;
 }
 
 #[tokio::test]
@@ -106,10 +112,16 @@ async fn what_was_written_is_there_after_reopening() {
     let facts = vec![Fact::Attempted(attempt(id, 1)), settled_agreed(id)];
     first.record(facts.clone()).await.expect("record");
     first.publish(vec![change(1, 1, ChangeKind::Created, 1)]).await.expect("publish");
+    let answered = answers::answered(&first).await;
     drop(first);
     let again = open(&store);
     assert_eq!(again.job(job(1).id).await, Ok(Some(record)));
     assert_eq!(again.tasks(&[id]).await.expect("tasks")[0].facts, facts);
+    assert_eq!(
+        again.begin(answered.0).await,
+        Ok(Leave::Answered(answered.1)),
+        "an answer outlives its process"
+    );
     again.publish(vec![change(1, 2, ChangeKind::Created, 1)]).await.expect("publish");
     let seqs = again.since(argus_ports::Room::Job(change(1, 1, ChangeKind::Created, 1).job), 0, 9).await;
     assert_eq!(seqs.expect("since").iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [1, 2]);

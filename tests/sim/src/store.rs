@@ -7,7 +7,7 @@ use std::{
 };
 
 use argus_domain::{
-    B256,
+    B256, U256,
     ids::{AttemptNo, JobId, KeeperId, Round, TaskId, TaskNumber},
     job::{Cursor, Job, JobRecord},
     state::State,
@@ -64,6 +64,7 @@ impl Store {
             paused_at: None,
             deleted_at: None,
             last_opened_at: None,
+            charged: U256::ZERO,
         };
         self.jobs.insert(record.job.id, record);
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use argus_domain::{
-    Address, B256, Bytes,
+    Address, B256, Bytes, U256,
     chain::Log,
     decimal::Decimal,
     event::EventFilter,
@@ -24,7 +24,15 @@ fn record(trigger: Trigger, position: Position) -> JobRecord {
     let job = argus_domain::job::Job { trigger, ..job() };
     let cursor =
         Cursor { job: job.id, revision: 0, next_due, opened: TaskNumber(0), position, finished: false };
-    JobRecord { job, cursor, paused_at: None, deleted_at: None, updated_at: secs(0), last_opened_at: None }
+    JobRecord {
+        job,
+        cursor,
+        paused_at: None,
+        deleted_at: None,
+        updated_at: secs(0),
+        last_opened_at: None,
+        charged: U256::ZERO,
+    }
 }
 
 fn every_minute(misfire: Misfire) -> JobRecord {
