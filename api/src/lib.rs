@@ -13,6 +13,7 @@ mod call;
 mod chain;
 pub mod config;
 mod create;
+mod decisions;
 mod errors;
 mod fees;
 mod health;

@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use argus_domain::{chain::Contracts, ids::ChainId};
 use argus_ports::{
-    Archive, ChainReader, ChainWriter, Clock, ContentStore, Egress, EventBus, JobStore, KeeperStore,
-    KeyStore, Ledger, ModuleBuilder, ModuleRunner, ModuleStore, Nudge, RateLimiter, Secrets, TaskStore,
+    Archive, ChainReader, ChainWriter, Clock, ContentStore, DecisionStore, Egress, EventBus, JobStore,
+    KeeperStore, KeyStore, Ledger, ModuleBuilder, ModuleRunner, ModuleStore, Nudge, RateLimiter, Secrets,
+    TaskStore,
 };
 use async_trait::async_trait;
 
@@ -16,6 +17,8 @@ pub struct Ports {
     pub jobs: Arc<dyn JobStore>,
     /// Tasks.
     pub tasks: Arc<dyn TaskStore>,
+    /// Why jobs did not fire.
+    pub decisions: Arc<dyn DecisionStore>,
     /// Changes of tasks.
     pub bus: Arc<dyn EventBus>,
     /// API keys.

@@ -49,7 +49,8 @@ pub async fn of_job(call: Call) -> Result<Response, ApiError> {
     Ok(response)
 }
 
-fn page_size(query: &BTreeMap<String, String>, default: u32, max: u32) -> u32 {
+/// How many rows a query asks for.
+pub fn page_size(query: &BTreeMap<String, String>, default: u32, max: u32) -> u32 {
     query.get("limit").and_then(|text| text.parse().ok()).unwrap_or(default).clamp(1, max)
 }
 

@@ -58,6 +58,8 @@ pub struct Config {
     pub timing: Timing,
     /// Chains by id.
     pub chains: BTreeMap<ChainId, Chain>,
+    /// Why a job did not fire: rows kept of each job.
+    pub decisions_kept: u64,
     /// Where a test has this process die.
     pub failpoint: Failpoint,
 }
@@ -270,6 +272,7 @@ impl Config {
                 patience_ms: r.number("timing.patience_ms", 100, 600_000),
             },
             chains: chains::read(&mut r),
+            decisions_kept: r.number("scheduler.decisions_kept", 1, 10_000),
             failpoint: r.failpoint(),
         };
         if r.faults.is_empty() { Ok(config) } else { Err(Mistakes(r.faults)) }

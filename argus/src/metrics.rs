@@ -195,6 +195,11 @@ pub fn register_scheduler(
             ),
             ("argus_scheduler_readings_total", "Readings of value sources", &m.readings),
             ("argus_scheduler_failed_readings_total", "Readings that gave no value", &m.failed_readings),
+            (
+                "argus_scheduler_decisions_dropped_total",
+                "Looks at triggers that opened no task and of which nothing is kept",
+                &m.decisions_dropped,
+            ),
             ("argus_scheduler_reorgs_total", "Reorgs seen", &m.reorgs),
         ]
         .into_iter()

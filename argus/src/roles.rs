@@ -302,6 +302,8 @@ impl<'a> Process<'a> {
         let config = argus_scheduler::Config {
             source_poll: Duration::from_millis(timing.source_poll_ms),
             chain_poll: Duration::from_millis(timing.chain_poll_ms),
+            decision_write: Duration::from_millis(timing.source_poll_ms),
+            decisions_kept: u32::try_from(self.config.decisions_kept).unwrap_or(u32::MAX),
             failpoint: self.config.failpoint,
             ..argus_scheduler::Config::default()
         };
@@ -310,6 +312,7 @@ impl<'a> Process<'a> {
             clock: self.backends.clock.clone(),
             jobs: store.clone(),
             tasks: self.tasks()?,
+            decisions: store.clone(),
             bus: store,
             dispatch: self.dispatch.clone(),
             chains: self.backends.readers(),
@@ -490,6 +493,7 @@ impl<'a> Process<'a> {
         let ports = argus_api::Ports {
             jobs: store.clone(),
             tasks: store.clone(),
+            decisions: store.clone(),
             bus: store.clone(),
             keys: store.clone(),
             keepers: store.clone(),

@@ -7,6 +7,7 @@
 mod blobs;
 mod bus;
 mod clock;
+mod decisions;
 mod jobs;
 mod journal;
 mod limiter;

@@ -8,6 +8,7 @@ use std::{
 use argus_domain::{
     Address, B256,
     access::ApiKey,
+    decision::Decision,
     fees::LedgerEntry,
     ids::{JobId, KeeperId, Serial, TaskId},
     job::{Job, JobRecord},
@@ -20,7 +21,7 @@ use argus_ports::StoreError;
 
 use crate::lock;
 
-/// Jobs, tasks, keepers, ledger, modules, API keys and encrypted secrets. Clones share one state.
+/// Jobs, tasks, decisions, keepers, ledger, modules, API keys and encrypted secrets. Clones share one state.
 #[derive(Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<State>>);
 
@@ -36,6 +37,7 @@ pub(crate) struct State {
     pub ledger: Vec<LedgerEntry>,
     pub modules: Vec<(ModuleRecord, Address)>,
     pub keys: Vec<ApiKey>,
+    pub decisions: BTreeMap<JobId, Vec<Decision>>,
     pub secrets: BTreeMap<(JobId, SecretName), SealedSecret>,
     refusal: Option<StoreError>,
 }

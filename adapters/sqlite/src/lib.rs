@@ -11,6 +11,7 @@ mod archive;
 mod bus;
 mod cell;
 mod database;
+mod decisions;
 mod facts;
 mod fault;
 mod job_rows;

@@ -4,6 +4,7 @@
 
 mod builds;
 mod create;
+mod decisions;
 mod fakes;
 mod fees;
 mod junk;

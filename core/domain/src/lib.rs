@@ -18,6 +18,7 @@ pub mod call;
 pub mod chain;
 pub mod contracts;
 pub mod decimal;
+pub mod decision;
 pub mod difference;
 pub mod digest;
 pub mod event;

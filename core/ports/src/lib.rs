@@ -7,6 +7,7 @@
 pub mod builder;
 pub mod chain;
 pub mod content;
+pub mod decision;
 pub mod egress;
 pub mod failpoint;
 pub mod links;
@@ -18,6 +19,7 @@ pub mod time;
 pub use builder::{BuildError, Built, ModuleBuilder};
 pub use chain::{ChainError, ChainReader, ChainWriter, Signer, SignerError};
 pub use content::{Archive, ContentError, ContentStore};
+pub use decision::DecisionStore;
 pub use egress::{
     Egress, EgressError, EgressRequest, EgressResponse, Method, Reach, ValueError, ValueReader,
 };

@@ -7,6 +7,7 @@
 
 pub mod blobs;
 pub mod bus;
+pub mod decisions;
 pub mod jobs;
 pub mod journal;
 pub mod kubo;

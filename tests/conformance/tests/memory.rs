@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use argus_conformance::{blobs, bus, jobs, journal, people, samples::NOW, secrets, tasks, time};
+use argus_conformance::{blobs, bus, decisions, jobs, journal, people, samples::NOW, secrets, tasks, time};
 use argus_memory::{
     ManualClock, MemoryArchive, MemoryBus, MemoryContent, MemoryJournal, MemoryLimiter, MemoryStore,
     SystemClock,
@@ -34,6 +34,11 @@ async fn keepers_ledger_modules_keys() {
 #[tokio::test]
 async fn secret_store() {
     secrets::suite(MemoryStore::new).await;
+}
+
+#[tokio::test]
+async fn decision_store() {
+    decisions::suite(MemoryStore::new).await;
 }
 
 #[tokio::test]

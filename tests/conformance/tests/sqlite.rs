@@ -12,7 +12,7 @@ use std::{
 use argus_conformance::{
     blobs, bus,
     bus::change,
-    jobs, journal,
+    decisions, jobs, journal,
     journal::claim,
     people,
     samples::{attempt, job, new_job, next_task, settled_agreed},
@@ -55,6 +55,12 @@ fn open(path: &Path) -> SqliteStore {
 async fn secret_store() {
     let files = Files::new();
     secrets::suite(|| files.store()).await;
+}
+
+#[tokio::test]
+async fn decision_store() {
+    let files = Files::new();
+    decisions::suite(|| files.store()).await;
 }
 
 #[tokio::test]
