@@ -50,6 +50,8 @@ pub struct Config {
     pub fees: FeeTable,
     /// WebSocket limits.
     pub rooms: RoomLimits,
+    /// How long a job may be on its way here after its registration before it is an orphan.
+    pub registration_grace: Duration,
     /// Where a test has this process die.
     pub failpoint: Failpoint,
 }
@@ -79,6 +81,7 @@ impl Default for Config {
             operator_reach: Vec::new(),
             fees: FeeTable::default(),
             rooms: RoomLimits::default(),
+            registration_grace: Duration::from_secs(60),
             failpoint: Failpoint::NONE,
         }
     }

@@ -7,7 +7,7 @@ use argus_ports::{StoreError, TaskQuery};
 use axum::response::Response;
 use serde_json::json;
 
-use crate::{Edge, call::Call, errors::ApiError, json, shape::decision, tasks::page_size};
+use crate::{Edge, call::Call, errors::ApiError, json, registrations, shape::decision, tasks::page_size};
 
 /// Rows that are shown, and most of them.
 const ROWS: (u32, u32) = (50, 200);
@@ -20,6 +20,10 @@ pub async fn of_job(call: Call) -> Result<Response, ApiError> {
     let looks = call.edge.ports.decisions.of_job(id, limit).await?;
     let tasks = call.edge.ports.tasks.list(TaskQuery::Job(id), None, limit).await?;
     let versions = versions(&call.edge, &record.job, tasks.iter().map(|one| one.task.job_version)).await?;
+    let why_deleted = match record.deleted_at {
+        Some(_) => registrations::why_deleted(&call.edge, id).await?,
+        None => None,
+    };
     // What led to a task, or stood against it, comes before that task.
     let mut rows: Vec<_> = looks
         .iter()
@@ -33,7 +37,7 @@ pub async fn of_job(call: Call) -> Result<Response, ApiError> {
     let rows: Vec<_> = rows.into_iter().take(limit as usize).map(|(_, row)| row).collect();
     Ok(json::ok(&json!({
         "job_id": id.to_string(),
-        "now": decision::now(record, call.now),
+        "now": decision::now(record, call.now, why_deleted),
         "decisions": rows,
     })))
 }

@@ -19,7 +19,7 @@ use crate::{
     chain,
     create::{Basis, Faults, Fields, Validated, check_all, check_on, first_cursor, head, refusal_body},
     errors::ApiError,
-    json, secrets,
+    json, registrations, secrets,
     shape::{job as shape, task},
     tasks::TASKS_MAX,
     users::all_jobs,
@@ -179,7 +179,13 @@ pub async fn of_safe(call: Call) -> Result<Response, ApiError> {
 /// `GET /api/jobs/user/{address}/{id}`: one flat object.
 pub async fn of_user_by_id(call: Call) -> Result<Response, ApiError> {
     let record = call.job()?;
-    Ok(json::ok(&shape::flat(record, charged(&call.edge, record).await?, call.now)))
+    let mut shown = shape::flat(record, charged(&call.edge, record).await?, call.now);
+    if record.deleted_at.is_some()
+        && let Some(why) = registrations::why_deleted(&call.edge, record.job.id).await?
+    {
+        shown["deleted_because"] = json!(why);
+    }
+    Ok(json::ok(&shown))
 }
 
 /// `GET /api/jobs/{id}/task-fees`

@@ -26,6 +26,7 @@ mod metrics;
 mod modules;
 mod openapi;
 pub mod ports;
+mod registrations;
 pub mod routes;
 mod script;
 mod secrets;

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use argus_domain::{chain::Contracts, ids::ChainId};
 use argus_ports::{
     Archive, ChainReader, ChainWriter, Clock, ContentStore, DecisionStore, Egress, EventBus, JobStore,
-    KeeperStore, KeyStore, Ledger, ModuleBuilder, ModuleRunner, ModuleStore, Nudge, RateLimiter, Secrets,
-    TaskStore,
+    KeeperStore, KeyStore, Ledger, ModuleBuilder, ModuleRunner, ModuleStore, Nudge, RateLimiter,
+    RegistrationStore, Secrets, TaskStore,
 };
 use async_trait::async_trait;
 
@@ -19,6 +19,8 @@ pub struct Ports {
     pub tasks: Arc<dyn TaskStore>,
     /// Why jobs did not fire.
     pub decisions: Arc<dyn DecisionStore>,
+    /// Where job registries say otherwise than what is stored.
+    pub registrations: Arc<dyn RegistrationStore>,
     /// Changes of tasks.
     pub bus: Arc<dyn EventBus>,
     /// API keys.

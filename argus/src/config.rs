@@ -133,6 +133,8 @@ pub struct Timing {
     pub attempt_ms: u64,
     /// Performer.
     pub patience_ms: u64,
+    /// Registrations without a job.
+    pub registration_grace_ms: u64,
 }
 
 /// One chain.
@@ -270,6 +272,7 @@ impl Config {
                 chain_poll_ms: r.number("timing.chain_poll_ms", 20, 3_600_000),
                 attempt_ms: r.number("timing.attempt_ms", 100, 600_000),
                 patience_ms: r.number("timing.patience_ms", 100, 600_000),
+                registration_grace_ms: r.number("timing.registration_grace_ms", 0, 86_400_000),
             },
             chains: chains::read(&mut r),
             decisions_kept: r.number("scheduler.decisions_kept", 1, 10_000),

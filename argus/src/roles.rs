@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use argus_domain::U256;
-use argus_oversight::{WatchedChain, WatchedChains, challenger, health, monitor, registrar};
+use argus_oversight::{WatchedChain, WatchedChains, challenger, health, monitor, reconciler, registrar};
 use argus_ports::{
     Aggregate, Dispatch, KeeperGate, KeeperLink, ModuleBuilder, Nudge, Outcomes, Signer, TaskStore,
 };
@@ -37,7 +37,7 @@ pub enum Role {
     Dispatcher,
     /// Keepers' sessions and quorums
     Aggregator,
-    /// Registrar, monitor, challenger, health
+    /// Registrar, monitor, reconciler, challenger, health
     Oversight,
     /// Go sources to modules; in the process of the API
     Builder,
@@ -354,6 +354,25 @@ impl<'a> Process<'a> {
             registrar::run(registrar::Config::default(), watched).await;
             Ok(())
         });
+        let config = reconciler::Config {
+            interval: Duration::from_millis(timing.chain_poll_ms),
+            grace: Duration::from_millis(timing.registration_grace_ms),
+            ..reconciler::Config::default()
+        };
+        let ports = reconciler::Ports {
+            registrations: store.clone(),
+            jobs: store.clone(),
+            secrets: store.clone(),
+            nudge: self.nudge.clone(),
+            chains: chains.clone(),
+            clock: clock.clone(),
+        };
+        let (counts, life) = reconciler::new(config, ports);
+        metrics::register_registrations(counts, &self.registry)?;
+        self.add("reconciler", async move {
+            life.await;
+            Ok(())
+        });
         let config = monitor::Config {
             interval: Duration::from_millis(timing.chain_poll_ms),
             ..monitor::Config::default()
@@ -477,6 +496,7 @@ impl<'a> Process<'a> {
                 ..Default::default()
             },
             operator_reach: self.config.egress_allow.clone(),
+            registration_grace: Duration::from_millis(self.config.timing.registration_grace_ms),
             failpoint: self.config.failpoint,
             ..argus_api::Config::default()
         };
@@ -494,6 +514,7 @@ impl<'a> Process<'a> {
             jobs: store.clone(),
             tasks: store.clone(),
             decisions: store.clone(),
+            registrations: store.clone(),
             bus: store.clone(),
             keys: store.clone(),
             keepers: store.clone(),

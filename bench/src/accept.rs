@@ -118,6 +118,7 @@ async fn serve(folder: &Path, servers: &mut JoinSet<anyhow::Result<()>>) -> anyh
         jobs: store.clone(),
         tasks: store.clone(),
         decisions: store.clone(),
+        registrations: store.clone(),
         bus: store.clone(),
         keys: store.clone(),
         keepers: store.clone(),

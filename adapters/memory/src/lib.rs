@@ -13,6 +13,7 @@ mod journal;
 mod limiter;
 mod people;
 pub mod recorded;
+mod registrations;
 mod secrets;
 mod session;
 mod state;

@@ -10,10 +10,11 @@ use argus_domain::{
     access::ApiKey,
     decision::Decision,
     fees::LedgerEntry,
-    ids::{JobId, KeeperId, Serial, TaskId},
+    ids::{ChainId, JobId, KeeperId, Serial, TaskId},
     job::{Job, JobRecord},
     keeper::KeeperRecord,
     module::ModuleRecord,
+    registration::Registration,
     secret::{SealedSecret, SecretName},
     task::{FactKey, TaskRecord},
 };
@@ -21,7 +22,7 @@ use argus_ports::StoreError;
 
 use crate::lock;
 
-/// Jobs, tasks, decisions, keepers, ledger, modules, API keys and encrypted secrets. Clones share one state.
+/// Jobs, tasks, decisions, registrations, keepers, ledger, modules, API keys and encrypted secrets. Clones share one state.
 #[derive(Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<State>>);
 
@@ -38,6 +39,8 @@ pub(crate) struct State {
     pub modules: Vec<(ModuleRecord, Address)>,
     pub keys: Vec<ApiKey>,
     pub decisions: BTreeMap<JobId, Vec<Decision>>,
+    pub registries: BTreeMap<(ChainId, Address), u64>,
+    pub registrations: BTreeMap<(ChainId, JobId), Registration>,
     pub secrets: BTreeMap<(JobId, SecretName), SealedSecret>,
     refusal: Option<StoreError>,
 }

@@ -20,6 +20,7 @@ mod journal;
 pub mod migrate;
 mod people;
 mod readers;
+mod registrations;
 mod secrets;
 mod tasks;
 mod watch;

@@ -50,13 +50,16 @@ pub fn opened(task: &Task, job: Option<&Job>) -> Value {
     Value::Object(row)
 }
 
-/// What a job's trigger waits for now, as its record alone says.
-pub fn now(record: &JobRecord, now: Timestamp) -> Value {
+/// What a job's trigger waits for now, as its record says; and why it was deleted, where its owner is not the reason.
+pub fn now(record: &JobRecord, now: Timestamp, why_deleted: Option<String>) -> Value {
     let since =
         |at: Option<Timestamp>| at.map(|at| format!(" since {}", at.to_rfc3339())).unwrap_or_default();
     let status = record.status(now);
     let says = match status {
-        JobStatus::Deleted => format!("the job is deleted{}", since(record.deleted_at)),
+        JobStatus::Deleted => {
+            let why = why_deleted.map(|why| format!(": {why}")).unwrap_or_default();
+            format!("the job is deleted{}{why}", since(record.deleted_at))
+        }
         JobStatus::Paused => format!("the job is paused{}", since(record.paused_at)),
         JobStatus::Expired => format!("its time frame ended at {}", record.job.expires_at.to_rfc3339()),
         JobStatus::Completed => "it has opened its last task".to_owned(),

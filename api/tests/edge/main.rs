@@ -13,6 +13,7 @@ mod modules;
 mod openapi;
 mod policy;
 mod reads;
+mod registrations;
 mod rooms;
 mod secrets;
 mod sockets;

@@ -29,6 +29,7 @@ pub mod keeper;
 pub mod limits;
 pub mod module;
 pub mod quorum;
+pub mod registration;
 pub mod rule;
 pub mod run;
 pub mod schedule;

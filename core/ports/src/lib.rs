@@ -11,6 +11,7 @@ pub mod decision;
 pub mod egress;
 pub mod failpoint;
 pub mod links;
+pub mod registration;
 pub mod runner;
 pub mod secret;
 pub mod store;
@@ -28,6 +29,7 @@ pub use links::{
     Aggregate, AttemptOutcome, Dispatch, FromKeeper, HandoffOrder, KeeperGate, KeeperLink, KeeperSession,
     LinkError, Nudge, Outcomes, PerformEvent, SignedHello, ToKeeper,
 };
+pub use registration::{RegistrationCounts, RegistrationStore};
 pub use runner::{ModuleRunner, RunnerError};
 pub use secret::{Letterbox, SecretStore, Secrets, StoredSecret, Vault, VaultError};
 pub use store::{

@@ -13,6 +13,7 @@ pub mod journal;
 pub mod kubo;
 pub mod links;
 pub mod people;
+pub mod registrations;
 pub mod samples;
 pub mod secrets;
 pub mod tasks;

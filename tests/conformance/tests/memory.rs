@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use argus_conformance::{blobs, bus, decisions, jobs, journal, people, samples::NOW, secrets, tasks, time};
+use argus_conformance::{
+    blobs, bus, decisions, jobs, journal, people, registrations, samples::NOW, secrets, tasks, time,
+};
 use argus_memory::{
     ManualClock, MemoryArchive, MemoryBus, MemoryContent, MemoryJournal, MemoryLimiter, MemoryStore,
     SystemClock,
@@ -39,6 +41,11 @@ async fn secret_store() {
 #[tokio::test]
 async fn decision_store() {
     decisions::suite(MemoryStore::new).await;
+}
+
+#[tokio::test]
+async fn registration_store() {
+    registrations::suite(MemoryStore::new).await;
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use argus_conformance::{
     bus::change,
     decisions, jobs, journal,
     journal::claim,
-    people,
+    people, registrations,
     samples::{attempt, job, new_job, next_task, settled_agreed},
     secrets, tasks,
 };
@@ -61,6 +61,12 @@ async fn secret_store() {
 async fn decision_store() {
     let files = Files::new();
     decisions::suite(|| files.store()).await;
+}
+
+#[tokio::test]
+async fn registration_store() {
+    let files = Files::new();
+    registrations::suite(|| files.store()).await;
 }
 
 #[tokio::test]
