@@ -8,6 +8,7 @@ mod go;
 mod hostile;
 mod ipfs;
 mod large;
+mod links;
 mod main_job;
 mod money;
 mod reconcile;
