@@ -2,7 +2,7 @@
 //! these messages needs no gRPC.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = ["values", "module", "job", "task", "act", "people", "links"]
+    let files = ["values", "module", "job", "decision", "task", "act", "people", "links"]
         .map(|name| format!("argus/v1/{name}.proto"));
     for file in &files {
         println!("cargo::rerun-if-changed={file}");

@@ -58,6 +58,8 @@ pub struct Config {
     pub prices: PriceRules,
     /// WebSocket limits.
     pub rooms: RoomLimits,
+    /// How long a job may be on its way here after its registration before it is an orphan.
+    pub registration_grace: Duration,
     /// Where a test has this process die.
     pub failpoint: Failpoint,
 }
@@ -92,6 +94,7 @@ impl Default for Config {
             tariff: Tariff::DEFAULT,
             prices: PriceRules::default(),
             rooms: RoomLimits::default(),
+            registration_grace: Duration::from_secs(60),
             failpoint: Failpoint::NONE,
         }
     }

@@ -21,7 +21,7 @@ use crate::{
     errors::ApiError,
     json,
     pages::{self, Page},
-    secrets,
+    registrations, secrets,
     shape::job as shape,
     tasks::TASKS_MAX,
 };
@@ -134,7 +134,14 @@ pub async fn of_safe(call: Call) -> Result<Response, ApiError> {
 
 /// `GET /api/jobs/user/{address}/{id}`: one flat object.
 pub async fn of_user_by_id(call: Call) -> Result<Response, ApiError> {
-    Ok(json::ok(&shape::flat(call.job()?, call.now)))
+    let record = call.job()?;
+    let mut shown = shape::flat(record, call.now);
+    if record.deleted_at.is_some()
+        && let Some(why) = registrations::why_deleted(&call.edge, record.job.id).await?
+    {
+        shown["deleted_because"] = json!(why);
+    }
+    Ok(json::ok(&shown))
 }
 
 /// `GET /api/jobs/{id}/task-fees`

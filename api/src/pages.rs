@@ -36,6 +36,11 @@ impl Page {
         self.limit
     }
 
+    /// The same, as stores count.
+    pub fn rows(&self) -> u32 {
+        u32::try_from(self.limit).unwrap_or(u32::MAX)
+    }
+
     /// Leads from an answer to the page after it, which begins behind this element.
     pub fn lead_on(&self, call: &Call, response: &mut Response, last: Option<&str>) {
         let Some(last) = last else { return };

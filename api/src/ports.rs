@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use argus_domain::{chain::Contracts, ids::ChainId};
 use argus_ports::{
-    AnswerStore, Archive, ChainReader, ChainWriter, Clock, ContentStore, Egress, EventBus, JobStore,
-    KeeperStore, KeyStore, Ledger, ModuleBuilder, ModuleRunner, ModuleStore, Nudge, RateLimiter, Secrets,
-    TaskStore,
+    AnswerStore, Archive, ChainReader, ChainWriter, Clock, ContentStore, DecisionStore, Egress, EventBus,
+    JobStore, KeeperStore, KeyStore, Ledger, ModuleBuilder, ModuleRunner, ModuleStore, Nudge, RateLimiter,
+    RegistrationStore, Secrets, TaskStore,
 };
 use async_trait::async_trait;
 
@@ -17,6 +17,10 @@ pub struct Ports {
     pub jobs: Arc<dyn JobStore>,
     /// Tasks.
     pub tasks: Arc<dyn TaskStore>,
+    /// Why jobs did not fire.
+    pub decisions: Arc<dyn DecisionStore>,
+    /// Where job registries say otherwise than what is stored.
+    pub registrations: Arc<dyn RegistrationStore>,
     /// Changes of tasks.
     pub bus: Arc<dyn EventBus>,
     /// API keys.

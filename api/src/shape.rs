@@ -1,4 +1,5 @@
 //! The JSON shapes in which jobs and tasks leave the platform.
 
+pub mod decision;
 pub mod job;
 pub mod task;

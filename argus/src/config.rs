@@ -62,6 +62,8 @@ pub struct Config {
     pub fees: Fees,
     /// Chains by id.
     pub chains: BTreeMap<ChainId, Chain>,
+    /// Why a job did not fire: rows kept of each job.
+    pub decisions_kept: u64,
     /// Where a test has this process die.
     pub failpoint: Failpoint,
 }
@@ -135,6 +137,8 @@ pub struct Timing {
     pub attempt_ms: u64,
     /// Performer.
     pub patience_ms: u64,
+    /// Registrations without a job.
+    pub registration_grace_ms: u64,
 }
 
 /// One chain.
@@ -272,9 +276,11 @@ impl Config {
                 chain_poll_ms: r.number("timing.chain_poll_ms", 20, 3_600_000),
                 attempt_ms: r.number("timing.attempt_ms", 100, 600_000),
                 patience_ms: r.number("timing.patience_ms", 100, 600_000),
+                registration_grace_ms: r.number("timing.registration_grace_ms", 0, 86_400_000),
             },
             fees: fees::read(&mut r),
             chains: chains::read(&mut r),
+            decisions_kept: r.number("scheduler.decisions_kept", 1, 10_000),
             failpoint: r.failpoint(),
         };
         if r.faults.is_empty() { Ok(config) } else { Err(Mistakes(r.faults)) }

@@ -8,10 +8,10 @@ use argus_domain::{
     task::{Fact, Task, TaskRecord, Verdict},
 };
 use argus_oversight::health::Report;
-use argus_ports::{OpenOutcome, Recorded, StoreError, TaskQuery, TaskStore};
+use argus_ports::{OpenOutcome, Recorded, RegistrationCounts, StoreError, TaskQuery, TaskStore};
 use async_trait::async_trait;
 use prometheus::{
-    IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     core::{Collector, Desc},
     proto::MetricFamily,
 };
@@ -195,11 +195,39 @@ pub fn register_scheduler(
             ),
             ("argus_scheduler_readings_total", "Readings of value sources", &m.readings),
             ("argus_scheduler_failed_readings_total", "Readings that gave no value", &m.failed_readings),
+            (
+                "argus_scheduler_decisions_dropped_total",
+                "Looks at triggers that opened no task and of which nothing is kept",
+                &m.decisions_dropped,
+            ),
             ("argus_scheduler_reorgs_total", "Reorgs seen", &m.reorgs),
         ]
         .into_iter()
         .filter_map(|(name, help, value)| counter(name, help, value.get()))
         .collect()
+    })
+}
+
+/// Jobs that registries know otherwise than they are stored, as the reconciler last saw them.
+pub fn register_registrations(
+    counts: watch::Receiver<RegistrationCounts>,
+    registry: &Registry,
+) -> Result<(), prometheus::Error> {
+    register_kept(registry, move || {
+        let counts = *counts.borrow();
+        let name = "argus_registrations";
+        let help = "Jobs that a chain's registry knows otherwise than they are stored, by how";
+        let gauges = IntGaugeVec::new(Opts::new(name, help), &["reason"]).ok();
+        if let Some(gauges) = &gauges {
+            for (reason, count) in [
+                ("orphan", counts.orphans),
+                ("deleted_on_chain", counts.deleted_on_chain),
+                ("owner_differs", counts.owner_differs),
+            ] {
+                gauges.with_label_values(&[reason]).set(i64::try_from(count).unwrap_or(i64::MAX));
+            }
+        }
+        gauges.into_iter().map(|gauges| Box::new(gauges) as Box<dyn Collector>).collect()
     })
 }
 

@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
-use argus_oversight::{WatchedChain, WatchedChains, challenger, health, monitor, registrar};
+use argus_oversight::{WatchedChain, WatchedChains, challenger, health, monitor, reconciler, registrar};
 use argus_ports::{
     Aggregate, Dispatch, KeeperGate, KeeperLink, ModuleBuilder, Nudge, Outcomes, Signer, TaskStore,
 };
@@ -36,7 +36,7 @@ pub enum Role {
     Dispatcher,
     /// Keepers' sessions and quorums
     Aggregator,
-    /// Registrar, monitor, challenger, health
+    /// Registrar, monitor, reconciler, challenger, health
     Oversight,
     /// Go sources to modules; in the process of the API
     Builder,
@@ -301,6 +301,8 @@ impl<'a> Process<'a> {
         let config = argus_scheduler::Config {
             source_poll: Duration::from_millis(timing.source_poll_ms),
             chain_poll: Duration::from_millis(timing.chain_poll_ms),
+            decision_write: Duration::from_millis(timing.source_poll_ms),
+            decisions_kept: u32::try_from(self.config.decisions_kept).unwrap_or(u32::MAX),
             failpoint: self.config.failpoint,
             ..argus_scheduler::Config::default()
         };
@@ -309,6 +311,7 @@ impl<'a> Process<'a> {
             clock: self.backends.clock.clone(),
             jobs: store.clone(),
             tasks: self.tasks()?,
+            decisions: store.clone(),
             bus: store,
             dispatch: self.dispatch.clone(),
             chains: self.backends.readers(),
@@ -348,6 +351,25 @@ impl<'a> Process<'a> {
         registrar::sync(&watched).await.context("the keeper registry")?;
         self.add("registrar", async move {
             registrar::run(registrar::Config::default(), watched).await;
+            Ok(())
+        });
+        let config = reconciler::Config {
+            interval: Duration::from_millis(timing.chain_poll_ms),
+            grace: Duration::from_millis(timing.registration_grace_ms),
+            ..reconciler::Config::default()
+        };
+        let ports = reconciler::Ports {
+            registrations: store.clone(),
+            jobs: store.clone(),
+            secrets: store.clone(),
+            nudge: self.nudge.clone(),
+            chains: chains.clone(),
+            clock: clock.clone(),
+        };
+        let (counts, life) = reconciler::new(config, ports);
+        metrics::register_registrations(counts, &self.registry)?;
+        self.add("reconciler", async move {
+            life.await;
             Ok(())
         });
         let config = monitor::Config {
@@ -478,6 +500,7 @@ impl<'a> Process<'a> {
                 fresh: self.config.fees.price_fresh,
                 stale_max: self.config.fees.price_stale,
             },
+            registration_grace: Duration::from_millis(self.config.timing.registration_grace_ms),
             failpoint: self.config.failpoint,
             ..argus_api::Config::default()
         };
@@ -494,6 +517,8 @@ impl<'a> Process<'a> {
         let ports = argus_api::Ports {
             jobs: store.clone(),
             tasks: store.clone(),
+            decisions: store.clone(),
+            registrations: store.clone(),
             bus: store.clone(),
             keys: store.clone(),
             keepers: store.clone(),

@@ -117,6 +117,8 @@ async fn serve(folder: &Path, servers: &mut JoinSet<anyhow::Result<()>>) -> anyh
     let ports = argus_api::Ports {
         jobs: store.clone(),
         tasks: store.clone(),
+        decisions: store.clone(),
+        registrations: store.clone(),
         bus: store.clone(),
         keys: store.clone(),
         keepers: store.clone(),

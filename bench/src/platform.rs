@@ -180,6 +180,7 @@ impl Platform {
                     clock,
                     jobs: store.clone(),
                     tasks: counted.clone(),
+                    decisions: store.clone(),
                     bus: store.clone(),
                     dispatch: Arc::new(dispatcher.clone()),
                     chains: readers,

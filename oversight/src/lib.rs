@@ -1,5 +1,5 @@
-//! The four that watch: who may sign (registrar), what the chain says (monitor), whether the runs were honest
-//! (challenger) and who is alive (health).
+//! The five that watch: who may sign (registrar), what the chain says (monitor), which jobs it knows otherwise than they
+//! are stored (reconciler), whether the runs were honest (challenger) and who is alive (health).
 //!
 //! Each takes a configuration and ports and gives a future that runs until it is dropped. None of them decides a
 //! task: they record what they see and nudge the dispatcher. They never send a transaction.
@@ -7,6 +7,7 @@
 pub mod challenger;
 pub mod health;
 pub mod monitor;
+pub mod reconciler;
 pub mod registrar;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

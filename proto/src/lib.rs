@@ -8,6 +8,7 @@ mod access;
 mod act;
 mod attempt;
 mod call;
+mod decision;
 mod difference;
 mod fact;
 mod field;

@@ -10,6 +10,7 @@ use argus_domain::{
     access::{ApiKey, Role},
     act::{AttemptOutcome, HandoffOrder, Intent, PerformEvent},
     attempt::{Answer, SecondRound, SignedAssignment},
+    decision::Decision,
     fees::{LedgerEntry, LedgerReason},
     ids::{ChainId, KeeperId},
     job::{Cursor, Job},
@@ -51,6 +52,9 @@ proptest! {
     fn cursors(value in s::cursor()) { check(&value); }
 
     #[test]
+    fn decisions(value in s::decision()) { check(&value); }
+
+    #[test]
     fn tasks(value in s::task()) { check(&value); }
 
     #[test]
@@ -83,6 +87,7 @@ proptest! {
         let _ = (decode::<Fact>(&bytes), decode::<SignedAssignment>(&bytes), decode::<Answer>(&bytes));
         let _ = (decode::<SecondRound>(&bytes), decode::<Intent>(&bytes), decode::<HandoffOrder>(&bytes));
         let _ = (decode::<AttemptOutcome>(&bytes), decode::<PerformEvent>(&bytes), decode::<Transcript>(&bytes));
+        let _ = decode::<Decision>(&bytes);
         let _ = (decode::<KeeperHello>(&bytes), decode::<LiveKeeper>(&bytes), decode::<ApiKey>(&bytes));
     }
 

@@ -7,6 +7,7 @@ use std::{
 
 use argus_domain::{
     decimal::Decimal,
+    decision::Outcome,
     ids::JobId,
     job::{JobRecord, Trigger, TriggerKind},
     rule::ValueSource,
@@ -138,6 +139,11 @@ impl Watcher {
         }
     }
 
+    /// The jobs that watch a source.
+    fn watchers(&self, source: &ValueSource) -> impl Iterator<Item = &JobRecord> + use<'_> {
+        self.by_source.get(source).into_iter().flatten().filter_map(|id| self.jobs.get(id))
+    }
+
     async fn reload(&mut self, id: JobId) -> Result<(), StoreError> {
         self.remove(id);
         let record = self.shell.store(self.shell.ports.jobs.job(id)).await?;
@@ -179,6 +185,10 @@ impl Watcher {
             }
             Err(error) => {
                 self.shell.metrics.failed_readings.add(1);
+                let outcome = Outcome::unread(&error.to_string());
+                for record in self.watchers(&source) {
+                    self.shell.note(record, outcome.clone());
+                }
                 if self.failing.insert(source.clone()) {
                     warn!(url = %source.url, %error, "a source gives no value; its jobs wait");
                 }
@@ -187,9 +197,10 @@ impl Watcher {
         };
         let now = self.shell.now();
         let mut work = Vec::new();
-        let ids: Vec<JobId> = self.by_source.get(&source).into_iter().flatten().copied().collect();
-        for id in ids {
-            let Some(record) = self.jobs.get(&id) else { continue };
+        for record in self.watchers(&source) {
+            if let Some(outcome) = schedule::why_not_crossed(record, &value, now) {
+                self.shell.note(record, outcome);
+            }
             let steps = schedule::condition(record, Some(&value), now);
             // Whether a predecessor holds it is asked only where something is to be done.
             if !steps.is_empty() && !self.shell.is_held(record).await? {

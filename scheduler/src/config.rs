@@ -36,6 +36,10 @@ pub struct Config {
     pub source_timeout: Duration,
     /// Readings at the same time.
     pub source_concurrency: usize,
+    /// How often it is written why jobs did not fire.
+    pub decision_write: Duration,
+    /// How many rows of that are kept of each job.
+    pub decisions_kept: u32,
     /// The longest that the store, the bus, a chain or the dispatcher is waited for.
     pub call_timeout: Duration,
     /// Pause after the store failed.
@@ -61,6 +65,8 @@ impl Default for Config {
             source_poll: Duration::from_secs(5),
             source_timeout: Duration::from_secs(5),
             source_concurrency: 64,
+            decision_write: Duration::from_secs(5),
+            decisions_kept: 100,
             call_timeout: Duration::from_secs(10),
             retry: Duration::from_millis(500),
             failpoint: Failpoint::NONE,
@@ -75,6 +81,7 @@ impl Config {
             rescan: Duration::from_secs(1),
             chain_poll: Duration::from_millis(250),
             source_poll: Duration::from_secs(1),
+            decision_write: Duration::from_secs(1),
             // Its blocks carry whatever time a test gave them, which says nothing about a job's creation.
             look_back: 0,
             ..Self::default()

@@ -10,6 +10,7 @@ use std::{
 use argus_domain::{
     Address, B256,
     chain::{Block, Log, LogQuery},
+    decision::{Outcome, Unmatched},
     event::EventFilter,
     ids::{JobId, Occurrence, TaskId},
     job::{JobRecord, Position, Trigger, TriggerKind},
@@ -348,6 +349,7 @@ impl Poller {
                 wanted.entry(filter.contract).or_default().entry(filter.topic0).or_default().push(*id);
             }
         }
+        let reach: BTreeMap<JobId, u64> = jobs.iter().copied().collect();
         let mut found: BTreeMap<JobId, Vec<Log>> = BTreeMap::new();
         let contracts: Vec<Address> = wanted.keys().copied().collect();
         for addresses in contracts.chunks(self.shell.config.log_addresses.max(1)) {
@@ -363,13 +365,15 @@ impl Poller {
                 let Some(topic) = log.topics.first() else { continue };
                 let ids = wanted.get(&log.address).and_then(|topics| topics.get(topic));
                 for id in ids.into_iter().flatten() {
-                    let matches = self
-                        .watches
-                        .get(id)
-                        .and_then(|w| filter_of(&w.record))
-                        .is_some_and(|f| f.matches(&log));
-                    if matches {
+                    let Some(watch) = self.watches.get(id) else { continue };
+                    let Some(filter) = filter_of(&watch.record) else { continue };
+                    if filter.matches(&log) {
                         found.entry(*id).or_default().push(log.clone());
+                    } else if log.block_number > watch.seen
+                        && reach.get(id).is_some_and(|to| log.block_number <= *to)
+                        && let Some(log) = Unmatched::of(filter, &log)
+                    {
+                        self.shell.note(&watch.record, Outcome::Unmatched(log));
                     }
                 }
             }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 mod condition;
 mod config;
+mod decisions;
 mod event;
 mod link;
 mod metrics;
@@ -28,6 +29,7 @@ pub use config::Config;
 pub use metrics::Metrics;
 pub use ports::Ports;
 
+use decisions::Gathered;
 use perform::Shell;
 
 /// Nudges that wait for one loop. More are dropped: the next scan finds those jobs.
@@ -69,7 +71,7 @@ pub fn scheduler(
     stop: CancellationToken,
 ) -> (Handle, impl Future<Output = ()> + Send) {
     let metrics = Arc::new(Metrics::default());
-    let shell = Arc::new(Shell { config, ports, metrics: metrics.clone() });
+    let shell = Arc::new(Shell { config, ports, metrics: metrics.clone(), gathered: Gathered::default() });
     let mut queues = Vec::new();
     let mut queue = || {
         let (sender, receiver) = mpsc::channel(NUDGES_MAX);
@@ -84,8 +86,9 @@ pub fn scheduler(
         .values()
         .map(|reader| event::run(shell.clone(), reader.clone(), queue(), stop.clone()))
         .collect();
+    let decisions = decisions::run(shell, stop);
     let life = async move {
-        tokio::join!(time, condition, futures::future::join_all(chains));
+        tokio::join!(time, condition, futures::future::join_all(chains), decisions);
     };
     (Handle { loops: queues.into(), metrics }, life)
 }

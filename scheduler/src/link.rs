@@ -6,7 +6,8 @@
 //! and values are not observed, so that a crossing counts from then.
 
 use argus_domain::{
-    ids::{TaskNumber, public_task_id},
+    decision::Outcome,
+    ids::{JobId, TaskNumber, public_task_id},
     job::JobRecord,
 };
 use argus_ports::StoreError;
@@ -19,9 +20,17 @@ pub(crate) fn is_follower(record: &JobRecord) -> bool {
 }
 
 impl Shell {
-    /// Whether the job has to wait for its predecessor.
+    /// Whether the job has to wait for its predecessor, which is noted.
     pub async fn is_held(&self, record: &JobRecord) -> Result<bool, StoreError> {
-        let Some(previous) = record.job.link.and_then(|link| link.previous) else { return Ok(false) };
+        let Some(by) = record.job.link.and_then(|link| link.previous) else { return Ok(false) };
+        let is_held = self.has_to_wait(record, by).await?;
+        if is_held {
+            self.note(record, Outcome::Held { by });
+        }
+        Ok(is_held)
+    }
+
+    async fn has_to_wait(&self, record: &JobRecord, previous: JobId) -> Result<bool, StoreError> {
         let Some(previous) = self.store(self.ports.jobs.job(previous)).await? else { return Ok(false) };
         let number = record.cursor.opened.0 + 1;
         let id = public_task_id(previous.job.serial, TaskNumber(number));

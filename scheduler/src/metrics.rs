@@ -19,6 +19,8 @@ pub struct Metrics {
     pub readings: Counter,
     /// Readings that gave no value.
     pub failed_readings: Counter,
+    /// Looks without a task that are not kept, because there were too many or the store failed.
+    pub decisions_dropped: Counter,
     /// Reorgs seen.
     pub reorgs: Counter,
 }

@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, future::Future, sync::Arc, time::Duration};
 
 use argus_domain::{
+    decision::Outcome,
     ids::{JobId, TaskId},
     job::{Cursor, JobRecord},
     task::Task,
@@ -14,13 +15,15 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::{Config, Metrics, Ports};
+use crate::{Config, Metrics, Ports, decisions::Gathered};
 
 /// What all loops share.
 pub(crate) struct Shell {
     pub config: Config,
     pub ports: Ports,
     pub metrics: Arc<Metrics>,
+    /// Why jobs did not fire, as far as it is not written yet.
+    pub gathered: Gathered,
 }
 
 /// A job with the steps that were decided for it.
@@ -126,7 +129,12 @@ impl Shell {
             while let Some(Step::Move(_)) = progress.work.steps.front() {
                 let Some(Step::Move(cursor)) = progress.work.steps.pop_front() else { break };
                 match self.store(self.ports.jobs.move_cursor((*cursor).clone())).await? {
-                    CursorOutcome::Moved => progress.work.record.cursor = *cursor,
+                    CursorOutcome::Moved => {
+                        if cursor.finished && self.now() > progress.work.record.job.expires_at {
+                            self.note(&progress.work.record, Outcome::Expired);
+                        }
+                        progress.work.record.cursor = *cursor;
+                    }
                     CursorOutcome::Stale => {
                         progress.stale = true;
                         break;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use argus_domain::ids::ChainId;
-use argus_ports::{ChainReader, Clock, Dispatch, EventBus, JobStore, TaskStore, ValueReader};
+use argus_ports::{ChainReader, Clock, DecisionStore, Dispatch, EventBus, JobStore, TaskStore, ValueReader};
 
 /// The scheduler's ports.
 #[derive(Clone)]
@@ -14,6 +14,8 @@ pub struct Ports {
     pub jobs: Arc<dyn JobStore>,
     /// Tasks, opened here.
     pub tasks: Arc<dyn TaskStore>,
+    /// Where it is kept why jobs did not fire.
+    pub decisions: Arc<dyn DecisionStore>,
     /// Where openings are announced.
     pub bus: Arc<dyn EventBus>,
     /// Who is told of open tasks.

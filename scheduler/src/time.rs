@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use argus_domain::{
     U256,
+    decision::Outcome,
     ids::JobId,
     job::{JobRecord, TriggerKind},
     time::Timestamp,
@@ -78,13 +79,17 @@ impl Index {
     async fn look_at(&mut self, shell: &Shell, jobs: &[JobId]) -> Result<(), StoreError> {
         for id in jobs {
             if let Some(record) = shell.store(shell.ports.jobs.job(*id)).await? {
-                self.note(&record);
+                // Of whatever kind: every loop hears of every job, and one of them is enough.
+                if let Some(since) = record.paused_at {
+                    shell.note(&record, Outcome::Paused { since });
+                }
+                self.remember(&record);
             }
         }
         Ok(())
     }
 
-    fn note(&mut self, record: &JobRecord) {
+    fn remember(&mut self, record: &JobRecord) {
         if let (Some(due), None, None, false) =
             (record.cursor.next_due, record.paused_at, record.deleted_at, record.cursor.finished)
             && due <= self.horizon
@@ -110,12 +115,15 @@ impl Index {
                 // The k-th task of a follower waits for the k-th of its predecessor: one at a time.
                 let batch = if is_follower(&record) { 1 } else { shell.config.rules.batch };
                 let steps = schedule::time(&record, now, None, Rules { batch, ..shell.config.rules });
+                if let Some(from) = schedule::passed_over(&record, &steps, now) {
+                    shell.note(&record, Outcome::PassedOver { from, misfire: record.job.policy.misfire });
+                }
                 work.push(Work::new(record, steps));
             }
             let idle = work.iter().all(|w| w.steps.is_empty());
             for carried in shell.carry(work).await? {
                 match carried {
-                    Carried::Done(record) => self.note(&record),
+                    Carried::Done(record) => self.remember(&record),
                     // Read again at the next look.
                     Carried::Stale(id) => {
                         self.wakes.insert((now + shell.config.link_poll, id));

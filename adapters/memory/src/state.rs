@@ -8,11 +8,13 @@ use std::{
 use argus_domain::{
     Address, B256,
     access::ApiKey,
+    decision::Decision,
     fees::LedgerEntry,
-    ids::{JobId, KeeperId, Serial, TaskId},
+    ids::{ChainId, JobId, KeeperId, Serial, TaskId},
     job::{Job, JobRecord},
     keeper::KeeperRecord,
     module::ModuleRecord,
+    registration::Registration,
     secret::{SealedSecret, SecretName},
     task::{FactKey, TaskRecord},
 };
@@ -20,7 +22,8 @@ use argus_ports::{RequestName, StoreError};
 
 use crate::{answers, lock};
 
-/// Jobs, tasks, keepers, ledger, modules, API keys, encrypted secrets and kept answers. Clones share one state.
+/// Jobs, tasks, decisions, registrations, keepers, ledger, modules, API keys, encrypted secrets and kept answers. Clones
+/// share one state.
 #[derive(Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<State>>);
 
@@ -36,6 +39,9 @@ pub(crate) struct State {
     pub ledger: Vec<LedgerEntry>,
     pub modules: Vec<(ModuleRecord, Address)>,
     pub keys: Vec<ApiKey>,
+    pub decisions: BTreeMap<JobId, Vec<Decision>>,
+    pub registries: BTreeMap<(ChainId, Address), u64>,
+    pub registrations: BTreeMap<(ChainId, JobId), Registration>,
     pub secrets: BTreeMap<(JobId, SecretName), SealedSecret>,
     pub answers: BTreeMap<RequestName, answers::Entry>,
     refusal: Option<StoreError>,

@@ -1,13 +1,21 @@
 //! What operators do.
 
-use super::{ADMINS, Body, PUBLIC, Query, QueryKind::Text, Route, keyed, may_say, route};
-use crate::keys;
+use super::{
+    ADMINS, Body, PUBLIC, Query,
+    QueryKind::{Text, Whole},
+    Route, keyed, may_say, route,
+};
+use crate::{keys, registrations};
 
 const AMONG_OWNERS: Query = may_say("owner", Text, "Whose key it is, where the path names it masked");
+
+const LIMIT: Query = may_say("limit", Whole, "Most registrations that are shown");
+const AFTER: Query = may_say("after", Text, "Those after this one: next of the page before");
 
 pub(super) static ROUTES: &[Route] = &[
     route!(POST "/api/admin/api-keys", keyed(ADMINS), PUBLIC, Body::Read, keys::create, "Make an API key; it is shown once"),
     route!(GET "/api/admin/api-keys/{id}", keyed(ADMINS), PUBLIC, Body::None, keys::list, "API keys of an owner, masked"),
     route!(PUT "/api/admin/api-keys/{id}", keyed(ADMINS), PUBLIC, Body::Read, keys::change, "Change or revoke an API key", AMONG_OWNERS),
     route!(DELETE "/api/admin/api-keys/{id}", keyed(ADMINS), PUBLIC, Body::None, keys::revoke, "Revoke an API key", AMONG_OWNERS),
+    route!(GET "/api/admin/reconciliation", keyed(ADMINS), PUBLIC, Body::None, registrations::list, "Jobs that the chains' registries know otherwise than they are stored", LIMIT, AFTER),
 ];

@@ -5,7 +5,7 @@ use super::{
     QueryKind::{Text, Whole},
     Route, Subject, has_to_say, keyed, may_say, route,
 };
-use crate::{dry_run, fees, jobs, secrets};
+use crate::{decisions, dry_run, fees, jobs, secrets};
 
 const LIMIT: Query =
     may_say("limit", Whole, "Most elements that are shown; where there are more, a Link leads on");
@@ -21,6 +21,8 @@ const FEE_OWNER: Query = may_say("job_owner_address", Text, "Who the job will be
 const FEE_SCRIPT: Query =
     may_say("ipfs_url", Text, "The script, or several with commas between; for kinds 2, 4, 6 and 7");
 const FEE_LANGUAGE: Query = may_say("language", Text, "The script's language; guessed where it is absent");
+
+const DECISIONS: Query = may_say("limit", Whole, "Most rows that are shown");
 
 pub(super) static ROUTES: &[Route] = &[
     route!(POST once "/api/jobs", keyed(OWNERS), CHECKED, Body::Read, jobs::create, "Create jobs, all or none"),
@@ -39,5 +41,6 @@ pub(super) static ROUTES: &[Route] = &[
     route!(DELETE "/api/jobs/{id}/secrets/{name}", keyed(OWNERS), Subject::Job("id"), Body::None, secrets::unset, "Remove the value of a job's secret"),
     route!(GET "/api/jobs/{id}/task-fees", keyed(ANYONE), Subject::Job("id"), Body::None, jobs::task_fees, "What each task of a job cost", LIMIT, BEFORE_TASK),
     route!(GET "/api/jobs/{id}/storage", keyed(ANYONE), Subject::Job("id"), Body::None, jobs::storage, "What a job's script remembers, as the chain has confirmed it"),
+    route!(GET "/api/jobs/{id}/decisions", keyed(ANYONE), Subject::Job("id"), Body::None, decisions::of_job, "Why a job fired or did not, newest first", DECISIONS),
     route!(GET "/api/fees", Access::Limited, PUBLIC, Body::None, fees::quote, "What one task would cost", FEE_KIND, FEE_CHAIN, FEE_TARGET, FEE_FUNCTION, FEE_ABI, FEE_ARGS, FEE_OWNER, FEE_SCRIPT, FEE_LANGUAGE),
 ];

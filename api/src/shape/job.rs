@@ -261,8 +261,9 @@ fn event_fields(filter: &EventFilter) -> Map<String, Value> {
     }))
 }
 
-fn rule_fields(rule: &Rule) -> Map<String, Value> {
-    let (name, lower, upper) = match &rule.comparison {
+/// Operator and limits, as clients give them.
+pub fn comparison_fields(comparison: &Comparison) -> Map<String, Value> {
+    let (name, lower, upper) = match comparison {
         Comparison::GreaterThan(limit) => ("greater_than", None, Some(limit)),
         Comparison::LessThan(limit) => ("less_than", None, Some(limit)),
         Comparison::Between(lower, upper) => ("between", Some(lower), Some(upper)),
@@ -271,21 +272,28 @@ fn rule_fields(rule: &Rule) -> Map<String, Value> {
         Comparison::GreaterEqual(limit) => ("greater_equal", None, Some(limit)),
         Comparison::LessEqual(limit) => ("less_equal", None, Some(limit)),
     };
+    into_map(json!({
+        "condition_type": name,
+        "upper_limit": upper.map_or_else(|| json!(0), decimal_number),
+        "lower_limit": lower.map_or_else(|| json!(0), decimal_number),
+    }))
+}
+
+fn rule_fields(rule: &Rule) -> Map<String, Value> {
     let kind = match rule.source.kind {
         SourceKind::Api => "api",
         SourceKind::Oracle => "oracle",
         SourceKind::Static => "static",
         SourceKind::WebSocket => "websocket",
     };
-    into_map(json!({
-        "condition_type": name,
-        "upper_limit": upper.map_or_else(|| json!(0), decimal_number),
-        "lower_limit": lower.map_or_else(|| json!(0), decimal_number),
+    let mut map = comparison_fields(&rule.comparison);
+    map.extend(into_map(json!({
         "value_source_type": kind,
         "value_source_url": rule.source.url,
         "selected_key_route": rule.source.route.as_ref().map(route_text).unwrap_or_default(),
         "cooldown": rule.cooldown_secs,
-    }))
+    })));
+    map
 }
 
 /// Steps joined by dots, dots and backslashes within a step escaped.
@@ -327,7 +335,8 @@ fn target_fields(job: &Job) -> Map<String, Value> {
     map
 }
 
-fn into_map(value: Value) -> Map<String, Value> {
+/// The fields of an object.
+pub fn into_map(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         _ => Map::new(),

@@ -4,6 +4,7 @@
 
 mod builds;
 mod create;
+mod decisions;
 mod dry_run;
 mod fakes;
 mod fees;
@@ -15,6 +16,7 @@ mod openapi;
 mod pages;
 mod policy;
 mod reads;
+mod registrations;
 mod rooms;
 mod secrets;
 mod sockets;

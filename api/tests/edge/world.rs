@@ -121,6 +121,8 @@ impl World {
         let ports = Ports {
             jobs: Arc::new(store.clone()),
             tasks: Arc::new(store.clone()),
+            decisions: Arc::new(store.clone()),
+            registrations: Arc::new(store.clone()),
             bus: Arc::new(bus.clone()),
             keys: Arc::new(store.clone()),
             keepers: Arc::new(store.clone()),

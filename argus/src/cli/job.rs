@@ -60,6 +60,22 @@ pub enum JobCommand {
         #[command(flatten)]
         server: Server,
     },
+    /// Say why a job fired, or did not: what it waits for now, and what its trigger came to before
+    #[command(
+        after_help = "A row stands for all looks at the trigger that came to the same before one task: so often, \
+        from the first to the newest, with the newest value."
+    )]
+    Why {
+        /// The job's id
+        #[arg(value_name = "JOB_ID", value_parser = client::one_name)]
+        id: String,
+        /// Most rows that are shown
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: u32,
+        /// Where
+        #[command(flatten)]
+        server: Server,
+    },
     /// Show what a job's script remembers
     Storage {
         /// The job's id
@@ -90,6 +106,7 @@ pub async fn run(command: JobCommand, as_json: bool) -> anyhow::Result<u8> {
         JobCommand::DryRun { file, server } => return dry_run::run(&file, &server, as_json).await,
         JobCommand::List { user, server } => list(user.as_deref(), &server, as_json).await,
         JobCommand::Show { id, server } => show_job(&id, &server, as_json).await,
+        JobCommand::Why { id, limit, server } => tell_why(&id, limit, &server, as_json).await,
         JobCommand::Storage { id, server } => show_storage(&id, &server, as_json).await,
         JobCommand::Secret(command) => secret::run(command, as_json).await,
         JobCommand::Delete { id, server } => {
@@ -202,6 +219,23 @@ async fn show_job(id: &str, server: &Server, as_json: bool) -> anyhow::Result<()
             .collect()
     });
     show::line(show::table(&["task", "n", "status", "due", "transaction", "skipped or failed why"], rows));
+    Ok(())
+}
+
+async fn tell_why(id: &str, limit: u32, server: &Server, as_json: bool) -> anyhow::Result<()> {
+    let reply = server.get(&format!("/jobs/{id}/decisions?limit={limit}")).await?;
+    if as_json {
+        show::json(&reply);
+        return Ok(());
+    }
+    show::line(show::escaped(&show::field(&reply["now"], "says")));
+    let rows = reply["decisions"].as_array().into_iter().flatten().map(|row| {
+        ["task_number", "outcome", "count", "first_at", "last_at", "says"]
+            .iter()
+            .map(|name| show::field(row, name))
+            .collect()
+    });
+    show::line(show::table(&["task", "outcome", "times", "from", "to", "why"], rows));
     Ok(())
 }
 

@@ -71,6 +71,25 @@ pub struct TaskExecuted {
     pub charged: U256,
 }
 
+/// What a job registry logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegistryEvent {
+    /// A job was registered.
+    Created {
+        /// The job.
+        job: JobId,
+        /// Who registered it.
+        owner: Address,
+    },
+    /// A job was deleted for good.
+    Deleted {
+        /// The job.
+        job: JobId,
+        /// Who had registered it.
+        owner: Address,
+    },
+}
+
 /// A registered job, as the chain has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RegisteredJob {
@@ -197,6 +216,21 @@ pub fn decode_job(answer: &Bytes) -> Option<RegisteredJob> {
         job_type: r.jobType,
         active: r.active,
     })
+}
+
+/// Reads a job registry's log; `None` where it is another event or malformed.
+pub fn decode_registry_event(topics: &[B256], data: &Bytes) -> Option<RegistryEvent> {
+    match topics.first() {
+        Some(&JOB_CREATED) => {
+            let e = IJobRegistry::JobCreated::decode_raw_log(topics.iter().copied(), data).ok()?;
+            Some(RegistryEvent::Created { job: JobId(e.jobId), owner: e.owner })
+        }
+        Some(&JOB_DELETED) => {
+            let e = IJobRegistry::JobDeleted::decode_raw_log(topics.iter().copied(), data).ok()?;
+            Some(RegistryEvent::Deleted { job: JobId(e.jobId), owner: e.owner })
+        }
+        Some(_) | None => None,
+    }
 }
 
 /// Calldata of `GasRegistry.getBalance(account)`.

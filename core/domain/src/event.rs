@@ -153,10 +153,12 @@ impl EventFilter {
 
     /// Whether a log sets the job off. How deep its block is, is not asked here.
     pub fn matches(&self, log: &Log) -> bool {
-        log.chain == self.chain
-            && log.address == self.contract
-            && log.topics.first() == Some(&self.topic0)
-            && self.test.as_ref().is_none_or(|test| test.place.matches(log))
+        self.is_of_event(log) && self.test.as_ref().is_none_or(|test| test.place.matches(log))
+    }
+
+    /// Whether a log is of this event of this contract, whatever its parameters.
+    pub fn is_of_event(&self, log: &Log) -> bool {
+        log.chain == self.chain && log.address == self.contract && log.topics.first() == Some(&self.topic0)
     }
 }
 

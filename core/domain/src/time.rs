@@ -45,6 +45,12 @@ impl Timestamp {
         Self::from_utc(DateTime::parse_from_rfc3339(text).ok()?.to_utc())
     }
 
+    /// So much earlier; never before the first instant there is.
+    #[must_use]
+    pub fn before(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
+    }
+
     /// How long after `earlier` this instant is; zero where it is not after it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

@@ -9,8 +9,10 @@ use std::time::Duration;
 use argus_domain::{
     chain::Log,
     decimal::Decimal,
+    decision::{Compared, Outcome},
     ids::{Occurrence, TaskId, TaskNumber},
     job::{Crossing, Cursor, JobRecord, Misfire, Position, Trigger},
+    rule::Rule,
     task::{Task, TriggerFact},
     time::Timestamp,
 };
@@ -139,9 +141,7 @@ pub fn condition(record: &JobRecord, value: Option<&Decimal>, now: Timestamp) ->
     }
     let Some(value) = value else { return opening.steps };
     let holds = rule.comparison.holds(value);
-    let cooldown = Duration::from_secs(rule.cooldown_secs);
-    let cooling = last.as_ref().is_some_and(|c| now < c.at + cooldown);
-    if holds && held != Some(true) && !cooling {
+    if uncrossed(rule, (held, last.as_ref()), value, now).is_none() {
         let mut crossing = Crossing { ordinal: crossings + 1, value: value.clone(), at: now, opened: false };
         opening.cursor.position = Position::Condition {
             crossings: crossing.ordinal,
@@ -156,6 +156,44 @@ pub fn condition(record: &JobRecord, value: Option<&Decimal>, now: Timestamp) ->
         opening.step();
     }
     opening.steps
+}
+
+/// Why `value` is no crossing of a condition job at `now`; `None`: it is one, or the job is none that looks at values.
+pub fn why_not_crossed(record: &JobRecord, value: &Decimal, now: Timestamp) -> Option<Outcome> {
+    match (&record.job.trigger, &record.cursor.position) {
+        (Trigger::Condition(rule), Position::Condition { held, last, .. }) if record.is_armed(now) => {
+            uncrossed(rule, (*held, last.as_ref()), value, now)
+        }
+        _ => None,
+    }
+}
+
+/// The one place that says what a crossing is.
+fn uncrossed(
+    rule: &Rule,
+    (held, last): (Option<bool>, Option<&Crossing>),
+    value: &Decimal,
+    now: Timestamp,
+) -> Option<Outcome> {
+    let compared = || Compared { value: value.clone(), comparison: rule.comparison.clone() };
+    if !rule.comparison.holds(value) {
+        return Some(Outcome::Unfulfilled(compared()));
+    }
+    if held == Some(true) {
+        return Some(Outcome::StillFulfilled(compared()));
+    }
+    let until = last.map(|crossing| crossing.at + Duration::from_secs(rule.cooldown_secs));
+    until.filter(|until| now < *until).map(|until| Outcome::Cooling { compared: compared(), until })
+}
+
+/// The first instant of a time job that `steps`, decided at `now`, pass over without a run of its own.
+pub fn passed_over(record: &JobRecord, steps: &[Step], now: Timestamp) -> Option<Timestamp> {
+    let due = record.cursor.next_due.filter(|due| *due <= now.min(record.job.expires_at))?;
+    let first = steps.first()?;
+    match first {
+        Step::Open(open) if open.0.due == due => None,
+        Step::Open(_) | Step::Move(_) => Some(due),
+    }
 }
 
 /// Past its time frame a job is finished, whatever its cursor says.

@@ -8,9 +8,11 @@ pub mod answers;
 pub mod builder;
 pub mod chain;
 pub mod content;
+pub mod decision;
 pub mod egress;
 pub mod failpoint;
 pub mod links;
+pub mod registration;
 pub mod runner;
 pub mod secret;
 pub mod store;
@@ -20,6 +22,7 @@ pub use answers::{AnswerStore, KeptAnswer, Leave, NamedRequest, RequestName};
 pub use builder::{BuildError, Built, ModuleBuilder};
 pub use chain::{ChainError, ChainReader, ChainWriter, Signer, SignerError};
 pub use content::{Archive, ContentError, ContentStore};
+pub use decision::DecisionStore;
 pub use egress::{
     Egress, EgressError, EgressRequest, EgressResponse, Method, Reach, ValueError, ValueReader,
 };
@@ -28,6 +31,7 @@ pub use links::{
     Aggregate, AttemptOutcome, Dispatch, FromKeeper, HandoffOrder, KeeperGate, KeeperLink, KeeperSession,
     LinkError, Nudge, Outcomes, PerformEvent, SignedHello, ToKeeper,
 };
+pub use registration::{RegistrationCounts, RegistrationStore};
 pub use runner::{ModuleRunner, RunnerError};
 pub use secret::{Letterbox, SecretStore, Secrets, StoredSecret, Vault, VaultError};
 pub use store::{

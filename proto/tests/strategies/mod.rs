@@ -12,6 +12,7 @@ use argus_domain::{
     call::{Call, Signature},
     chain::{Log, Pin, SignedTx, TxDraft},
     decimal::Decimal,
+    decision::{Compared, Decision, Outcome, Unmatched},
     difference::{CallDifference, Disagreement, MadeCall, Remedy, Side, ValueDifference},
     event::{EventFilter, ParameterPlace, ParameterTest},
     ids::{AttemptNo, ChainId, JobId, KeeperId, Occurrence, Round, Serial, TaskId, TaskNumber},
@@ -139,8 +140,8 @@ pub fn event_filter() -> impl Strategy<Value = EventFilter> {
     )
 }
 
-pub fn rule() -> impl Strategy<Value = Rule> {
-    let comparison = prop_oneof![
+fn comparison() -> impl Strategy<Value = Comparison> {
+    prop_oneof![
         decimal().prop_map(Comparison::GreaterThan),
         decimal().prop_map(Comparison::LessThan),
         (decimal(), decimal()).prop_map(|(a, b)| Comparison::Between(a, b)),
@@ -148,7 +149,39 @@ pub fn rule() -> impl Strategy<Value = Rule> {
         decimal().prop_map(Comparison::NotEquals),
         decimal().prop_map(Comparison::GreaterEqual),
         decimal().prop_map(Comparison::LessEqual),
+    ]
+}
+
+pub fn decision() -> impl Strategy<Value = Decision> {
+    let compared =
+        || (decimal(), comparison()).prop_map(|(value, comparison)| Compared { value, comparison });
+    let misfire = prop_oneof![Just(Misfire::RunOnce), Just(Misfire::Skip), Just(Misfire::CatchUp)];
+    let unmatched = (any::<u64>(), hash(), text(), text(), text()).prop_map(
+        |(block, transaction, parameter, expected, found)| Unmatched {
+            block,
+            transaction,
+            parameter,
+            expected,
+            found,
+        },
+    );
+    let outcome = prop_oneof![
+        (at(), misfire).prop_map(|(from, misfire)| Outcome::PassedOver { from, misfire }),
+        job_id().prop_map(|by| Outcome::Held { by }),
+        at().prop_map(|since| Outcome::Paused { since }),
+        Just(Outcome::Expired),
+        compared().prop_map(Outcome::Unfulfilled),
+        compared().prop_map(Outcome::StillFulfilled),
+        (compared(), at()).prop_map(|(compared, until)| Outcome::Cooling { compared, until }),
+        text().prop_map(|reason| Outcome::Unread { reason }),
+        unmatched.prop_map(Outcome::Unmatched),
     ];
+    (any::<u32>(), outcome, any::<u64>(), at(), at()).prop_map(|(task, outcome, count, first_at, last_at)| {
+        Decision { task: TaskNumber(task), outcome, count, first_at, last_at }
+    })
+}
+
+pub fn rule() -> impl Strategy<Value = Rule> {
     let kind = prop_oneof![
         Just(SourceKind::Api),
         Just(SourceKind::Oracle),
@@ -156,7 +189,7 @@ pub fn rule() -> impl Strategy<Value = Rule> {
         Just(SourceKind::WebSocket)
     ];
     let route = vec(text(), 0..3).prop_map(|steps| KeyRoute { steps });
-    (comparison, kind, text(), option::of(route), any::<u64>()).prop_map(
+    (comparison(), kind, text(), option::of(route), any::<u64>()).prop_map(
         |(comparison, kind, url, route, cooldown_secs)| Rule {
             comparison,
             source: ValueSource { kind, url, route },

@@ -171,6 +171,7 @@ impl World {
             clock: Arc::new(self.clock.clone()),
             jobs: Arc::new(self.store.clone()),
             tasks: Arc::new(self.store.clone()),
+            decisions: Arc::new(self.store.clone()),
             bus: self.bus.clone(),
             dispatch: self.dispatch.clone(),
             chains: BTreeMap::from([(CHAIN, self.chain.clone() as Arc<dyn ChainReader>)]),

@@ -8,11 +8,13 @@
 pub mod answers;
 pub mod blobs;
 pub mod bus;
+pub mod decisions;
 pub mod jobs;
 pub mod journal;
 pub mod kubo;
 pub mod links;
 pub mod people;
+pub mod registrations;
 pub mod samples;
 pub mod secrets;
 pub mod tasks;

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use argus_conformance::{answers, blobs, bus, jobs, journal, people, samples::NOW, secrets, tasks, time};
+use argus_conformance::{
+    answers, blobs, bus, decisions, jobs, journal, people, registrations, samples::NOW, secrets, tasks, time,
+};
 use argus_memory::{
     ManualClock, MemoryArchive, MemoryBus, MemoryContent, MemoryJournal, MemoryLimiter, MemoryStore,
     SystemClock,
@@ -39,6 +41,16 @@ async fn keepers_ledger_modules_keys() {
 #[tokio::test]
 async fn secret_store() {
     secrets::suite(MemoryStore::new).await;
+}
+
+#[tokio::test]
+async fn decision_store() {
+    decisions::suite(MemoryStore::new).await;
+}
+
+#[tokio::test]
+async fn registration_store() {
+    registrations::suite(MemoryStore::new).await;
 }
 
 #[tokio::test]

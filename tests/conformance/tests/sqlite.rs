@@ -12,9 +12,9 @@ use std::{
 use argus_conformance::{
     answers, blobs, bus,
     bus::change,
-    jobs, journal,
+    decisions, jobs, journal,
     journal::claim,
-    people,
+    people, registrations,
     samples::{attempt, job, new_job, next_task, settled_agreed},
     secrets, tasks,
 };
@@ -61,6 +61,15 @@ async fn secret_store() {
 async fn answer_store() {
     let files = Files::new();
     answers::suite(|| files.store()).await;
+async fn decision_store() {
+    let files = Files::new();
+    decisions::suite(|| files.store()).await;
+}
+
+#[tokio::test]
+async fn registration_store() {
+    let files = Files::new();
+    registrations::suite(|| files.store()).await;
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ impl Chain {
     }
 
     async fn view(&self, signature: &str, key: &str) -> u64 {
-        let call = json!({ "to": self.target, "data": calldata(signature, json!(key)) });
+        let call = json!({ "to": self.target, "data": calldata(signature, &[json!(key)]) });
         let answer = self.request("eth_call", json!([call, "latest"])).await;
         let word: U256 = answer.as_str().and_then(|text| text.parse().ok()).expect("a word");
         word.to()
@@ -92,7 +92,7 @@ impl Chain {
     /// # Panics
     /// If no block takes the transaction.
     pub async fn ping(&self, from: &str, topic: u64) -> String {
-        let data = calldata("ping(uint256)", json!(topic.to_string()));
+        let data = calldata("ping(uint256)", &[json!(topic.to_string())]);
         self.send(json!({ "from": from, "to": self.target, "data": data })).await
     }
 
@@ -101,7 +101,7 @@ impl Chain {
     /// # Panics
     /// If no block takes the transaction.
     pub async fn deposit(&self, from: &str, registry: &str, account: &str, wei: U256) {
-        let data = calldata("depositFor(address)", json!(account));
+        let data = calldata("depositFor(address)", &[json!(account)]);
         self.send(json!({ "from": from, "to": registry, "value": format!("{wei:#x}"), "data": data })).await;
     }
 
@@ -110,9 +110,33 @@ impl Chain {
     /// # Panics
     /// If the node does not answer with a number.
     pub async fn credit(&self, registry: &str, account: &str) -> U256 {
-        let call = json!({ "to": registry, "data": calldata("getBalance(address)", json!(account)) });
+        let call = json!({ "to": registry, "data": calldata("getBalance(address)", &[json!(account)]) });
         let answer = self.request("eth_call", json!([call, "latest"])).await;
         answer.as_str().and_then(|text| text.parse().ok()).expect("a number")
+    }
+
+    /// Registers a job that runs every second in the job registry, and gives its id and the transaction's hash.
+    ///
+    /// # Panics
+    /// If no block takes the transaction.
+    pub async fn register(&self, from: &str, registry: &str, target: &str) -> (String, String) {
+        let data = calldata(
+            "createJob(string,uint8,uint256,address,bytes)",
+            &[json!("end to end"), json!(1), json!(120), json!(target), json!(format!("{:#066x}", 1))],
+        );
+        let hash = self.send(json!({ "from": from, "to": registry, "data": data })).await;
+        let receipt = self.request("eth_getTransactionReceipt", json!([hash])).await;
+        let id: U256 = receipt["logs"][0]["topics"][1].as_str().and_then(|t| t.parse().ok()).expect("an id");
+        (id.to_string(), hash)
+    }
+
+    /// Deletes a job in the job registry, and gives the transaction's hash.
+    ///
+    /// # Panics
+    /// If no block takes the transaction.
+    pub async fn unregister(&self, from: &str, registry: &str, job: &str) -> String {
+        let data = calldata("deleteJob(uint256)", &[json!(job)]);
+        self.send(json!({ "from": from, "to": registry, "data": data })).await
     }
 
     /// Sends a transaction of an account that the node has the key of, and waits until it is mined.
@@ -137,7 +161,7 @@ fn recorded(log: &Value) -> Recorded {
     Recorded { transaction: text("transactionHash"), key, value: word(1) }
 }
 
-fn calldata(signature: &str, argument: Value) -> String {
+fn calldata(signature: &str, arguments: &[Value]) -> String {
     let function = Function::parse(signature).expect("a signature");
-    encode_call(&function, &[argument]).expect("encoded").0.to_string()
+    encode_call(&function, arguments).expect("encoded").0.to_string()
 }

@@ -1,8 +1,15 @@
 //! Jobs that follow events and values.
 
-use argus_e2e::{Source, Start, Topology, jobs, stays, story, until};
+use argus_e2e::{Platform, Source, Start, Topology, jobs, stays, story, until};
+use serde_json::{Value, json};
 
 use crate::everywhere;
+
+/// Why a job fired or did not, newest first.
+async fn decisions(platform: &Platform, job: &str) -> Vec<Value> {
+    let reply = platform.get(&format!("/jobs/{job}/decisions")).await;
+    reply["decisions"].as_array().cloned().unwrap_or_default()
+}
 
 #[test]
 fn an_event_job_runs_for_what_its_filter_lets_through() {
@@ -25,6 +32,12 @@ async fn follows_events(topology: Topology) {
         tasks.iter().map(|t| t["trigger"]["transaction_hash"].as_str().unwrap_or("-")).collect();
     assert_eq!(logs, [first.as_str(), second.as_str()], "the triggers, in the chain's order");
     stays("two tasks", 1500, async || platform.tasks(&job).await.len() == 2).await;
+    let filtered = until("why the log in between was none", 10, async || {
+        decisions(&platform, &job).await.into_iter().find(|row| row["outcome"] == "filtered")
+    })
+    .await;
+    let said = ["event_filter_para_name", "event_filter_value", "found"].map(|name| filtered[name].clone());
+    assert_eq!(said, [json!("topic2"), json!(format!("{:#066x}", 7)), json!(format!("{:#066x}", 8))]);
     platform.stop().await;
 }
 
@@ -41,6 +54,10 @@ async fn follows_values(topology: Topology) {
     let job = platform.create(&jobs::above(&platform, "alarm", 9, &source.url(), 2000)).await;
     let tasks = async || platform.tasks(&job).await.len();
     stays("no task below the limit", 1500, async || tasks().await == 0).await;
+    let below = until("why it did not fire", 10, async || decisions(&platform, &job).await.pop()).await;
+    let said = ["outcome", "value", "condition_type"].map(|name| below[name].as_str().unwrap_or("-"));
+    assert_eq!(said, ["not_crossed", "1999.99", "greater_than"], "{below}");
+    assert!(below["says"].as_str().is_some_and(|says| says == "1999.99 is not greater than 2000"), "{below}");
     source.set(&price("2000.01"));
     until("a task for the first crossing", 10, async || (tasks().await == 1).then_some(())).await;
     source.set(&price("2500"));

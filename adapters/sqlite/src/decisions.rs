@@ -1,0 +1,85 @@
+//! Why jobs did not fire.
+
+use argus_domain::{
+    decision::{Decision, Outcome},
+    ids::JobId,
+};
+use argus_ports::{DecisionStore, StoreError};
+use argus_proto::encode;
+use async_trait::async_trait;
+use rusqlite::{Connection, params};
+
+use crate::{
+    cell::{body, of_job, ordered},
+    database::SqliteStore,
+    fault::Fault,
+};
+
+#[async_trait]
+impl DecisionStore for SqliteStore {
+    async fn note(&self, decisions: Vec<(JobId, Decision)>, keep: u32) -> Result<(), StoreError> {
+        self.write(decisions.len(), move |db| {
+            decisions.iter().try_for_each(|(job, decision)| note(db, *job, decision, keep))
+        })
+        .await
+    }
+
+    async fn of_job(&self, job: JobId, limit: u32) -> Result<Vec<Decision>, StoreError> {
+        self.read(move |db| {
+            let mut select = db.prepare_cached(
+                "SELECT body FROM decisions WHERE job = ?1 ORDER BY last_at DESC, task DESC LIMIT ?2",
+            )?;
+            let mut rows = select.query(params![of_job(job), limit])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(body(row, "body")?);
+            }
+            Ok(found)
+        })
+        .await
+    }
+}
+
+fn note(db: &Connection, job: JobId, decision: &Decision, keep: u32) -> Result<(), Fault> {
+    let (task, kind) = (decision.task.0, number(&decision.outcome));
+    let mut select =
+        db.prepare_cached("SELECT body FROM decisions WHERE job = ?1 AND task = ?2 AND kind = ?3")?;
+    let mut rows = select.query(params![of_job(job), task, kind])?;
+    let known: Option<Decision> = rows.next()?.map(|row| body(row, "body")).transpose()?;
+    let is_new = known.is_none();
+    let row = match known {
+        Some(mut known) => {
+            known.fold(decision.clone());
+            known
+        }
+        None => decision.clone(),
+    };
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO decisions (job, task, kind, last_at, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![of_job(job), task, kind, ordered(row.last_at.0), encode(&row)])?;
+    if is_new {
+        db.prepare_cached(
+            "DELETE FROM decisions WHERE job = ?1 AND (task, kind) IN (
+                 SELECT task, kind FROM decisions WHERE job = ?1
+                 ORDER BY last_at DESC, task DESC LIMIT -1 OFFSET ?2
+             )",
+        )?
+        .execute(params![of_job(job), keep])?;
+    }
+    Ok(())
+}
+
+fn number(outcome: &Outcome) -> u8 {
+    match outcome {
+        Outcome::PassedOver { .. } => 5,
+        Outcome::Held { .. } => 6,
+        Outcome::Paused { .. } => 7,
+        Outcome::Expired => 8,
+        Outcome::Unfulfilled(_) => 9,
+        Outcome::StillFulfilled(_) => 10,
+        Outcome::Cooling { .. } => 11,
+        Outcome::Unread { .. } => 12,
+        Outcome::Unmatched(_) => 13,
+    }
+}
