@@ -61,6 +61,9 @@ async fn secret_store() {
 async fn answer_store() {
     let files = Files::new();
     answers::suite(|| files.store()).await;
+}
+
+#[tokio::test]
 async fn decision_store() {
     let files = Files::new();
     decisions::suite(|| files.store()).await;

@@ -122,6 +122,7 @@ impl World {
             clock: Arc::new(clock.clone()),
             jobs: store.clone(),
             tasks: store.clone(),
+            answers: store.clone(),
             decisions: store.clone(),
             bus: store.clone(),
             dispatch: keen.clone(),
@@ -135,6 +136,7 @@ impl World {
         let ports = argus_api::Ports {
             jobs: store.clone(),
             tasks: store.clone(),
+            answers: store.clone(),
             decisions: store.clone(),
             registrations: store.clone(),
             bus: store.clone(),
