@@ -11,6 +11,7 @@ mod jobs;
 mod journal;
 mod limiter;
 mod people;
+mod profiles;
 pub mod recorded;
 mod secrets;
 mod session;

@@ -8,19 +8,22 @@ use std::{
 use argus_domain::{
     Address, B256,
     access::ApiKey,
-    fees::LedgerEntry,
+    fees::{Board, LedgerEntry, Standing},
     ids::{JobId, KeeperId, Serial, TaskId},
     job::{Job, JobRecord},
     keeper::KeeperRecord,
     module::ModuleRecord,
+    profile::Profile,
     secret::{SealedSecret, SecretName},
     task::{FactKey, TaskRecord},
+    time::Timestamp,
+    webhook::{DeadLetter, Webhook},
 };
 use argus_ports::StoreError;
 
 use crate::lock;
 
-/// Jobs, tasks, keepers, ledger, modules, API keys and encrypted secrets. Clones share one state.
+/// Jobs, tasks, keepers, ledger, modules, API keys, encrypted secrets, profiles and webhooks. Clones share one state.
 #[derive(Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<State>>);
 
@@ -37,6 +40,9 @@ pub(crate) struct State {
     pub modules: Vec<(ModuleRecord, Address)>,
     pub keys: Vec<ApiKey>,
     pub secrets: BTreeMap<(JobId, SecretName), SealedSecret>,
+    pub profiles: BTreeMap<Address, Profile>,
+    pub claims: BTreeMap<String, Timestamp>,
+    pub webhooks: BTreeMap<String, (Webhook, Vec<DeadLetter>)>,
     refusal: Option<StoreError>,
 }
 
@@ -81,6 +87,15 @@ impl MemoryStore {
 impl State {
     pub(crate) fn is_deleted(&self, job: JobId) -> bool {
         self.jobs.get(&job).is_none_or(|entry| entry.record.deleted_at.is_some())
+    }
+
+    pub(crate) fn standings(&self, board: Board) -> BTreeMap<Address, Standing> {
+        let mut standings = BTreeMap::new();
+        for entry in self.ledger.iter().filter(|entry| entry.reason.board() == board) {
+            let standing = standings.entry(entry.account).or_insert_with(|| Standing::none(entry.account));
+            standing.count(entry.reason, entry.amount);
+        }
+        standings
     }
 
     pub(crate) fn key_by_hash(&self, hash: B256) -> Option<&ApiKey> {

@@ -37,6 +37,21 @@ impl EventBus for SqliteStore {
         .await
     }
 
+    async fn newest(&self, room: Room) -> Result<u64, StoreError> {
+        self.read(move |db| {
+            let newest: Option<i64> = match room {
+                Room::Job(job) => db
+                    .prepare_cached("SELECT max(seq) FROM changes WHERE job_place = ?1 AND job = ?2")?
+                    .query_row(params![job_place(job), of_job(job)], |row| row.get(0))?,
+                Room::Owner(owner) => db
+                    .prepare_cached("SELECT max(position) FROM changes WHERE owner = ?1")?
+                    .query_row(params![owner.0.0], |row| row.get(0))?,
+            };
+            Ok(newest.unwrap_or_default().unsigned_abs())
+        })
+        .await
+    }
+
     fn subscribe(&self) -> Receiver {
         self.watch().subscribe()
     }

@@ -27,7 +27,7 @@ macro_rules! migration {
 
 /// Those of the platform's file.
 pub(crate) const PLATFORM: &[Migration] =
-    &[migration!(1, "", "001_platform"), migration!(2, "", "002_secrets")];
+    &[migration!(1, "", "001_platform"), migration!(2, "", "002_secrets"), migration!(4, "", "004_people")];
 /// Those of a keeper's journal.
 pub(crate) const JOURNAL: &[Migration] = &[migration!(1, "journal/", "001_journal")];
 

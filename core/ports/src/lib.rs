@@ -10,6 +10,7 @@ pub mod content;
 pub mod egress;
 pub mod failpoint;
 pub mod links;
+pub mod people;
 pub mod runner;
 pub mod secret;
 pub mod store;
@@ -26,6 +27,7 @@ pub use links::{
     Aggregate, AttemptOutcome, Dispatch, FromKeeper, HandoffOrder, KeeperGate, KeeperLink, KeeperSession,
     LinkError, Nudge, Outcomes, PerformEvent, SignedHello, ToKeeper,
 };
+pub use people::{ClaimStore, ProfileStore, WebhookStore};
 pub use runner::{ModuleRunner, RunnerError};
 pub use secret::{Letterbox, SecretStore, Secrets, StoredSecret, Vault, VaultError};
 pub use store::{
