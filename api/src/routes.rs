@@ -9,6 +9,7 @@ mod people;
 mod probes;
 mod scripts;
 mod tasks;
+mod webhooks;
 
 use argus_domain::access::Role::{self, Admin, App, Keeper, User};
 use axum::{http::Method, response::Response};
@@ -66,6 +67,10 @@ pub enum Subject {
     AddressAndJob(&'static str, &'static str),
     /// A Safe, in this parameter: of those who own it, or who have jobs with it.
     Safe(&'static str),
+    /// A keeper's contact data, by its number or address in this parameter: its own and the operator's alone.
+    Keeper(&'static str),
+    /// A webhook, in this parameter.
+    Webhook(&'static str),
 }
 
 /// One parameter of a query.
@@ -105,6 +110,7 @@ pub enum Body {
 
 const ANYONE: &[Role] = &[User, App, Keeper, Admin];
 const OWNERS: &[Role] = &[User, App, Admin];
+const KEEPERS: &[Role] = &[Keeper, Admin];
 const ADMINS: &[Role] = &[Admin];
 
 const fn keyed(roles: &'static [Role]) -> Access {
@@ -148,6 +154,7 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
         tasks::ROUTES,
         scripts::ROUTES,
         people::ROUTES,
+        webhooks::ROUTES,
         admin::ROUTES,
         live::ROUTES,
     ]

@@ -455,6 +455,11 @@ impl<'a> Process<'a> {
         Ok(())
     }
 
+    fn faucet(&self) -> anyhow::Result<Option<Arc<dyn Signer>>> {
+        let Some(file) = &self.config.faucet.key else { return Ok(None) };
+        Ok(Some(backends::signer(file).context("the faucet's account")?))
+    }
+
     async fn api(&mut self) -> anyhow::Result<()> {
         let config = argus_api::Config {
             cors_origins: self.config.api.cors_origins.clone(),
@@ -474,6 +479,11 @@ impl<'a> Process<'a> {
                 ..Default::default()
             },
             operator_reach: self.config.egress_allow.clone(),
+            sign_in_domains: self.config.api.sign_in_domains.clone(),
+            faucet: argus_api::config::FaucetRules {
+                amount: self.config.faucet.amount,
+                networks: self.config.faucet.networks.clone(),
+            },
             failpoint: self.config.failpoint,
             ..argus_api::Config::default()
         };
@@ -494,6 +504,11 @@ impl<'a> Process<'a> {
             keys: store.clone(),
             keepers: store.clone(),
             ledger: store.clone(),
+            profiles: store.clone(),
+            webhooks: store.clone(),
+            claims: store.clone(),
+            faucet: self.faucet()?,
+            recover: argus_evm::recover,
             modules: store.clone(),
             content: b.content.clone(),
             archive: store.clone(),

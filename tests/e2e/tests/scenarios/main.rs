@@ -10,6 +10,7 @@ mod ipfs;
 mod large;
 mod main_job;
 mod money;
+mod people;
 mod refusals;
 mod replay;
 mod sdk;
