@@ -26,7 +26,13 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::{Edge, auth::too_many, call::Call, errors::ApiError, json, keys};
+use crate::{
+    Edge,
+    auth::{client_address, too_many},
+    call::Call,
+    errors::ApiError,
+    json, keys,
+};
 
 /// How long a nonce is good.
 const NONCE_AGE: Duration = Duration::from_secs(300);
@@ -34,8 +40,8 @@ const NONCE_AGE: Duration = Duration::from_secs(300);
 const KEY_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Keys of this kind that one account has at the same time; the oldest gives way.
 const KEYS_MAX: usize = 20;
-/// Keys that one account signs in for per minute.
-const KEYS_PER_MINUTE: u32 = 5;
+/// Keys that one account signs in for per minute, and accounts from one address: each is a row that is kept for a month.
+const KEYS_PER_MINUTE: (u32, u32) = (5, 20);
 /// Nonces that were used in the last minutes; past it nobody signs in for a while.
 const SPENT_MAX: usize = 100_000;
 /// Bytes of a nonce: the instant, randomness, and half a MAC.
@@ -136,10 +142,15 @@ pub async fn sign_in(call: Call) -> Result<Response, ApiError> {
         return Err(ApiError::unprocessable("SIGN_IN_FORM", message));
     };
     let address = signed_by(&call, message, signature)?;
-    let bucket = format!("sign-in:{address}");
-    let allowance = call.edge.ports.limiter.take(&bucket, KEYS_PER_MINUTE).await;
-    if !allowance.allowed {
-        return Err(too_many(&allowance));
+    let from = client_address(&call.edge, &call.parts);
+    for (bucket, per_minute) in [
+        (format!("sign-in:{address}"), KEYS_PER_MINUTE.0),
+        (format!("sign-in-from:{from}"), KEYS_PER_MINUTE.1),
+    ] {
+        let allowance = call.edge.ports.limiter.take(&bucket, per_minute).await;
+        if !allowance.allowed {
+            return Err(too_many(&allowance));
+        }
     }
     make_room(&call.edge, address, call.now).await?;
     let mut made = keys::new_key(address, Role::User, call.edge.config.user_rate, call.now);
@@ -188,8 +199,9 @@ fn parse_signature(text: &str) -> Option<Signature> {
     Some(Signature(bytes))
 }
 
-/// Revokes the oldest keys that an account signed in for, where one more would be too many.
+/// Removes what has expired, and revokes the oldest keys that an account signed in for, where one more would be too many.
 async fn make_room(edge: &Edge, owner: Address, now: Timestamp) -> Result<(), ApiError> {
+    edge.ports.keys.remove_expired(now).await?;
     let keys = edge.ports.keys.list(Some(owner)).await?;
     let signed_in = |key: &&ApiKey| key.expires_at.is_some() && key.is_live(now);
     for oldest in keys.iter().filter(signed_in).skip(KEYS_MAX - 1) {

@@ -129,6 +129,45 @@ pub async fn create(call: Call) -> Result<Response, ApiError> {
     Ok(reply(StatusCode::CREATED, &answer))
 }
 
+/// `PUT /api/webhooks/{id} {"url"?, "events"?}`: what waits for another try is tried at once.
+pub async fn change(call: Call) -> Result<Response, ApiError> {
+    let body = call.json()?;
+    let mut faults = Faults::default();
+    let url =
+        body.get("url").filter(|url| !url.is_null()).map(|_| wanted_url(&call.edge, &body, &mut faults));
+    let kinds = wanted_kinds(&body, &mut faults);
+    if !faults.is_empty() {
+        return Err(faults.into_error());
+    }
+    let id = &call.webhook()?.id;
+    let changed = call.edge.ports.webhooks.change_webhook(id, url, kinds, call.now).await?;
+    call.edge.webhooks_changed.notify_one();
+    Ok(json::ok(&shown(&changed.ok_or_else(ApiError::absent)?)))
+}
+
+fn wanted_url(edge: &Edge, body: &Value, faults: &mut Faults) -> String {
+    let url = body.get("url").and_then(Value::as_str).unwrap_or_default();
+    if let Err(why) = check_url(edge, url) {
+        faults.add("url", "URL", why);
+    }
+    url.to_owned()
+}
+
+/// The kinds under `events`, each once, in our order; `None` where it says nothing.
+fn wanted_kinds(body: &Value, faults: &mut Faults) -> Option<Vec<String>> {
+    let names = match body.get("events") {
+        None | Some(Value::Null) => return None,
+        Some(names) => names.as_array().map(Vec::as_slice).unwrap_or_default(),
+    };
+    let all = KINDS.map(kind_name);
+    if names.is_empty() || !names.iter().all(|name| all.iter().any(|known| name == known)) {
+        faults.add("events", "EVENTS", format!("events is a list of some of {}", all.join(", ")));
+    }
+    Some(
+        all.iter().filter(|known| names.iter().any(|name| name == *known)).map(ToString::to_string).collect(),
+    )
+}
+
 /// Whose webhook is wanted, where it leads, and what it is told: without a list, how tasks end.
 fn wanted(call: &Call) -> Result<(Address, String, Vec<String>), ApiError> {
     let body = call.json()?;
@@ -140,33 +179,14 @@ fn wanted(call: &Call) -> Result<(Address, String, Vec<String>), ApiError> {
     if owner.is_none() {
         faults.add("user_address", "ADDRESS", "user_address is 0x and 40 hexadecimal digits");
     }
-    let url = body.get("url").and_then(Value::as_str).unwrap_or_default();
-    if let Err(why) = check_url(&call.edge, url) {
-        faults.add("url", "URL", why);
-    }
-    let defaults = [ChangeKind::Settled, ChangeKind::Confirmed, ChangeKind::Lapsed];
-    let kinds: Option<Vec<ChangeKind>> = match body.get("events") {
-        None | Some(Value::Null) => Some(defaults.into()),
-        Some(Value::Array(names)) if !names.is_empty() => {
-            // Each once, whatever was sent.
-            let is_named = |kind: &ChangeKind| names.iter().any(|name| name == kind_name(*kind));
-            let named: Vec<ChangeKind> = KINDS.into_iter().filter(is_named).collect();
-            let is_known = |name: &Value| KINDS.iter().any(|kind| name == kind_name(*kind));
-            names.iter().all(is_known).then_some(named)
-        }
-        Some(_) => None,
-    };
-    if kinds.is_none() {
-        let all = KINDS.map(kind_name).join(", ");
-        faults.add("events", "EVENTS", format!("events is a list of some of {all}"));
-    }
-    let (Some(owner), Some(kinds), true) = (owner, kinds, faults.is_empty()) else {
-        return Err(faults.into_error());
-    };
+    let url = wanted_url(&call.edge, &body, &mut faults);
+    let kinds = wanted_kinds(&body, &mut faults);
+    let Some(owner) = owner.filter(|_| faults.is_empty()) else { return Err(faults.into_error()) };
     if !call.key()?.may_act_for(owner) {
         return Err(ApiError::not_yours());
     }
-    Ok((owner, url.to_owned(), kinds.into_iter().map(|kind| kind_name(kind).to_owned()).collect()))
+    let ends = [ChangeKind::Settled, ChangeKind::Confirmed, ChangeKind::Lapsed];
+    Ok((owner, url, kinds.unwrap_or_else(|| ends.map(kind_name).map(str::to_owned).to_vec())))
 }
 
 /// `GET /api/webhooks/user/{address}`: oldest first.

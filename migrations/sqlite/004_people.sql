@@ -32,6 +32,10 @@ SELECT board, account,
        printf('%054d%012d%012d', high + middle / 1000000000000, middle % 1000000000000, low), jobs, tasks, 0
 FROM carried;
 
+-- Keys that were signed in for end by themselves.
+ALTER TABLE api_keys ADD COLUMN expires_at INTEGER;
+CREATE INDEX api_keys_by_end ON api_keys (expires_at) WHERE expires_at IS NOT NULL;
+
 -- What people say of themselves.
 CREATE TABLE profiles (
     account    BLOB    NOT NULL PRIMARY KEY,

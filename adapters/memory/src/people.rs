@@ -133,6 +133,11 @@ impl KeyStore for MemoryStore {
         Ok(Some(key.clone()))
     }
 
+    async fn remove_expired(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.write()?.keys.retain(|key| key.expires_at.is_none_or(|at| at > now));
+        Ok(())
+    }
+
     async fn used(&self, id: &str, at: Timestamp) -> Result<(), StoreError> {
         let mut state = self.write()?;
         if let Some(key) = state.keys.iter_mut().find(|key| key.id == id) {

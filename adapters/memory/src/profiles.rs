@@ -67,6 +67,21 @@ impl WebhookStore for MemoryStore {
         Ok(rest.take(limit as usize).map(|(_, (webhook, _))| webhook.clone()).collect())
     }
 
+    async fn change_webhook(
+        &self,
+        id: &str,
+        url: Option<String>,
+        kinds: Option<Vec<String>>,
+        now: Timestamp,
+    ) -> Result<Option<Webhook>, StoreError> {
+        let mut state = self.write()?;
+        let Some((webhook, _)) = state.webhooks.get_mut(id) else { return Ok(None) };
+        webhook.url = url.unwrap_or_else(|| webhook.url.clone());
+        webhook.kinds = kinds.unwrap_or_else(|| webhook.kinds.clone());
+        webhook.progress = Progress { position: webhook.progress.position, failures: 0, next_at: now };
+        Ok(Some(webhook.clone()))
+    }
+
     async fn remove_webhook(&self, id: &str) -> Result<(), StoreError> {
         self.write()?.webhooks.remove(id);
         Ok(())

@@ -93,14 +93,15 @@ impl KeyStore for SqliteStore {
     async fn put(&self, key: ApiKey) -> Result<(), StoreError> {
         self.write(1, move |db| {
             db.prepare_cached(
-                "INSERT INTO api_keys (hash, id, owner, created_at, body) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT DO NOTHING",
+                "INSERT INTO api_keys (hash, id, owner, created_at, expires_at, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
             )?
             .execute(params![
                 key.hash.0,
                 key.id,
                 key.owner.0.0,
                 ordered(key.created_at.0),
+                key.expires_at.map(|at| ordered(at.0)),
                 encode(&key)
             ])?;
             Ok(())
@@ -139,6 +140,14 @@ impl KeyStore for SqliteStore {
         self.change_key(id, move |key| {
             key.rate_limit = rate_limit.unwrap_or(key.rate_limit);
             key.revoked_at = key.revoked_at.or(revoked_at);
+        })
+        .await
+    }
+
+    async fn remove_expired(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.write(1, move |db| {
+            db.execute("DELETE FROM api_keys WHERE expires_at <= ?1", [ordered(now.0)])?;
+            Ok(())
         })
         .await
     }

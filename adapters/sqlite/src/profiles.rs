@@ -151,6 +151,24 @@ impl WebhookStore for SqliteStore {
         .await
     }
 
+    async fn change_webhook(
+        &self,
+        id: &str,
+        url: Option<String>,
+        kinds: Option<Vec<String>>,
+        now: Timestamp,
+    ) -> Result<Option<Webhook>, StoreError> {
+        let (id, kinds) = (id.to_owned(), kinds.map(|kinds| kinds.join(" ")));
+        self.write(1, move |db| {
+            let sql =
+                "UPDATE webhooks SET url = coalesce(?2, url), kinds = coalesce(?3, kinds), failures = 0,
+                       next_at = ?4 WHERE id = ?1 RETURNING *";
+            let now = ordered(now.0);
+            Ok(all(db, sql, &[&id, &url, &kinds, &now], webhook)?.pop())
+        })
+        .await
+    }
+
     async fn remove_webhook(&self, id: &str) -> Result<(), StoreError> {
         let id = id.to_owned();
         self.write(1, move |db| {

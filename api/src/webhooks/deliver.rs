@@ -1,7 +1,10 @@
 //! Sends what has to be sent. One change at a time to each receiver, in their order; receivers wait for none but
 //! themselves.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use argus_domain::{
     Address, B256,
@@ -35,6 +38,7 @@ pub async fn deliver(edge: Arc<Edge>, mut changes: Receiver) {
         edge: Arc::clone(&edge),
         owned: BTreeMap::new(),
         due: BTreeMap::new(),
+        queue: BTreeSet::new(),
         busy: BTreeMap::new(),
         under_way: FuturesUnordered::new(),
     };
@@ -67,6 +71,8 @@ struct Courier {
     owned: BTreeMap<Address, Vec<String>>,
     /// When each webhook is to be looked at that has, or may have, something to be told.
     due: BTreeMap<String, Timestamp>,
+    /// The same, earliest first.
+    queue: BTreeSet<(Timestamp, String)>,
     /// Those that are being told, and whether something new came meanwhile.
     busy: BTreeMap<String, bool>,
     under_way: FuturesUnordered<BoxFuture<'static, (String, Next)>>,
@@ -79,6 +85,7 @@ impl Courier {
             Ok(webhooks) => {
                 self.owned.clear();
                 self.due.clear();
+                self.queue.clear();
                 let now = self.edge.ports.clock.now();
                 for webhook in webhooks {
                     self.owned.entry(webhook.owner).or_default().push(webhook.id.clone());
@@ -100,25 +107,26 @@ impl Courier {
     fn look_at(&mut self, id: String, at: Timestamp) {
         match self.busy.get_mut(&id) {
             Some(again) => *again = true,
+            None if self.due.contains_key(&id) => {}
             None => {
-                self.due.entry(id).or_insert(at);
+                self.due.insert(id.clone(), at);
+                self.queue.insert((at, id));
             }
         }
     }
 
     fn next_due(&self) -> Option<Timestamp> {
         let is_full = self.under_way.len() >= self.edge.config.webhooks.at_once;
-        self.due.values().min().copied().filter(|_| !is_full)
+        self.queue.first().map(|(at, _)| *at).filter(|_| !is_full)
     }
 
     /// Begins with those that are due, longest first, as far as there is room.
     fn start(&mut self) {
         let now = self.edge.ports.clock.now();
-        let room = self.edge.config.webhooks.at_once.saturating_sub(self.under_way.len());
-        let mut due: Vec<(Timestamp, String)> =
-            self.due.iter().filter(|(_, at)| **at <= now).map(|(id, at)| (*at, id.clone())).collect();
-        due.sort();
-        for (_, id) in due.into_iter().take(room) {
+        while self.under_way.len() < self.edge.config.webhooks.at_once
+            && self.queue.first().is_some_and(|(at, _)| *at <= now)
+            && let Some((_, id)) = self.queue.pop_first()
+        {
             self.due.remove(&id);
             self.busy.insert(id.clone(), false);
             let edge = Arc::clone(&self.edge);
@@ -130,7 +138,7 @@ impl Courier {
         let came = self.busy.remove(&id).unwrap_or_default();
         let now = self.edge.ports.clock.now();
         if let Some(at) = next.or(came.then_some(now)) {
-            self.due.insert(id, at);
+            self.look_at(id, at);
         }
     }
 }

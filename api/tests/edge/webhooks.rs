@@ -120,11 +120,17 @@ async fn a_failure_is_tried_again_with_the_same_id_and_given_up_in_the_end() {
     let letter = &letters["dead_letters"][0];
     assert_eq!((&letter["event"], &letter["type"]), (&json!("1-1"), &json!("task.created")));
     assert!(letter["reason"].as_str().unwrap().contains("500"), "{letter}");
-    // The next change has tries of its own, and is taken.
-    answers(&world, "/a", 204);
-    later(&world, Duration::from_secs(2));
-    settle().await;
+    // The next change has tries of its own, the first of them at once where the webhook leads elsewhere.
     assert_eq!(told(&world, "/a").last().unwrap()["id"], json!("1-2"));
+    let elsewhere = json!({"url": "https://hook.example/well"}).to_string();
+    let path = format!("/api/webhooks/{id}");
+    assert_eq!(world.call("other", "PUT", &path, &elsewhere).await.status.as_u16(), 404);
+    let bad = json!({"url": "http://hook.example", "events": ["?"]}).to_string();
+    assert_eq!(world.call("user", "PUT", &path, &bad).await.json()["details"].as_array().unwrap().len(), 2);
+    let changed = world.call("user", "PUT", &path, &elsewhere).await.json();
+    assert_eq!((&changed["url"], &changed["events"]), (&json!("https://hook.example/well"), &made["events"]));
+    settle().await;
+    assert_eq!(told(&world, "/well")[0]["id"], json!("1-2"));
     let shown = world.get("user", &format!("/api/webhooks/{id}")).await.json();
     assert_eq!((&shown["failures_in_a_row"], &shown["next_try_at"]), (&json!(0), &Value::Null));
 }

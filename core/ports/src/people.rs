@@ -34,6 +34,15 @@ pub trait WebhookStore: Send + Sync {
     async fn webhooks_of(&self, owner: Address) -> Result<Vec<Webhook>, StoreError>;
     /// All of everyone by id, those after `after`, `limit` at most.
     async fn webhooks(&self, after: Option<&str>, limit: u32) -> Result<Vec<Webhook>, StoreError>;
+    /// Changes where a receiver is and what it is told, and gives it after that; what waits for another try is tried
+    /// from `now` on as if for the first time. Absent: `None`.
+    async fn change_webhook(
+        &self,
+        id: &str,
+        url: Option<String>,
+        kinds: Option<Vec<String>>,
+        now: Timestamp,
+    ) -> Result<Option<Webhook>, StoreError>;
     /// Removes a receiver with its dead letters; absent: nothing to do.
     async fn remove_webhook(&self, id: &str) -> Result<(), StoreError>;
     /// Notes how far a receiver has come, in one step with a letter that was given up on the way. Of its letters the

@@ -347,6 +347,8 @@ pub trait KeyStore: Send + Sync {
         rate_limit: Option<u32>,
         revoked_at: Option<Timestamp>,
     ) -> Result<Option<ApiKey>, StoreError>;
+    /// Removes the keys that had expired at `now`.
+    async fn remove_expired(&self, now: Timestamp) -> Result<(), StoreError>;
     /// Notes when a key was used, by its public name: the latest instant stays. Absent: nothing to do.
     async fn used(&self, id: &str, at: Timestamp) -> Result<(), StoreError>;
 }

@@ -208,6 +208,18 @@ pub async fn webhooks<S: WebhookStore>(fresh: impl Fn() -> S) {
     assert_eq!(store.dead_letters("b").await, Ok(vec![]));
     store.move_webhook("z", to(9, 0), Some(letter(9)), 2).await.expect("move");
     assert_eq!(store.dead_letters("z").await, Ok(vec![]), "of one that is absent nothing is kept");
+    store.move_webhook("a", to(7, 4), None, 2).await.expect("move");
+    let kinds = vec!["task.created".to_owned()];
+    let changed = store.change_webhook("a", Some("https://b.example".to_owned()), None, at(50)).await;
+    let expected = Webhook {
+        url: "https://b.example".to_owned(),
+        progress: Progress { next_at: at(50), ..to(7, 0) },
+        ..hook("a", 1, 3)
+    };
+    assert_eq!(changed, Ok(Some(expected.clone())), "tried as if for the first time");
+    let changed = store.change_webhook("a", None, Some(kinds.clone()), at(50)).await;
+    assert_eq!(changed, Ok(Some(Webhook { kinds, ..expected })));
+    assert_eq!(store.change_webhook("z", None, None, at(50)).await, Ok(None), "absent is none");
     for _ in 0..2 {
         store.remove_webhook("a").await.expect("remove");
     }
@@ -298,4 +310,10 @@ pub async fn keys<S: KeyStore>(fresh: impl Fn() -> S) {
         assert_eq!(found, ApiKey { last_used: Some(at(latest)), ..key_2.clone() });
     }
     store.used("key-9", at(1)).await.expect("absent: nothing to do");
+    for (n, end) in [(4, 100), (5, 101)] {
+        store.put(ApiKey { expires_at: Some(at(end)), ..key(n, 3, 0) }).await.expect("put");
+    }
+    store.remove_expired(at(100)).await.expect("remove_expired");
+    let left: Vec<String> = store.list(None).await.expect("list").into_iter().map(|key| key.id).collect();
+    assert_eq!(left, ["key-2", "key-3", "key-1", "key-5"], "those without an end stay");
 }
