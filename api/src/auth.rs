@@ -1,7 +1,7 @@
 //! Who calls, and whether they may.
 //!
 //! A key is looked up by its SHA-256 and compared in constant time; the key itself is neither stored nor logged.
-//! No key: 401 `API_KEY_MISSING`. A key that is unknown or revoked: 401 `API_KEY_INVALID`. A role that the route
+//! No key: 401 `API_KEY_MISSING`. A key that is unknown, revoked or expired: 401 `API_KEY_INVALID`. A role that the route
 //! does not list: 403 `ROLE_FORBIDDEN`.
 
 use std::net::{IpAddr, SocketAddr};
@@ -25,7 +25,7 @@ use crate::{
     Edge,
     call::Found,
     errors::ApiError,
-    json,
+    json, keepers,
     routes::{Route, Subject},
 };
 
@@ -79,7 +79,10 @@ pub async fn authenticate(edge: &Edge, parts: &Parts) -> Result<ApiKey, ApiError
     };
     let found = if shown.len() <= KEY_LENGTH_MAX { lookup(edge, &shown).await? } else { None };
     match found {
-        Some(key) => Ok(key),
+        Some(key) => {
+            note_use(edge, &key).await;
+            Ok(key)
+        }
         None => {
             let bucket = format!("bad-key:{}", client_address(edge, parts));
             let allowance = edge.ports.limiter.take(&bucket, edge.config.bad_keys_per_minute).await;
@@ -89,17 +92,28 @@ pub async fn authenticate(edge: &Edge, parts: &Parts) -> Result<ApiKey, ApiError
             Err(ApiError::new(
                 StatusCode::UNAUTHORIZED,
                 "API_KEY_INVALID",
-                "this API key is unknown or has been revoked",
+                "this API key is unknown, was revoked or has expired",
             ))
         }
     }
 }
 
-/// The live key behind a text; absent or revoked: `None`.
+/// The live key behind a text; absent, revoked or expired: `None`.
 pub async fn lookup(edge: &Edge, shown: &str) -> Result<Option<ApiKey>, ApiError> {
     let hash = key_hash(shown);
     let found = edge.ports.keys.by_hash(hash).await?;
-    Ok(found.filter(|key| bool::from(key.hash.as_slice().ct_eq(hash.as_slice())) && key.revoked_at.is_none()))
+    let now = edge.ports.clock.now();
+    Ok(found.filter(|key| bool::from(key.hash.as_slice().ct_eq(hash.as_slice())) && key.is_live(now)))
+}
+
+/// Notes that a key is used, at most once a minute. A store that cannot write keeps nobody from reading.
+async fn note_use(edge: &Edge, key: &ApiKey) {
+    if !edge.ports.limiter.take(&format!("used:{}", key.id), 1).await.allowed {
+        return;
+    }
+    if let Err(cause) = edge.ports.keys.used(&key.id, edge.ports.clock.now()).await {
+        tracing::debug!(%cause, "the use of a key was not noted");
+    }
 }
 
 /// The answer for those whose bucket is empty.
@@ -152,6 +166,16 @@ pub async fn find_subject(
             } else {
                 Err(ApiError::not_yours())
             }
+        }
+        Subject::Keeper(name) => {
+            let account = keepers::account(edge, &param(name)).await?;
+            let is_theirs = key.owner == account || key.role == Role::Admin;
+            if is_theirs { Ok(Found::Address(account)) } else { Err(ApiError::absent()) }
+        }
+        Subject::Webhook(name) => {
+            let webhook = edge.ports.webhooks.webhook(&param(name)).await?;
+            let own = webhook.filter(|webhook| key.may_act_for(webhook.owner));
+            Ok(Found::Webhook(Box::new(own.ok_or_else(ApiError::absent)?)))
         }
     }
 }

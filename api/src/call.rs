@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use argus_domain::{Address, access::ApiKey, job::JobRecord, task::TaskRecord, time::Timestamp};
+use argus_domain::{
+    Address, access::ApiKey, job::JobRecord, task::TaskRecord, time::Timestamp, webhook::Webhook,
+};
 use axum::http::request::Parts;
 use bytes::Bytes;
 use serde_json::Value;
@@ -40,6 +42,8 @@ pub enum Found {
     Task(Box<(TaskRecord, JobRecord)>),
     /// An address.
     Address(Address),
+    /// A webhook.
+    Webhook(Box<Webhook>),
 }
 
 impl Call {
@@ -53,7 +57,9 @@ impl Call {
         match &self.subject {
             Found::Job(record) => Ok(record),
             Found::Task(both) => Ok(&both.1),
-            Found::Nothing | Found::Address(_) => Err(ApiError::internal("a path without its job")),
+            Found::Nothing | Found::Address(_) | Found::Webhook(_) => {
+                Err(ApiError::internal("a path without its job"))
+            }
         }
     }
 
@@ -61,7 +67,7 @@ impl Call {
     pub fn task(&self) -> Result<&TaskRecord, ApiError> {
         match &self.subject {
             Found::Task(both) => Ok(&both.0),
-            Found::Nothing | Found::Job(_) | Found::Address(_) => {
+            Found::Nothing | Found::Job(_) | Found::Address(_) | Found::Webhook(_) => {
                 Err(ApiError::internal("a path without its task"))
             }
         }
@@ -71,8 +77,18 @@ impl Call {
     pub fn address(&self) -> Result<Address, ApiError> {
         match &self.subject {
             Found::Address(address) => Ok(*address),
-            Found::Nothing | Found::Job(_) | Found::Task(_) => {
+            Found::Nothing | Found::Job(_) | Found::Task(_) | Found::Webhook(_) => {
                 Err(ApiError::internal("a path without its address"))
+            }
+        }
+    }
+
+    /// The webhook that the path names.
+    pub fn webhook(&self) -> Result<&Webhook, ApiError> {
+        match &self.subject {
+            Found::Webhook(webhook) => Ok(webhook),
+            Found::Nothing | Found::Job(_) | Found::Task(_) | Found::Address(_) => {
+                Err(ApiError::internal("a path without its webhook"))
             }
         }
     }

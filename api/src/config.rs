@@ -1,8 +1,8 @@
 //! Settings of the edge, with the defaults that a fresh installation has.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use argus_domain::{U256, limits::Limits, tariff::Tariff};
+use argus_domain::{U256, ids::ChainId, limits::Limits, tariff::Tariff};
 use argus_ports::Failpoint;
 
 /// Settings of the edge.
@@ -60,6 +60,13 @@ pub struct Config {
     pub rooms: RoomLimits,
     /// How long a job may be on its way here after its registration before it is an orphan.
     pub registration_grace: Duration,
+    /// Domains that users may sign in to with a message of EIP-4361, with their port where it is none of the usual;
+    /// empty: nobody signs in.
+    pub sign_in_domains: Vec<String>,
+    /// Webhooks.
+    pub webhooks: WebhookRules,
+    /// What the faucet gives, and where.
+    pub faucet: FaucetRules,
     /// Where a test has this process die.
     pub failpoint: Failpoint,
 }
@@ -95,6 +102,9 @@ impl Default for Config {
             prices: PriceRules::default(),
             rooms: RoomLimits::default(),
             registration_grace: Duration::from_secs(60),
+            sign_in_domains: Vec::new(),
+            webhooks: WebhookRules::default(),
+            faucet: FaucetRules::default(),
             failpoint: Failpoint::NONE,
         }
     }
@@ -218,4 +228,49 @@ impl Default for RoomLimits {
             resume_max: 10_000,
         }
     }
+}
+
+/// Webhooks.
+#[derive(Debug, Clone)]
+pub struct WebhookRules {
+    /// Most that one owner has.
+    pub per_owner: u32,
+    /// Time for a receiver to answer.
+    pub timeout: Duration,
+    /// Wait after the first failure; it doubles with each further one.
+    pub retry_first: Duration,
+    /// Longest wait between two tries.
+    pub retry_max: Duration,
+    /// Failures of one change after which it is given up.
+    pub failures_max: u16,
+    /// Dead letters that are kept of one webhook, the newest.
+    pub dead_letters: u32,
+    /// Receivers that are told at once.
+    pub at_once: usize,
+    /// Between two full readings of the list: what a process learns late of webhooks that another one made.
+    pub reread: Duration,
+}
+
+impl Default for WebhookRules {
+    fn default() -> Self {
+        Self {
+            per_owner: 20,
+            timeout: Duration::from_secs(10),
+            retry_first: Duration::from_secs(1),
+            retry_max: Duration::from_secs(600),
+            failures_max: 12,
+            dead_letters: 100,
+            at_once: 256,
+            reread: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What the faucet gives, and where.
+#[derive(Debug, Clone, Default)]
+pub struct FaucetRules {
+    /// Per claim, wei.
+    pub amount: U256,
+    /// Chains by the names that clients have for them.
+    pub networks: BTreeMap<String, ChainId>,
 }

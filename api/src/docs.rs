@@ -81,6 +81,8 @@ fn who(route: &Route) -> String {
         Subject::Address(_) => "the address's own key",
         Subject::AddressAndJob(..) => "the job's owner, under their address",
         Subject::Safe(_) => "who has jobs with the Safe",
+        Subject::Keeper(_) => "the keeper's own key",
+        Subject::Webhook(_) => "the webhook's owner",
     };
     format!("{roles}; {whose}")
 }

@@ -69,7 +69,8 @@ pub fn decimal(value: &Value) -> Option<Decimal> {
     scalar_text(value)?.parse().ok()
 }
 
-fn scalar_text(value: &Value) -> Option<String> {
+/// The text of a number or a string.
+pub fn scalar_text(value: &Value) -> Option<String> {
     match value {
         Value::Number(n) => Some(n.to_string()),
         Value::String(s) => Some(s.trim().to_owned()),

@@ -1,22 +1,217 @@
-//! Keepers, as far as everyone may see them.
+//! Keepers: what the registry, the ledger and they themselves say of them.
+//!
+//! Whether somebody is a keeper is the registry's to say; what is asked for here makes nobody one. Performed tasks and
+//! points follow from the ledger, and no route changes them.
 
-use axum::response::Response;
+use std::collections::BTreeMap;
+
+use argus_domain::{
+    Address,
+    fees::{Board, Standing},
+    keeper::KeeperRecord,
+    profile::{Profile, ProfileChange},
+};
+use axum::{http::StatusCode, response::Response};
 use serde_json::{Value, json};
 
-use crate::{call::Call, errors::ApiError, json};
+use crate::{
+    Edge,
+    call::Call,
+    contact,
+    create::Faults,
+    errors::ApiError,
+    json::{self, address_number, reply},
+};
+
+/// Most of those who asked to become keepers that one answer looks at.
+const APPLICANTS_MAX: u32 = 10_000;
+
+/// One that is a keeper, or asked to become one.
+pub struct Known {
+    /// Who.
+    pub account: Address,
+    /// What the registry says.
+    pub record: Option<KeeperRecord>,
+    /// What they say.
+    pub profile: Profile,
+}
+
+impl Known {
+    /// By which name people know it.
+    pub fn name(&self) -> &str {
+        let registered = || self.record.as_ref().map(|record| record.name.as_str());
+        self.profile.name.as_deref().or_else(registered).unwrap_or_default()
+    }
+}
+
+/// All of them, by address.
+pub async fn known(edge: &Edge) -> Result<BTreeMap<Address, Known>, ApiError> {
+    let applicants = edge.ports.profiles.applicants(APPLICANTS_MAX).await?;
+    let mut known: BTreeMap<Address, Known> = applicants
+        .into_iter()
+        .map(|profile| (profile.account, Known { account: profile.account, record: None, profile }))
+        .collect();
+    for record in edge.ports.keepers.all().await? {
+        let account = record.keeper.0;
+        let silent = || Known { account, record: None, profile: Profile::silent(account) };
+        known.entry(account).or_insert_with(silent).record = Some(record);
+    }
+    Ok(known)
+}
+
+/// The keeper that a path names by number or address.
+async fn named(edge: &Edge, text: &str) -> Result<Known, ApiError> {
+    let mut known = known(edge).await?;
+    let account = match json::address(text) {
+        Some(account) => Some(account),
+        None => {
+            let number: u64 = text.parse().map_err(|_| ApiError::absent())?;
+            known.keys().find(|account| address_number(**account) == number).copied()
+        }
+    };
+    account.and_then(|account| known.remove(&account)).ok_or_else(ApiError::absent)
+}
+
+/// The account of the keeper that a path names by number or address.
+pub async fn account(edge: &Edge, text: &str) -> Result<Address, ApiError> {
+    Ok(named(edge, text).await?.account)
+}
+
+/// The keeper of the path, and its standing.
+async fn with_standing(call: &Call) -> Result<(Known, Standing), ApiError> {
+    let known = named(&call.edge, call.param("id")).await?;
+    let standing = call.edge.ports.ledger.standing(Board::Keepers, known.account).await?;
+    Ok((known, standing))
+}
 
 /// `GET /api/keepers/performers`
 pub async fn performers(call: Call) -> Result<Response, ApiError> {
-    let keepers = call.edge.ports.keepers.all().await?;
-    let shown: Vec<Value> = keepers
-        .iter()
-        .map(|record| {
+    let known = known(&call.edge).await?;
+    let shown: Vec<Value> = known
+        .values()
+        .filter(|keeper| keeper.record.is_some())
+        .map(|keeper| {
             json!({
-                "keeper_id": json::address_number(record.keeper.0),
-                "keeper_address": record.keeper.0,
-                "keeper_name": record.name,
+                "keeper_id": address_number(keeper.account),
+                "keeper_address": keeper.account,
+                "keeper_name": keeper.name(),
             })
         })
         .collect();
     Ok(json::ok(&shown))
+}
+
+/// `GET /api/keepers/{id}`
+pub async fn show(call: Call) -> Result<Response, ApiError> {
+    let (keeper, standing) = with_standing(&call).await?;
+    let record = keeper.record.as_ref();
+    Ok(json::ok(&json!({
+        "keeper_id": address_number(keeper.account),
+        "keeper_address": keeper.account,
+        "keeper_name": keeper.name(),
+        "rewards_address": keeper.profile.rewards,
+        "registered": record.is_some(),
+        "status": status(&keeper),
+        "voting_power": record.map_or(0, |record| record.stake).to_string(),
+        "chain_ids": record.map(|record| record.chains.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        "faults": record.map_or(0, |record| record.faults),
+        "keeper_points": json::ether(standing.points),
+        "no_executed_tasks": standing.tasks,
+        "no_attested_tasks": standing.attested,
+        "on_imua": keeper.profile.on_imua,
+        "registered_at": json::instant(record.map(|record| record.registered_at)),
+        "applied_at": json::instant(keeper.profile.applied_at),
+    })))
+}
+
+/// Whether the registry has it yet.
+fn status(keeper: &Known) -> &'static str {
+    if keeper.record.is_some() { "registered" } else { "applied" }
+}
+
+/// `GET /api/keepers/{id}/task-count`
+pub async fn task_count(call: Call) -> Result<Response, ApiError> {
+    let (_, standing) = with_standing(&call).await?;
+    Ok(json::ok(&json!({"no_executed_tasks": standing.tasks})))
+}
+
+/// `GET /api/keepers/{id}/points`
+pub async fn points(call: Call) -> Result<Response, ApiError> {
+    let (_, standing) = with_standing(&call).await?;
+    Ok(json::ok(&json!({"keeper_points": json::ether(standing.points)})))
+}
+
+/// `GET /api/keepers/com-info/{id}`: policy lets its owner and the operator through.
+pub async fn contact(call: Call) -> Result<Response, ApiError> {
+    let keeper = named(&call.edge, &call.address()?.to_string()).await?;
+    Ok(json::ok(&json!({
+        "keeper_name": keeper.name(),
+        "email_id": keeper.profile.email.as_deref().unwrap_or_default(),
+        "chat_id": keeper.profile.chat.unwrap_or_default(),
+    })))
+}
+
+/// `POST /api/keepers {"keeper_name", "keeper_address", "email_id"}`: 200 and no change for one that is known.
+pub async fn create(call: Call) -> Result<Response, ApiError> {
+    let (account, change) = application(&call, false)?;
+    let number = address_number(account);
+    if known(&call.edge).await?.contains_key(&account) {
+        let message = "this keeper is known already; POST /api/keepers/form changes what it said";
+        return Ok(json::ok(&json!({"message": message, "keeper_id": number, "status": "existing"})));
+    }
+    call.edge.ports.profiles.change_profile(account, change).await?;
+    Ok(reply(StatusCode::CREATED, &json!({"keeper_id": number, "status": "applied"})))
+}
+
+/// `POST /api/keepers/form {"keeper_address", "rewards_address", "keeper_name", "email_id", "on_imua"}`
+pub async fn form(call: Call) -> Result<Response, ApiError> {
+    let (account, change) = application(&call, true)?;
+    call.edge.ports.profiles.change_profile(account, change).await?;
+    let keeper = named(&call.edge, &account.to_string()).await?;
+    let answer = json!({"keeper_id": address_number(account), "status": status(&keeper)});
+    Ok(reply(StatusCode::CREATED, &answer))
+}
+
+/// What one says of itself who asks to become a keeper.
+fn application(call: &Call, with_rewards: bool) -> Result<(Address, ProfileChange), ApiError> {
+    let body = call.json()?;
+    let mut faults = Faults::default();
+    let account = contact::address(&body, "keeper_address", &mut faults);
+    let name = contact::keeper_name(&body, &mut faults);
+    let email = contact::email(&body, &mut faults);
+    let rewards = with_rewards.then(|| contact::address(&body, "rewards_address", &mut faults)).flatten();
+    let on_imua = body.get("on_imua").filter(|value| !value.is_null()).map(json::flag);
+    if on_imua == Some(None) {
+        faults.add("on_imua", "TYPE", "on_imua is true or false");
+    }
+    let Some(account) = account.filter(|_| faults.is_empty()) else { return Err(faults.into_error()) };
+    if !call.key()?.may_act_for(account) {
+        return Err(ApiError::not_yours());
+    }
+    let change = ProfileChange {
+        email,
+        chat: None,
+        name,
+        rewards,
+        on_imua: on_imua.flatten(),
+        applied_at: Some(call.now),
+    };
+    Ok((account, change))
+}
+
+/// `POST /api/keepers/update-chat-id {"keeper_address", "chat_id"}`
+pub async fn set_chat(call: Call) -> Result<Response, ApiError> {
+    let body = call.json()?;
+    let mut faults = Faults::default();
+    let Some(account) = contact::address(&body, "keeper_address", &mut faults) else {
+        return Err(faults.into_error());
+    };
+    if !call.key()?.may_act_for(account) {
+        return Err(ApiError::not_yours());
+    }
+    let chat = contact::chat(&body)?;
+    named(&call.edge, &account.to_string()).await?;
+    let change = ProfileChange { chat: Some(chat), ..ProfileChange::default() };
+    call.edge.ports.profiles.change_profile(account, change).await?;
+    Ok(json::ok(&json!({"message": "the chat id is kept"})))
 }

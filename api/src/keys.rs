@@ -46,6 +46,8 @@ fn stored_key(text: &str, owner: Address, role: Role, rate_limit: u32, now: Time
         rate_limit,
         created_at: now,
         revoked_at: None,
+        expires_at: None,
+        last_used: None,
     }
 }
 
@@ -68,19 +70,32 @@ fn parse_role(text: &str) -> Option<Role> {
     }
 }
 
-fn shown(key: &ApiKey) -> Map<String, Value> {
+fn shown(key: &ApiKey, now: Timestamp) -> Map<String, Value> {
     let mut map = Map::new();
     map.insert("key".to_owned(), json!(key.masked));
     map.insert("id".to_owned(), json!(key.id));
     map.insert("owner".to_owned(), json!(key.owner));
     map.insert("role".to_owned(), json!(role_name(key.role)));
     map.insert("rate_limit".to_owned(), json!(key.rate_limit));
-    map.insert("is_active".to_owned(), json!(key.revoked_at.is_none()));
-    let status = if key.revoked_at.is_none() { "active" } else { "revoked" };
+    map.insert("is_active".to_owned(), json!(key.is_live(now)));
+    let status = match key.revoked_at {
+        Some(_) => "revoked",
+        None if key.is_live(now) => "active",
+        None => "expired",
+    };
     map.insert("status".to_owned(), json!(status));
     map.insert("created_at".to_owned(), json!(key.created_at.to_rfc3339()));
+    map.insert("last_used".to_owned(), json::instant(key.last_used));
+    map.insert("expires_at".to_owned(), json::instant(key.expires_at));
     map.insert("revoked_at".to_owned(), json::instant(key.revoked_at));
     map
+}
+
+/// The one answer with the key's text in it.
+pub fn shown_once(made: &NewKey, now: Timestamp) -> Response {
+    let mut answer = shown(&made.key, now);
+    answer.insert("key".to_owned(), json!(made.text));
+    reply(StatusCode::CREATED, &answer)
 }
 
 /// `POST /api/admin/api-keys {"owner", "role", "rate_limit"}`
@@ -114,9 +129,7 @@ pub async fn create(call: Call) -> Result<Response, ApiError> {
     };
     let made = new_key(owner, role, rate, call.now);
     call.edge.ports.keys.put(made.key.clone()).await?;
-    let mut answer = shown(&made.key);
-    answer.insert("key".to_owned(), json!(made.text));
-    Ok(reply(StatusCode::CREATED, &answer))
+    Ok(shown_once(&made, call.now))
 }
 
 fn parse_rate(value: &Value) -> Option<u32> {
@@ -133,7 +146,7 @@ pub async fn list(call: Call) -> Result<Response, ApiError> {
         )
     })?;
     let keys = call.edge.ports.keys.list(Some(owner)).await?;
-    Ok(json::ok(&keys.iter().map(shown).collect::<Vec<_>>()))
+    Ok(json::ok(&keys.iter().map(|key| shown(key, call.now)).collect::<Vec<_>>()))
 }
 
 /// The public name behind what a path gives: the name itself, or a masked key that is unique (with `?owner=`,
@@ -182,7 +195,7 @@ pub async fn change(call: Call) -> Result<Response, ApiError> {
     if active == Some(Some(true)) && key.revoked_at.is_some() {
         return Err(ApiError::conflict("KEY_REVOKED", "a revoked key stays revoked; make a new one"));
     }
-    Ok(json::ok(&shown(&key)))
+    Ok(json::ok(&shown(&key, call.now)))
 }
 
 /// `DELETE /api/admin/api-keys/{id}`

@@ -1,8 +1,9 @@
 //! The REST and WebSocket edge.
 //!
 //! It owns the JSON shapes that clients speak, `task_definition_id`, API keys, and the one validation that a job
-//! passes before it is stored. It never decides when a task runs, never calls a contract that changes anything, and
-//! keeps no state of its own beyond caches: everything it answers is read from the ports.
+//! passes before it is stored. It never decides when a task runs, never calls a contract (a faucet's plain transfers
+//! are all that it sends to a chain), and keeps no state of its own beyond caches and the sign-ins of the last minutes:
+//! everything it answers is read from the ports.
 //!
 //! Entry points: [`api`] gives the router and the future that follows changes for WebSockets; [`routes::all`] is
 //! the table from which the router, the authorization test and openapi.json come.
@@ -12,17 +13,20 @@ mod bundle;
 mod call;
 mod chain;
 pub mod config;
+mod contact;
 mod create;
 mod decisions;
 mod docs;
 mod dry_run;
 mod errors;
+mod faucet;
 mod fees;
 mod health;
 mod jobs;
 mod json;
 mod keepers;
 mod keys;
+mod leaderboard;
 mod listen;
 mod metrics;
 mod modules;
@@ -37,13 +41,16 @@ mod script;
 mod secrets;
 mod serve;
 mod shape;
+mod sign_in;
 mod tasks;
 mod users;
+mod webhooks;
 mod ws;
 
 use std::{future::Future, sync::Arc};
 
 use axum::Router;
+use futures::FutureExt;
 
 pub use crate::{
     auth::key_hash,
@@ -63,9 +70,13 @@ pub struct Edge {
     pub(crate) prices: prices::Prices,
     pub(crate) hub: ws::Hub,
     pub(crate) once: once::Once,
+    pub(crate) sign_ins: sign_in::SignIns,
+    pub(crate) faucet: faucet::Faucet,
+    /// Rung when a webhook was added.
+    pub(crate) webhooks_changed: tokio::sync::Notify,
 }
 
-/// The router, and the future that follows changes for WebSockets. Serve the router with [`listen`], so that limits
+/// The router, and the future that follows changes for WebSockets and webhooks. Serve the router with [`listen`], so that limits
 /// per address know the address; drive the future for as long as requests are served. It ends when the event bus is
 /// closed.
 ///
@@ -78,10 +89,23 @@ pub fn api(
     let metrics = metrics::Metrics::register(&ports.metrics)?;
     let dry_runs = script::DryRuns::new(config.scripts.dry_runs_kept, config.scripts.dry_run_age);
     let hub = ws::Hub::default();
-    let prices = prices::Prices::default();
-    let edge = Arc::new(Edge { config, ports, metrics, dry_runs, prices, hub, once: once::Once::default() });
+    let edge = Arc::new(Edge {
+        config,
+        ports,
+        metrics,
+        dry_runs,
+        prices: prices::Prices::default(),
+        hub,
+        once: once::Once::default(),
+        sign_ins: sign_in::SignIns::default(),
+        faucet: faucet::Faucet::default(),
+        webhooks_changed: tokio::sync::Notify::new(),
+    });
     // Subscribed before the first request, so that nothing published from now on is missed.
-    let changes = edge.ports.bus.subscribe();
-    let background = ws::follow(Arc::clone(&edge), changes);
-    Ok((serve::router(edge), background))
+    let (told, sent) = (edge.ports.bus.subscribe(), edge.ports.bus.subscribe());
+    let background = futures::future::join(
+        ws::follow(Arc::clone(&edge), told),
+        webhooks::deliver(Arc::clone(&edge), sent),
+    );
+    Ok((serve::router(edge), background.map(drop)))
 }

@@ -57,7 +57,11 @@ fn operation(family: &str, route: &Route) -> Value {
         add(403);
     }
     match route.subject {
-        Subject::Job(_) | Subject::Task(_) | Subject::AddressAndJob(..) => add(404),
+        Subject::Job(_)
+        | Subject::Task(_)
+        | Subject::AddressAndJob(..)
+        | Subject::Keeper(_)
+        | Subject::Webhook(_) => add(404),
         Subject::Nobody(_) | Subject::Address(_) | Subject::Safe(_) => {}
     }
     match route.body {

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use argus_domain::{chain::Contracts, ids::ChainId};
+use argus_domain::{Address, B256, call::Signature, chain::Contracts, ids::ChainId};
 use argus_ports::{
-    AnswerStore, Archive, ChainReader, ChainWriter, Clock, ContentStore, DecisionStore, Egress, EventBus,
-    JobStore, KeeperStore, KeyStore, Ledger, ModuleBuilder, ModuleRunner, ModuleStore, Nudge, RateLimiter,
-    RegistrationStore, Secrets, TaskStore,
+    AnswerStore, Archive, ChainReader, ChainWriter, ClaimStore, Clock, ContentStore, DecisionStore, Egress,
+    EventBus, JobStore, KeeperStore, KeyStore, Ledger, ModuleBuilder, ModuleRunner, ModuleStore, Nudge,
+    ProfileStore, RateLimiter, RegistrationStore, Secrets, Signer, TaskStore, WebhookStore,
 };
 use async_trait::async_trait;
 
@@ -29,6 +29,16 @@ pub struct Ports {
     pub keepers: Arc<dyn KeeperStore>,
     /// Points and fees.
     pub ledger: Arc<dyn Ledger>,
+    /// What people say of themselves.
+    pub profiles: Arc<dyn ProfileStore>,
+    /// Who is told of changes over HTTP.
+    pub webhooks: Arc<dyn WebhookStore>,
+    /// Who had coins of the faucet lately.
+    pub claims: Arc<dyn ClaimStore>,
+    /// The faucet's account; `None`: there is no faucet.
+    pub faucet: Option<Arc<dyn Signer>>,
+    /// Who made a signature.
+    pub recover: Recover,
     /// Published scripts.
     pub modules: Arc<dyn ModuleStore>,
     /// Answers to named requests.
@@ -59,6 +69,9 @@ pub struct Ports {
     pub metrics: prometheus::Registry,
 }
 
+/// The address that made a signature over a digest; `None` where it is none.
+pub type Recover = fn(B256, &Signature) -> Option<Address>;
+
 /// One chain.
 #[derive(Clone)]
 pub struct Chain {
@@ -74,7 +87,7 @@ pub struct Chain {
 
 impl Chain {
     /// The page of a transaction; empty where no explorer is known.
-    pub fn transaction_url(&self, transaction: argus_domain::B256) -> String {
+    pub fn transaction_url(&self, transaction: B256) -> String {
         match &self.explorer {
             Some(origin) => format!("{}/tx/{transaction}", origin.trim_end_matches('/')),
             None => String::new(),

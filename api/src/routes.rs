@@ -9,6 +9,7 @@ mod people;
 mod probes;
 mod scripts;
 mod tasks;
+mod webhooks;
 
 use argus_domain::access::Role::{self, Admin, App, Keeper, User};
 use axum::{http::Method, response::Response};
@@ -68,6 +69,10 @@ pub enum Subject {
     AddressAndJob(&'static str, &'static str),
     /// A Safe, in this parameter: of those who own it, or who have jobs with it.
     Safe(&'static str),
+    /// A keeper's contact data, by its number or address in this parameter: its own and the operator's alone.
+    Keeper(&'static str),
+    /// A webhook, in this parameter.
+    Webhook(&'static str),
 }
 
 /// One parameter of a query.
@@ -107,6 +112,7 @@ pub enum Body {
 
 const ANYONE: &[Role] = &[User, App, Keeper, Admin];
 const OWNERS: &[Role] = &[User, App, Admin];
+const KEEPERS: &[Role] = &[Keeper, Admin];
 const ADMINS: &[Role] = &[Admin];
 
 const fn keyed(roles: &'static [Role]) -> Access {
@@ -156,6 +162,7 @@ pub static FAMILIES: &[(&str, &[Route])] = &[
     ("Scripts", scripts::ROUTES),
     ("People", people::ROUTES),
     ("Live changes", live::ROUTES),
+    ("Webhooks", webhooks::ROUTES),
     ("Administration", admin::ROUTES),
     ("This process", probes::ROUTES),
 ];

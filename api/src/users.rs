@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use argus_domain::{Address, U256, fees::LedgerReason, ids::Serial, job::JobRecord};
+use argus_domain::{Address, U256, fees::Board, ids::Serial, job::JobRecord, profile::ProfileChange};
 use argus_ports::JobQuery;
 use axum::response::Response;
 use serde_json::json;
 
-use crate::{Edge, call::Call, chain, errors::ApiError, json};
+use crate::{Edge, call::Call, chain, contact, create::Faults, errors::ApiError, json};
 
 /// Jobs that are read at once.
 const PAGE: u32 = 1_000;
@@ -38,33 +38,30 @@ async fn deposits(edge: &Edge, owner: Address) -> U256 {
     sum
 }
 
-/// `GET /api/users/{address}`: 404 for those who have neither jobs nor a key.
+/// `GET /api/users/{address}`: 404 for those who have neither jobs, nor a key, nor said where mail reaches them. Policy
+/// lets those through alone who may act for them.
 pub async fn show(call: Call) -> Result<Response, ApiError> {
     let owner = call.address()?;
     let jobs = all_jobs(&call.edge, JobQuery::Owner(owner)).await?;
     let keys = call.edge.ports.keys.list(Some(owner)).await?;
-    let Some(first_seen) =
-        jobs.iter().map(|r| r.job.accepted_at).chain(keys.iter().map(|key| key.created_at)).min()
-    else {
+    let email = call.edge.ports.profiles.profile(owner).await?.and_then(|profile| profile.email);
+    let seen = jobs.iter().map(|r| r.job.accepted_at).chain(keys.iter().map(|key| key.created_at)).min();
+    let Some(first_seen) = seen.or(email.as_ref().map(|_| call.now)) else {
         return Err(ApiError::absent());
     };
     let last_seen = jobs.iter().map(|record| record.updated_at).max().unwrap_or(first_seen);
     let balance = deposits(&call.edge, owner).await.to_string();
-    let entries = call.edge.ports.ledger.of_account(owner, 10_000).await?;
-    let points = entries
-        .iter()
-        .filter(|entry| entry.reason == LedgerReason::JobCreated)
-        .fold(U256::ZERO, |sum, entry| sum.saturating_add(entry.amount));
-    let tasks: u64 = jobs.iter().map(|record| u64::from(record.cursor.opened.0)).sum();
+    let standing = call.edge.ports.ledger.standing(Board::Users, owner).await?;
     Ok(json::ok(&json!({
         "user_id": json::address_number(owner),
         "user_address": owner,
+        "email_id": email.unwrap_or_default(),
         "job_ids": jobs.iter().map(|record| record.job.id.to_string()).collect::<Vec<_>>(),
         "ether_balance": balance,
         "token_balance": balance,
-        "user_points": json::number(points),
+        "user_points": json::ether(standing.points),
         "total_jobs": jobs.len(),
-        "total_tasks": tasks,
+        "total_tasks": standing.tasks,
         "created_at": first_seen.to_rfc3339(),
         "last_updated_at": last_seen.to_rfc3339(),
     })))
@@ -76,4 +73,26 @@ pub async fn safes(call: Call) -> Result<Response, ApiError> {
     let safes: BTreeSet<Address> =
         jobs.iter().filter_map(|record| record.job.safe.as_ref().map(|safe| safe.address)).collect();
     Ok(json::ok(&json!({"safe_addresses": safes})))
+}
+
+/// `POST /api/users/email {"user_address", "email_id"}`
+pub async fn set_email(call: Call) -> Result<Response, ApiError> {
+    let body = call.json()?;
+    let mut faults = Faults::default();
+    let owner = contact::address(&body, "user_address", &mut faults);
+    let email = contact::email(&body, &mut faults);
+    if body.get("email_id").is_none_or(serde_json::Value::is_null) {
+        faults.add(
+            "email_id",
+            "MISSING",
+            "email_id is missing; an empty one takes back what was said before",
+        );
+    }
+    let Some(owner) = owner.filter(|_| faults.is_empty()) else { return Err(faults.into_error()) };
+    if !call.key()?.may_act_for(owner) {
+        return Err(ApiError::not_yours());
+    }
+    let change = ProfileChange { email, ..ProfileChange::default() };
+    call.edge.ports.profiles.change_profile(owner, change).await?;
+    Ok(json::ok(&json!({"message": "the e-mail address is kept"})))
 }

@@ -272,6 +272,8 @@ pub async fn know_key(store: &dyn KeyStore, text: &str, role: Role, owner: Addre
         rate_limit: if role == Role::User { 120 } else { 6_000 },
         created_at: SystemClock.now(),
         revoked_at: None,
+        expires_at: None,
+        last_used: None,
     };
     Ok(store.put(key).await?)
 }

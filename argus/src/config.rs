@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use argus_domain::{Address, chain::Contracts, ids::ChainId};
+use argus_domain::{Address, U256, chain::Contracts, ids::ChainId};
 use argus_ports::Failpoint;
 use toml::{Table, Value};
 
@@ -38,6 +38,8 @@ pub struct Config {
     pub secrets_key: Option<PathBuf>,
     /// REST and WebSocket.
     pub api: Api,
+    /// Coins for trying things out.
+    pub faucet: Faucet,
     /// Keepers per task.
     pub keepers: u8,
     /// How many must agree.
@@ -79,6 +81,19 @@ pub struct Api {
     pub cors_origins: Vec<String>,
     /// Plain script URLs.
     pub http_scripts: bool,
+    /// Where users sign in with their accounts.
+    pub sign_in_domains: Vec<String>,
+}
+
+/// Section `faucet`.
+#[derive(Debug, Clone)]
+pub struct Faucet {
+    /// The key of its account; `None`: there is no faucet.
+    pub key: Option<PathBuf>,
+    /// Per claim, wei.
+    pub amount: U256,
+    /// Chains by the names that clients have for them.
+    pub networks: BTreeMap<String, ChainId>,
 }
 
 /// Section `links`.
@@ -241,6 +256,12 @@ impl Config {
                 registry_required: r.one_of("api.job_registry", &["optional", "required"]) == 1,
                 cors_origins: r.origins("api.cors_origins"),
                 http_scripts: r.flag("api.http_scripts"),
+                sign_in_domains: r.texts("api.sign_in_domains"),
+            },
+            faucet: Faucet {
+                key: r.optional::<PathBuf>("faucet.key_file", "a path, or empty").map(|p| data_dir.join(p)),
+                amount: U256::from(r.parsed::<u128>("faucet.amount_wei", "a number of wei in quotes")),
+                networks: networks(&mut r),
             },
             keepers: keepers as u8,
             threshold: threshold as u8,
@@ -298,6 +319,20 @@ impl Config {
         let (table, faults) = laid(text.as_deref(), overrides);
         Self::read(&table, faults)
     }
+}
+
+/// The faucet's chains by their names.
+fn networks(r: &mut Reader<'_>) -> BTreeMap<String, ChainId> {
+    let name = "faucet.networks";
+    let named = |text: &String| {
+        let (name, id) = text.split_once('=')?;
+        Some((name.trim().to_owned(), ChainId(id.trim().parse().ok()?))).filter(|(name, _)| !name.is_empty())
+    };
+    let read: Option<BTreeMap<_, _>> = r.texts(name).iter().map(named).collect();
+    read.unwrap_or_else(|| {
+        r.fault(name, "a list of texts like \"base_sepolia=84532\", a client's name and the chain's id");
+        BTreeMap::new()
+    })
 }
 
 /// How many keepers run a task, and how many of them must agree: what a job that names neither gets, and so what it

@@ -476,6 +476,11 @@ impl<'a> Process<'a> {
         Ok(())
     }
 
+    fn faucet(&self) -> anyhow::Result<Option<Arc<dyn Signer>>> {
+        let Some(file) = &self.config.faucet.key else { return Ok(None) };
+        Ok(Some(backends::signer(file).context("the faucet's account")?))
+    }
+
     async fn api(&mut self) -> anyhow::Result<()> {
         let config = argus_api::Config {
             cors_origins: self.config.api.cors_origins.clone(),
@@ -501,6 +506,11 @@ impl<'a> Process<'a> {
                 stale_max: self.config.fees.price_stale,
             },
             registration_grace: Duration::from_millis(self.config.timing.registration_grace_ms),
+            sign_in_domains: self.config.api.sign_in_domains.clone(),
+            faucet: argus_api::config::FaucetRules {
+                amount: self.config.faucet.amount,
+                networks: self.config.faucet.networks.clone(),
+            },
             failpoint: self.config.failpoint,
             ..argus_api::Config::default()
         };
@@ -523,6 +533,11 @@ impl<'a> Process<'a> {
             keys: store.clone(),
             keepers: store.clone(),
             ledger: store.clone(),
+            profiles: store.clone(),
+            webhooks: store.clone(),
+            claims: store.clone(),
+            faucet: self.faucet()?,
+            recover: argus_evm::recover,
             modules: store.clone(),
             answers: store.clone(),
             content: b.content.clone(),

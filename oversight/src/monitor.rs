@@ -340,17 +340,19 @@ impl Monitor {
         Ok(Some(Fact::TriggerLost { task: record.task.id, at: self.ports.clock.now() }))
     }
 
-    /// Records facts, books what the chain charged, and tells those who watch and the dispatcher. What can be
-    /// repeated comes first: once a fact is recorded, nothing here looks at it again.
+    /// Records facts, books what the chain charged for good, and tells those who watch and the dispatcher. What can be
+    /// repeated comes first: once a fact is recorded, nothing here looks at it again. Before a receipt is final a reorg
+    /// may bring the same call at another price, by another keeper; the ledger's first row stays.
     async fn record(&mut self, facts: Vec<Fact>) -> Result<(), StoreError> {
         let mut changes = Vec::new();
         let mut entries = Vec::new();
         for fact in &facts {
             let Some(record) = self.followed.get(&fact.task()) else { continue };
             let owner = self.ports.jobs.job(record.task.job).await?.map(|j| j.job.owner);
-            if let Fact::Received(r) = fact {
-                entries.extend(owner.map(|o| entry(r, LedgerReason::Charged, o)));
-                entries.push(entry(r, LedgerReason::Earned, r.keeper.0));
+            if let Fact::Confirmed { task, .. } = fact {
+                let mut state = record.state();
+                facts.iter().filter(|other| other.task() == *task).for_each(|other| state.take_in(other));
+                entries.extend(bookings(&state, owner));
             }
             changes.extend(owner.and_then(|o| change(record, fact, o)));
         }
@@ -455,6 +457,20 @@ fn trigger_chain(record: &TaskRecord) -> Option<ChainId> {
     }
 }
 
-fn entry(receipt: &Receipt, reason: LedgerReason, account: Address) -> LedgerEntry {
-    LedgerEntry { key: B256::from(receipt.task.0), reason, account, amount: receipt.charged }
+/// What a task's final receipt is worth, and to whom: its owner, the keeper that made the call, and those others that
+/// signed it.
+fn bookings(state: &TaskState, owner: Option<Address>) -> Vec<LedgerEntry> {
+    let Some(receipt) = &state.receipt else { return Vec::new() };
+    let entry = |reason, account| LedgerEntry {
+        key: B256::from(receipt.task.0),
+        reason,
+        account,
+        amount: receipt.charged,
+    };
+    let signed = state.agreed().map(|agreed| agreed.keepers()).unwrap_or_default();
+    let attesters = signed.into_iter().filter(|keeper| *keeper != receipt.keeper);
+    let mut entries: Vec<_> = owner.map(|owner| entry(LedgerReason::Charged, owner)).into_iter().collect();
+    entries.push(entry(LedgerReason::Earned, receipt.keeper.0));
+    entries.extend(attesters.map(|keeper| entry(LedgerReason::Attested, keeper.0)));
+    entries
 }

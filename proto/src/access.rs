@@ -13,7 +13,7 @@ use crate::{
 };
 
 wire_enum!(LedgerReason => v1::LedgerReason {
-    Charged = Charged, Earned = Earned, JobCreated = JobCreated,
+    Charged = Charged, Earned = Earned, JobCreated = JobCreated, Attested = Attested,
 });
 wire_enum!(Role => v1::Role { User = User, App = App, Keeper = Keeper, Admin = Admin });
 
@@ -52,6 +52,8 @@ impl Wire for ApiKey {
             rate_limit: self.rate_limit,
             created_at_ms: self.created_at.0,
             revoked_at_ms: self.revoked_at.map(|at| at.0),
+            expires_at_ms: self.expires_at.map(|at| at.0),
+            last_used_ms: self.last_used.map(|at| at.0),
         }
     }
 
@@ -65,6 +67,8 @@ impl Wire for ApiKey {
             rate_limit: m.rate_limit,
             created_at: Timestamp(m.created_at_ms),
             revoked_at: m.revoked_at_ms.map(Timestamp),
+            expires_at: m.expires_at_ms.map(Timestamp),
+            last_used: m.last_used_ms.map(Timestamp),
         })
     }
 }

@@ -121,7 +121,8 @@ fn people_and_modules() {
         faults: 0,
         registered_at: Timestamp(4),
     });
-    for reason in [LedgerReason::Charged, LedgerReason::Earned, LedgerReason::JobCreated] {
+    use LedgerReason::{Attested, Charged, Earned, JobCreated};
+    for reason in [Charged, Earned, JobCreated, Attested] {
         let account = Address::ZERO;
         check(&LedgerEntry { key: B256::ZERO, reason, account, amount: U256::MAX });
     }
@@ -135,6 +136,8 @@ fn people_and_modules() {
             rate_limit: 60,
             created_at: Timestamp(1),
             revoked_at: (role == Role::App).then_some(Timestamp(0)),
+            expires_at: (role == Role::User).then_some(Timestamp(2)),
+            last_used: (role == Role::Admin).then_some(Timestamp(3)),
         });
     }
     for shape in [Shape::Script, Shape::Reactor, Shape::Command, Shape::Component] {

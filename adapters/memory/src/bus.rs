@@ -86,6 +86,10 @@ impl EventBus for MemoryBus {
         Ok(found.take(limit as usize).collect())
     }
 
+    async fn newest(&self, room: Room) -> Result<u64, StoreError> {
+        Ok(self.since(room, 0, u32::MAX).await?.last().map_or(0, |(position, _)| *position))
+    }
+
     fn subscribe(&self) -> Receiver {
         Box::new(Subscription(self.live.subscribe()))
     }

@@ -13,6 +13,7 @@ mod jobs;
 mod journal;
 mod limiter;
 mod people;
+mod profiles;
 pub mod recorded;
 mod registrations;
 mod secrets;

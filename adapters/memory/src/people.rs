@@ -3,7 +3,7 @@
 use argus_domain::{
     Address, B256,
     access::ApiKey,
-    fees::LedgerEntry,
+    fees::{Board, LedgerEntry, Standing},
     ids::{KeeperId, TaskId},
     keeper::KeeperRecord,
     module::{Cid, ModuleRecord},
@@ -68,6 +68,18 @@ impl Ledger for MemoryStore {
         let newest = state.ledger.iter().rev().filter(|entry| entry.account == account);
         Ok(newest.take(limit as usize).cloned().collect())
     }
+
+    async fn standings(&self, board: Board, limit: u32) -> Result<Vec<Standing>, StoreError> {
+        let mut standings: Vec<Standing> = self.read().standings(board).into_values().collect();
+        standings.sort_by_cached_key(Standing::rank);
+        standings.truncate(limit as usize);
+        Ok(standings)
+    }
+
+    async fn standing(&self, board: Board, account: Address) -> Result<Standing, StoreError> {
+        let known = self.read().standings(board).remove(&account);
+        Ok(known.unwrap_or_else(|| Standing::none(account)))
+    }
 }
 
 #[async_trait]
@@ -119,5 +131,18 @@ impl KeyStore for MemoryStore {
         key.rate_limit = rate_limit.unwrap_or(key.rate_limit);
         key.revoked_at = key.revoked_at.or(revoked_at);
         Ok(Some(key.clone()))
+    }
+
+    async fn remove_expired(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.write()?.keys.retain(|key| key.expires_at.is_none_or(|at| at > now));
+        Ok(())
+    }
+
+    async fn used(&self, id: &str, at: Timestamp) -> Result<(), StoreError> {
+        let mut state = self.write()?;
+        if let Some(key) = state.keys.iter_mut().find(|key| key.id == id) {
+            key.last_used = key.last_used.max(Some(at));
+        }
+        Ok(())
     }
 }

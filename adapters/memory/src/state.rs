@@ -9,21 +9,24 @@ use argus_domain::{
     Address, B256,
     access::ApiKey,
     decision::Decision,
-    fees::LedgerEntry,
+    fees::{Board, LedgerEntry, Standing},
     ids::{ChainId, JobId, KeeperId, Serial, TaskId},
     job::{Job, JobRecord},
     keeper::KeeperRecord,
     module::ModuleRecord,
+    profile::Profile,
     registration::Registration,
     secret::{SealedSecret, SecretName},
     task::{FactKey, TaskRecord},
+    time::Timestamp,
+    webhook::{DeadLetter, Webhook},
 };
 use argus_ports::{RequestName, StoreError};
 
 use crate::{answers, lock};
 
-/// Jobs, tasks, decisions, registrations, keepers, ledger, modules, API keys, encrypted secrets and kept answers. Clones
-/// share one state.
+/// Jobs, tasks, decisions, registrations, keepers, ledger, modules, API keys, encrypted secrets, kept answers, profiles
+/// and webhooks. Clones share one state.
 #[derive(Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<State>>);
 
@@ -44,6 +47,9 @@ pub(crate) struct State {
     pub registrations: BTreeMap<(ChainId, JobId), Registration>,
     pub secrets: BTreeMap<(JobId, SecretName), SealedSecret>,
     pub answers: BTreeMap<RequestName, answers::Entry>,
+    pub profiles: BTreeMap<Address, Profile>,
+    pub claims: BTreeMap<String, Timestamp>,
+    pub webhooks: BTreeMap<String, (Webhook, Vec<DeadLetter>)>,
     refusal: Option<StoreError>,
 }
 
@@ -88,6 +94,15 @@ impl MemoryStore {
 impl State {
     pub(crate) fn is_deleted(&self, job: JobId) -> bool {
         self.jobs.get(&job).is_none_or(|entry| entry.record.deleted_at.is_some())
+    }
+
+    pub(crate) fn standings(&self, board: Board) -> BTreeMap<Address, Standing> {
+        let mut standings = BTreeMap::new();
+        for entry in self.ledger.iter().filter(|entry| entry.reason.board() == board) {
+            let standing = standings.entry(entry.account).or_insert_with(|| Standing::none(entry.account));
+            standing.count(entry.reason, entry.amount);
+        }
+        standings
     }
 
     pub(crate) fn key_by_hash(&self, hash: B256) -> Option<&ApiKey> {

@@ -3,7 +3,7 @@
 use argus_domain::time::Timestamp;
 use argus_ports::{Change, ChangeKind, EventBus, Room, StoreError, store::watch::Receiver};
 use async_trait::async_trait;
-use rusqlite::{Connection, Row, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use crate::{
     cell::{address, corrupt, instant, job_id, job_place, of_job, ordered, task_id},
@@ -33,6 +33,26 @@ impl EventBus for SqliteStore {
                     "SELECT * FROM changes WHERE owner = ?1 AND position > ?2 ORDER BY position LIMIT ?3";
                 changes(db, sql, &[&owner.0.0, &after, &limit])
             }
+        })
+        .await
+    }
+
+    async fn newest(&self, room: Room) -> Result<u64, StoreError> {
+        self.read(move |db| {
+            let newest: Option<i64> = match room {
+                Room::Job(job) => db
+                    .prepare_cached(
+                        "SELECT seq FROM changes WHERE job_place = ?1 AND job = ?2 ORDER BY seq DESC LIMIT 1",
+                    )?
+                    .query_row(params![job_place(job), of_job(job)], |row| row.get(0)),
+                Room::Owner(owner) => db
+                    .prepare_cached(
+                        "SELECT position FROM changes WHERE owner = ?1 ORDER BY position DESC LIMIT 1",
+                    )?
+                    .query_row(params![owner.0.0], |row| row.get(0)),
+            }
+            .optional()?;
+            Ok(newest.unwrap_or_default().unsigned_abs())
         })
         .await
     }

@@ -3,7 +3,7 @@
 use argus_domain::{Address, B256, U256, ids::JobId, ids::TaskId, time::Timestamp};
 use argus_ports::StoreError;
 use argus_proto::{Wire, decode};
-use rusqlite::Row;
+use rusqlite::{Connection, Row, ToSql};
 
 use crate::fault::Fault;
 
@@ -70,4 +70,20 @@ pub(crate) fn of_job(id: JobId) -> [u8; 32] {
 
 pub(crate) fn corrupt(column: &str, what: &str) -> Fault {
     Fault::Store(StoreError::Corrupt(format!("column {column}: {what}")))
+}
+
+/// All rows of a query.
+pub(crate) fn all<T>(
+    db: &Connection,
+    sql: &str,
+    values: &[&dyn ToSql],
+    read: fn(&Row<'_>) -> Result<T, Fault>,
+) -> Result<Vec<T>, Fault> {
+    let mut select = db.prepare_cached(sql)?;
+    let mut rows = select.query(values)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
 }

@@ -40,6 +40,7 @@ pub(crate) const PLATFORM: &[Migration] = &[
     migration!(1, "", "001_platform"),
     migration!(2, "", "002_secrets"),
     migration!(3, "", "003_charges_answers", Some(charges::fill)),
+    migration!(4, "", "004_people"),
     migration!(5, "", "005_decisions"),
     migration!(6, "", "006_registrations"),
 ];

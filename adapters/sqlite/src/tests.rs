@@ -1,6 +1,7 @@
 //! What only the inside can show: a full disk, damaged rows, and a group in which one operation fails.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -8,8 +9,13 @@ use std::{
     time::Duration,
 };
 
-use argus_domain::{Address, B256, access::ApiKey, access::Role, time::Timestamp};
-use argus_ports::{Archive, KeyStore, StoreError};
+use argus_domain::{
+    Address, B256,
+    access::{ApiKey, Role},
+    fees::{LedgerReason, Standing},
+    time::Timestamp,
+};
+use argus_ports::{Archive, KeyStore, Ledger, StoreError};
 use bytes::Bytes;
 
 use crate::{Options, SqliteStore, cell::corrupt};
@@ -63,6 +69,8 @@ async fn a_damaged_row_is_named_and_spoils_no_other() {
             rate_limit: 1,
             created_at: Timestamp(0),
             revoked_at: None,
+            expires_at: None,
+            last_used: None,
         };
         KeyStore::put(&store, key).await.expect("put");
     }
@@ -101,5 +109,36 @@ async fn one_that_fails_spoils_none_of_its_group() {
     for (name, there) in [(1, true), (2, false), (3, true)] {
         let found = store.get(B256::repeat_byte(name)).await.expect("get");
         assert_eq!(found.is_some(), there, "{name}");
+    }
+}
+
+/// What was booked before there were sums is summed once, however large it is.
+#[tokio::test]
+async fn sums_of_a_ledger_are_made_up_for() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (path, options) = (dir.path().join("argus.db"), Options::default());
+    let mut db = crate::database::connect(&path, &options).expect("connect");
+    crate::migrate::apply(&mut db, &crate::migrate::PLATFORM[..1]).expect("the first tables");
+    let mut expected = BTreeMap::new();
+    let amounts =
+        ["0", "999999999999", "1", "999999999999999999999999", "123456789012345678901234567890123456"];
+    for (n, amount) in amounts.into_iter().enumerate() {
+        for (number, reason, account) in
+            [(1, LedgerReason::Charged, 1), (2, LedgerReason::Earned, 1), (3, LedgerReason::JobCreated, 2)]
+        {
+            // Jobs were worth a few points each.
+            let amount = if number == 3 { "20" } else { amount };
+            let (key, account) = (B256::repeat_byte(n as u8), Address::repeat_byte(account));
+            let sql = "INSERT INTO ledger (key, reason, account, amount) VALUES (?1, ?2, ?3, ?4)";
+            db.execute(sql, rusqlite::params![key.0, number, account.0.0, amount]).expect("inserted");
+            let standing =
+                expected.entry((reason.board(), account)).or_insert_with(|| Standing::none(account));
+            standing.count(reason, amount.parse().expect("a number"));
+        }
+    }
+    drop(db);
+    let store = SqliteStore::open(&path, &options).expect("the rest of the tables");
+    for ((board, account), standing) in expected {
+        assert_eq!(store.standing(board, account).await, Ok(standing));
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     json::{address, address_number, whole},
     shape,
     ws::{
-        frames::{Topic, change_frame, frame, newest},
+        frames::{Topic, change_frame, frame},
         hub::{Delivery, Outlet, Seat},
     },
 };
@@ -128,9 +128,9 @@ impl Connection {
     async fn ping(&mut self) -> Result<(), Over> {
         let key = self.edge.ports.keys.by_hash(self.key.hash).await;
         if let Ok(found) = key
-            && found.is_none_or(|key| key.revoked_at.is_some())
+            && found.is_none_or(|key| !key.is_live(self.edge.ports.clock.now()))
         {
-            self.close(CLOSE_REVOKED, "the API key was revoked").await;
+            self.close(CLOSE_REVOKED, "the API key was revoked or has expired").await;
             return Err(Over);
         }
         self.send(Message::Ping(bytes::Bytes::new())).await
@@ -209,7 +209,7 @@ impl Connection {
             Err(refused) => return self.refuse(refused, id).await,
         };
         let (name, topic, since) = asked;
-        let position = match newest(&*self.edge.ports.bus, topic.room()).await {
+        let position = match self.edge.ports.bus.newest(topic.room()).await {
             Ok(position) => position,
             Err(e) => return self.refuse(e.into(), id).await,
         };

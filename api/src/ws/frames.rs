@@ -1,7 +1,7 @@
 //! The envelope in both directions: `{type, data, timestamp, request_id?}`.
 
 use argus_domain::{Address, ids::JobId, ids::TaskId, status::TaskStatus};
-use argus_ports::{Change, ChangeKind, EventBus, Room, StoreError};
+use argus_ports::{Change, ChangeKind, Room, StoreError};
 use axum::extract::ws::Utf8Bytes;
 use serde_json::{Map, Value, json};
 
@@ -87,24 +87,4 @@ pub async fn change_frame(
         map.insert("since".to_owned(), json!(position.to_string()));
     }
     Ok(Some(frame(edge, kind, &data, None)))
-}
-
-/// The position of a room's newest change, 0 where it has none: found by halving, because a bus is read forwards.
-pub async fn newest(bus: &dyn EventBus, room: Room) -> Result<u64, StoreError> {
-    let after = async |position: u64| -> Result<Option<u64>, StoreError> {
-        Ok(bus.since(room, position, 1).await?.first().map(|(found, _)| *found))
-    };
-    let (mut low, mut high) = (0, 0);
-    while let Some(found) = after(high).await? {
-        low = found;
-        high = found.max(1).saturating_mul(2);
-    }
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match after(middle).await? {
-            Some(found) => low = found,
-            None => high = middle,
-        }
-    }
-    Ok(low)
 }

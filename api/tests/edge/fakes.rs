@@ -215,13 +215,27 @@ fn refused_call(why: String) -> HostCall {
     }
 }
 
-/// Knows which addresses are private.
-pub struct FakeEgress;
+/// Knows which addresses are private, and what the receivers of webhooks on hook.example answer.
+#[derive(Default)]
+pub struct FakeEgress {
+    /// What they were sent, with when it came.
+    pub taken: Mutex<Vec<EgressRequest>>,
+    /// Statuses by the URL's path, 200 where there is none; 0 never answers.
+    pub statuses: Mutex<BTreeMap<String, u16>>,
+}
 
 #[async_trait]
 impl Egress for FakeEgress {
-    async fn fetch(&self, _: EgressRequest) -> Result<EgressResponse, EgressError> {
-        Err(EgressError::Transport("no network in tests".to_owned()))
+    async fn fetch(&self, request: EgressRequest) -> Result<EgressResponse, EgressError> {
+        let Some(path) = request.url.strip_prefix("https://hook.example").map(str::to_owned) else {
+            return Err(EgressError::Transport("no network in tests".to_owned()));
+        };
+        self.taken.lock().unwrap().push(request);
+        let status = self.statuses.lock().unwrap().get(&path).copied().unwrap_or(200);
+        if status == 0 {
+            std::future::pending::<()>().await;
+        }
+        Ok(EgressResponse { status, headers: Vec::new(), body: bytes::Bytes::new() })
     }
     fn check(&self, url: &str, reach: &Reach) -> Result<(), EgressError> {
         let Some((_, rest)) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))
@@ -229,8 +243,11 @@ impl Egress for FakeEgress {
             return Err(EgressError::Denied("the scheme".to_owned()));
         };
         let host = rest.split('/').next().unwrap_or_default();
-        if reach.operator.iter().any(|listed| listed == host) {
+        if reach.allow.iter().chain(&reach.operator).any(|listed| listed == host) {
             return Ok(());
+        }
+        if !reach.allow.is_empty() {
+            return Err(EgressError::Denied(format!("{host} is not listed")));
         }
         let is_private = ["127.", "10.", "192.168.", "169.254.", "localhost", "[::1]"];
         if is_private.iter().any(|start| host.starts_with(start)) {

@@ -57,6 +57,7 @@ pub struct World {
     pub runner: Arc<FakeRunner>,
     pub nudge: Arc<FakeNudge>,
     pub component: Arc<Component>,
+    pub egress: Arc<FakeEgress>,
     /// Keys by name: `user` (of address 0x11..), `other` (0x22..), `app`, `keeper` (0x33..), `admin`.
     pub keys: BTreeMap<&'static str, String>,
     ports: Ports,
@@ -99,6 +100,7 @@ impl World {
         let (archive, clock) = (Arc::new(MemoryArchive::new()), ManualClock::new(NOW));
         let (chain, runner) = (Arc::new(FakeChain::default()), Arc::new(FakeRunner::default()));
         let nudge = Arc::new(FakeNudge::default());
+        let egress = Arc::new(FakeEgress::default());
         let component = Arc::new(Component(Mutex::new(Ok(()))));
         let mut keys = BTreeMap::new();
         for (name, owner, role) in [
@@ -127,12 +129,17 @@ impl World {
             keys: Arc::new(store.clone()),
             keepers: Arc::new(store.clone()),
             ledger: Arc::new(store.clone()),
+            profiles: Arc::new(store.clone()),
+            webhooks: Arc::new(store.clone()),
+            claims: Arc::new(store.clone()),
+            faucet: None,
+            recover: crate::wallet::recover,
             modules: Arc::new(store.clone()),
             answers: Arc::new(store.clone()),
             content: Arc::new(content.clone()),
             archive: archive.clone(),
             secrets: Some(secrets(&store)),
-            egress: Arc::new(FakeEgress),
+            egress: egress.clone(),
             runner: runner.clone(),
             builder,
             clock: Arc::new(clock.clone()),
@@ -158,6 +165,7 @@ impl World {
             runner,
             nudge,
             component,
+            egress,
             keys,
             ports,
             config,

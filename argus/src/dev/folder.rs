@@ -151,6 +151,10 @@ impl Folder {
                     ("listen", text(&format!("127.0.0.1:{}", dev.port))),
                     ("job_registry", text(&"optional")),
                     ("http_scripts", Value::Boolean(true)),
+                    (
+                        "sign_in_domains",
+                        texts(&["localhost", "127.0.0.1"].map(|host| format!("{host}:{}", dev.port))),
+                    ),
                 ]),
             ),
             ("keeper", section(vec![("key_files", texts(&keys)), ("platform", text(&dev.platform))])),

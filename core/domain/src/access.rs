@@ -37,9 +37,18 @@ pub struct ApiKey {
     pub created_at: Timestamp,
     /// Revoked at.
     pub revoked_at: Option<Timestamp>,
+    /// It opens nothing from then on; `None`: never.
+    pub expires_at: Option<Timestamp>,
+    /// Last used, to the minute.
+    pub last_used: Option<Timestamp>,
 }
 
 impl ApiKey {
+    /// Whether it still opens anything.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|at| now < at)
+    }
+
     /// Whether it may act for this user.
     pub fn may_act_for(&self, user: Address) -> bool {
         match self.role {

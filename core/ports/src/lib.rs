@@ -12,6 +12,7 @@ pub mod decision;
 pub mod egress;
 pub mod failpoint;
 pub mod links;
+pub mod people;
 pub mod registration;
 pub mod runner;
 pub mod secret;
@@ -31,6 +32,7 @@ pub use links::{
     Aggregate, AttemptOutcome, Dispatch, FromKeeper, HandoffOrder, KeeperGate, KeeperLink, KeeperSession,
     LinkError, Nudge, Outcomes, PerformEvent, SignedHello, ToKeeper,
 };
+pub use people::{ClaimStore, ProfileStore, WebhookStore};
 pub use registration::{RegistrationCounts, RegistrationStore};
 pub use runner::{ModuleRunner, RunnerError};
 pub use secret::{Letterbox, SecretStore, Secrets, StoredSecret, Vault, VaultError};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use argus_domain::{
     Address, B256,
     access::ApiKey,
-    fees::LedgerEntry,
+    fees::{Board, LedgerEntry, Standing},
     ids::{AttemptNo, ChainId, JobId, KeeperId, Round, Serial, TaskId},
     job::{Cursor, Job, JobChange, JobRecord, TriggerKind},
     keeper::KeeperRecord,
@@ -258,6 +258,9 @@ pub trait EventBus: Send + Sync {
     /// [`Room::Job`] the position is the change's `seq`; for [`Room::Owner`] it is the bus's own.
     async fn since(&self, room: Room, after: u64, limit: u32) -> Result<Vec<(u64, Change)>, StoreError>;
 
+    /// The position of a room's newest change; none: 0. What comes later has higher ones.
+    async fn newest(&self, room: Room) -> Result<u64, StoreError>;
+
     /// All changes published from now on, by whomever, until the receiver is dropped. A receiver that lags by more
     /// than the bus's bound is told so and resumes with [`EventBus::since`].
     fn subscribe(&self) -> watch::Receiver;
@@ -313,6 +316,10 @@ pub trait Ledger: Send + Sync {
     async fn of_key(&self, key: B256) -> Result<Vec<LedgerEntry>, StoreError>;
     /// All entries of an account, newest first, `limit` at most.
     async fn of_account(&self, account: Address, limit: u32) -> Result<Vec<LedgerEntry>, StoreError>;
+    /// Those who have entries on a board, by [`Standing::rank`], `limit` at most.
+    async fn standings(&self, board: Board, limit: u32) -> Result<Vec<Standing>, StoreError>;
+    /// One account's standing on a board; without entries: [`Standing::none`].
+    async fn standing(&self, board: Board, account: Address) -> Result<Standing, StoreError>;
 }
 
 /// Published scripts.
@@ -340,6 +347,10 @@ pub trait KeyStore: Send + Sync {
         rate_limit: Option<u32>,
         revoked_at: Option<Timestamp>,
     ) -> Result<Option<ApiKey>, StoreError>;
+    /// Removes the keys that had expired at `now`.
+    async fn remove_expired(&self, now: Timestamp) -> Result<(), StoreError>;
+    /// Notes when a key was used, by its public name: the latest instant stays. Absent: nothing to do.
+    async fn used(&self, id: &str, at: Timestamp) -> Result<(), StoreError>;
 }
 
 /// Which call a keeper stands by in one attempt and round.

@@ -11,7 +11,7 @@ use std::{
 use argus_domain::{
     Address, B256, Bytes, U256, Value,
     attempt::{Attempt, Priority, TraceId},
-    call::Call,
+    call::{Call, Signature},
     chain::{Block, Contracts, Log, LogQuery, Pin, TxReceipt},
     contracts,
     ids::{AttemptNo, ChainId, JobId, KeeperId, Occurrence, Round, Serial, TaskId, TaskNumber},
@@ -74,7 +74,12 @@ pub const CHARGED: u64 = 5_000;
 
 /// A transaction by which `by` brought a task to the executor.
 pub fn executes(task: TaskId, job: JobId, by: KeeperId) -> Tx {
-    let words = [U256::from(1), U256::from(70_000), U256::from(CHARGED), U256::from(0x80), U256::ZERO];
+    executes_for(task, job, by, CHARGED)
+}
+
+/// The same at another price.
+pub fn executes_for(task: TaskId, job: JobId, by: KeeperId, wei: u64) -> Tx {
+    let words = [U256::from(1), U256::from(70_000), U256::from(wei), U256::from(0x80), U256::ZERO];
     let data = words.into_iter().flat_map(|w| w.to_be_bytes::<32>()).collect::<Vec<_>>();
     let topics =
         vec![contracts::TASK_EXECUTED, task.0, B256::from(job.0.to_be_bytes::<32>()), by.0.into_word()];
@@ -332,6 +337,10 @@ impl EventBus for FlakyBus {
         self.bus.since(room, after, limit).await
     }
 
+    async fn newest(&self, room: Room) -> Result<u64, StoreError> {
+        self.bus.newest(room).await
+    }
+
     fn subscribe(&self) -> Receiver {
         self.bus.subscribe()
     }
@@ -442,7 +451,7 @@ pub fn agreement(job: &Job, task: &Task, pin: &Block) -> Vec<Fact> {
         round: Round(1),
         call: call(job),
         how: AgreedHow::Equal,
-        signatures: Vec::new(),
+        signatures: [1, 2].map(|n| (keeper(n), Signature([n; 65]))).into(),
         valid_until: VALID_UNTIL,
         fee_cap: job.policy.fee_cap,
         gas_limit: job.policy.gas_limit,

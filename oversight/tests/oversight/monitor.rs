@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 
 use crate::fake::{
     BLOCK, CHAIN, CHARGED, CONTRACTS, FakeChain, FlakyBus, OWNER, START, Told, Tx, VALID_UNTIL, agreement,
-    announced, executes, job, keeper, open, plain, record, settle, settled,
+    announced, executes, executes_for, job, keeper, open, plain, record, settle, settled,
 };
 
 const QUORUM: Mode = Mode::Quorum { keepers: 3, threshold: 2 };
@@ -150,7 +150,11 @@ fn execution(task: &Task) -> Tx {
 
 fn paid() -> Vec<(LedgerReason, argus_domain::Address, U256)> {
     let wei = U256::from(CHARGED);
-    vec![(LedgerReason::Charged, OWNER, wei), (LedgerReason::Earned, keeper(1).0, wei)]
+    vec![
+        (LedgerReason::Charged, OWNER, wei),
+        (LedgerReason::Earned, keeper(1).0, wei),
+        (LedgerReason::Attested, keeper(2).0, wei),
+    ]
 }
 
 #[tokio::test]
@@ -240,6 +244,31 @@ async fn a_reorg_takes_a_receipt_back_and_may_bring_it_again() {
     use ChangeKind::{Confirmed, Received, Revoked};
     assert_eq!(w.kinds(&task).await, [Received, Revoked, Received, Confirmed]);
     assert_eq!(w.booked(&task).await, paid(), "booked once, whatever the chain does");
+}
+
+#[tokio::test]
+async fn only_what_is_final_is_booked() {
+    let mut w = world(2);
+    let task = w.one().await;
+    w.chain.mine(vec![execution(&task)]);
+    w.start().await;
+    assert_eq!((w.said(&task).await, w.booked(&task).await), (vec!["received/1".to_owned()], vec![]));
+    // On the other fork another keeper was faster, and gas was dearer.
+    w.chain.drop_newest(1);
+    w.chain.mine(vec![executes_for(task.id, task.job, keeper(2), 2 * CHARGED)]);
+    w.look().await;
+    w.look().await;
+    w.chain.grow(2);
+    w.look().await;
+    let said = w.said(&task).await;
+    assert_eq!(said, ["received/1", "revoked/1", "received/2", "confirmed"]);
+    let wei = U256::from(2 * CHARGED);
+    let expected = [
+        (LedgerReason::Charged, OWNER, wei),
+        (LedgerReason::Earned, keeper(2).0, wei),
+        (LedgerReason::Attested, keeper(1).0, wei),
+    ];
+    assert_eq!(w.booked(&task).await, expected);
 }
 
 #[tokio::test]

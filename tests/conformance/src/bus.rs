@@ -87,6 +87,10 @@ async fn heard(receiver: &mut argus_ports::store::watch::Receiver) -> Received {
 }
 
 async fn rooms_are_read_in_pages(bus: &dyn EventBus) {
+    let rooms = [Room::Job(JobId(U256::from(1))), Room::Owner(owner(1))];
+    for room in rooms {
+        assert_eq!(bus.newest(room).await, Ok(0), "an empty room");
+    }
     for task in 1..=3 {
         for job in 1..=3 {
             bus.publish(vec![change(job, task, ChangeKind::Created, 1)]).await.expect("publish");
@@ -102,6 +106,7 @@ async fn rooms_are_read_in_pages(bus: &dyn EventBus) {
     assert_eq!(bus.since(room, all[5].0, 2).await.expect("since"), []);
     let job = bus.since(Room::Job(JobId(U256::from(3))), 1, 9).await.expect("since");
     assert_eq!(job.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!((bus.newest(rooms[0]).await, bus.newest(room).await), (Ok(3), Ok(all[5].0)));
 }
 
 async fn subscribers_hear_what_comes_after_them(bus: &dyn EventBus) {

@@ -1,14 +1,18 @@
-//! The contracts of [`KeeperStore`], [`Ledger`], [`ModuleStore`] and [`KeyStore`].
+//! The contracts of the stores of people and of what they come to.
+
+use std::{collections::BTreeMap, time::Duration};
 
 use argus_domain::{
-    B256, U256,
+    Address, B256, U256,
     access::{ApiKey, Role},
-    fees::{LedgerEntry, LedgerReason},
+    fees::{Board, LedgerEntry, LedgerReason, POINT, Standing},
     ids::{ChainId, TaskId},
     keeper::KeeperRecord,
     module::{Cid, Language, ModuleRecord, ModuleRef, Shape, WasmHash},
+    profile::{Profile, ProfileChange},
+    webhook::{DeadLetter, Progress, Webhook},
 };
-use argus_ports::{KeeperStore, KeyStore, Ledger, ModuleStore};
+use argus_ports::{ClaimStore, KeeperStore, KeyStore, Ledger, ModuleStore, ProfileStore, WebhookStore};
 
 use crate::samples::{NOW, at, keeper, owner};
 
@@ -63,6 +67,186 @@ pub async fn ledger<S: Ledger>(fresh: impl Fn() -> S) {
     assert_eq!(store.of_account(owner(8), 2).await, Ok(vec![]));
 }
 
+/// What a ledger's accounts come to: for any entries, booked in any order and again, the sums of what is there once, in
+/// the one order of their ranks.
+pub async fn standings<S: Ledger>(fresh: impl Fn() -> S) {
+    for seed in 1..=20 {
+        let (store, mut draw) = (fresh(), Draw(seed));
+        let mut first: BTreeMap<(B256, LedgerReason, Address), U256> = BTreeMap::new();
+        for _ in 0..draw.below(6) {
+            let batch: Vec<LedgerEntry> = (0..draw.below(30)).map(|_| draw.entry()).collect();
+            for entry in &batch {
+                first.entry((entry.key, entry.reason, entry.account)).or_insert(entry.amount);
+            }
+            store.book(batch).await.expect("book");
+        }
+        for board in [Board::Users, Board::Keepers] {
+            let mut expected: BTreeMap<Address, Standing> = BTreeMap::new();
+            for ((_, reason, account), amount) in &first {
+                if reason.board() == board {
+                    let standing = expected.entry(*account).or_insert_with(|| Standing::none(*account));
+                    standing.count(*reason, *amount);
+                }
+            }
+            for n in 0..8 {
+                let account = owner(n);
+                let one = store.standing(board, account).await.expect("standing");
+                assert_eq!(one, expected.get(&account).cloned().unwrap_or_else(|| Standing::none(account)));
+            }
+            let mut expected: Vec<Standing> = expected.into_values().collect();
+            expected.sort_by_cached_key(Standing::rank);
+            assert_eq!(store.standings(board, 100).await.expect("standings"), expected, "seed {seed}");
+            expected.truncate(3);
+            assert_eq!(store.standings(board, 3).await.expect("standings"), expected, "seed {seed}");
+        }
+    }
+}
+
+/// Numbers that look random and are the same each time (SplitMix64).
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end
+    }
+
+    /// Few keys, accounts and amounts, so that repeats and ties are many.
+    fn entry(&mut self) -> LedgerEntry {
+        let reasons =
+            [LedgerReason::Charged, LedgerReason::Earned, LedgerReason::JobCreated, LedgerReason::Attested];
+        let reason = reasons[self.below(4) as usize];
+        let amounts = [U256::ZERO, U256::from(9), U256::from(10), POINT, U256::MAX - U256::from(5)];
+        let (key, account) = (self.below(6) as u8, self.below(8) as u8);
+        let amount = amounts[self.below(5) as usize];
+        LedgerEntry { key: B256::repeat_byte(key), reason, account: owner(account), amount }
+    }
+}
+
+/// Profiles.
+pub async fn profiles<S: ProfileStore>(fresh: impl Fn() -> S) {
+    let store = &fresh() as &dyn ProfileStore;
+    assert_eq!(store.profile(owner(1)).await, Ok(None), "absent is none");
+    let mail = ProfileChange { email: Some("a@b.example".to_owned()), ..ProfileChange::default() };
+    let mut expected = Profile { email: Some("a@b.example".to_owned()), ..Profile::silent(owner(1)) };
+    for _ in 0..2 {
+        assert_eq!(store.change_profile(owner(1), mail.clone()).await, Ok(expected.clone()));
+    }
+    assert_eq!(store.applicants(9).await, Ok(vec![]), "who gives an address does not apply");
+    let form = ProfileChange {
+        chat: Some(-7),
+        name: Some("one".to_owned()),
+        rewards: Some(owner(9)),
+        on_imua: Some(true),
+        applied_at: Some(at(5)),
+        ..ProfileChange::default()
+    };
+    expected = Profile {
+        chat: Some(-7),
+        name: Some("one".to_owned()),
+        rewards: Some(owner(9)),
+        on_imua: true,
+        applied_at: Some(at(5)),
+        ..expected
+    };
+    assert_eq!(store.change_profile(owner(1), form.clone()).await, Ok(expected.clone()), "the rest stays");
+    let again =
+        ProfileChange { email: Some(String::new()), applied_at: Some(at(9)), ..ProfileChange::default() };
+    expected.email = None;
+    assert_eq!(
+        store.change_profile(owner(1), again).await,
+        Ok(expected.clone()),
+        "the first application stays"
+    );
+    assert_eq!(store.profile(owner(1)).await, Ok(Some(expected.clone())));
+    let other = store.change_profile(owner(0), form).await.expect("change");
+    assert_eq!(store.applicants(9).await, Ok(vec![other.clone(), expected]), "by address");
+    assert_eq!(store.applicants(1).await, Ok(vec![other]));
+}
+
+/// Webhooks.
+pub async fn webhooks<S: WebhookStore>(fresh: impl Fn() -> S) {
+    let store = &fresh() as &dyn WebhookStore;
+    let hook = |id: &str, account: u8, ms: u64| Webhook {
+        id: id.to_owned(),
+        owner: owner(account),
+        url: "https://a.example/hook".to_owned(),
+        kinds: vec!["task.confirmed".to_owned(), "task.lapsed".to_owned()],
+        created_at: at(ms),
+        progress: Progress { position: 3, failures: 0, next_at: at(ms) },
+    };
+    for (id, account, ms, is_added) in
+        [("b", 1, 2, true), ("a", 1, 3, true), ("c", 1, 4, false), ("d", 2, 1, true)]
+    {
+        assert_eq!(store.add_webhook(hook(id, account, ms), 2).await, Ok(is_added), "{id}");
+    }
+    assert_eq!(store.add_webhook(Webhook { url: String::new(), ..hook("a", 1, 3) }, 2).await, Ok(true));
+    assert_eq!(store.webhook("a").await, Ok(Some(hook("a", 1, 3))), "an id is there once");
+    assert_eq!(store.webhook("c").await, Ok(None), "absent is none");
+    assert_eq!(store.webhooks_of(owner(1)).await, Ok(vec![hook("b", 1, 2), hook("a", 1, 3)]), "oldest first");
+    assert_eq!(store.webhooks(None, 2).await, Ok(vec![hook("a", 1, 3), hook("b", 1, 2)]), "by id");
+    assert_eq!(store.webhooks(Some("b"), 2).await, Ok(vec![hook("d", 2, 1)]));
+
+    let letter = |n: u8| DeadLetter {
+        event: format!("event-{n}"),
+        kind: "task.confirmed".to_owned(),
+        task: TaskId(B256::repeat_byte(n)),
+        at: at(u64::from(n)),
+        reason: "status 500".to_owned(),
+    };
+    let to = |position, failures| Progress { position, failures, next_at: at(position) };
+    store.move_webhook("a", to(3, 2), None, 2).await.expect("move");
+    assert_eq!(store.webhook("a").await.expect("webhook").expect("there").progress, to(3, 2));
+    for n in [5, 5, 6, 7] {
+        store.move_webhook("a", to(n.into(), 0), Some(letter(n)), 2).await.expect("move");
+    }
+    store.move_webhook("a", to(6, 9), Some(letter(8)), 2).await.expect("move");
+    assert_eq!(store.webhook("a").await.expect("webhook").expect("there").progress, to(7, 0), "never back");
+    assert_eq!(store.dead_letters("a").await, Ok(vec![letter(7), letter(6)]), "newest first, and no more");
+    assert_eq!(store.dead_letters("b").await, Ok(vec![]));
+    store.move_webhook("z", to(9, 0), Some(letter(9)), 2).await.expect("move");
+    assert_eq!(store.dead_letters("z").await, Ok(vec![]), "of one that is absent nothing is kept");
+    store.move_webhook("a", to(7, 4), None, 2).await.expect("move");
+    let kinds = vec!["task.created".to_owned()];
+    let changed = store.change_webhook("a", Some("https://b.example".to_owned()), None, at(50)).await;
+    let expected = Webhook {
+        url: "https://b.example".to_owned(),
+        progress: Progress { next_at: at(50), ..to(7, 0) },
+        ..hook("a", 1, 3)
+    };
+    assert_eq!(changed, Ok(Some(expected.clone())), "tried as if for the first time");
+    let changed = store.change_webhook("a", None, Some(kinds.clone()), at(50)).await;
+    assert_eq!(changed, Ok(Some(Webhook { kinds, ..expected })));
+    assert_eq!(store.change_webhook("z", None, None, at(50)).await, Ok(None), "absent is none");
+    for _ in 0..2 {
+        store.remove_webhook("a").await.expect("remove");
+    }
+    assert_eq!((store.webhook("a").await, store.dead_letters("a").await), (Ok(None), Ok(vec![])));
+    assert_eq!(store.add_webhook(hook("c", 1, 4), 2).await, Ok(true), "there is room again");
+}
+
+/// What is given once in a while.
+pub async fn claims<S: ClaimStore>(fresh: impl Fn() -> S) {
+    let store = &fresh() as &dyn ClaimStore;
+    let claim = async |who: [&str; 2], ms: u64| {
+        let who = who.map(str::to_owned).to_vec();
+        store.claim(who, at(ms), Duration::from_millis(100)).await.expect("claim")
+    };
+    assert_eq!(claim(["a", "1"], 0).await, Ok(()));
+    assert_eq!(claim(["a", "2"], 10).await, Err(at(100)), "one of them had it");
+    assert_eq!(claim(["b", "2"], 20).await, Ok(()), "a refusal notes nothing");
+    assert_eq!(claim(["a", "2"], 99).await, Err(at(120)), "from when all of them may");
+    assert_eq!(claim(["a", "1"], 100).await, Ok(()), "its time is over");
+    for _ in 0..2 {
+        store.unclaim(vec!["b".to_owned(), "2".to_owned()], at(20)).await.expect("unclaim");
+        store.unclaim(vec!["a".to_owned()], at(20)).await.expect("unclaim");
+    }
+    assert_eq!(claim(["b", "2"], 101).await, Ok(()), "as if it had not been");
+    assert_eq!(claim(["a", "3"], 102).await, Err(at(200)), "another instant's stays");
+}
+
 /// Published scripts.
 pub async fn modules<S: ModuleStore>(fresh: impl Fn() -> S) {
     let store = &fresh() as &dyn ModuleStore;
@@ -97,6 +281,8 @@ pub async fn keys<S: KeyStore>(fresh: impl Fn() -> S) {
         rate_limit: 60,
         created_at: at(ms),
         revoked_at: None,
+        expires_at: None,
+        last_used: None,
     };
     for made in [key(1, 1, 10), key(2, 1, 30), key(3, 2, 20)] {
         store.put(made).await.expect("put");
@@ -117,4 +303,17 @@ pub async fn keys<S: KeyStore>(fresh: impl Fn() -> S) {
         "once is for good"
     );
     assert_eq!(store.by_hash(B256::repeat_byte(1)).await, Ok(Some(revoked)), "revoked or not");
+    let key_2 = key(2, 1, 30);
+    for (ms, latest) in [(70, 70), (60, 70), (80, 80)] {
+        store.used("key-2", at(ms)).await.expect("used");
+        let found = store.by_hash(B256::repeat_byte(2)).await.expect("by_hash").expect("there");
+        assert_eq!(found, ApiKey { last_used: Some(at(latest)), ..key_2.clone() });
+    }
+    store.used("key-9", at(1)).await.expect("absent: nothing to do");
+    for (n, end) in [(4, 100), (5, 101)] {
+        store.put(ApiKey { expires_at: Some(at(end)), ..key(n, 3, 0) }).await.expect("put");
+    }
+    store.remove_expired(at(100)).await.expect("remove_expired");
+    let left: Vec<String> = store.list(None).await.expect("list").into_iter().map(|key| key.id).collect();
+    assert_eq!(left, ["key-2", "key-3", "key-1", "key-5"], "those without an end stay");
 }

@@ -94,10 +94,14 @@ async fn event_bus() {
 }
 
 #[tokio::test]
-async fn keepers_ledger_modules_keys() {
+async fn people_and_what_they_come_to() {
     let files = Files::new();
     people::keepers(|| files.store()).await;
     people::ledger(|| files.store()).await;
+    people::standings(|| files.store()).await;
+    people::profiles(|| files.store()).await;
+    people::webhooks(|| files.store()).await;
+    people::claims(|| files.store()).await;
     people::modules(|| files.store()).await;
     people::keys(|| files.store()).await;
 }

@@ -166,6 +166,10 @@ impl<L: EventBus> EventBus for Heard<L> {
         self.link.since(room, after, limit).await
     }
 
+    async fn newest(&self, room: Room) -> Result<u64, StoreError> {
+        self.link.newest(room).await
+    }
+
     fn subscribe(&self) -> watch::Receiver {
         self.link.subscribe()
     }

@@ -12,6 +12,7 @@ mod large;
 mod links;
 mod main_job;
 mod money;
+mod people;
 mod reconcile;
 mod refusals;
 mod replay;

@@ -1,0 +1,93 @@
+//! Who has the most points.
+
+use argus_domain::fees::{Board, Standing};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use crate::{
+    call::Call,
+    errors::ApiError,
+    json::{self, address_number},
+    keepers::{Known, known},
+};
+
+/// Most entries of one answer.
+const SHOWN_MAX: u32 = 1_000;
+
+fn keeper_entry(keeper: Option<&Known>, standing: &Standing) -> Value {
+    json!({
+        "keeper_id": address_number(standing.account),
+        "keeper_address": standing.account,
+        "keeper_name": keeper.map(Known::name).unwrap_or_default(),
+        "no_executed_tasks": standing.tasks,
+        "no_attested_tasks": standing.attested,
+        "keeper_points": json::ether(standing.points),
+        "on_imua": keeper.is_some_and(|keeper| keeper.profile.on_imua),
+    })
+}
+
+fn user_entry(standing: &Standing) -> Value {
+    json!({
+        "user_id": address_number(standing.account),
+        "user_address": standing.account,
+        "total_jobs": standing.jobs,
+        "total_tasks": standing.tasks,
+        "user_points": json::ether(standing.points),
+    })
+}
+
+/// `GET /api/leaderboard/keepers`: those with points, and those registered without any behind them.
+pub async fn keepers(call: Call) -> Result<Response, ApiError> {
+    let known = known(&call.edge).await?;
+    let mut standings = call.edge.ports.ledger.standings(Board::Keepers, SHOWN_MAX).await?;
+    if standings.len() < SHOWN_MAX as usize {
+        let registered = known.values().filter(|keeper| keeper.record.is_some()).map(|keeper| keeper.account);
+        let without = registered.filter(|account| standings.iter().all(|ranked| ranked.account != *account));
+        let without: Vec<Standing> = without.map(Standing::none).collect();
+        standings.extend(without);
+        standings.sort_by_cached_key(Standing::rank);
+        standings.truncate(SHOWN_MAX as usize);
+    }
+    let entries = standings.iter().map(|standing| keeper_entry(known.get(&standing.account), standing));
+    Ok(json::ok(&entries.collect::<Vec<_>>()))
+}
+
+/// `GET /api/leaderboard/users`
+pub async fn users(call: Call) -> Result<Response, ApiError> {
+    let standings = call.edge.ports.ledger.standings(Board::Users, SHOWN_MAX).await?;
+    Ok(json::ok(&standings.iter().map(user_entry).collect::<Vec<_>>()))
+}
+
+/// `GET /api/leaderboard/keepers/search?keeper_address=|keeper_name=`
+pub async fn search_keeper(call: Call) -> Result<Response, ApiError> {
+    let query = call.query();
+    let known = known(&call.edge).await?;
+    let keeper = match (query.get("keeper_address"), query.get("keeper_name")) {
+        (Some(text), _) => {
+            let account = json::address(text).ok_or_else(ApiError::absent)?;
+            known.get(&account)
+        }
+        (None, Some(name)) => known.values().find(|keeper| keeper.name().eq_ignore_ascii_case(name)),
+        (None, None) => {
+            let message = "say whom you look for: keeper_address or keeper_name";
+            return Err(ApiError::unprocessable("MISSING_QUERY", message));
+        }
+    };
+    let keeper = keeper.ok_or_else(ApiError::absent)?;
+    let standing = call.edge.ports.ledger.standing(Board::Keepers, keeper.account).await?;
+    Ok(json::ok(&keeper_entry(Some(keeper), &standing)))
+}
+
+/// `GET /api/leaderboard/users/search?user_address=`
+pub async fn search_user(call: Call) -> Result<Response, ApiError> {
+    let query = call.query();
+    let Some(text) = query.get("user_address") else {
+        return Err(ApiError::unprocessable("MISSING_QUERY", "say whom you look for: user_address"));
+    };
+    let account = json::address(text).ok_or_else(ApiError::absent)?;
+    let standing = call.edge.ports.ledger.standing(Board::Users, account).await?;
+    if standing == Standing::none(account) {
+        return Err(ApiError::absent());
+    }
+    Ok(json::ok(&user_entry(&standing)))
+}

@@ -1,0 +1,75 @@
+//! What people say of themselves, and where they are told of changes.
+
+use std::time::Duration;
+
+use argus_domain::{
+    Address,
+    profile::{Profile, ProfileChange},
+    time::Timestamp,
+    webhook::{DeadLetter, Progress, Webhook},
+};
+use async_trait::async_trait;
+
+use crate::store::StoreError;
+
+/// Profiles, by account.
+#[async_trait]
+pub trait ProfileStore: Send + Sync {
+    /// What an account said; nothing: `None`.
+    async fn profile(&self, account: Address) -> Result<Option<Profile>, StoreError>;
+    /// Takes over a change ([`Profile::take`]) in one step, and gives the profile after it. Idempotent.
+    async fn change_profile(&self, account: Address, change: ProfileChange) -> Result<Profile, StoreError>;
+    /// Those who asked to become keepers, by address, `limit` at most.
+    async fn applicants(&self, limit: u32) -> Result<Vec<Profile>, StoreError>;
+}
+
+/// Receivers of changes, and what they did not take.
+#[async_trait]
+pub trait WebhookStore: Send + Sync {
+    /// Adds a receiver unless its owner has `most` already: false then. Idempotent by id.
+    async fn add_webhook(&self, webhook: Webhook, most: u32) -> Result<bool, StoreError>;
+    /// One receiver; absent: `None`.
+    async fn webhook(&self, id: &str) -> Result<Option<Webhook>, StoreError>;
+    /// All of an owner, oldest first.
+    async fn webhooks_of(&self, owner: Address) -> Result<Vec<Webhook>, StoreError>;
+    /// All of everyone by id, those after `after`, `limit` at most.
+    async fn webhooks(&self, after: Option<&str>, limit: u32) -> Result<Vec<Webhook>, StoreError>;
+    /// Changes where a receiver is and what it is told, and gives it after that; what waits for another try is tried
+    /// from `now` on as if for the first time. Absent: `None`.
+    async fn change_webhook(
+        &self,
+        id: &str,
+        url: Option<String>,
+        kinds: Option<Vec<String>>,
+        now: Timestamp,
+    ) -> Result<Option<Webhook>, StoreError>;
+    /// Removes a receiver with its dead letters; absent: nothing to do.
+    async fn remove_webhook(&self, id: &str) -> Result<(), StoreError>;
+    /// Notes how far a receiver has come, in one step with a letter that was given up on the way. Of its letters the
+    /// newest `kept` stay. A position never goes back: then nothing is written. Idempotent by the letter's event; of a
+    /// receiver that is absent nothing is kept.
+    async fn move_webhook(
+        &self,
+        id: &str,
+        progress: Progress,
+        dead: Option<DeadLetter>,
+        kept: u32,
+    ) -> Result<(), StoreError>;
+    /// What a receiver did not take, newest first.
+    async fn dead_letters(&self, id: &str) -> Result<Vec<DeadLetter>, StoreError>;
+}
+
+/// What is given to anyone once in a while.
+#[async_trait]
+pub trait ClaimStore: Send + Sync {
+    /// Notes that all of these had it at `at`, and says whether they may: where one of them had it less than `every`
+    /// before, nothing is noted, and the instant is given from which all of them may. What is older is forgotten.
+    async fn claim(
+        &self,
+        who: Vec<String>,
+        at: Timestamp,
+        every: Duration,
+    ) -> Result<Result<(), Timestamp>, StoreError>;
+    /// Takes back what was noted at just this instant. Idempotent.
+    async fn unclaim(&self, who: Vec<String>, at: Timestamp) -> Result<(), StoreError>;
+}

@@ -1,0 +1,158 @@
+//! Who signs in, who is told of what becomes of tasks, and who earns what by them.
+
+use std::{collections::BTreeSet, io::Write, os::unix::fs::OpenOptionsExt};
+
+use argus_domain::{U256, sign_in::digest};
+use argus_e2e::{Receiver, Start, Topology, jobs, platform::Key, story, until};
+use argus_evm::{LocalSigner, anvil::DEV_KEYS};
+use argus_ports::Signer;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::everywhere;
+
+#[test]
+fn webhooks_are_told_all_that_happened_also_after_a_crash() {
+    everywhere(are_told_all_that_happened);
+}
+
+async fn are_told_all_that_happened(topology: Topology) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let receiver = Receiver::serve().await;
+    let start = Start::on(&folder.path().join("dev"), topology).allow(receiver.address);
+    let platform = start.run().await;
+    let owner = platform.account(0).to_owned();
+    for url in ["https://127.0.0.1:1/", "http://example.com/", "https://10.0.0.1/", "https://[::1]/"] {
+        platform.post("/webhooks", &json!({ "url": url })).await.refused(422, "VALIDATION_FAILED");
+    }
+    let hook = async |path: &str| {
+        let body = json!({"url": receiver.url(path), "user_address": owner, "events": ["task.created", "task.confirmed"]});
+        let made = platform.post("/webhooks", &body).await;
+        assert_eq!(made.status, 201, "{made:?}");
+        made.body["id"].as_str().expect("an id").to_owned()
+    };
+    let (_quick, ill, _silent) = (hook("quick").await, hook("ill").await, hook("silent").await);
+    receiver.answer("ill", 503);
+    receiver.answer("silent", 0);
+    let job = platform.create(&jobs::interval(&platform, "told", 1, 1, 4)).await;
+    let tasks = story::completed(&platform, &job, 4, 30).await;
+    let all = async |path: &str| {
+        until(&format!("{path} is told of everything"), 40, async || {
+            let taken: Vec<_> = receiver.delivered(path).into_iter().filter(|d| d.status == 200).collect();
+            let events: BTreeSet<String> = taken.iter().map(|d| d.event.clone()).collect();
+            (events.len() == 8).then_some((events, taken))
+        })
+        .await
+    };
+    let (events, taken) = all("quick").await;
+    for task in &tasks {
+        let of = taken.iter().filter(|d| d.body["task"]["task_hash"] == task["task_hash"]);
+        let kinds: Vec<&Value> = of.map(|d| &d.body["type"]).collect();
+        assert_eq!(kinds, [&json!("task.created"), &json!("task.confirmed")], "{task:#}");
+    }
+    assert!(
+        taken.iter().all(|d| d.body["id"] == json!(d.event) && d.signature.starts_with("t=")),
+        "{taken:#?}"
+    );
+    for path in ["silent", "ill"] {
+        let tried = receiver.delivered(path);
+        let is_first = |event: &str| !tried.is_empty() && event == tried[0].event;
+        assert!(tried.iter().all(|d| is_first(&d.event)), "one at a time, under one name: {tried:#?}");
+    }
+
+    // What nobody took yet is told once the receiver is well, by whoever runs then.
+    let port = platform.said("/api").rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    platform.kill().await;
+    receiver.answer("ill", 200);
+    let platform = start.port(port).run().await;
+    assert_eq!(all("ill").await.0, events);
+    let shown = platform.get(&format!("/webhooks/{ill}")).await;
+    assert_eq!(shown["failures_in_a_row"], json!(0), "{shown}");
+
+    // What the tasks came to stands on the boards, to the wei.
+    let charged: U256 = tasks
+        .iter()
+        .map(|task| {
+            task["task_opx_cost_wei"].as_str().and_then(|wei| wei.parse::<U256>().ok()).expect("a cost")
+        })
+        .sum();
+    let user = platform.get(&format!("/leaderboard/users/search?user_address={owner}")).await;
+    assert_eq!((&user["total_jobs"], &user["total_tasks"]), (&json!(1), &json!(4)));
+    assert_eq!(points(&user["user_points"]), U256::from(20) * U256::from(10).pow(U256::from(18)) + charged);
+    let keepers = platform.get("/leaderboard/keepers").await;
+    let keepers = keepers.as_array().expect("an array");
+    let count = |name: &str| keepers.iter().filter_map(|keeper| keeper[name].as_u64()).sum::<u64>();
+    assert_eq!(count("no_executed_tasks"), 4, "{keepers:#?}");
+    // Two signatures a task, of which one may be the performer's.
+    assert!((4..=8).contains(&count("no_attested_tasks")), "{keepers:#?}");
+    let sum = keepers.iter().map(|keeper| points(&keeper["keeper_points"])).sum::<U256>();
+    assert!(sum >= charged + charged && sum <= charged * U256::from(3), "{sum} for {charged}");
+    platform.stop().await;
+}
+
+/// A number of points, in units of 10^-18.
+fn points(shown: &Value) -> U256 {
+    let text = shown.to_string();
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    format!("{whole}{fraction:0<18}").parse().unwrap_or_else(|_| panic!("no points: {text}"))
+}
+
+#[test]
+fn an_account_signs_in_and_is_given_coins_once_a_day() {
+    everywhere(signs_in_and_is_given_coins);
+}
+
+async fn signs_in_and_is_given_coins(topology: Topology) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let purse = folder.path().join("faucet.key");
+    let mut file =
+        std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&purse).expect("a file");
+    file.write_all(DEV_KEYS[8].as_bytes()).expect("written");
+    let start = Start::on(&folder.path().join("dev"), topology)
+        .set(format!("faucet.key_file = {purse:?}"))
+        .set("faucet.networks = [\"op_sepolia=31337\"]");
+    let platform = start.run().await;
+    let wallet = LocalSigner::from_hex(&"42".repeat(32).into()).expect("a key");
+    let address = wallet.address();
+    let asked = platform.call(Method::GET, "/auth/nonce", Key::None, None).await.expect("an answer");
+    let host = platform.said("/api").trim_start_matches("http://");
+    let message = format!(
+        "{host} wants you to sign in with your Ethereum account:\n{address}\n\n\nURI: http://{host}\nVersion: 1\n\
+         Chain ID: {}\nNonce: {}\nIssued At: {}",
+        platform.chain_id(),
+        asked.body["nonce"].as_str().expect("a nonce"),
+        story::now().to_rfc3339(),
+    );
+    let signature = wallet.sign(digest(&message)).expect("signed");
+    let signature: String = signature.0.iter().map(|byte| format!("{byte:02x}")).collect();
+    let body = json!({"message": message, "signature": format!("0x{signature}")}).to_string();
+    let sign_in = async || {
+        platform.call(Method::POST, "/auth/sign-in", Key::None, Some(body.clone())).await.expect("an answer")
+    };
+    let made = sign_in().await;
+    assert_eq!((made.status, &made.body["owner"]), (201, &json!(address)), "{made:?}");
+    let key = made.body["key"].as_str().expect("a key").to_owned();
+    sign_in().await.refused(401, "NONCE_REFUSED");
+
+    let claim = async |wallet: &str| {
+        let body = json!({"wallet_address": wallet, "network": "op_sepolia"}).to_string();
+        platform.call(Method::POST, "/claim-fund", Key::Text(&key), Some(body)).await.expect("an answer")
+    };
+    claim(platform.account(1)).await.refused(403, "FORBIDDEN_ADDRESS");
+    let own = address.to_string();
+    let (first, second) = tokio::join!(claim(&own), claim(&own));
+    let (paid, other) = if first.status == 200 { (first, second) } else { (second, first) };
+    assert_eq!((paid.status, &paid.body["success"]), (200, &json!(true)), "{paid:?}");
+    assert!([403, 429, 503].contains(&other.status), "one claim of two: {other:?}");
+    let chain = platform.chain();
+    assert_eq!(chain.succeeded(paid.body["transaction_hash"].as_str().expect("a hash")).await, Some(true));
+    let balance = async |of: &str| chain.request("eth_getBalance", json!([of, "latest"])).await;
+    // 0.03 of the chain's coin.
+    assert_eq!(balance(&own).await, json!("0x6a94d74f430000"));
+    claim(&own).await.refused(403, "BALANCE_SUFFICIENT");
+    let stranger = format!("0x{}", "71".repeat(20));
+    let body = json!({"wallet_address": stranger, "network": "31337"});
+    platform.post("/claim-fund", &body).await.refused(429, "FAUCET_CLAIMED");
+    assert_eq!(balance(&stranger).await, json!("0x0"));
+    platform.stop().await;
+}
