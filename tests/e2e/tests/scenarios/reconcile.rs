@@ -1,7 +1,7 @@
 //! Jobs that the chain's registry and the platform know differently.
 
 use argus_domain::{U256, ids::JobId};
-use argus_e2e::{Platform, Start, Topology, jobs, platform::Key, stays, story, until};
+use argus_e2e::{Platform, Start, Topology, jobs, platform::Key, stays, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
