@@ -6,8 +6,8 @@ use argus_domain::{
     Address, Bytes, U256,
     act::{HandoffOrder, Intent},
     call::{Claim, Signature},
-    contracts::{decode_is_used, encode_execute, encode_is_used},
-    ids::{KeeperId, TaskId},
+    contracts::{decode_is_used, encode_execute, encode_is_used, is_job_not_active},
+    ids::{ChainId, KeeperId, TaskId},
     job::Mode,
     task::Agreed,
 };
@@ -42,6 +42,9 @@ pub enum Refusal {
     /// The chain would refuse.
     #[error("the call would be refused: {0}")]
     Reverts(String),
+    /// Its owner deleted the job on the chain.
+    #[error("the job was deleted in the registry of chain {0}, so the executor refuses its calls")]
+    Deleted(ChainId),
     /// Its owner cannot pay.
     #[error(transparent)]
     Short(#[from] Short),
@@ -191,6 +194,9 @@ async fn through_executor(
     deposit::weigh(keeper, agreed.call.chain, job.owner, &means, likely)?;
     let whole = match whole {
         Ok(gas) => gas,
+        Err(ChainError::Reverted { data, .. }) if is_job_not_active(&data) => {
+            return Err(Refusal::Deleted(agreed.call.chain));
+        }
         Err(ChainError::Reverted { reason, .. }) => {
             return Err(refused(keeper, reader, order, &claim, reason).await);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use alloy::{
     primitives::{Address, B256, Bytes, U256, address, keccak256},
-    sol_types::SolInterface,
+    sol_types::{SolError, SolInterface},
 };
 use alloy_json_abi::JsonAbi;
 use argus_domain::{
@@ -77,6 +77,16 @@ fn every_refusal_of_the_executor_is_named_here() {
     let foreign = ["NotOwner", "ZeroAddress"];
     for error in abi(Contract::Executor).errors().filter(|error| !foreign.contains(&error.name.as_str())) {
         assert!(ours.contains(&error.selector().0), "{} is missing", error.name);
+    }
+}
+
+#[test]
+fn the_refusal_of_a_deleted_job_is_known_by_its_data() {
+    let job = U256::from(7);
+    let data = Executor::JobNotActive { jobId: job }.abi_encode();
+    assert!(domain::is_job_not_active(&data.into()));
+    for other in [Executor::TaskUsed { taskId: B256::ZERO }.abi_encode(), vec![], vec![0; 36]] {
+        assert!(!domain::is_job_not_active(&other.into()));
     }
 }
 

@@ -106,12 +106,11 @@ fn error_text(state: &TaskState, status: TaskStatus) -> Option<String> {
         Some((Verdict::Agreed(_), _)) => match (status, &state.receipt) {
             (TaskStatus::Failed, Some(_)) => Some("the call reverted on chain".to_owned()),
             (TaskStatus::Failed, None) => {
-                let late = "the deadline of the agreed call passed before the chain showed it";
                 let declined = state.handoff.as_ref().and_then(|handoff| handoff.declined.as_ref());
-                Some(
-                    declined
-                        .map_or_else(|| late.to_owned(), |why| format!("{late}; keepers declined: {why}")),
-                )
+                Some(match declined {
+                    Some(why) => format!("{why}: keepers declined the agreed call until its deadline passed"),
+                    None => "the deadline of the agreed call passed before the chain showed it".to_owned(),
+                })
             }
             (TaskStatus::Processing | TaskStatus::Completed, _) => None,
         },

@@ -4,7 +4,7 @@
 //! through it to the built contracts on a real chain. Sources: contracts/src.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
-use alloy_sol_types::{SolCall, SolEvent, SolValue};
+use alloy_sol_types::{SolCall, SolError, SolEvent, SolValue};
 
 use crate::{
     call::{Claim, Signature},
@@ -32,6 +32,7 @@ mod abi {
             event TaskExecuted(bytes32 indexed taskId, uint256 indexed jobId, address indexed keeper, bool success, uint256 gasUsed, uint256 charged, bytes returned);
             function isUsed(bytes32 taskId) external view returns (bool);
             function fee() external view returns (uint256);
+            error JobNotActive(uint256 jobId);
         }
 
         interface IKeeperRegistry {
@@ -163,6 +164,11 @@ pub fn encode_is_used(task: TaskId) -> Bytes {
 /// Answer of `Executor.isUsed`; `None`: malformed.
 pub fn decode_is_used(answer: &Bytes) -> Option<bool> {
     IExecutor::isUsedCall::abi_decode_returns(answer).ok()
+}
+
+/// Whether the executor reverted with this because the job was deleted in its registry.
+pub fn is_job_not_active(revert: &Bytes) -> bool {
+    IExecutor::JobNotActive::abi_decode(revert).is_ok()
 }
 
 /// Calldata of `Executor.fee()`: wei per call on top of gas.

@@ -127,12 +127,9 @@ pub struct Unmatched {
 }
 
 impl Unmatched {
-    /// Why the filter does not let this log of its own event through; `None`: it does, or it is no log of that event.
+    /// Why the filter does not let this log through, which it does not match; `None`: it is of another event.
     pub fn of(filter: &EventFilter, log: &Log) -> Option<Self> {
-        let test = filter.test.as_ref()?;
-        if !filter.is_of_event(log) || filter.matches(log) {
-            return None;
-        }
+        let test = filter.test.as_ref().filter(|_| filter.is_of_event(log))?;
         let found = match &test.place {
             ParameterPlace::Topic { index, .. } => {
                 log.topics.get(usize::from(*index)).map(ToString::to_string)

@@ -141,7 +141,7 @@ pub fn condition(record: &JobRecord, value: Option<&Decimal>, now: Timestamp) ->
     }
     let Some(value) = value else { return opening.steps };
     let holds = rule.comparison.holds(value);
-    if uncrossed(rule, (held, last.as_ref()), value, now).is_none() {
+    if look(rule, (held, last.as_ref()), value, now) == Look::Crosses {
         let mut crossing = Crossing { ordinal: crossings + 1, value: value.clone(), at: now, opened: false };
         opening.cursor.position = Position::Condition {
             crossings: crossing.ordinal,
@@ -160,30 +160,43 @@ pub fn condition(record: &JobRecord, value: Option<&Decimal>, now: Timestamp) ->
 
 /// Why `value` is no crossing of a condition job at `now`; `None`: it is one, or the job is none that looks at values.
 pub fn why_not_crossed(record: &JobRecord, value: &Decimal, now: Timestamp) -> Option<Outcome> {
-    match (&record.job.trigger, &record.cursor.position) {
-        (Trigger::Condition(rule), Position::Condition { held, last, .. }) if record.is_armed(now) => {
-            uncrossed(rule, (*held, last.as_ref()), value, now)
-        }
-        _ => None,
+    let (Trigger::Condition(rule), Position::Condition { held, last, .. }) =
+        (&record.job.trigger, &record.cursor.position)
+    else {
+        return None;
+    };
+    let compared = || Compared { value: value.clone(), comparison: rule.comparison.clone() };
+    match look(rule, (*held, last.as_ref()), value, now) {
+        Look::Crosses => None,
+        Look::Unfulfilled => Some(Outcome::Unfulfilled(compared())),
+        Look::StillFulfilled => Some(Outcome::StillFulfilled(compared())),
+        Look::Cooling { until } => Some(Outcome::Cooling { compared: compared(), until }),
     }
 }
 
-/// The one place that says what a crossing is.
-fn uncrossed(
+/// What a value is to a condition.
+#[derive(PartialEq, Eq)]
+enum Look {
+    Crosses,
+    Unfulfilled,
+    StillFulfilled,
+    Cooling { until: Timestamp },
+}
+
+fn look(
     rule: &Rule,
     (held, last): (Option<bool>, Option<&Crossing>),
     value: &Decimal,
     now: Timestamp,
-) -> Option<Outcome> {
-    let compared = || Compared { value: value.clone(), comparison: rule.comparison.clone() };
+) -> Look {
     if !rule.comparison.holds(value) {
-        return Some(Outcome::Unfulfilled(compared()));
+        return Look::Unfulfilled;
     }
     if held == Some(true) {
-        return Some(Outcome::StillFulfilled(compared()));
+        return Look::StillFulfilled;
     }
     let until = last.map(|crossing| crossing.at + Duration::from_secs(rule.cooldown_secs));
-    until.filter(|until| now < *until).map(|until| Outcome::Cooling { compared: compared(), until })
+    until.filter(|until| now < *until).map_or(Look::Crosses, |until| Look::Cooling { until })
 }
 
 /// The first instant of a time job that `steps`, decided at `now`, pass over without a run of its own.

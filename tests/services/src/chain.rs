@@ -41,6 +41,7 @@ struct State {
     refused: u32,
     muted: BTreeSet<Address>,
     deposit: Option<U256>,
+    is_job_deleted: bool,
     offered: u128,
 }
 
@@ -62,6 +63,11 @@ impl TestChain {
     /// From now on every job owner has so much in the gas registry, wei.
     pub fn set_deposits(&self, wei: u64) {
         self.state().deposit = Some(U256::from(wei));
+    }
+
+    /// From now on the job registry has no active job.
+    pub fn delete_jobs(&self) {
+        self.state().is_job_deleted = true;
     }
 
     /// Most per gas that the last transaction offered, wei.
@@ -226,6 +232,10 @@ impl ChainWriter for TestChain {
         let is_used = task_of(&data).is_some_and(|task| self.state().executed.contains_key(&task));
         if to == EXECUTOR && is_used {
             return Err(ChainError::Reverted { reason: "TaskUsed".to_owned(), data: Bytes::new() });
+        }
+        if to == EXECUTOR && self.state().is_job_deleted {
+            let data = [&keccak256("JobNotActive(uint256)")[..4], &[0; 32]].concat().into();
+            return Err(ChainError::Reverted { reason: "execution reverted".to_owned(), data });
         }
         if to == EXECUTOR && signers(&data).len() < 2 {
             return Err(ChainError::Reverted { reason: "QuorumNotReached".to_owned(), data: Bytes::new() });

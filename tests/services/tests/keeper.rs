@@ -484,6 +484,25 @@ async fn an_order_without_a_quorum_is_refused_and_a_good_one_carried_out_once() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_is_deleted_on_the_chain_is_a_reason_of_its_own() {
+    let bench = Bench::new().await;
+    let keeper = bench.start(TestRunner::printing(json!([5]))).await;
+    let assignment = bench.assignment().await;
+    bench.chain.delete_jobs();
+    match keeper.ask(ToKeeper::Perform(Box::new(order(&assignment, &[2, 3])))).await {
+        FromKeeper::Performed(PerformEvent::Declined { reason, .. }) => {
+            assert_eq!(
+                reason,
+                format!(
+                    "the job was deleted in the registry of chain {CHAIN}, so the executor refuses its calls"
+                )
+            );
+        }
+        other => panic!("{other:?}, not declined"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_its_owner_cannot_pay_for_is_neither_signed_nor_brought_to_the_chain() {
     // The call is likely to use 195,000 gas at 1,010 wei.
     let (little, enough) = (190_000_000, 205_000_000);

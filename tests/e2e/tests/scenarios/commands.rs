@@ -313,6 +313,8 @@ async fn from_the_shell(topology: Topology) {
     assert_eq!(shown["tasks"][0]["task_id"], tasks[0]["task_id"], "{shown}");
     let task = shell(&["task", "show", "--json", &tasks[0]["task_id"].to_string()]).await;
     assert_eq!(task["task_status"], "completed", "{task}");
+    let why = shell(&["job", "why", "--json", &id]).await;
+    assert_eq!(why["decisions"][0]["task_id"], tasks[0]["task_id"], "{why}");
     shell(&["job", "delete", "--json", &id]).await;
     let owner = platform.account(0);
     let flat = platform.get(&format!("/jobs/user/{owner}/{id}")).await;
@@ -330,6 +332,11 @@ async fn from_the_shell(topology: Topology) {
     assert!(told.code == 0 && told.out.starts_with("created  "), "{told:?}");
     let warning = "warning  [0].cron_expression is ignored: the job runs by its time_interval";
     assert!(told.err.contains(warning), "{told:?}");
+
+    let told = argus(place, &environment, &["job", "why", &id]).await;
+    for part in ["the job is deleted since", "opened", "task 1 was opened: it was due at"] {
+        assert!(told.code == 0 && told.out.contains(part), "{told:?}, without {part}");
+    }
 
     // A refusal says every fault with its place, and its exit code is 1.
     std::fs::write(place.join("bad.json"), r#"{"job_title": "", "time_frame": "soon"}"#).expect("written");
