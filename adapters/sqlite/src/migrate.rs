@@ -18,8 +18,10 @@ pub(crate) struct Migration {
     name: &'static str,
     sql: &'static str,
     /// What SQL cannot do of it: it reads bodies.
-    fill: Option<fn(&Connection) -> Result<(), Fault>>,
+    fill: Option<Fill>,
 }
+
+type Fill = fn(&Connection) -> Result<(), Fault>;
 
 macro_rules! migration {
     ($number:literal, $folder:literal, $name:literal) => {

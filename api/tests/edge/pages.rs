@@ -121,7 +121,7 @@ async fn tasks_are_listed_newest_first_page_by_page() {
     let found = follow(&world, "user", "/api/tasks/recent?limit=2", |a| ids(&a["tasks"])).await;
     assert_eq!(found, pages);
     assert_eq!(follow(&world, "user", "/api/tasks/job/1?limit=2", ids).await, pages);
-    assert_eq!(follow(&world, "user", "/api/tasks/job/1?limit=5", ids).await, [newest.clone()]);
+    assert_eq!(follow(&world, "user", "/api/tasks/job/1?limit=5", ids).await, std::slice::from_ref(&newest));
     let found = follow(&world, "user", "/api/jobs/1/task-fees?limit=2", |a| ids(&a["task_fees"])).await;
     assert_eq!(found, pages);
     for path in [
