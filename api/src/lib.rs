@@ -25,6 +25,7 @@ mod keepers;
 mod keys;
 mod leaderboard;
 mod listen;
+mod mac;
 mod metrics;
 mod modules;
 mod openapi;
