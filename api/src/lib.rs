@@ -28,6 +28,7 @@ mod keepers;
 mod keys;
 mod leaderboard;
 mod listen;
+mod mac;
 mod metrics;
 mod modules;
 mod once;

@@ -21,9 +21,8 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
-use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
-use sha2::Sha256;
+use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use crate::{
@@ -32,6 +31,7 @@ use crate::{
     call::Call,
     errors::ApiError,
     json, keys,
+    mac::hmac,
 };
 
 /// How long a nonce is good.
@@ -63,28 +63,23 @@ impl Default for SignIns {
 }
 
 impl SignIns {
-    fn mac(&self, made: &[u8]) -> Hmac<Sha256> {
-        // HMAC takes a key of any length.
-        #[allow(clippy::expect_used, reason = "a key of any length is one")]
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("a key");
-        mac.update(made);
-        mac
-    }
-
-    fn make(&self, now: Timestamp) -> String {
+    fn make(&self, now: Timestamp) -> Result<String, ApiError> {
         let mut nonce = now.0.to_be_bytes().to_vec();
         nonce.extend_from_slice(Uuid::new_v4().as_bytes());
-        let mac = self.mac(&nonce).finalize().into_bytes();
+        let mac = hmac(&self.key, &nonce).map_err(ApiError::internal)?;
         nonce.extend_from_slice(&mac[..NONCE_PARTS[2]]);
-        Bytes::from(nonce).to_string().split_off(2)
+        Ok(Bytes::from(nonce).to_string().split_off(2))
     }
 
     /// The nonce of a message, if it was made here and is not too old.
     fn read(&self, text: &str, now: Timestamp) -> Option<(Bytes, Timestamp)> {
         let nonce: Bytes =
             text.parse().ok().filter(|nonce: &Bytes| nonce.len() == NONCE_PARTS.iter().sum::<usize>())?;
-        let (made, mac) = nonce.split_at(NONCE_PARTS[0] + NONCE_PARTS[1]);
-        self.mac(made).verify_truncated_left(mac).ok()?;
+        let (made, shown) = nonce.split_at(NONCE_PARTS[0] + NONCE_PARTS[1]);
+        let mac = hmac(&self.key, made).ok()?;
+        if !bool::from(mac[..NONCE_PARTS[2]].ct_eq(shown)) {
+            return None;
+        }
         let at = Timestamp(u64::from_be_bytes(made[..NONCE_PARTS[0]].try_into().ok()?));
         let until = at + NONCE_AGE;
         (now < until).then_some((nonce, until))
@@ -123,7 +118,7 @@ fn refused(code: &'static str, message: impl Into<String>) -> ApiError {
 pub async fn nonce(call: Call) -> Result<Response, ApiError> {
     is_offered(&call.edge)?;
     let mut response = json::ok(&json!({
-        "nonce": call.edge.sign_ins.make(call.now),
+        "nonce": call.edge.sign_ins.make(call.now)?,
         "expires_at": (call.now + NONCE_AGE).to_rfc3339(),
         "domains": call.edge.config.sign_in_domains,
         "chain_ids": call.edge.ports.chains.keys().map(ToString::to_string).collect::<Vec<_>>(),

@@ -10,7 +10,7 @@ use argus_domain::{
     Address, U256,
     ids::JobId,
     keccak256,
-    secret::{SecretName, SecretValue},
+    secret::{BadSecretName, SecretName, SecretValue},
     webhook::{Progress, Webhook},
 };
 use argus_ports::{ChangeKind, Reach, Room, Secrets};
@@ -57,10 +57,8 @@ const KINDS: [ChangeKind; 7] = [
 ];
 
 /// Where the signing secret of a webhook is kept: among the secrets of jobs, under an id that no job can be found by.
-fn secret_place(id: &str) -> (JobId, SecretName) {
-    #[allow(clippy::expect_used, reason = "a constant")]
-    let name = "WEBHOOK".parse().expect("a name");
-    (JobId(U256::from_be_bytes(keccak256(format!("argus/webhook/1/{id}")).0)), name)
+fn secret_place(id: &str) -> Result<(JobId, SecretName), BadSecretName> {
+    Ok((JobId(U256::from_be_bytes(keccak256(format!("argus/webhook/1/{id}")).0)), "WEBHOOK".parse()?))
 }
 
 fn secrets(edge: &Edge) -> Result<&Secrets, ApiError> {
@@ -110,7 +108,7 @@ pub async fn create(call: Call) -> Result<Response, ApiError> {
     let id = Uuid::new_v4().simple().to_string();
     let text = format!("whsec_{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
     let value = SecretValue::new(text.clone()).map_err(ApiError::internal)?;
-    let (place, name) = secret_place(&id);
+    let (place, name) = secret_place(&id).map_err(ApiError::internal)?;
     let sealed = secrets.vault.seal(place, &name, &value, call.now).map_err(ApiError::internal)?;
     // What happened before is not told.
     let position = edge.ports.bus.newest(Room::Owner(owner)).await?;
@@ -204,7 +202,7 @@ pub async fn show(call: Call) -> Result<Response, ApiError> {
 pub async fn remove(call: Call) -> Result<Response, ApiError> {
     let id = &call.webhook()?.id;
     call.edge.ports.webhooks.remove_webhook(id).await?;
-    let (place, name) = secret_place(id);
+    let (place, name) = secret_place(id).map_err(ApiError::internal)?;
     secrets(&call.edge)?.store.remove(place, [name].into()).await?;
     let mut response = Response::new(axum::body::Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;

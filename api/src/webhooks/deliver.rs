@@ -7,7 +7,7 @@ use std::{
 };
 
 use argus_domain::{
-    Address, B256,
+    Address,
     time::Timestamp,
     webhook::{DeadLetter, Progress, Webhook},
 };
@@ -17,12 +17,10 @@ use argus_ports::{
     store::watch::{Received, Receiver},
 };
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
-use sha2::Sha256;
 
 use super::{kind_name, reach, secret_place};
-use crate::{Edge, shape::task};
+use crate::{Edge, mac::hmac, shape::task};
 
 /// Webhooks, and changes, that are read at once.
 const PAGE: u32 = 256;
@@ -226,21 +224,21 @@ fn event_id(change: &Change) -> String {
 
 /// One try. The inner error says why the receiver has not taken it.
 async fn send(edge: &Edge, webhook: &Webhook, change: &Change) -> Result<Result<(), String>, StoreError> {
-    let Some(secret) = signing_secret(edge, &webhook.id).await? else {
-        return Ok(Err("its signing secret is gone: remove the webhook and make another".to_owned()));
-    };
     let Some(body) = body(edge, change).await? else {
         return Ok(Err("the task is not known".to_owned()));
     };
-    let body = body.to_string();
-    let at = edge.ports.clock.now().as_secs();
+    let (body, at) = (body.to_string(), edge.ports.clock.now().as_secs());
+    let secret = signing_secret(edge, &webhook.id).await?;
+    let Some(signature) = secret.and_then(|secret| signature(&secret, at, &body)) else {
+        return Ok(Err("its signing secret is gone: remove the webhook and make another".to_owned()));
+    };
     let request = EgressRequest {
         method: Method::Post,
         url: webhook.url.clone(),
         headers: vec![
             ("content-type".to_owned(), "application/json".to_owned()),
             ("argus-event".to_owned(), event_id(change)),
-            ("argus-signature".to_owned(), format!("t={at},v1={}", signature(&secret, at, &body))),
+            ("argus-signature".to_owned(), signature),
         ],
         body: Some(body.into()),
         timeout: edge.config.webhooks.timeout,
@@ -256,7 +254,7 @@ async fn send(edge: &Edge, webhook: &Webhook, change: &Change) -> Result<Result<
 
 async fn signing_secret(edge: &Edge, id: &str) -> Result<Option<String>, StoreError> {
     let Some(secrets) = &edge.ports.secrets else { return Ok(None) };
-    let (place, name) = secret_place(id);
+    let Ok((place, name)) = secret_place(id) else { return Ok(None) };
     let kept = secrets.store.of_job(place).await?;
     let opened =
         kept.iter().find(|(of, _)| *of == name).map(|(_, sealed)| secrets.vault.open(place, &name, sealed));
@@ -271,12 +269,9 @@ async fn signing_secret(edge: &Edge, id: &str) -> Result<Option<String>, StoreEr
 }
 
 /// HMAC-SHA256 over the instant and the body, so that a receiver can refuse what is old.
-fn signature(secret: &str, at_secs: u64, body: &str) -> String {
-    // HMAC takes a key of any length.
-    #[allow(clippy::expect_used, reason = "a key of any length is one")]
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("a key");
-    mac.update(format!("{at_secs}.{body}").as_bytes());
-    B256::from_slice(&mac.finalize().into_bytes()).to_string().split_off(2)
+fn signature(secret: &str, at_secs: u64, body: &str) -> Option<String> {
+    let mac = hmac(secret.as_bytes(), format!("{at_secs}.{body}").as_bytes()).ok()?;
+    Some(format!("t={at_secs},v1={}", mac.to_string().split_off(2)))
 }
 
 /// What is sent: the task as it is now, so that what comes late says nothing outdated.

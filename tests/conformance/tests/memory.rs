@@ -31,13 +31,25 @@ async fn event_bus() {
 }
 
 #[tokio::test]
-async fn people_and_what_they_come_to() {
+async fn profiles() {
+    people::profiles(MemoryStore::new).await;
+}
+
+#[tokio::test]
+async fn webhooks() {
+    people::webhooks(MemoryStore::new).await;
+}
+
+#[tokio::test]
+async fn claims() {
+    people::claims(MemoryStore::new).await;
+}
+
+#[tokio::test]
+async fn keepers_ledger_modules_keys() {
     people::keepers(MemoryStore::new).await;
     people::ledger(MemoryStore::new).await;
     people::standings(MemoryStore::new).await;
-    people::profiles(MemoryStore::new).await;
-    people::webhooks(MemoryStore::new).await;
-    people::claims(MemoryStore::new).await;
     people::modules(MemoryStore::new).await;
     people::keys(MemoryStore::new).await;
 }

@@ -94,14 +94,29 @@ async fn event_bus() {
 }
 
 #[tokio::test]
-async fn people_and_what_they_come_to() {
+async fn profiles() {
+    let files = Files::new();
+    people::profiles(|| files.store()).await;
+}
+
+#[tokio::test]
+async fn webhooks() {
+    let files = Files::new();
+    people::webhooks(|| files.store()).await;
+}
+
+#[tokio::test]
+async fn claims() {
+    let files = Files::new();
+    people::claims(|| files.store()).await;
+}
+
+#[tokio::test]
+async fn keepers_ledger_modules_keys() {
     let files = Files::new();
     people::keepers(|| files.store()).await;
     people::ledger(|| files.store()).await;
     people::standings(|| files.store()).await;
-    people::profiles(|| files.store()).await;
-    people::webhooks(|| files.store()).await;
-    people::claims(|| files.store()).await;
     people::modules(|| files.store()).await;
     people::keys(|| files.store()).await;
 }
