@@ -44,6 +44,7 @@ mod serve;
 mod shape;
 mod sign_in;
 mod tasks;
+pub mod tls;
 mod users;
 mod webhooks;
 mod ws;

@@ -1,20 +1,33 @@
-//! Connections: HTTP/1.1, WebSockets by its upgrade, and an end for those who send no request.
+//! Connections: HTTP/1.1, in TLS where there is a certificate, WebSockets by its upgrade, and an end for those who send
+//! no request.
 
 use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, extract::ConnectInfo, serve::Listener};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 /// Headers past which a request is not looked at. The router refuses fewer, with a sentence.
 const HEADERS_MAX: usize = 256;
 
 /// Serves a router on a listener for ever, and tells it each client's address. A connection is closed on which no
-/// whole head of a request arrives within `head_timeout`, be it the first one or a further one: each holds a socket
-/// and a buffer of ours, and costs whoever opens it nothing. Dropping the future closes them all.
-pub async fn listen(mut listener: TcpListener, router: Router, head_timeout: Duration) {
+/// whole head of a request arrives within `head_timeout`, be it the first one or a further one, or whose handshake takes
+/// as long: each holds a socket and a buffer of ours, and costs whoever opens it nothing. Dropping the future closes
+/// them all.
+pub async fn listen(
+    mut listener: TcpListener,
+    router: Router,
+    head_timeout: Duration,
+    tls: Option<TlsAcceptor>,
+) {
     let mut server = http1::Builder::new();
     server.max_headers(HEADERS_MAX);
     server.timer(TokioTimer::new()).header_read_timeout(head_timeout);
@@ -24,16 +37,30 @@ pub async fn listen(mut listener: TcpListener, router: Router, head_timeout: Dur
             accepted = Listener::accept(&mut listener) => accepted,
             Some(_) = connections.join_next() => continue,
         };
-        let router = router.clone();
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            router.clone().call(request)
-        });
-        let connection = server.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let (server, router, tls) = (server.clone(), router.clone(), tls.clone());
         connections.spawn(async move {
-            if let Err(cause) = connection.await {
-                tracing::debug!(%peer, %cause, "a connection ended");
+            let Some(tls) = tls else { return serve(server, stream, peer, router).await };
+            match timeout(head_timeout, tls.accept(stream)).await {
+                Ok(Ok(stream)) => serve(server, stream, peer, router).await,
+                Ok(Err(cause)) => tracing::debug!(%peer, %cause, "a handshake failed"),
+                Err(_) => tracing::debug!(%peer, "a handshake took too long"),
             }
         });
+    }
+}
+
+async fn serve(
+    server: http1::Builder,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    router: Router,
+) {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().call(request)
+    });
+    let connection = server.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    if let Err(cause) = connection.await {
+        tracing::debug!(%peer, %cause, "a connection ended");
     }
 }

@@ -75,6 +75,8 @@ pub struct Config {
 pub struct Api {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Certificate chain and key, PEM; `None`: no TLS.
+    pub tls: Option<(PathBuf, PathBuf)>,
     /// Whether a job must be registered on chain.
     pub registry_required: bool,
     /// CORS.
@@ -253,6 +255,7 @@ impl Config {
                 .map(|p| data_dir.join(p)),
             api: Api {
                 listen: r.parsed("api.listen", "an address with a port, like 127.0.0.1:9002"),
+                tls: tls(&mut r, &data_dir),
                 registry_required: r.one_of("api.job_registry", &["optional", "required"]) == 1,
                 cors_origins: r.origins("api.cors_origins"),
                 http_scripts: r.flag("api.http_scripts"),
@@ -333,6 +336,20 @@ fn networks(r: &mut Reader<'_>) -> BTreeMap<String, ChainId> {
         r.fault(name, "a list of texts like \"base_sepolia=84532\", a client's name and the chain's id");
         BTreeMap::new()
     })
+}
+
+/// Certificate and key of the API: both, or none.
+fn tls(r: &mut Reader<'_>, data_dir: &Path) -> Option<(PathBuf, PathBuf)> {
+    let mut file = |name: &str| r.optional::<PathBuf>(name, "a path, or empty").map(|p| data_dir.join(p));
+    match (file("api.tls_cert_file"), file("api.tls_key_file")) {
+        (Some(certificates), Some(key)) => Some((certificates, key)),
+        (None, None) => None,
+        (Some(_), None) | (None, Some(_)) => {
+            r.faults
+                .push("api.tls_cert_file and api.tls_key_file go together: give both, or neither".to_owned());
+            None
+        }
+    }
 }
 
 /// How many keepers run a task, and how many of them must agree: what a job that names neither gets, and so what it

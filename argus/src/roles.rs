@@ -556,13 +556,19 @@ impl<'a> Process<'a> {
         let head_timeout = config.head_timeout;
         let (router, background) = argus_api::api(config, ports)?;
         let address = self.config.api.listen;
+        let tls = match &self.config.api.tls {
+            None => None,
+            Some((certificates, key)) => {
+                Some(argus_api::tls::acceptor(certificates, key).context("the API has no TLS")?)
+            }
+        };
         let listener = tokio::net::TcpListener::bind(address)
             .await
             .with_context(|| format!("the API cannot listen on {address}: choose another [api] listen"))?;
         tracing::info!(address = %listener.local_addr()?, "the API listens");
         self.add("api", async move {
             tokio::select! {
-                () = argus_api::listen(listener, router, head_timeout) => Err(anyhow!("it stopped listening")),
+                () = argus_api::listen(listener, router, head_timeout, tls) => Err(anyhow!("it stopped listening")),
                 () = background => Err(anyhow!("the event bus was closed")),
             }
         });

@@ -23,6 +23,7 @@ mod secrets;
 mod sign_in;
 mod sockets;
 mod status;
+mod tls;
 mod wallet;
 mod webhooks;
 mod world;

@@ -25,7 +25,7 @@ async fn serve(config: argus_api::Config) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut server = tokio::task::JoinSet::new();
-    server.spawn(argus_api::listen(listener, world.router.clone(), Duration::from_secs(30)));
+    server.spawn(argus_api::listen(listener, world.router.clone(), Duration::from_secs(30), None));
     Served { world, address, _server: server }
 }
 

@@ -23,7 +23,7 @@ async fn serve(config: Config) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut server = tokio::task::JoinSet::new();
-    server.spawn(argus_api::listen(listener, world.router.clone(), head_timeout));
+    server.spawn(argus_api::listen(listener, world.router.clone(), head_timeout, None));
     Served { world, address, _server: server }
 }
 
