@@ -193,8 +193,7 @@ async fn scripted(
             }
             let target = target.map(|(shape, contract)| (shape.with_safe_of(&ran.report.end), *contract));
             let wants = target.as_ref().map_or(Wants::Choice, |(shape, to)| Wants::Arguments(shape, *to));
-            let shape = target.as_ref().map(|(shape, _)| shape);
-            Ok(Plan::of_script(script::judge(&ran.report, wants)?, &ran.report, shape))
+            Ok(Plan::of_script(script::judge(&ran.report, wants)?, &ran.report, wants))
         });
         match judged {
             Ok(plan) => return Ok(plan),

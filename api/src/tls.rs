@@ -76,6 +76,9 @@ impl Files {
         let chain = CertificateDer::pem_file_iter(&self.certificates)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(in_file(&self.certificates))?;
+        if chain.is_empty() {
+            return Err(in_file(&self.certificates)(pem::Error::NoItemsFound));
+        }
         let key = PrivateKeyDer::from_pem_file(&self.key).map_err(in_file(&self.key))?;
         let pair = CertifiedKey::new(chain, aws_lc_rs::sign::any_supported_type(&key)?);
         pair.keys_match()?;

@@ -97,10 +97,10 @@ pub async fn computed(
     edge: &Edge,
     fields: &Fields<'_>,
     wanted: Wanted,
-    (shape, contract, keep): (Option<&CallShape>, Option<Address>, Option<&Job>),
+    (wants, keep): (Wants<'_>, Option<&Job>),
     faults: &mut Faults,
 ) -> Result<Tried, ApiError> {
-    let known = keep.and_then(|job| known_script(job, &wanted, shape, contract));
+    let known = keep.and_then(|job| known_script(job, &wanted, wants));
     let Wanted {
         url,
         given,
@@ -153,7 +153,6 @@ pub async fn computed(
         Ok(ran) => ran,
         Err(refused) => return Ok(Tried::refused(refused)),
     };
-    let wants = shape.zip(contract).map_or(Wants::Choice, |(shape, to)| Wants::Arguments(shape, to));
     let (judged, warning) = match (script::judge(&ran.report, wants), ran.missed(&secrets)) {
         (Ok(judged), None) => (judged, None),
         (Err(refused), None) => return Ok(Tried::refused(refused)),
@@ -165,7 +164,7 @@ pub async fn computed(
             (Judged::default(), Some(warning))
         }
     };
-    let plan = Plan::of_script(judged, &ran.report, shape);
+    let plan = Plan::of_script(judged, &ran.report, wants);
     let (record, stores) = (ran.record.clone(), ran.uses_storage());
     if let Some(publisher) = publisher {
         if written.0 != source.module {
@@ -183,25 +182,19 @@ pub async fn computed(
 }
 
 /// The module of a job as it is, and whether it has storage, where its script is the one that is wanted.
-fn known_script(
-    job: &Job,
-    wanted: &Wanted,
-    shape: Option<&CallShape>,
-    contract: Option<Address>,
-) -> Option<(ModuleRef, bool)> {
+fn known_script(job: &Job, wanted: &Wanted, wants: Wants<'_>) -> Option<(ModuleRef, bool)> {
     let Args::Computed { url, module, storage, .. } = &job.args else { return None };
-    let is_same = *url == wanted.url
-        && job.remarks.language == wanted.language
-        && is_same_call(&job.action, shape, contract);
+    let is_same =
+        *url == wanted.url && job.remarks.language == wanted.language && is_same_call(&job.action, wants);
     is_same.then(|| (module.clone(), *storage))
 }
 
-fn is_same_call(action: &Action, shape: Option<&CallShape>, contract: Option<Address>) -> bool {
-    match (action, shape) {
-        (Action::Script { .. }, None) => true,
-        (Action::Call(target), Some(shape)) => {
-            Some(target.contract) == contract && target.signature == shape.function.signature()
+fn is_same_call(action: &Action, wants: Wants<'_>) -> bool {
+    match (action, wants) {
+        (Action::Script { .. }, Wants::Choice) => true,
+        (Action::Call(target), Wants::Arguments(shape, contract)) => {
+            contract == target.contract && target.signature == shape.function.signature()
         }
-        (Action::Script { .. }, Some(_)) | (Action::Call(_), None) => false,
+        (Action::Script { .. } | Action::Call(_), _) => false,
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     },
     errors::ApiError,
     json,
-    script::{self, ScriptRefused},
+    script::{self, ScriptRefused, Wants},
     shape::job::{as_created, trigger_fields},
 };
 
@@ -179,15 +179,17 @@ pub async fn check_on(
             secrets,
             limits,
             language: remarks.language.clone(),
-            publisher: who.owner.filter(|_| basis.stores),
+            publisher: who.owner.filter(|_| basis.stores && faults.len() == before),
             trigger: sample,
             job: (basis.version > 1).then_some(basis.id).flatten(),
         };
-        let contract = called.as_ref().map(|(target, _)| target.contract);
-        // Without a readable target there is nothing to hold the script's answer against.
-        if kind == Some(Kind::Script) || shape.is_some() {
-            tried = computed(edge, fields, wanted, (shape.as_ref(), contract, basis.keep), faults).await?;
-        }
+        let wants = match (kind, &shape, &called) {
+            (Some(Kind::Script), ..) => Wants::Choice,
+            (_, Some(shape), Some((target, _))) => Wants::Arguments(shape, target.contract),
+            // The call is at fault: what can be said of the script is told with it.
+            (..) => Wants::AnyArguments(who.safe.as_ref().map(|safe| safe.address)),
+        };
+        tried = computed(edge, fields, wanted, (wants, basis.keep), faults).await?;
     } else if let (Some(shape), Some((target, _))) = (&shape, &called) {
         tried = fixed(fields, (shape, target.contract), given, faults);
     }

@@ -2,7 +2,7 @@
 
 use argus_domain::{Address, Bytes, Value, run::RunReport};
 
-use crate::{create::CallShape, script::Judged};
+use crate::script::{Judged, Wants};
 
 /// What one run would come to.
 #[derive(Debug, Clone, Default)]
@@ -24,14 +24,14 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What a script's run came to, for a function or, without one, as the script chose.
-    pub fn of_script(judged: Judged, report: &RunReport, shape: Option<&CallShape>) -> Self {
+    /// What a script's run came to.
+    pub fn of_script(judged: Judged, report: &RunReport, wants: Wants<'_>) -> Self {
         Self {
             call: judged.call,
             arguments: judged.arguments,
             skip: judged.skip,
             unknown: None,
-            is_safe_call: shape.is_some_and(CallShape::is_safe_call),
+            is_safe_call: matches!(wants, Wants::Arguments(shape, _) if shape.is_safe_call()),
             fuel: report.fuel,
             log: report.log.clone(),
         }

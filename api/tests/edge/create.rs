@@ -312,6 +312,16 @@ async fn a_refused_script_is_a_200_unless_something_else_is_wrong() {
             both.text
         );
     }
+    // As long as anything is at fault, nothing of the script is published.
+    let fits = world.script("print [\"7\"]").await;
+    let published = async || {
+        let cid = argus_domain::module::Cid(fits.rsplit('/').next().unwrap().to_owned());
+        argus_ports::ModuleStore::by_cid(&world.store, &cid).await.unwrap().len()
+    };
+    assert_eq!(world.create("user", &with(&fits, json!({"job_title": "x"}))).await.status.as_u16(), 422);
+    assert_eq!(published().await, 0);
+    assert_eq!(world.create("user", &with(&fits, json!({"job_id": "6"}))).await.status.as_u16(), 200);
+    assert_eq!(published().await, 1);
     let url = world.script("fail TypeError: x is undefined\n    at main (script.ts:20:23)").await;
     assert_eq!(world.create("user", &with(&url, json!({}))).await.json()["validation_line"], json!(20));
     let skips = world.script("skip not now").await;

@@ -141,6 +141,7 @@ async fn faults_of_every_kind_come_at_once() {
         ("time_interval", json!(1.5)),
         ("timezone", json!("Mars/Olympus")),
         ("misfire", json!("never")),
+        ("target_contract_address", json!("0x12")),
         ("limits", json!({"fuel_max": 99_999_999_999u64})),
     ] {
         bad[name] = value;
@@ -156,6 +157,7 @@ async fn faults_of_every_kind_come_at_once() {
         "job_title",
         "limits.fuel_max",
         "misfire",
+        "target_contract_address",
         "time_interval",
         "timezone",
     ];
