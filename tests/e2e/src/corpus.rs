@@ -124,7 +124,13 @@ fn filled_text(text: &str, names: &mut BTreeMap<String, String>) -> String {
 }
 
 /// Whether a value is what stands in the pattern; else where it is not.
-fn fit(pattern: &Value, value: &Value, place: &str) -> Result<(), String> {
+///
+/// # Errors
+/// The first place that does not fit, and what is there.
+///
+/// # Panics
+/// Where the pattern names no kind of value.
+pub fn fit(pattern: &Value, value: &Value, place: &str) -> Result<(), String> {
     let text = value.as_str();
     let all = |test: fn(&u8) -> bool| text.is_some_and(|t| !t.is_empty() && t.bytes().all(|b| test(&b)));
     let is_so = match pattern {

@@ -1,5 +1,6 @@
 //! Scenarios on the built program. Each runs in every topology of `argus_e2e::TOPOLOGIES`, on a folder of its own.
 
+mod api_guide;
 mod authors;
 mod commands;
 mod corpus;
