@@ -74,6 +74,8 @@ pub struct OpenChain {
     pub evm: Arc<EvmChain>,
     /// Our contracts there.
     pub contracts: Option<Contracts>,
+    /// Nothing of them is in earlier blocks.
+    pub contracts_from: u64,
     /// Blocks on top.
     pub confirmations: u64,
     /// Age of a block before it is final besides.
@@ -92,6 +94,7 @@ impl Backends {
             let open = OpenChain {
                 evm: Arc::new(evm),
                 contracts: chain.contracts,
+                contracts_from: chain.contracts_from,
                 confirmations: chain.confirmations,
                 settle: chain.settle,
                 explorer: chain.explorer.clone(),

@@ -81,6 +81,8 @@ pub struct Api {
     pub registry_required: bool,
     /// CORS.
     pub cors_origins: Vec<String>,
+    /// Whether X-Forwarded-For is believed.
+    pub behind_proxy: bool,
     /// Plain script URLs.
     pub http_scripts: bool,
     /// Where users sign in with their accounts.
@@ -171,6 +173,8 @@ pub struct Chain {
     pub explorer: Option<String>,
     /// Our contracts.
     pub contracts: Option<Contracts>,
+    /// Nothing of them is in earlier blocks.
+    pub contracts_from: u64,
 }
 
 /// All that is wrong with a configuration.
@@ -258,6 +262,7 @@ impl Config {
                 tls: tls(&mut r, &data_dir),
                 registry_required: r.one_of("api.job_registry", &["optional", "required"]) == 1,
                 cors_origins: r.origins("api.cors_origins"),
+                behind_proxy: r.flag("api.behind_proxy"),
                 http_scripts: r.flag("api.http_scripts"),
                 sign_in_domains: r.texts("api.sign_in_domains"),
             },

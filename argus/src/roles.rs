@@ -337,6 +337,7 @@ impl<'a> Process<'a> {
                 let watched = WatchedChain {
                     reader: c.evm.clone(),
                     contracts: c.contracts,
+                    contracts_from: c.contracts_from,
                     confirmations: c.confirmations,
                     settle: c.settle,
                 };
@@ -484,6 +485,7 @@ impl<'a> Process<'a> {
     async fn api(&mut self) -> anyhow::Result<()> {
         let config = argus_api::Config {
             cors_origins: self.config.api.cors_origins.clone(),
+            behind_proxy: self.config.api.behind_proxy,
             job_registry: if self.config.api.registry_required {
                 argus_api::RegistryRule::Required
             } else {

@@ -22,6 +22,8 @@ pub struct WatchedChain {
     pub reader: Arc<dyn ChainReader>,
     /// Our contracts there; `None` where keepers call targets themselves (mode `Solo`).
     pub contracts: Option<Contracts>,
+    /// A block before which they logged nothing: where a registry that is met for the first time is read from.
+    pub contracts_from: u64,
     /// Blocks on top of a receipt's own before it is final.
     pub confirmations: u64,
     /// Age of a receipt's block, by its own time, before it is final besides: what a development chain loses when it

@@ -117,7 +117,7 @@ impl Reconciler {
         let Some(registry) = chain.contracts.map(|ours| ours.job_registry) else { return Ok(()) };
         let Some(last) = self.last_final(id, chain).await? else { return Ok(()) };
         let read_to = self.ports.registrations.read_to(id, registry).await?;
-        let mut from = read_to.map_or(0, |block| block.saturating_add(1));
+        let mut from = read_to.map_or(chain.contracts_from, |block| block.saturating_add(1));
         for _ in 0..self.config.log_rounds.max(1) {
             if from > last {
                 return Ok(());

@@ -8,7 +8,7 @@ use toml::Value;
 use super::{Chain, reader::Reader};
 
 /// Settings of a chain.
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 10] = [
     "id",
     "rpc",
     "confirmations",
@@ -18,6 +18,7 @@ const KNOWN: [&str; 9] = [
     "keeper_registry",
     "job_registry",
     "gas_registry",
+    "contracts_from",
 ];
 /// Those of them that are our contracts.
 const CONTRACTS: [&str; 4] = ["executor", "keeper_registry", "job_registry", "gas_registry"];
@@ -64,7 +65,8 @@ fn read_one(r: &mut Reader<'_>) -> (Option<ChainId>, Chain) {
     let settle = if is_there(r, "settle_secs") { r.number("settle_secs", 0, 3600) } else { 0 };
     let settle = Duration::from_secs(settle);
     let explorer = is_there(r, "explorer").then(|| r.text("explorer"));
-    (id, Chain { rpc, confirmations, settle, explorer, contracts: contracts(r) })
+    let from = if is_there(r, "contracts_from") { r.number("contracts_from", 0, i64::MAX as u64) } else { 0 };
+    (id, Chain { rpc, confirmations, settle, explorer, contracts: contracts(r), contracts_from: from })
 }
 
 fn rpc(r: &mut Reader<'_>) -> Vec<String> {

@@ -46,7 +46,13 @@ fn watched(chain: &FakeChain, confirmations: u64) -> (ChainId, WatchedChain) {
     let reader = Arc::new(chain.clone());
     (
         chain.chain(),
-        WatchedChain { reader, contracts: Some(CONTRACTS), confirmations, settle: Duration::ZERO },
+        WatchedChain {
+            reader,
+            contracts: Some(CONTRACTS),
+            contracts_from: 0,
+            confirmations,
+            settle: Duration::ZERO,
+        },
     )
 }
 

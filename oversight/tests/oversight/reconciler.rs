@@ -172,13 +172,14 @@ struct World {
     chain: FakeChain,
     nudged: Nudged,
     config: Config,
+    from: u64,
 }
 
 impl World {
     fn new() -> Self {
         let config = Config { log_range: 7, log_rounds: 2, ..Config::default() };
         let (store, clock) = (MemoryStore::new(), ManualClock::new(START));
-        Self { store, clock, chain: FakeChain::new(CHAIN), nudged: Nudged::default(), config }
+        Self { store, clock, chain: FakeChain::new(CHAIN), nudged: Nudged::default(), config, from: 0 }
     }
 
     fn run(&self) -> Running {
@@ -193,6 +194,7 @@ impl World {
         let watched = WatchedChain {
             reader: Arc::new(self.chain.clone()),
             contracts: Some(CONTRACTS),
+            contracts_from: self.from,
             confirmations: CONFIRMATIONS,
             settle: Duration::ZERO,
         };
@@ -378,6 +380,19 @@ async fn all_blocks_are_read_once_and_a_node_that_fails_or_lags_leaves_none_out(
     let asked: Vec<(u64, u64)> = w.chain.queries().iter().map(|q| (q.from, q.to)).collect();
     assert!(asked.iter().all(|(from, to)| to - from < 7), "{asked:?}");
     assert!(asked.windows(2).all(|two| two[1].0 == two[0].1 + 1), "{asked:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_looked_for_before_the_contracts_were_there() {
+    let w = World { from: 30, ..World::new() };
+    for n in 1..=40 {
+        w.chain.mine(vec![created(n, OWNER)]);
+    }
+    let _running = w.run();
+    w.looks().await;
+    let asked: Vec<u64> = w.chain.queries().iter().map(|q| q.from).collect();
+    assert_eq!(asked.first(), Some(&30), "{asked:?}");
+    assert!(asked.is_sorted_by(|a, b| a < b), "{asked:?}");
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ fn world() -> World {
         let (reader, contracts) = (Arc::new(chain.clone()), Some(CONTRACTS));
         (
             argus_ports::ChainReader::chain(chain),
-            WatchedChain { reader, contracts, confirmations: 0, settle: Duration::ZERO },
+            WatchedChain { reader, contracts, contracts_from: 0, confirmations: 0, settle: Duration::ZERO },
         )
     });
     let ports =

@@ -2,6 +2,8 @@
 //!
 //! `fuzz/` calls these under libFuzzer; a test calls them with mutations of good input.
 
+mod fields;
+
 use std::{
     path::Path,
     sync::{Arc, OnceLock},
@@ -18,6 +20,8 @@ use argus_ports::{ModuleRunner, RunnerError};
 use bytes::Bytes;
 use tokio::runtime::Runtime;
 
+pub use fields::{arguments, filter, route, schedule};
+
 use crate::{
     case::{Case, Found, find},
     world,
@@ -27,12 +31,16 @@ use crate::{
 pub type Target = fn(&[u8]);
 
 /// A name and the function: all that are fuzzed.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("admission", admission),
     ("transcript", transcript),
     ("bundle", bundle),
     ("script", script),
     ("context", context),
+    ("schedule", schedule),
+    ("filter", filter),
+    ("route", route),
+    ("arguments", arguments),
 ];
 
 /// A reactor that makes one call, for transcripts to answer.
@@ -156,7 +164,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             let run = Run::by_hand(default_input(), Limits::DEFAULT, &report);
             vec![Bundle::new(Some(script), vec![run], None, Vec::new()).encode().expect("small")]
         }
-        _ => real(["ts", "js"])
+        "context" => real(["ts", "js"])
             .filter_map(|found| serde_json::to_vec(&found.case.context?).ok())
             .chain([
             br#"{"job_id":"1","due":"2026-02-03T04:05:06Z","attempt":2,"trigger":{"kind":"condition","value":"12.5"},
@@ -165,5 +173,6 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             br#"{"trigger":{"kind":"event","chain_id":"1","block_number":"7","log":{"address":"0x0000000000000000000000000000000000000001","topics":[],"data":"0x01"}}}"#
                 .to_vec(),
             ]).collect(),
+        field => fields::seeds(field),
     }
 }
