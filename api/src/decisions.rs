@@ -16,7 +16,7 @@ const ROWS_MAX: usize = 200;
 /// no task is what the scheduler kept; that a task was opened, the task itself says.
 pub async fn of_job(call: Call) -> Result<Response, ApiError> {
     let record = call.job()?;
-    let (id, limit) = (record.job.id, Page::of(&call, ROWS_MAX).rows());
+    let (id, limit) = (record.job.id, Page::of(&call, ROWS_MAX)?.rows());
     let looks = call.edge.ports.decisions.of_job(id, limit).await?;
     let tasks = call.edge.ports.tasks.list(TaskQuery::Job(id), None, limit).await?;
     let versions = versions(&call.edge, &record.job, tasks.iter().map(|one| one.task.job_version)).await?;

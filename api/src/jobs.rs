@@ -19,7 +19,7 @@ use crate::{
         Basis, Faults, Fields, Validated, check_all, check_on, first_cursor, head, refusal_body, taken,
     },
     errors::ApiError,
-    json,
+    json, once,
     pages::{self, Page},
     registrations, secrets,
     shape::job as shape,
@@ -42,7 +42,11 @@ pub async fn create(call: Call) -> Result<Response, ApiError> {
     };
     let batch = match check_all(&call.edge, call.key()?, &bodies, call.now).await? {
         Validated::Good(batch) => batch,
-        Validated::ScriptRefused(refused) => return Ok(json::ok(&refusal_body(&refused))),
+        Validated::ScriptRefused(refused) => {
+            let mut response = json::ok(&refusal_body(&refused));
+            response.extensions_mut().insert(once::Undone);
+            return Ok(response);
+        }
     };
     let jobs: Vec<Job> = batch.jobs.iter().map(|(job, _)| job.clone()).collect();
     match call.edge.ports.jobs.create(batch.jobs).await? {
@@ -96,7 +100,7 @@ async fn nudge(edge: &Edge, ids: &[JobId]) {
 }
 
 async fn listed(call: &Call, query: JobQuery) -> Result<Response, ApiError> {
-    let page = Page::of(call, JOBS_MAX);
+    let page = Page::of(call, JOBS_MAX)?;
     let part = pages::jobs(call, query, &page).await?;
     let entries: Vec<Value> = part.elements.iter().map(|record| shape::entry(record, call.now)).collect();
     let answer = if entries.is_empty() {
@@ -146,7 +150,7 @@ pub async fn of_user_by_id(call: Call) -> Result<Response, ApiError> {
 
 /// `GET /api/jobs/{id}/task-fees`
 pub async fn task_fees(call: Call) -> Result<Response, ApiError> {
-    let page = Page::of(&call, TASKS_MAX);
+    let page = Page::of(&call, TASKS_MAX)?;
     let part = pages::tasks(&call, TaskQuery::Job(call.job()?.job.id), &page).await?;
     let fees: Vec<Value> = part
         .elements
@@ -368,7 +372,7 @@ pub async fn update(call: Call) -> Result<Response, ApiError> {
 
 async fn replace(call: &Call, old: &Job, new: Job) -> Result<JobRecord, ApiError> {
     let edge = &call.edge;
-    let stored = apply(edge, new.id, JobChange::Version(Box::new(new.clone()))).await?;
+    let stored = apply(edge, new.id, JobChange::Version(Box::new(new.clone()), call.now)).await?;
     if stored.job != new {
         let message = "the job was changed by someone else meanwhile; read it again";
         return Err(ApiError::conflict("JOB_CHANGED", message));

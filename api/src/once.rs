@@ -1,5 +1,5 @@
 //! `Idempotency-Key`: a request that is sent again under the same key gets the answer of the first one, and nothing is
-//! done twice. Kept is what was answered to something that was done (2xx); after any other answer the key is free again.
+//! done twice. Kept is what was answered to something that was done; after any other answer the key is free again.
 
 use std::{
     collections::BTreeSet,
@@ -36,6 +36,10 @@ const LEAVE: Duration = Duration::from_secs(15);
 const RENEW_EVERY: Duration = Duration::from_secs(5);
 /// How often one looks whether another process is done.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Marks an answer with 2xx that tells that nothing was done, as old clients expect it: it is not kept.
+#[derive(Clone, Copy)]
+pub struct Undone;
 
 /// What this process is carrying out.
 pub struct Once {
@@ -162,7 +166,9 @@ async fn keep(
 ) -> Result<Response, ApiError> {
     let (answers, NamedRequest { name, holder, .. }) = (&edge.ports.answers, request);
     let done = match outcome {
-        Ok(response) if response.status().is_success() => response,
+        Ok(response) if response.status().is_success() && response.extensions().get::<Undone>().is_none() => {
+            response
+        }
         undone => {
             if let Err(cause) = answers.give_up(name, holder).await {
                 tracing::warn!(%cause, "leave for a request could not be given back; it runs out by itself");

@@ -71,7 +71,7 @@ fn operation(family: &str, route: &Route) -> Value {
             add(422);
         }
     }
-    let may_refuse = |query: &Query| query.is_required || query.kind == QueryKind::Flag;
+    let may_refuse = |query: &Query| query.is_required || query.kind != QueryKind::Text;
     if route.query.iter().any(may_refuse) {
         add(422);
     }

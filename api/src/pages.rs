@@ -25,10 +25,20 @@ pub struct Page {
 
 impl Page {
     /// What the query asks for; `max` elements where it says nothing, and never more.
-    pub fn of(call: &Call, max: usize) -> Self {
+    pub fn of(call: &Call, max: usize) -> Result<Self, ApiError> {
         let mut query = call.query();
-        let asked = query.get("limit").and_then(|text| text.parse().ok()).unwrap_or(max);
-        Self { limit: asked.clamp(1, max), before: query.remove("before") }
+        let limit = match query.get("limit").map(String::as_str) {
+            None | Some("") => max,
+            Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => {
+                text.parse().unwrap_or(max).clamp(1, max)
+            }
+            Some(_) => {
+                let mut faults = Faults::default();
+                faults.add("limit", "LIMIT", format!("limit is a whole number; at most {max} are shown"));
+                return Err(faults.into_error());
+            }
+        };
+        Ok(Self { limit, before: query.remove("before") })
     }
 
     /// Most elements.

@@ -16,7 +16,7 @@ const ROWS_MAX: usize = 500;
 /// `after`.
 pub async fn list(call: Call) -> Result<Response, ApiError> {
     let query = call.query();
-    let limit = Page::of(&call, ROWS_MAX).rows();
+    let limit = Page::of(&call, ROWS_MAX)?.rows();
     let after = query.get("after").map(|text| place(text)).transpose()?;
     let grace = call.edge.config.registration_grace;
     let store = &call.edge.ports.registrations;

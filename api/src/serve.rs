@@ -45,15 +45,14 @@ pub fn router(edge: Arc<Edge>) -> Router {
         router = router.route(route.path, on(filter, handler));
     }
     router
-        .fallback(|| async {
-            ApiError::new(StatusCode::NOT_FOUND, "NO_SUCH_ROUTE", "there is no such route")
+        .fallback(|headers: HeaderMap| async move {
+            let absent = ApiError::new(StatusCode::NOT_FOUND, "NO_SUCH_ROUTE", "there is no such route");
+            traced(absent.into_response(), trace_id(&headers))
         })
-        .method_not_allowed_fallback(|| async {
-            ApiError::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "METHOD_NOT_ALLOWED",
-                "this route has other methods; see /openapi.json",
-            )
+        .method_not_allowed_fallback(|headers: HeaderMap| async move {
+            let others = "this route has other methods; see /openapi.json";
+            let refused = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", others);
+            traced(refused.into_response(), trace_id(&headers))
         })
         .layer(cors)
 }
@@ -92,13 +91,13 @@ async fn serve(edge: Arc<Edge>, route: &'static Route, request: Request) -> Resp
     let asks_leave = parts.headers.contains_key(header::EXPECT);
     let mut body = Incoming { body, until: started + edge.config.body_timeout };
     let work = answer(Arc::clone(&edge), route, parts, &mut body, &mut allowance);
-    let caught = AssertUnwindSafe(Box::pin(work.instrument(span))).catch_unwind().await;
+    let caught = AssertUnwindSafe(Box::pin(work.instrument(span.clone()))).catch_unwind().await;
     let mut response = match caught {
         Ok(Ok(response)) => response,
         Ok(Err(e)) => e.into_response(),
         Err(_) => ApiError::internal(format!("a panic in {} {}", route.method, route.path)).into_response(),
     };
-    response.headers_mut().insert(TRACE_ID, trace);
+    response = traced(response, trace);
     if let Some(allowance) = &allowance {
         put_allowance(&mut response, allowance);
     }
@@ -108,6 +107,9 @@ async fn serve(edge: Arc<Edge>, route: &'static Route, request: Request) -> Resp
     let labels = [route.path, route.method.as_str()];
     edge.metrics.seconds.with_label_values(&labels).observe(started.elapsed().as_secs_f64());
     let status = response.status();
+    span.in_scope(
+        || tracing::debug!(method = %route.method, path = route.path, status = status.as_u16(), "answered"),
+    );
     edge.metrics.answers.with_label_values(&[route.path, route.method.as_str(), status.as_str()]).inc();
     response
 }
@@ -187,6 +189,11 @@ fn check_headers(config: &Config, headers: &HeaderMap) -> Result<(), ApiError> {
             config.header_bytes_max
         ),
     ))
+}
+
+fn traced(mut response: Response, trace: HeaderValue) -> Response {
+    response.headers_mut().insert(TRACE_ID, trace);
+    response
 }
 
 /// What a client calls its request, so that its log and ours can be laid side by side; nameless ones get a name.

@@ -31,7 +31,7 @@ pub async fn one(call: Call) -> Result<Response, ApiError> {
 
 /// `GET /api/tasks/job/{id}`: a bare array, newest first.
 pub async fn of_job(call: Call) -> Result<Response, ApiError> {
-    let page = Page::of(&call, TASKS_MAX);
+    let page = Page::of(&call, TASKS_MAX)?;
     let part = pages::tasks(&call, TaskQuery::Job(call.job()?.job.id), &page).await?;
     let shown: Vec<_> = part.elements.iter().map(|one| shown(&call, one)).collect();
     let mut response = json::ok(&shown);
@@ -45,7 +45,7 @@ fn shown(call: &Call, (record, job): &Seen) -> Map<String, Value> {
 
 /// `GET /api/tasks/recent`: a user's or keeper's key sees its owner's, others see all.
 pub async fn recent(call: Call) -> Result<Response, ApiError> {
-    let (page, key) = (Page::of(&call, RECENT_MAX), call.key()?);
+    let (page, key) = (Page::of(&call, RECENT_MAX)?, call.key()?);
     let query = match key.role {
         Role::User | Role::Keeper => TaskQuery::Owner(key.owner),
         Role::App | Role::Admin => TaskQuery::Recent,
@@ -59,7 +59,7 @@ pub async fn recent(call: Call) -> Result<Response, ApiError> {
 
 /// Tasks by job, jobs in the order of their newest task, beside whose they are.
 async fn groups(call: &Call, query: TaskQuery, whose: Value) -> Result<Response, ApiError> {
-    let page = Page::of(call, TASKS_MAX);
+    let page = Page::of(call, TASKS_MAX)?;
     let part = pages::tasks(call, query, &page).await?;
     let mut order: Vec<JobId> = Vec::new();
     let mut grouped: BTreeMap<JobId, Vec<Map<String, Value>>> = BTreeMap::new();

@@ -1,7 +1,7 @@
 //! TLS where the operator gives a certificate: read from files, and read again once they have changed.
 
 use std::{
-    fmt, io,
+    fmt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
@@ -35,9 +35,6 @@ pub enum TlsError {
     /// The key is of no use, or not that of the certificate.
     #[error("certificate and key: {0}")]
     Pair(#[from] rustls::Error),
-    /// A file's age is not known.
-    #[error(transparent)]
-    Io(#[from] io::Error),
 }
 
 /// Takes connections with the certificate chain and the key of these PEM files.
@@ -63,16 +60,15 @@ struct Files {
 }
 
 impl Files {
-    fn written(&self) -> io::Result<[SystemTime; 2]> {
-        let of = |file: &Path| std::fs::metadata(file)?.modified();
+    fn written(&self) -> Result<[SystemTime; 2], TlsError> {
+        let of = |file: &Path| {
+            let modified = std::fs::metadata(file).and_then(|about| about.modified());
+            modified.map_err(|cause| in_file(file)(pem::Error::Io(cause)))
+        };
         Ok([of(&self.certificates)?, of(&self.key)?])
     }
 
     fn read(&self) -> Result<Arc<CertifiedKey>, TlsError> {
-        let in_file = |file: &Path| {
-            let file = file.display().to_string();
-            |cause| TlsError::File { file, cause }
-        };
         let chain = CertificateDer::pem_file_iter(&self.certificates)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(in_file(&self.certificates))?;
@@ -84,6 +80,11 @@ impl Files {
         pair.keys_match()?;
         Ok(Arc::new(pair))
     }
+}
+
+fn in_file(file: &Path) -> impl FnOnce(pem::Error) -> TlsError {
+    let file = file.display().to_string();
+    |cause| TlsError::File { file, cause }
 }
 
 struct Held {

@@ -190,7 +190,7 @@ impl Watcher {
                     self.shell.note(record, outcome.clone());
                 }
                 if self.failing.insert(source.clone()) {
-                    warn!(url = %source.url, %error, "a source gives no value; its jobs wait");
+                    warn!(host = source.host(), %error, "a source gives no value; its jobs wait");
                 }
                 return Ok(());
             }

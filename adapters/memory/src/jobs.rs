@@ -126,10 +126,10 @@ impl JobEntry {
     fn apply(&mut self, change: JobChange) {
         let record = &mut self.record;
         match change {
-            JobChange::Version(job) => {
+            JobChange::Version(job, at) => {
                 if job.id == record.job.id && record.job.version.checked_add(1) == Some(job.version) {
                     record.job = Job { serial: record.job.serial, ..*job };
-                    record.updated_at = record.updated_at.max(record.job.accepted_at);
+                    record.updated_at = at;
                     self.versions.insert(record.job.version, Arc::new(record.job.clone()));
                 }
             }

@@ -167,7 +167,7 @@ fn same_content(a: &Job, b: &Job) -> bool {
 fn apply(db: &Connection, record: &JobRecord, change: &JobChange) -> Result<(), Fault> {
     let serial = record.job.serial;
     match change {
-        JobChange::Version(job) => {
+        JobChange::Version(job, at) => {
             if job.id != record.job.id || record.job.version.checked_add(1) != Some(job.version) {
                 return Ok(());
             }
@@ -184,7 +184,7 @@ fn apply(db: &Connection, record: &JobRecord, change: &JobChange) -> Result<(), 
                 job.owner.0.0,
                 exact(job.created_chain.0),
                 safe,
-                ordered(record.updated_at.max(job.accepted_at).0)
+                ordered(at.0)
             ])?;
             db.prepare_cached("UPDATE cursors SET kind = ?2 WHERE serial = ?1")?
                 .execute(params![serial.0, job_rows::number(job.trigger.kind())])?;

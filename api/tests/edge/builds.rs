@@ -40,11 +40,16 @@ impl ModuleBuilder for FakeBuilder {
         let mut answers = self.answers.lock().unwrap();
         let answer = if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() };
         let wasm = answer.expect("an answer")?;
-        let (source_hash, wasm_hash) = (B256::repeat_byte(1), WasmHash(B256::repeat_byte(3)));
-        let build = Build { source_hash, builder: BuilderId(B256::repeat_byte(2)), wasm_hash };
-        let record = SignedBuild { build, signer: Address::ZERO, signature: Signature([0; 65]) };
-        Ok(Built { record, wasm: wasm.into() })
+        Ok(built(wasm))
     }
+}
+
+/// What a builder gives for any source.
+pub fn built(wasm: &'static str) -> Built {
+    let (source_hash, wasm_hash) = (B256::repeat_byte(1), WasmHash(B256::repeat_byte(3)));
+    let build = Build { source_hash, builder: BuilderId(B256::repeat_byte(2)), wasm_hash };
+    let record = SignedBuild { build, signer: Address::ZERO, signature: Signature([0; 65]) };
+    Built { record, wasm: wasm.into() }
 }
 
 async fn world(answers: Vec<Result<&'static str, BuildError>>, takes: Duration) -> World {

@@ -150,6 +150,11 @@ async fn a_request_keeps_the_name_that_its_client_gave_it() {
         answer.headers["x-trace-id"].to_str().unwrap().to_owned()
     };
     assert_eq!(traced("get-jobs-abcdef-a1b2c3d4").await, "get-jobs-abcdef-a1b2c3d4");
+    for (method, path) in [("GET", "/api/absent"), ("PATCH", "/api/jobs")] {
+        let request = Request::builder().method(method).uri(path).header("x-trace-id", "named");
+        let answer = world.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.headers["x-trace-id"], "named", "{method} {path}");
+    }
     let long = "a".repeat(129);
     for other in ["", long.as_str()] {
         let own = traced(other).await;

@@ -3,16 +3,13 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use argus_api::Config;
-use argus_domain::{
-    B256,
-    module::{Language, Refusal},
-};
+use argus_domain::{B256, module::Language};
 use argus_memory::ManualClock;
 use argus_ports::{
     AnswerStore, BuildError, Built, JobStore, Leave, ModuleBuilder, NamedRequest, RequestName,
@@ -22,7 +19,10 @@ use axum::{Router, body::Body, http::Request};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::world::{Answer, NOW, World, address, job, job_with, one};
+use crate::{
+    builds::built,
+    world::{Answer, NOW, World, address, job, job_with, one},
+};
 
 fn request(world: &World, user: &str, name: &str, path: &str, body: &Value) -> Request<Body> {
     Request::builder()
@@ -163,11 +163,10 @@ async fn who_hangs_up_may_come_again_at_once() {
     assert_eq!(again, Ok(503), "the builder says that it is busy");
 }
 
-/// Takes its time, in steps of so long on the wall and so long on the edge's clock, and then refuses.
+/// Takes its time, in steps of so long on the wall and so long on the edge's clock.
 struct Slow {
     clock: OnceLock<ManualClock>,
     steps: (u32, Duration, Duration),
-    builds: AtomicUsize,
 }
 
 #[async_trait]
@@ -176,19 +175,18 @@ impl ModuleBuilder for Slow {
         language == Language::Go
     }
     async fn build(&self, _: bytes::Bytes, _: Language) -> Result<Built, BuildError> {
-        self.builds.fetch_add(1, Ordering::SeqCst);
         let (steps, wall, clock) = self.steps;
         for _ in 0..steps {
             tokio::time::sleep(wall).await;
             self.clock.get().expect("a clock").advance(clock);
         }
-        Err(BuildError::Refused(Refusal { reasons: vec!["it does not compile".to_owned()] }))
+        Ok(built(r#"print ["7"]"#))
     }
 }
 
 /// A request that takes so long to carry out, sent 16 times at once to two processes.
 async fn crowd(steps: (u32, Duration, Duration)) {
-    let builder = Arc::new(Slow { clock: OnceLock::new(), steps, builds: AtomicUsize::new(0) });
+    let builder = Arc::new(Slow { clock: OnceLock::new(), steps });
     let world = World::building(Config::default(), builder.clone()).await;
     assert!(builder.clock.set(world.clock.clone()).is_ok());
     let (before, world) = world.again();
@@ -198,7 +196,7 @@ async fn crowd(steps: (u32, Duration, Duration)) {
         ask(router, request(&world, "user", "a", "/api/jobs", &body))
     });
     let statuses = futures::future::join_all(sent).await;
-    assert_eq!((statuses, builder.builds.load(Ordering::SeqCst)), (vec![200; 16], 1), "{steps:?}");
+    assert_eq!((statuses, done(&world)), (vec![200; 16], 1), "{steps:?}");
 }
 
 #[tokio::test]
@@ -225,4 +223,25 @@ async fn what_a_process_left_behind_is_taken_over() {
     world.clock.advance(Duration::from_secs(15));
     assert_eq!(create(&world, "user", "a", &one(job("1"))).await.status.as_u16(), 200);
     assert_eq!(done(&world), 1);
+}
+
+/// Old clients expect 200 for a script that is refused; nothing was done all the same.
+#[tokio::test]
+async fn a_script_that_was_refused_may_be_sent_again() {
+    let world = World::new().await;
+    let url = world.script("fail TypeError: fetch failed").await;
+    let body = one(job_with(
+        "1",
+        json!({
+            "task_definition_id": 2, "arg_type": 2, "arguments": [], "language": "ts", "dynamic_arguments_script_url": url,
+        }),
+    ));
+    for tries in 1..=2 {
+        let answer = create(&world, "user", "a", &body).await;
+        assert_eq!(answer.json()["status"], "validation_failed", "{}", answer.text);
+        assert!(!is_replayed(&answer));
+        assert_eq!(*world.runner.runs.lock().unwrap(), tries);
+    }
+    let other = create(&world, "user", "a", &one(job("1"))).await;
+    assert_eq!((other.status.as_u16(), is_replayed(&other)), (200, false), "{}", other.text);
 }

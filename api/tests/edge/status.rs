@@ -163,3 +163,15 @@ async fn an_event_job_keeps_its_filter_when_its_title_changes() {
     assert_eq!(after.job.trigger, before.job.trigger);
     assert_eq!((after.job.version, after.cursor), (2, before.cursor));
 }
+
+#[tokio::test]
+async fn a_change_has_its_own_instant() {
+    let world = World::new().await;
+    assert_eq!(world.create("user", &one(job("1"))).await.status.as_u16(), 200);
+    world.clock.advance(Duration::from_secs(60));
+    let changed = world.call("user", "PUT", "/api/jobs/update/1", r#"{"job_title":"renamed"}"#).await.json();
+    let now = Timestamp(NOW.0 + 60_000).to_rfc3339();
+    assert_eq!(changed["updated_at"], now);
+    let shown = world.get("user", "/api/jobs/user/0x1111111111111111111111111111111111111111/1").await.json();
+    assert_eq!((&shown["updated_at"], &shown["created_at"]), (&now.into(), &NOW.to_rfc3339().into()));
+}

@@ -344,8 +344,8 @@ pub struct Crossing {
 /// A change to a job after its creation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum JobChange {
-    /// The next version.
-    Version(Box<Job>),
+    /// The next version, and when it was made.
+    Version(Box<Job>, Timestamp),
     /// No task is opened until resumed; instants passed meanwhile are not made up for.
     Paused(Timestamp),
     /// Goes on.

@@ -193,6 +193,13 @@ impl ValueSource {
         }
         Ok(Self { kind, url: url.trim().to_owned(), route: KeyRoute::parse(route)? })
     }
+
+    /// Where it is read from, for logs: of a URL its host and port, since what surrounds them may hold a key.
+    pub fn host(&self) -> &str {
+        let Some((_, rest)) = self.url.split_once("://") else { return "" };
+        let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+        authority.rsplit('@').next().unwrap_or_default()
+    }
 }
 
 /// A path into a JSON value: names and array indexes.

@@ -101,12 +101,13 @@ async fn versions_are_appended_in_order(store: &dyn JobStore) {
     let first = create(store, vec![new_job(1)]).await.remove(0).job;
     let next = |version, title: &str| {
         let job = Job { version, title: title.to_owned(), serial: Serial(0), ..first.clone() };
-        JobChange::Version(Box::new(job))
+        JobChange::Version(Box::new(job), at(7))
     };
     let record = store.change(first.id, next(3, "too far")).await.expect("change").expect("record");
     assert_eq!(record.job, first, "what is no successor is ignored");
     let record = store.change(first.id, next(2, "second")).await.expect("change").expect("record");
     assert_eq!((record.job.version, record.job.title.as_str()), (2, "second"));
+    assert_eq!(record.updated_at, at(7));
     assert_eq!(record.job.serial, first.serial, "the serial stays");
     let record = store.change(first.id, next(2, "again")).await.expect("change").expect("record");
     assert_eq!(record.job.title, "second", "a version is there once");

@@ -122,3 +122,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_log_has_of_a_source_what_is_no_secret() {
+    for (url, host) in [
+        ("https://user:key@a.example:8443/v1/price?apikey=secret", "a.example:8443"),
+        ("https://a.example?key=secret", "a.example"),
+        ("wss://a.example#secret", "a.example"),
+    ] {
+        assert_eq!(ValueSource::parse("api", url, "").expect(url).host(), host);
+    }
+    assert_eq!(ValueSource::parse("static", "1.5", "").expect("a number").host(), "");
+}
