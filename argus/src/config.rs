@@ -268,7 +268,7 @@ impl Config {
             },
             faucet: Faucet {
                 key: r.optional::<PathBuf>("faucet.key_file", "a path, or empty").map(|p| data_dir.join(p)),
-                amount: U256::from(r.parsed::<u128>("faucet.amount_wei", "a number of wei in quotes")),
+                amount: r.wei("faucet.amount_wei"),
                 networks: networks(&mut r),
             },
             keepers: keepers as u8,

@@ -1,10 +1,10 @@
 //! Section `fees`: what tasks cost.
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
 use argus_domain::{U256, tariff::Tariff};
 
-use super::reader::{Fallback, Reader};
+use super::reader::Reader;
 
 /// Section `fees`.
 #[derive(Debug, Clone)]
@@ -19,29 +19,16 @@ pub struct Fees {
     pub price_stale: Duration,
 }
 
-/// Decimal digits, and nothing else.
-struct Wei(U256);
-
-impl FromStr for Wei {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        if is_number { text.parse().map(Self).map_err(drop) } else { Err(()) }
-    }
-}
-
-impl Fallback for Wei {
-    fn fallback() -> Self {
-        Self(U256::ZERO)
-    }
-}
-
 /// Reads the section.
 pub fn read(r: &mut Reader<'_>) -> Fees {
-    let mut wei = |name: &str| r.parsed::<Wei>(name, "a number of wei in quotes").0;
     let [fixed_wei, computed_wei, choice_wei, fuel_million_wei, cap] =
-        ["fixed", "computed", "choice", "fuel_million", "cap"].map(|name| wei(&format!("fees.{name}_wei")));
+        ["fixed", "computed", "choice", "fuel_million", "cap"].map(|name| r.wei(&format!("fees.{name}_wei")));
+    if cap.is_zero() {
+        r.fault(
+            "fees.cap_wei",
+            "a number of wei above 0: without a cap a job could cost its owner everything",
+        );
+    }
     let before = r.faults.len();
     let tariff = Tariff {
         fixed_wei,
@@ -78,10 +65,13 @@ mod tests {
     }
 
     #[test]
-    fn a_price_is_fresh_for_no_longer_than_it_is_believed() {
+    fn numbers_that_make_no_sense_are_told() {
         let wrong = ["fees.price_stale_ms = 10".to_owned(), "fees.fixed_wei = \"1.5\"".to_owned()];
         let said = Config::load(None, &wrong).expect_err("wrong").to_string();
         assert!(said.contains("fees.price_stale_ms is 10, below fees.price_fresh_ms = 3000"), "{said}");
+        let said_of_cap =
+            Config::load(None, &["fees.cap_wei = \"0\"".to_owned()]).expect_err("no cap").to_string();
+        assert!(said_of_cap.contains("fees.cap_wei must be a number of wei above 0"), "{said_of_cap}");
         assert!(said.contains("fees.fixed_wei must be a number of wei in quotes"), "{said}");
     }
 }

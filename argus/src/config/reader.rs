@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use argus_domain::Address;
+use argus_domain::{Address, U256};
 use argus_ports::Failpoint;
 use reqwest::Url;
 use toml::{Table, Value};
@@ -138,6 +138,11 @@ impl Reader<'_> {
         }
     }
 
+    /// Wei: decimal digits in quotes, because they may have 256 bits.
+    pub fn wei(&mut self, name: &str) -> U256 {
+        self.parsed::<Wei>(name, "a number of wei in quotes").0
+    }
+
     /// Text that means something, or nothing.
     pub fn optional<T: std::str::FromStr>(&mut self, name: &str, wanted: &str) -> Option<T> {
         match self.value(name).and_then(Value::as_str) {
@@ -196,6 +201,24 @@ fn alternatives(words: &[&str]) -> String {
 /// What stands in for a value that was refused; it is never used, because the refusal ends the reading.
 pub(super) trait Fallback {
     fn fallback() -> Self;
+}
+
+/// Decimal digits, and nothing else.
+struct Wei(U256);
+
+impl std::str::FromStr for Wei {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if is_number { text.parse().map(Self).map_err(drop) } else { Err(()) }
+    }
+}
+
+impl Fallback for Wei {
+    fn fallback() -> Self {
+        Self(U256::ZERO)
+    }
 }
 
 impl Fallback for SocketAddr {
