@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     backends::{self, Backends, Needs},
-    cli::{Run, Settings, show},
+    cli::{Run, Settings, keygen::read_secret, show},
     config::{Config, merged},
     dev::stop_signal,
     environment,
@@ -561,6 +561,7 @@ impl<'a> Process<'a> {
         let tls = match &self.config.api.tls {
             None => None,
             Some((certificates, key)) => {
+                let _closed = read_secret(key, "the key of the API's certificate")?;
                 Some(argus_api::tls::acceptor(certificates, key).context("the API has no TLS")?)
             }
         };
