@@ -154,11 +154,12 @@ pub fn fit(pattern: &Value, value: &Value, place: &str) -> Result<(), String> {
                     values.iter().enumerate().try_for_each(|(n, v)| fit(each, v, &format!("{place}[{n}]")))
                 }
                 (Some("<some>"), Some(one)) => {
-                    let missed = values.iter().map(|v| fit(one, v, place)).collect::<Result<Vec<()>, _>>();
-                    if values.iter().any(|v| fit(one, v, place).is_ok()) {
+                    let missed: Vec<String> =
+                        values.iter().filter_map(|v| fit(one, v, place).err()).collect();
+                    if missed.len() < values.len() {
                         Ok(())
                     } else {
-                        Err(format!("{place} has none that fits: {missed:?}"))
+                        Err(format!("{place} has none that fits: {}", missed.join("; ")))
                     }
                 }
                 _ if items.len() == values.len() => {
