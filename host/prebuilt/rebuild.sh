@@ -65,13 +65,13 @@ build_js() {
     sed 's/import_module("env"), import_name("__rquickjs_host_now_us")/import_module("host"), import_name("js_now")/' "$crate/wasm-shim/shim.c" > "$out/os.c"
     LD_LIBRARY_PATH=$root/lib/x86_64-linux-gnu:$root/lib/llvm-19/lib "$root/lib/llvm-19/bin/clang" \
         --target=wasm32-unknown-unknown -std=gnu23 -O2 -DNDEBUG -D_GNU_SOURCE -DEMSCRIPTEN=1 -DFE_DOWNWARD=0 -DFE_UPWARD=0 \
-        -nostdinc -isystem "$resource/include" -isystem "$crate/vendor/wasi-libc/include" -I"$out/quickjs" -I"$src" --embed-dir="$out" \
+        -nostdinc -isystem "$resource/include" -isystem "$crate/vendor/wasi-libc/include" -I"$out/quickjs" -I"$src" \
         -Wno-empty-body -ffile-prefix-map="$out/quickjs=quickjs" -ffile-prefix-map="$src=shim" \
         -nostdlib -fuse-ld="$root/bin/wasm-ld-19" \
         "$src/engine.c" "$src/natives.c" "$src/hash.c" "$out/os.c" "$out"/quickjs/{quickjs,libregexp,libunicode,dtoa}.c \
         "$crate/vendor/wasi-libc/lib/libc.a" "$resource/lib/wasi/libclang_rt.builtins-wasm32.a" \
         -Wl,--no-entry -Wl,--strip-all -Wl,--stack-first -Wl,-z,stack-size=262144 -o "$out/engine.wasm"
-    (cd "$here/snapshot" && CARGO_TARGET_DIR=$WORK/snapshot-target cargo run --quiet --release --locked -- "$out/engine.wasm" "$out/js-engine.wasm" engine_init)
+    (cd "$here/snapshot" && CARGO_TARGET_DIR=$WORK/snapshot-target cargo run --quiet --release --locked -- "$out/engine.wasm" "$out/prelude.js" "$out/js-engine.wasm")
     finish js-engine.wasm
 }
 

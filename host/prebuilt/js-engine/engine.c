@@ -23,12 +23,6 @@ enum { TAG_PRINTED = 0, TAG_RETURNED = 1, TAG_FAILED = 2 };
 enum { COMPILED = 0, NOT_COMPILED = 1 };
 enum { KIND_COMMONJS = 'c', KIND_MODULE = 'm' };
 
-/* prelude/ as one function expression; written by rebuild.sh. */
-static const char prelude_source[] = {
-#embed "prelude.js"
-    , 0
-};
-
 /* The prelude's file name: its frames are in no stack that is shown. */
 #define INNER_FILE "argus"
 JSAtom argus_inner_file;
@@ -130,8 +124,8 @@ extern void argus_keep(JSRuntime *rt);
 /* Fills the holes of the heap, so that what a run allocates lies together. A
  * run costs by the pages that it writes and by how scattered they are. */
 static void fill_holes(void) {
-    char *end = malloc(1 << 17); /* larger than any hole */
-    for (size_t size = 1 << 16; size >= 8; size = size > 256 ? size / 2 : size - 8) {
+    char *end = malloc(1 << 16); /* larger than any hole; what a run allocates first is here */
+    for (size_t size = 1 << 15; size >= 8; size = size > 256 ? size / 2 : size - 8) {
         char *p;
         while ((p = malloc(size)) && p < end) {}
         free(p);
@@ -139,17 +133,37 @@ static void fill_holes(void) {
     free(end);
 }
 
-EXPORT("engine_init") int engine_init(void) {
+static int make_context(void) {
     rt = JS_NewRuntime();
     if (!rt) return -1;
     JS_SetMaxStackSize(rt, JS_STACK_BYTES);
     JS_SetGCThreshold(rt, (size_t)-1);
     ctx = JS_NewContext(rt);
     if (!ctx || JS_AddIntrinsicBigInt(ctx) || JS_AddIntrinsicDOMException(ctx)) return -2;
+    return 0;
+}
+
+/* text: prelude/ as one function expression, and a NUL behind its length.
+ * Gives bytecode for engine_init, in an instance that ends with that: every
+ * run pays for the holes that a parser leaves in the heap. 0 if it failed. */
+EXPORT("prelude_compile") uint64_t prelude_compile(char *text, uint32_t len) {
+    if (make_context()) return 0;
+    JSValue f = JS_Eval(ctx, text, len, INNER_FILE, JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
+    size_t n;
+    uint8_t *code = JS_IsException(f) ? NULL : JS_WriteObject(ctx, &n, f, JS_WRITE_OBJ_BYTECODE | JS_WRITE_OBJ_STRIP_SOURCE);
+    return code ? ((uint64_t)(uintptr_t)code << 32) | (uint32_t)n : 0;
+}
+
+/* prelude: what prelude_compile gave; freed, so that its room is used again. */
+EXPORT("engine_init") int engine_init(uint8_t *prelude, uint32_t len) {
+    int r = make_context();
+    if (r) return r;
     JSValue n = JS_NewObject(ctx);
     argus_add_natives(ctx, n);
     argus_inner_file = JS_NewAtom(ctx, INNER_FILE);
-    JSValue f = JS_Eval(ctx, prelude_source, sizeof prelude_source - 1, INNER_FILE, JS_EVAL_TYPE_GLOBAL);
+    JSValue f = JS_ReadObject(ctx, prelude, len, JS_READ_OBJ_BYTECODE);
+    free(prelude);
+    if (!JS_IsException(f)) f = JS_EvalFunction(ctx, f);
     if (JS_IsException(f)) return -3;
     hooks = JS_Call(ctx, f, JS_UNDEFINED, 1, (JSValueConst *)&n);
     JS_FreeValue(ctx, f);
