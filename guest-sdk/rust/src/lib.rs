@@ -22,6 +22,8 @@ pub mod env;
 pub mod evm;
 #[doc(hidden)]
 pub mod guest;
+#[cfg(target_arch = "wasm32")]
+mod heap;
 pub mod http;
 pub mod storage;
 #[cfg(not(target_arch = "wasm32"))]

@@ -1,6 +1,6 @@
 //! Values that scripts are told, give, and compute with.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, num::NonZeroU64, str::FromStr};
 
 use serde_json::{Map, Value, json};
 
@@ -68,17 +68,31 @@ impl std::error::Error for Malformed {}
 #[cfg(target_arch = "wasm32")]
 pub(crate) fn reply(bytes: &[u8]) -> std::result::Result<Value, HostError> {
     let mut reply: Value = serde_json::from_slice(bytes).unwrap_or_default();
-    let error = &reply["err"];
-    if error.is_null() {
+    if reply["err"].is_null() {
         return Ok(reply["ok"].take());
     }
-    let data = error["data"].as_str().map(str::to_owned);
-    Err(HostError { kind: text(error, "kind"), message: text(error, "message"), data })
+    let mut error = object(Some(reply["err"].take()));
+    let data = error.remove("data").as_ref().and_then(Value::as_str).map(str::to_owned);
+    Err(HostError { kind: text(error.remove("kind")), message: text(error.remove("message")), data })
 }
 
+/// The largest power of ten in a limb.
+const CHUNK: NonZeroU64 = NonZeroU64::new(10_000_000_000_000_000_000).unwrap();
+
 /// A member that is text; what is absent is empty.
-fn text(value: &Value, name: &str) -> String {
-    value[name].as_str().unwrap_or_default().to_owned()
+fn text(value: Option<Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text,
+        _ => String::new(),
+    }
+}
+
+/// A member that is an object; what is absent is empty.
+fn object(value: Option<Value>) -> Map<String, Value> {
+    match value {
+        Some(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    }
 }
 
 /// What a script is told.
@@ -118,17 +132,23 @@ impl Default for Context {
 impl From<Value> for Context {
     /// A context as the host writes it; what is absent is empty.
     fn from(value: Value) -> Self {
-        let object = |value: &Value| value.as_object().cloned().unwrap_or_default();
-        let mut details = object(&value["trigger"]);
-        let kind = details.remove("kind").as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+        let mut fields = object(Some(value));
+        let mut details = object(fields.remove("trigger"));
         Self {
-            job_id: text(&value, "job_id"),
-            task_id: text(&value, "task_id"),
-            due: text(&value, "due"),
-            attempt: value["attempt"].as_u64().and_then(|n| n.try_into().ok()).unwrap_or_default(),
-            trigger: Trigger { kind, details },
-            arguments: value["arguments"].as_array().cloned().unwrap_or_default(),
-            pinned: object(&value["pinned"]),
+            job_id: text(fields.remove("job_id")),
+            task_id: text(fields.remove("task_id")),
+            due: text(fields.remove("due")),
+            attempt: fields
+                .get("attempt")
+                .and_then(Value::as_u64)
+                .and_then(|n| n.try_into().ok())
+                .unwrap_or_default(),
+            trigger: Trigger { kind: text(details.remove("kind")), details },
+            arguments: match fields.remove("arguments") {
+                Some(Value::Array(given)) => given,
+                _ => Vec::new(),
+            },
+            pinned: object(fields.remove("pinned")),
         }
     }
 }
@@ -283,6 +303,10 @@ impl U256 {
         if divisor == Self::ZERO {
             return None;
         }
+        if let [short, 0, 0, 0] = divisor.0 {
+            let (quotient, rest) = self.div_rem_short(short.try_into().ok()?);
+            return Some((quotient, rest.into()));
+        }
         let (mut quotient, mut rest) = (Self::ZERO, Self::ZERO);
         for bit in (0..256).rev() {
             let carried = rest.0[3] >> 63 == 1;
@@ -310,8 +334,30 @@ impl U256 {
         }))
     }
 
-    fn pushed(self, digit: u64) -> Option<Self> {
-        self.checked_mul(Self::from(10u64))?.checked_add(Self::from(digit))
+    /// Itself times a power of ten and as many digits, if that fits.
+    fn pushed(self, power: u64, digits: u64) -> Option<Self> {
+        let mut carry = u128::from(digits);
+        let limbs = self.0.map(|limb| {
+            carry += u128::from(limb) * u128::from(power);
+            let low = carry as u64;
+            carry >>= 64;
+            low
+        });
+        (carry == 0).then_some(Self(limbs))
+    }
+
+    /// Quotient and remainder. Most numbers are short, and their first limbs cost nothing.
+    fn div_rem_short(mut self, divisor: NonZeroU64) -> (Self, u64) {
+        let mut rest = 0;
+        for limb in self.0.iter_mut().rev() {
+            (*limb, rest) = if rest == 0 {
+                (*limb / divisor, *limb % divisor)
+            } else {
+                let (high, divisor) = (u128::from(rest) << 64 | u128::from(*limb), u128::from(divisor.get()));
+                ((high / divisor) as u64, (high % divisor) as u64)
+            };
+        }
+        (self, rest)
     }
 
     /// A decimal number times 10^`decimals`, exact; digits past them are cut. `"1.5"` with 2 is 150.
@@ -324,7 +370,16 @@ impl U256 {
             return Err(bad());
         }
         let part = part.bytes().chain(std::iter::repeat(b'0')).take(decimals as usize);
-        whole.bytes().chain(part).try_fold(Self::ZERO, |n, b| n.pushed(u64::from(b - b'0'))).ok_or_else(bad)
+        // As many digits at a time as a limb has room for.
+        let (mut number, mut power, mut last) = (Self::ZERO, 1u64, 0u64);
+        for b in whole.bytes().chain(part) {
+            if power == CHUNK.get() {
+                number = number.pushed(power, last).ok_or_else(bad)?;
+                (power, last) = (1, 0);
+            }
+            (power, last) = (power * 10, last * 10 + u64::from(b - b'0'));
+        }
+        number.pushed(power, last).ok_or_else(bad)
     }
 
     /// The number over 10^`decimals`, without trailing zeros: 150 with 2 is `1.5`.
@@ -390,10 +445,10 @@ impl FromStr for U256 {
 
 impl fmt::Display for U256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const CHUNK: u64 = 10_000_000_000_000_000_000;
         let (mut rest, mut chunks) = (*self, Vec::new());
-        while let Some((quotient, part)) = rest.div_rem(Self::from(CHUNK)) {
-            chunks.push(part.0[0]);
+        loop {
+            let (quotient, part) = rest.div_rem_short(CHUNK);
+            chunks.push(part);
             rest = quotient;
             if rest == Self::ZERO {
                 break;
@@ -446,6 +501,29 @@ mod tests {
         assert_eq!(n("1").div_rem(U256::ZERO), None);
         assert_eq!(U256::from_be_bytes(a.to_be_bytes()), a);
         assert!(n("18446744073709551616") > n("18446744073709551615"));
+    }
+
+    #[test]
+    fn quotient_and_remainder_make_the_number_again() {
+        let mut seed = 1u64;
+        let mut next = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed.rotate_left(29)
+        };
+        for round in 0..2_000 {
+            // Of each length.
+            let mut number = || {
+                U256(std::array::from_fn(
+                    |i| if i <= next() as usize % 4 { next() >> (next() % 64) } else { 0 },
+                ))
+            };
+            let (n, divisor) = (number(), number());
+            let Some((quotient, rest)) = n.div_rem(divisor) else { continue };
+            assert!(rest < divisor, "{round}: {n:?} by {divisor:?}");
+            let product = quotient.checked_mul(divisor).expect("it is no more than the number");
+            assert_eq!(product.checked_add(rest), Some(n), "{round}: {n:?} by {divisor:?}");
+            assert_eq!(n.to_string().parse(), Ok(n), "{round}");
+        }
     }
 
     #[test]

@@ -221,6 +221,7 @@ impl Lang {
                 "argus-script/src/env.rs" = "rust/src/env.rs",
                 "argus-script/src/evm.rs" = "rust/src/evm.rs",
                 "argus-script/src/guest.rs" = "rust/src/guest.rs",
+                "argus-script/src/heap.rs" = "rust/src/heap.rs",
                 "argus-script/src/http.rs" = "rust/src/http.rs",
                 "argus-script/src/storage.rs" = "rust/src/storage.rs",
                 "argus-script/src/test.rs" = "rust/src/test.rs",
