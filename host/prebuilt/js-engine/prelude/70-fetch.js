@@ -74,9 +74,10 @@ class Body {
   }
   async bytes() { return this.#take(); }
   async arrayBuffer() { const b = this.#take(); return b.buffer.slice(b.byteOffset, b.byteOffset + b.byteLength); }
-  async text() { const s = N.utf8Decode(this.#take(), false); return s.charCodeAt(0) === 0xfeff ? s.slice(1) : s; }
+  #text() { const s = N.utf8Decode(this.#take(), false); return s.charCodeAt(0) === 0xfeff ? s.slice(1) : s; }
+  async text() { return this.#text(); }
   async buffer() { return Buffer.of8(this.#take()); } // node-fetch's
-  async json() { return JSON.parse(await this.text()); }
+  async json() { return JSON.parse(this.#text()); }
   async blob() { throw new TypeError("blob() is not available here; use arrayBuffer() or bytes()"); }
   async formData() { throw new TypeError("formData() is not available here; use text() and URLSearchParams"); }
 }
@@ -143,8 +144,27 @@ function fetchError({ kind, message: reason }) {
   return e;
 }
 
+// Most ask for an address and nothing else: what a Request would say of it.
+const NO_HEADERS = new Headers();
+function plainRequest(address) {
+  const u = plainUrl(address);
+  return u && { url: `${u.protocol}//${u.hostname}${u.port && ":" + u.port}${u.pathname}${u.search}`, method: "GET", headers: NO_HEADERS, _bytes: null, redirect: "follow", signal: null };
+}
+
+// What a Response has, without what its constructor does about a body of any kind.
+function received(status, headers, url, asked, bytes) {
+  const r = Reflect.construct(Body, [bytes], Response);
+  r.status = status;
+  r.statusText = STATUS_TEXT[status] ?? "";
+  r.headers = receivedHeaders(headers);
+  r.url = url ?? asked;
+  r.redirected = r.url !== asked;
+  r.type = "basic";
+  return r;
+}
+
 async function fetch(input, init) {
-  const request = new Request(input, init);
+  const request = (init === undefined && typeof input === "string" && plainRequest(input)) || new Request(input, init);
   const { signal } = request;
   signal?.throwIfAborted();
   let timeoutMs = Number(request.timeout) > 0 ? Math.min(Number(request.timeout), HTTP_TIMEOUT_MS) : HTTP_TIMEOUT_MS;
@@ -161,15 +181,7 @@ async function fetch(input, init) {
       throw fetchError(head.err);
     }
     const { status, headers, url } = head.ok;
-    const r = new Response();
-    r.headers = receivedHeaders(headers);
-    r._bytes = bytes;
-    r.status = status;
-    r.statusText = STATUS_TEXT[status] ?? "";
-    r.url = url ?? request.url;
-    r.redirected = r.url !== request.url;
-    r.type = "basic";
-    return r;
+    return received(status, headers, url, request.url, bytes);
   });
   if (!signal) return answered;
   // An abort is seen at once; the call itself is out, and its answer is recorded like any other.
