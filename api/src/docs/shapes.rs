@@ -45,7 +45,7 @@ pub fn section(document: &Value) -> String {
             "" => format!("<p>{}</p>", form(schema)),
             rows => format!("<table><tr><th>Field<th>Form<th>What it says</tr>\n{rows}</table>"),
         };
-        let _written = write!(section, "<h3 id=\"{name}\">{name}</h3><p>{says}</p>{body}\n");
+        let _written = writeln!(section, "<h3 id=\"{name}\">{name}</h3><p>{says}</p>{body}");
     }
     section
 }
@@ -65,7 +65,7 @@ fn rows(schema: &Value, when: &str) -> String {
         let forms = form(field);
         let optional = if is_required(name) { "" } else { " <small>may be absent</small>" };
         let _written =
-            write!(rows, "<tr><td><code>{name}</code>{optional}<td>{forms}<td>{}{when}</tr>\n", says(field));
+            writeln!(rows, "<tr><td><code>{name}</code>{optional}<td>{forms}<td>{}{when}</tr>", says(field));
     }
     for case in cases() {
         let conditions = case["if"]["properties"].as_object().into_iter().flatten();
