@@ -14,23 +14,47 @@ use argus_domain::{
     run::Transcript,
     task::{Agreed, Fact, TaskRecord},
 };
-use axum::{
-    body::Body,
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::http::{HeaderValue, StatusCode, header};
+use schemars::{Schema, json_schema};
 use tokio::time::timeout;
 
-use crate::{Edge, call::Call, errors::ApiError};
+use crate::{
+    Edge,
+    call::Call,
+    errors::ApiError,
+    reply::{Document, File},
+};
 
 /// Room that job and facts get beside script and transcripts.
 const FACTS_BYTES: usize = 4 << 20;
 /// How long a download waits for a node.
 const INCLUSION_WITHIN: Duration = Duration::from_secs(10);
 
+/// A bundle's file, whose own format and digest say what is in it.
+pub struct BundleFile;
+
+impl Document for BundleFile {
+    const MEDIA_TYPE: &'static str = "application/json";
+    fn schema() -> Schema {
+        json_schema!({
+            "type": "object",
+            "required": ["format", "script", "runs", "task", "omitted", "digest"],
+            "properties": {
+                "format": {"type": "string"},
+                "script": {"type": ["object", "null"]},
+                "runs": {"type": "array", "items": {"type": "object"}},
+                "task": {"type": ["object", "null"]},
+                "omitted": {"type": "array", "items": {"type": "string"}},
+                "digest": {"type": "string", "pattern": "^0x[0-9a-f]{64}$"},
+            },
+            "additionalProperties": false,
+        })
+    }
+}
+
 /// `GET /api/tasks/{id}/bundle`: the run that was taken with what it was told and answered, the other keepers' runs
 /// as far as they were kept and fit, and the task's account.
-pub async fn show(call: Call) -> Result<Response, ApiError> {
+pub async fn show(call: Call) -> Result<File<BundleFile>, ApiError> {
     let (edge, record) = (&call.edge, call.task()?);
     let newest = &call.job()?.job;
     let version = edge.ports.jobs.version(newest.id, record.task.job_version).await?;
@@ -62,13 +86,12 @@ pub async fn show(call: Call) -> Result<Response, ApiError> {
         }
         BundleError::Malformed(_) | BundleError::Changed { .. } => ApiError::internal(error),
     })?;
-    let mut response = Response::new(Body::from(bytes));
     let name = format!("attachment; filename=\"task-{}.json\"", record.task.public_id());
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Ok(name) = HeaderValue::from_str(&name) {
-        response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
-    }
-    Ok(response)
+    let file = File::of(bytes);
+    Ok(match HeaderValue::from_str(&name) {
+        Ok(name) => file.with(header::CONTENT_DISPOSITION, name),
+        Err(_) => file,
+    })
 }
 
 async fn script(edge: &Edge, module: &ModuleRef) -> Result<Script, ApiError> {

@@ -9,7 +9,12 @@ use axum::http::request::Parts;
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::{Edge, errors::ApiError, json, routes::Route};
+use crate::{
+    Edge,
+    errors::ApiError,
+    json,
+    routes::{Body, Form, Route},
+};
 
 /// A request with what policy found: handlers see no key that may not call them, and no subject that the key may
 /// not act for.
@@ -105,8 +110,20 @@ impl Call {
         pairs
     }
 
-    /// The body as JSON.
+    /// The body as JSON; of its fields those alone that the route's table names.
     pub fn json(&self) -> Result<Value, ApiError> {
-        json::parse(&self.body)
+        let mut value = match self.route.body {
+            Body::Json(Form::OneOrNone, _) => json::parse_or_empty(&self.body)?,
+            Body::None | Body::Unread | Body::Json(..) | Body::Module(_) => json::parse(&self.body)?,
+        };
+        let objects = match &mut value {
+            Value::Array(elements) => elements.as_mut_slice(),
+            one => std::slice::from_mut(one),
+        };
+        let known = self.route.body.object();
+        for map in objects.iter_mut().filter_map(Value::as_object_mut) {
+            map.retain(|name, _| known.is_some_and(|object| object.knows(name)));
+        }
+        Ok(value)
     }
 }

@@ -5,6 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 use argus_domain::{U256, ids::ChainId, limits::Limits, tariff::Tariff};
 use argus_ports::Failpoint;
 
+/// Most static arguments of one job, where nothing else is configured.
+pub const ARGUMENTS_MAX: usize = 1_000;
+
 /// Settings of the edge.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -86,7 +89,7 @@ impl Default for Config {
             headers_max: 100,
             header_bytes_max: 64 * 1024,
             jobs_per_create_max: 100,
-            arguments_max: 1_000,
+            arguments_max: ARGUMENTS_MAX,
             open_per_minute: 120,
             // Twice what one front end's key may do.
             keyed_per_minute: 12_000,

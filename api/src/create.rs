@@ -26,15 +26,20 @@ use argus_domain::{
     job::{Cursor, Job, Link},
     time::Timestamp,
 };
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
+pub use condition::COOLDOWN_MAX;
 pub use cursor::{first_cursor, head};
-pub use faults::Faults;
+pub use event::CONFIRMATIONS_MAX;
+pub use faults::{Fault, Faults};
 pub use fields::Fields;
+pub use identity::TIME_FRAME_MAX;
 use job::check;
 pub use job::{Basis, Checked, One, Sketch, check_on, taken};
 pub use plan::Plan;
-pub use policy::{allow_hosts, limits};
+pub use policy::{GAS_LIMIT, HOSTS_MAX, KEEPERS_MAX, allow_hosts, limits};
 pub use target::{CallShape, converted, find_function};
 
 use crate::{Edge, errors::ApiError, script::ScriptRefused};
@@ -165,15 +170,32 @@ fn linked(checked: Vec<Checked>) -> Batch {
     batch
 }
 
-/// The answer for a batch in which only a script was refused: 200, because existing clients look at `status`.
-pub fn refusal_body(refused: &ScriptRefused) -> Value {
-    json!({
-        "status": "validation_failed",
-        "message": refused.message,
-        "validation_executable": refused.is_executable,
-        "validation_safe_match": refused.is_safe_match,
-        "validation_output": refused.output,
-        "validation_log": refused.log,
-        "validation_line": refused.line(),
-    })
+/// The answer where nothing is wrong but a script: 200, because existing clients look at `status`.
+#[derive(Serialize, JsonSchema)]
+pub struct Refusal {
+    #[schemars(extend("const" = "validation_failed"))]
+    status: &'static str,
+    message: String,
+    validation_executable: bool,
+    validation_safe_match: bool,
+    /// What the script gave.
+    validation_output: String,
+    validation_log: String,
+    /// The line of the script that its fault names.
+    validation_line: Option<u64>,
+}
+
+impl Refusal {
+    /// Says why a script was refused.
+    pub fn of(refused: ScriptRefused) -> Self {
+        Self {
+            status: "validation_failed",
+            validation_executable: refused.is_executable,
+            validation_safe_match: refused.is_safe_match,
+            validation_line: refused.line(),
+            message: refused.message,
+            validation_output: refused.output,
+            validation_log: refused.log,
+        }
+    }
 }

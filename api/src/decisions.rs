@@ -4,17 +4,33 @@ use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use argus_domain::job::Job;
 use argus_ports::{StoreError, TaskQuery};
-use axum::response::Response;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use crate::{Edge, call::Call, errors::ApiError, json, pages::Page, registrations, shape::decision};
+use crate::{
+    Edge,
+    call::Call,
+    errors::ApiError,
+    pages::Page,
+    registrations,
+    reply::Reply,
+    shape::{decision, formats::JobNumber},
+};
 
 /// Most rows that are shown.
 const ROWS_MAX: usize = 200;
 
+/// Why a job fired or did not, newest first.
+#[derive(Serialize, JsonSchema)]
+pub struct Decisions {
+    job_id: JobNumber,
+    now: decision::Waiting,
+    decisions: Vec<decision::Row>,
+}
+
 /// `GET /api/jobs/{id}/decisions`: what the trigger waits for now, and what it came to before, newest first. What opened
 /// no task is what the scheduler kept; that a task was opened, the task itself says.
-pub async fn of_job(call: Call) -> Result<Response, ApiError> {
+pub async fn of_job(call: Call) -> Result<Reply<Decisions>, ApiError> {
     let record = call.job()?;
     let (id, limit) = (record.job.id, Page::of(&call, ROWS_MAX)?.rows());
     let looks = call.edge.ports.decisions.of_job(id, limit).await?;
@@ -34,12 +50,11 @@ pub async fn of_job(call: Call) -> Result<Response, ApiError> {
         }))
         .collect();
     rows.sort_by_key(|(place, _)| Reverse(*place));
-    let rows: Vec<_> = rows.into_iter().take(limit as usize).map(|(_, row)| row).collect();
-    Ok(json::ok(&json!({
-        "job_id": id.to_string(),
-        "now": decision::now(record, call.now, why_deleted),
-        "decisions": rows,
-    })))
+    Ok(Reply::of(Decisions {
+        job_id: JobNumber(id),
+        now: decision::now(record, call.now, why_deleted),
+        decisions: rows.into_iter().take(limit as usize).map(|(_, row)| row).collect(),
+    }))
 }
 
 async fn versions(

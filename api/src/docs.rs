@@ -1,17 +1,19 @@
-//! The page that describes every route to people: from the same table as openapi.json, and without anything that a
-//! browser would have to fetch.
+//! The page that describes every route to people: from the same table and types as openapi.json, and without anything
+//! that a browser would have to fetch.
 
-use std::fmt::Write;
+mod shapes;
 
-use axum::{
-    body::Body,
-    http::{HeaderValue, header},
-    response::Response,
-};
+use std::{fmt::Write, sync::LazyLock};
+
+use axum::http::{HeaderValue, header};
+use schemars::{Schema, json_schema};
+use serde_json::Value;
 
 use crate::{
     call::Call,
     errors::ApiError,
+    openapi,
+    reply::{Document, File},
     routes::{self, Access, Query, Route, Subject},
 };
 
@@ -26,40 +28,49 @@ code { font-size: .9em; overflow-wrap: anywhere }
 small { display: block; opacity: .8 }
 </style></head><body><h1>Argus API</h1>
 <p>A key goes into the header <code>X-Api-Key</code>, or as <code>Authorization: Bearer</code>. Bodies are JSON, whatever
-their Content-Type says; fields that no route knows are ignored. Every error is
+their Content-Type says; fields that no route knows are ignored, and of a field that occurs twice the last one counts. Every error is
 <code>{"error": "a sentence", "code": "A_WORD", "details": ...}</code>: 401 without a good key, 403 where the key's role or
 its owner may not, 404 for what is absent and for what is somebody else's alike, 422 with every fault of a body at once,
 429 with <code>Retry-After</code>. For programs: <a href="/openapi.json">openapi.json</a>.</p>
 "#;
 
+/// A page for people.
+pub struct Page;
+
+impl Document for Page {
+    const MEDIA_TYPE: &'static str = "text/html; charset=utf-8";
+    fn schema() -> Schema {
+        json_schema!({"type": "string"})
+    }
+}
+
 /// `GET /docs`
-pub async fn page(_call: Call) -> Result<Response, ApiError> {
-    let mut response = Response::new(Body::from(html()));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+pub async fn page(_call: Call) -> Result<File<Page>, ApiError> {
     let nothing_else = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
-    headers.insert(header::CONTENT_SECURITY_POLICY, nothing_else);
-    Ok(response)
+    static PAGE: LazyLock<String> = LazyLock::new(html);
+    Ok(File::of(PAGE.as_str()).with(header::CONTENT_SECURITY_POLICY, nothing_else))
 }
 
 fn html() -> String {
-    let mut page = HEAD.to_owned();
+    let (mut page, document) = (HEAD.to_owned(), openapi::document());
     for (family, routes) in routes::FAMILIES {
-        let rows: String = routes.iter().map(row).collect();
+        let rows: String = routes.iter().map(|route| row(route, &document)).collect();
         // Writing to a text does not fail.
         let _written = write!(
             page,
             "<h2>{family}</h2><table><tr><th>Route<th>What it does<th>Who may</tr>\n{rows}</table>\n"
         );
     }
-    page + "</body></html>\n"
+    page + &shapes::section(&document) + "</body></html>\n"
 }
 
-fn row(route: &Route) -> String {
+fn row(route: &Route, document: &Value) -> String {
     let Route { method, path, summary, .. } = route;
     let queries: String = route.query.iter().map(query).collect();
     let (summary, who) = (escaped(summary), escaped(&who(route)));
-    format!("<tr><td><code>{method} {path}</code><td>{summary}{queries}<td>{who}</tr>\n")
+    let operation = &document["paths"][path][method.as_str().to_lowercase()];
+    let (takes, answers) = (shapes::taken(operation), shapes::answered(operation));
+    format!("<tr><td><code>{method} {path}</code><td>{summary}{queries}{takes}{answers}<td>{who}</tr>\n")
 }
 
 fn query(query: &Query) -> String {

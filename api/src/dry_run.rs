@@ -1,24 +1,58 @@
 //! What creation would say of a job, when it would run, and what a run would call and cost. Nothing is stored, and
 //! nothing shows of a job of somebody else's that may have the same id.
 
-use argus_domain::{job::Trigger, time::Timestamp};
-use axum::response::Response;
-use serde_json::{Map, Value, json};
+use argus_domain::{Value, job::Trigger};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
     Edge,
     call::Call,
-    create::{Faults, One, Plan, Purpose, Sketch, check_each},
+    create::{Fault, Faults, One, Plan, Purpose, Sketch, check_each},
     errors::ApiError,
     fees::{self, Price, Simulation},
-    json,
+    reply::Reply,
+    shape::formats::{Account, Argument, Hex, Instant, Wei},
 };
 
 /// Due instants that are shown.
 const RUNS_SHOWN: usize = 5;
 
+/// What was tried: one job, or linked ones.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum DryRuns {
+    One(Box<DryRun>),
+    Linked(Vec<DryRun>),
+}
+
+/// What creation would say of a job, when it would run, what it would call and what that costs.
+#[derive(Serialize, JsonSchema)]
+pub struct DryRun {
+    ok: bool,
+    faults: Vec<Fault>,
+    warnings: Vec<String>,
+    /// The first instants at which it is due, at most five; of what waits for an event or a value nobody knows.
+    #[schemars(length(max = 5))]
+    next_runs: Vec<Instant>,
+    expiration_time: Option<Instant>,
+    arguments: Option<Vec<Argument>>,
+    target: Option<Account>,
+    calldata: Option<Hex>,
+    /// Why the script said "not now".
+    skip_reason: Option<String>,
+    would_revert: Option<bool>,
+    revert_reason: Option<String>,
+    gas: Option<u64>,
+    cost_wei: Option<Wei>,
+    fee_cap_wei: Option<Wei>,
+    /// That its script used.
+    fuel: u64,
+    log: String,
+}
+
 /// `POST /api/jobs/dry-run`: one job in, one answer out; an array of linked jobs gives an array.
-pub async fn dry_run(call: Call) -> Result<Response, ApiError> {
+pub async fn dry_run(call: Call) -> Result<Reply<DryRuns>, ApiError> {
     let (bodies, is_one) = match call.json()? {
         Value::Array(bodies) => (bodies, false),
         one @ Value::Object(_) => (vec![one], true),
@@ -31,55 +65,57 @@ pub async fn dry_run(call: Call) -> Result<Response, ApiError> {
     for (faults, one) in check_each(&call.edge, call.key()?, &bodies, call.now, Purpose::DryRun).await? {
         answers.push(answer(&call.edge, faults, one).await?);
     }
-    match (is_one, answers.pop()) {
-        (true, Some(only)) => Ok(json::ok(&only)),
+    Ok(Reply::of(match (is_one, answers.pop()) {
+        (true, Some(only)) => DryRuns::One(Box::new(only)),
         (_, last) => {
             answers.extend(last);
-            Ok(json::ok(&answers))
+            DryRuns::Linked(answers)
         }
-    }
+    }))
 }
 
-async fn answer(edge: &Edge, mut faults: Faults, one: One) -> Result<Map<String, Value>, ApiError> {
+async fn answer(edge: &Edge, mut faults: Faults, one: One) -> Result<DryRun, ApiError> {
     if let Some(refused) = &one.refused {
         faults.add_script(refused);
     }
     let price = price(edge, &one.sketch).await?;
-    let Plan { call, arguments, skip, log, fuel, .. } = &one.sketch.plan;
-    let (would_revert, reason) = match price.as_ref().map(|price| &price.simulation) {
+    let next_runs = next_runs(&one.sketch);
+    let Sketch { plan: Plan { call, arguments, skip, log, fuel, .. }, life, .. } = one.sketch;
+    let (target, calldata) = call.unzip();
+    let (gas, cost) = price.as_ref().map(|price| (price.quote.gas, price.quote.current)).unzip();
+    let (would_revert, revert_reason) = match price.map(|price| price.simulation) {
         Some(Simulation::Ran) => (Some(false), None),
         Some(Simulation::Reverted(reason)) => (Some(true), Some(reason)),
         Some(Simulation::Unknown(why)) => (None, Some(why)),
         None => (None, None),
     };
-    let checked = one.checked.as_ref();
-    let mut shown = Map::new();
-    let mut put = |name: &str, value: Value| shown.insert(name.to_owned(), value);
-    put("ok", json!(faults.is_empty()));
-    put("faults", json!(faults.shown()));
-    put("warnings", json!(checked.map(|one| one.warnings.as_slice()).unwrap_or_default()));
-    put("next_runs", json!(next_runs(&one.sketch)));
-    put("expiration_time", json::instant(one.sketch.life.map(|(_, end)| end)));
-    put("arguments", json!(arguments));
-    put("target", json!(call.as_ref().map(|(target, _)| target)));
-    put("calldata", json!(call.as_ref().map(|(_, calldata)| calldata)));
-    put("skip_reason", json!(skip));
-    put("would_revert", json!(would_revert));
-    put("revert_reason", json!(reason));
-    put("gas", json!(price.as_ref().map(|price| price.quote.gas)));
-    put("cost_wei", json!(price.as_ref().map(|price| price.quote.current.to_string())));
-    put("fee_cap_wei", json!(checked.map(|one| one.job.policy.fee_cap.to_string())));
-    put("fuel", json!(fuel));
-    put("log", json!(one.refused.as_ref().map_or(log, |refused| &refused.log)));
-    Ok(shown)
+    let (fee_cap, warnings) = one.checked.map(|one| (one.job.policy.fee_cap, one.warnings)).unzip();
+    Ok(DryRun {
+        ok: faults.is_empty(),
+        faults: faults.shown(),
+        warnings: warnings.unwrap_or_default(),
+        next_runs,
+        expiration_time: life.map(|(_, end)| Instant(end)),
+        arguments: arguments.map(|values| values.into_iter().map(Argument).collect()),
+        target: target.map(Account),
+        calldata: calldata.map(Hex),
+        skip_reason: skip,
+        would_revert,
+        revert_reason,
+        gas,
+        cost_wei: cost.map(Wei),
+        fee_cap_wei: fee_cap.map(Wei),
+        fuel,
+        log: one.refused.map_or(log, |refused| refused.log),
+    })
 }
 
 /// The first instants at which a job is due; of one that waits for an event or a value nobody knows.
-fn next_runs(sketch: &Sketch) -> Vec<String> {
+fn next_runs(sketch: &Sketch) -> Vec<Instant> {
     match (&sketch.trigger, sketch.life) {
         (Some(Trigger::Time(schedule)), Some((accepted_at, expires_at))) => {
             let instants = schedule.first_instants(accepted_at, expires_at, RUNS_SHOWN);
-            instants.into_iter().map(Timestamp::to_rfc3339).collect()
+            instants.into_iter().map(Instant).collect()
         }
         (Some(Trigger::Time(_) | Trigger::Event(_) | Trigger::Condition(_)) | None, _) => Vec::new(),
     }

@@ -5,9 +5,33 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use crate::json::reply;
+use crate::{create::Fault, json::reply};
+
+/// How every error is written.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
+pub struct ShownError {
+    /// A sentence that says what to do.
+    error: String,
+    /// A word for programs.
+    #[schemars(regex(pattern = "^[A-Z][A-Z0-9_]*$"))]
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
+}
+
+/// What programs may look at beside.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Details {
+    /// All that is wrong with a request.
+    Faults(Vec<Fault>),
+    /// Why a script is not admitted.
+    Reasons(Vec<String>),
+}
 
 /// An answer that is no result. `code` is for programs, `message` says what to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +43,7 @@ pub struct ApiError {
     /// A sentence.
     pub message: String,
     /// What programs may look at beside.
-    pub details: Option<Box<Value>>,
+    pub details: Option<Details>,
     /// Seconds until another try makes sense.
     pub retry_after_secs: Option<u64>,
 }
@@ -32,8 +56,8 @@ impl ApiError {
 
     /// With details.
     #[must_use]
-    pub fn with_details(mut self, details: Value) -> Self {
-        self.details = Some(Box::new(details));
+    pub fn with_details(mut self, details: Details) -> Self {
+        self.details = Some(details);
         self
     }
 
@@ -133,7 +157,7 @@ impl From<RunnerError> for ApiError {
         let message = e.to_string();
         match e {
             RunnerError::Refused(refusal) => {
-                Self::unprocessable("SCRIPT_REFUSED", message).with_details(json!(refusal.reasons))
+                Self::unprocessable("SCRIPT_REFUSED", message).with_details(Details::Reasons(refusal.reasons))
             }
             RunnerError::Uncompiled(_) => Self::unprocessable("SCRIPT_REFUSED", message),
             RunnerError::Busy { .. } => Self::unavailable("RUNNER_BUSY", message),
@@ -144,10 +168,7 @@ impl From<RunnerError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut body = json!({ "error": self.message, "code": self.code });
-        if let (Some(details), Some(map)) = (self.details, body.as_object_mut()) {
-            map.insert("details".to_owned(), *details);
-        }
+        let body = ShownError { error: self.message, code: self.code, details: self.details };
         let mut response = reply(self.status, &body);
         if let Some(secs) = self.retry_after_secs {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs));

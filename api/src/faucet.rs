@@ -8,11 +8,22 @@ use argus_domain::{
     ids::ChainId,
 };
 use argus_ports::{ChainError, Signer, chain::At};
-use axum::{http::StatusCode, response::Response};
-use serde_json::{Value, json};
+use axum::http::StatusCode;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
-    Edge, auth::client_address, call::Call, contact, create::Faults, errors::ApiError, json, ports::Chain,
+    Edge,
+    auth::client_address,
+    call::Call,
+    contact,
+    create::Faults,
+    errors::ApiError,
+    json,
+    ports::Chain,
+    reply::Reply,
+    shape::formats::{Hash, Wei},
 };
 
 /// Between two claims of the same.
@@ -26,8 +37,20 @@ const LOOKS: (Duration, u32) = (Duration::from_millis(250), 80);
 #[derive(Default)]
 pub struct Faucet(tokio::sync::Mutex<()>);
 
+/// Coins that are on their way.
+#[derive(Serialize, JsonSchema)]
+pub struct Claimed {
+    #[schemars(extend("const" = true))]
+    success: bool,
+    message: String,
+    amount_wei: Wei,
+    transaction_hash: Hash,
+    /// At a block explorer; empty where none is known.
+    tx_url: String,
+}
+
 /// `POST /api/claim-fund {"wallet_address", "network"}`
-pub async fn claim(call: Call) -> Result<Response, ApiError> {
+pub async fn claim(call: Call) -> Result<Reply<Claimed>, ApiError> {
     let edge = &call.edge;
     let off = || {
         let message = "this platform has no faucet: its operator gives none an account in [faucet] key_file";
@@ -61,13 +84,13 @@ pub async fn claim(call: Call) -> Result<Response, ApiError> {
     match pay(&**purse, id, chain, wallet, amount).await {
         Ok(transaction) => {
             wait_for(chain, transaction).await;
-            Ok(json::ok(&json!({
-                "success": true,
-                "message": format!("{amount} wei are on their way"),
-                "amount_wei": amount.to_string(),
-                "transaction_hash": transaction,
-                "tx_url": chain.transaction_url(transaction),
-            })))
+            Ok(Reply::of(Claimed {
+                success: true,
+                message: format!("{amount} wei are on their way"),
+                amount_wei: Wei(amount),
+                transaction_hash: Hash(transaction),
+                tx_url: chain.transaction_url(transaction),
+            }))
         }
         Err(cause) => {
             edge.ports.claims.unclaim(who, call.now).await?;

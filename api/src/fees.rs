@@ -11,8 +11,8 @@ use argus_domain::{
     tariff::{Measured, Quote, Work},
 };
 use argus_ports::ChainError;
-use axum::response::Response;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
     Edge,
@@ -22,11 +22,41 @@ use crate::{
     json,
     ports::Chain,
     prices,
+    reply::Reply,
     script::{self, ScriptRefused, Trial, Wants},
+    shape::formats::{Wei, WeiNumber},
 };
 
+/// What one task would cost.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Quote")]
+pub struct ShownQuote {
+    total_fee: WeiNumber,
+    total_fee_wei: Wei,
+    /// At the price of gas that is known now.
+    current_total_fee: WeiNumber,
+    current_total_fee_wei: Wei,
+    /// Most that a job is charged per task that says nothing of it.
+    fee_cap_wei: Wei,
+    breakdown: Breakdown,
+}
+
+/// What a quote is made of.
+#[derive(Serialize, JsonSchema)]
+struct Breakdown {
+    off_chain_wei: Wei,
+    fuel_wei: Wei,
+    call_wei: Wei,
+    aggregation_wei: Wei,
+    /// Of the call as simulated; where nobody can tell, what it may use.
+    gas: u64,
+    gas_price_wei: Wei,
+    /// How the call went when it was simulated.
+    simulation: String,
+}
+
 /// `GET /api/fees`
-pub async fn quote(call: Call) -> Result<Response, ApiError> {
+pub async fn quote(call: Call) -> Result<Reply<ShownQuote>, ApiError> {
     let query = call.query();
     let mut faults = Faults::default();
     let kind = query.get("task_definition_id").and_then(|text| text.trim().parse::<u8>().ok());
@@ -74,22 +104,22 @@ pub async fn quote(call: Call) -> Result<Response, ApiError> {
         return Err(faults.into_error());
     }
     let Price { quote, gas_price, simulation } = price(&call.edge, chain, kind.into(), &plan).await?;
-    Ok(json::ok(&json!({
-        "total_fee": json::wei(quote.total),
-        "total_fee_wei": quote.total.to_string(),
-        "current_total_fee": json::wei(quote.current),
-        "current_total_fee_wei": quote.current.to_string(),
-        "fee_cap_wei": call.edge.config.policy.fee_cap.to_string(),
-        "breakdown": {
-            "off_chain_wei": quote.off_chain.to_string(),
-            "fuel_wei": quote.fuel.to_string(),
-            "call_wei": quote.call.to_string(),
-            "aggregation_wei": quote.aggregation.to_string(),
-            "gas": quote.gas,
-            "gas_price_wei": gas_price.to_string(),
-            "simulation": simulation.text(),
+    Ok(Reply::of(ShownQuote {
+        total_fee: WeiNumber(quote.total),
+        total_fee_wei: Wei(quote.total),
+        current_total_fee: WeiNumber(quote.current),
+        current_total_fee_wei: Wei(quote.current),
+        fee_cap_wei: Wei(call.edge.config.policy.fee_cap),
+        breakdown: Breakdown {
+            off_chain_wei: Wei(quote.off_chain),
+            fuel_wei: Wei(quote.fuel),
+            call_wei: Wei(quote.call),
+            aggregation_wei: Wei(quote.aggregation),
+            gas: quote.gas,
+            gas_price_wei: Wei(gas_price),
+            simulation: simulation.text(),
         },
-    })))
+    }))
 }
 
 fn target(

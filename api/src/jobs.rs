@@ -1,28 +1,39 @@
 //! Jobs: created, read, changed and ended.
 
+mod update;
+
 use argus_domain::{
-    U256,
+    Bytes, U256,
     fees::{LedgerEntry, LedgerReason},
     ids::{ChainId, JobId},
     job::{Cursor, Job, JobChange, JobRecord, Position, Trigger},
+    status::JobStatus,
+    task::TaskRecord,
     time::Timestamp,
 };
 use argus_ports::{CreateOutcome, CursorOutcome, JobQuery, Step, TaskQuery};
-use axum::response::Response;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+pub use self::update::update;
 
 use crate::{
     Edge,
     call::Call,
     chain,
-    create::{
-        Basis, Faults, Fields, Validated, check_all, check_on, first_cursor, head, refusal_body, taken,
-    },
+    create::{Refusal, Validated, check_all, head, taken},
     errors::ApiError,
-    json, once,
+    json,
     pages::{self, Page},
-    registrations, secrets,
-    shape::job as shape,
+    registrations,
+    reply::Reply,
+    secrets,
+    shape::{
+        formats::{Digits, Ether, Hash, Hex, Instant, JobNumber, Wei},
+        job as shape,
+        job_types::{FlatJob, JobEntry, StatusName},
+    },
     tasks::TASKS_MAX,
 };
 
@@ -35,17 +46,39 @@ const MOVES_MAX: u32 = 10;
 /// Points for a job, and for one that is marked as custom.
 const POINTS: (u64, u64) = (10, 20);
 
+/// What became of jobs that were sent: all are stored, or none, because of a script that does not work.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Creation {
+    Done(Created),
+    Refused(Refusal),
+}
+
+/// Jobs that are stored.
+#[derive(Serialize, JsonSchema)]
+pub struct Created {
+    user_id: u64,
+    /// What their owner has deposited, wei.
+    account_balance: Digits,
+    token_balance: Digits,
+    job_ids: Vec<JobNumber>,
+    task_definition_ids: Vec<u8>,
+    /// Seconds for which each lives.
+    time_frames: Vec<u64>,
+    /// What is no fault, and worth knowing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
 /// `POST /api/jobs`: all of an array or none.
-pub async fn create(call: Call) -> Result<Response, ApiError> {
+pub async fn create(call: Call) -> Result<Reply<Creation>, ApiError> {
     let Value::Array(bodies) = call.json()? else {
         return Err(ApiError::unprocessable("BAD_BATCH", "send a JSON array of jobs, also for a single one"));
     };
     let batch = match check_all(&call.edge, call.key()?, &bodies, call.now).await? {
         Validated::Good(batch) => batch,
         Validated::ScriptRefused(refused) => {
-            let mut response = json::ok(&refusal_body(&refused));
-            response.extensions_mut().insert(once::Undone);
-            return Ok(response);
+            return Ok(Reply::of(Creation::Refused(Refusal::of(refused))).undone());
         }
     };
     let jobs: Vec<Job> = batch.jobs.iter().map(|(job, _)| job.clone()).collect();
@@ -59,24 +92,21 @@ pub async fn create(call: Call) -> Result<Response, ApiError> {
     call.edge.config.failpoint.reach(Step::Accepted);
     book_points(&call.edge, &jobs).await;
     nudge(&call.edge, &jobs.iter().map(|job| job.id).collect::<Vec<_>>()).await;
-    created_answer(&call.edge, &jobs, &batch.warnings).await
+    Ok(Reply::of(Creation::Done(created(&call.edge, &jobs, batch.warnings).await?)))
 }
 
-async fn created_answer(edge: &Edge, jobs: &[Job], warnings: &[String]) -> Result<Response, ApiError> {
+async fn created(edge: &Edge, jobs: &[Job], warnings: Vec<String>) -> Result<Created, ApiError> {
     let first = jobs.first().ok_or_else(|| ApiError::internal("a batch without jobs"))?;
     let balance = chain::deposit(edge, first.created_chain, first.owner).await.unwrap_or_default();
-    let mut answer = json!({
-        "user_id": json::address_number(first.owner),
-        "account_balance": json::number(balance),
-        "token_balance": json::number(balance),
-        "job_ids": jobs.iter().map(|job| job.id.to_string()).collect::<Vec<_>>(),
-        "task_definition_ids": jobs.iter().map(shape::task_definition_id).collect::<Vec<_>>(),
-        "time_frames": jobs.iter().map(shape::time_frame).collect::<Vec<_>>(),
-    });
-    if let (false, Some(map)) = (warnings.is_empty(), answer.as_object_mut()) {
-        map.insert("warnings".to_owned(), json!(warnings));
-    }
-    Ok(json::ok(&answer))
+    Ok(Created {
+        user_id: json::address_number(first.owner),
+        account_balance: Digits(balance),
+        token_balance: Digits(balance),
+        job_ids: jobs.iter().map(|job| JobNumber(job.id)).collect(),
+        task_definition_ids: jobs.iter().map(shape::task_definition_id).collect(),
+        time_frames: jobs.iter().map(shape::time_frame).collect(),
+        warnings,
+    })
 }
 
 /// Points follow from the job's id, so that a repeat books nothing more. They are worth no failed creation.
@@ -99,32 +129,35 @@ async fn nudge(edge: &Edge, ids: &[JobId]) {
     }
 }
 
-async fn listed(call: &Call, query: JobQuery) -> Result<Response, ApiError> {
+/// Jobs of a list, newest first.
+#[derive(Serialize, JsonSchema)]
+pub struct JobList {
+    /// Said where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'static str>,
+    jobs: Vec<JobEntry>,
+}
+
+async fn listed(call: &Call, query: JobQuery) -> Result<Reply<JobList>, ApiError> {
     let page = Page::of(call, JOBS_MAX)?;
     let part = pages::jobs(call, query, &page).await?;
-    let entries: Vec<Value> = part.elements.iter().map(|record| shape::entry(record, call.now)).collect();
-    let answer = if entries.is_empty() {
-        json!({"message": "there are no jobs", "jobs": []})
-    } else {
-        json!({"jobs": entries})
-    };
-    let mut response = json::ok(&answer);
-    page.lead_on(call, &mut response, part.next.as_deref());
-    Ok(response)
+    let jobs: Vec<JobEntry> = part.elements.iter().map(|record| shape::entry(record, call.now)).collect();
+    let message = jobs.is_empty().then_some("there are no jobs");
+    Ok(page.lead_on(call, Reply::of(JobList { message, jobs }), part.next.as_deref()))
 }
 
 /// `GET /api/jobs/by-apikey`: its owner's, whatever its role and whoever's key made them.
-pub async fn of_key(call: Call) -> Result<Response, ApiError> {
+pub async fn of_key(call: Call) -> Result<Reply<JobList>, ApiError> {
     listed(&call, JobQuery::Owner(call.key()?.owner)).await
 }
 
 /// `GET /api/jobs/user/{address}`
-pub async fn of_user(call: Call) -> Result<Response, ApiError> {
+pub async fn of_user(call: Call) -> Result<Reply<JobList>, ApiError> {
     listed(&call, JobQuery::Owner(call.address()?)).await
 }
 
 /// `GET /api/jobs/user/{address}/chain/{chain}`
-pub async fn of_user_on_chain(call: Call) -> Result<Response, ApiError> {
+pub async fn of_user_on_chain(call: Call) -> Result<Reply<JobList>, ApiError> {
     let Ok(chain) = call.param("chain").parse().map(ChainId) else {
         return Err(ApiError::bad_request("a chain is named by its number"));
     };
@@ -132,111 +165,167 @@ pub async fn of_user_on_chain(call: Call) -> Result<Response, ApiError> {
 }
 
 /// `GET /api/jobs/safe-address/{address}`: those that the key may act for.
-pub async fn of_safe(call: Call) -> Result<Response, ApiError> {
+pub async fn of_safe(call: Call) -> Result<Reply<JobList>, ApiError> {
     listed(&call, JobQuery::Safe(call.address()?)).await
 }
 
 /// `GET /api/jobs/user/{address}/{id}`: one flat object.
-pub async fn of_user_by_id(call: Call) -> Result<Response, ApiError> {
+pub async fn of_user_by_id(call: Call) -> Result<Reply<FlatJob>, ApiError> {
     let record = call.job()?;
-    let mut shown = shape::flat(record, call.now);
-    if record.deleted_at.is_some()
-        && let Some(why) = registrations::why_deleted(&call.edge, record.job.id).await?
-    {
-        shown["deleted_because"] = json!(why);
-    }
-    Ok(json::ok(&shown))
+    let why_deleted = match record.deleted_at {
+        Some(_) => registrations::why_deleted(&call.edge, record.job.id).await?,
+        None => None,
+    };
+    Ok(Reply::of(shape::flat(record, call.now, why_deleted)))
+}
+
+/// What each task of a job cost, newest first.
+#[derive(Serialize, JsonSchema)]
+pub struct TaskFees {
+    task_fees: Vec<TaskFee>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct TaskFee {
+    task_id: u64,
+    task_opx_cost: Ether,
+    task_opx_cost_wei: Wei,
 }
 
 /// `GET /api/jobs/{id}/task-fees`
-pub async fn task_fees(call: Call) -> Result<Response, ApiError> {
+pub async fn task_fees(call: Call) -> Result<Reply<TaskFees>, ApiError> {
     let page = Page::of(&call, TASKS_MAX)?;
     let part = pages::tasks(&call, TaskQuery::Job(call.job()?.job.id), &page).await?;
-    let fees: Vec<Value> = part
-        .elements
-        .iter()
-        .map(|(one, _)| {
-            let wei = one.state().charged();
-            json!({
-                "task_id": one.task.public_id(),
-                "task_opx_cost": json::ether(wei),
-                "task_opx_cost_wei": wei.to_string(),
-            })
-        })
-        .collect();
-    let mut response = json::ok(&json!({"task_fees": fees}));
-    page.lead_on(&call, &mut response, part.next.as_deref());
-    Ok(response)
+    let fee = |one: &TaskRecord| {
+        let wei = one.state().charged();
+        TaskFee { task_id: one.task.public_id(), task_opx_cost: Ether(wei), task_opx_cost_wei: Wei(wei) }
+    };
+    let task_fees = part.elements.iter().map(|(one, _)| fee(one)).collect();
+    Ok(page.lead_on(&call, Reply::of(TaskFees { task_fees }), part.next.as_deref()))
+}
+
+/// What a job's script remembers.
+#[derive(Serialize, JsonSchema)]
+pub struct Storage {
+    job_id: JobNumber,
+    /// The number of the task that wrote it.
+    version: u32,
+    root: Hash,
+    /// Of keys and values together.
+    bytes: u64,
+    /// Whether a task is under way that may write.
+    in_flight: bool,
+    entries: Vec<StorageEntry>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct StorageEntry {
+    key: String,
+    value: Hex,
+    /// The value, where it is text.
+    text: Option<String>,
 }
 
 /// `GET /api/jobs/{id}/storage`: the state after the last task that the chain confirmed, with the number of the task
 /// that wrote it as its version. Values are bytes; those that are text are shown as text, too.
-pub async fn storage(call: Call) -> Result<Response, ApiError> {
+pub async fn storage(call: Call) -> Result<Reply<Storage>, ApiError> {
     let job = call.job()?.job.id;
     let stands = call.edge.ports.tasks.state(job, None).await?;
     let state = call.edge.ports.archive.state(stands.at.root).await?;
-    let entries: Vec<Value> = state
-        .entries()
-        .map(|(key, value)| json!({"key": key, "value": value, "text": std::str::from_utf8(value).ok()}))
-        .collect();
-    Ok(json::ok(&json!({
-        "job_id": job.to_string(),
-        "version": stands.at.version.0,
-        "root": stands.at.root,
-        "bytes": state.bytes(),
-        "in_flight": !stands.is_settled,
-        "entries": entries,
-    })))
+    let entry = |(key, value): (&String, &Bytes)| StorageEntry {
+        key: key.clone(),
+        text: std::str::from_utf8(value).ok().map(str::to_owned),
+        value: Hex(value.clone()),
+    };
+    Ok(Reply::of(Storage {
+        job_id: JobNumber(job),
+        version: stands.at.version.0,
+        root: Hash(stands.at.root),
+        bytes: state.bytes(),
+        in_flight: !stands.is_settled,
+        entries: state.entries().map(entry).collect(),
+    }))
+}
+
+/// What is known of a job's executions.
+#[derive(Serialize, JsonSchema)]
+pub struct LastExecuted {
+    message: &'static str,
+    job_id: JobNumber,
+    last_executed_at: Option<Instant>,
 }
 
 /// `PUT /api/jobs/{id}/lastexecuted`: executions are read from the chain, so this only says what is known.
-pub async fn last_executed(call: Call) -> Result<Response, ApiError> {
+pub async fn last_executed(call: Call) -> Result<Reply<LastExecuted>, ApiError> {
     let record = call.job()?;
-    Ok(json::ok(&json!({
-        "message": "executions are read from the chain; nothing was changed",
-        "job_id": record.job.id.to_string(),
-        "last_executed_at": json::instant(record.last_opened_at),
-    })))
+    Ok(Reply::of(LastExecuted {
+        message: "executions are read from the chain; nothing was changed",
+        job_id: JobNumber(record.job.id),
+        last_executed_at: record.last_opened_at.map(Instant),
+    }))
 }
 
 async fn apply(edge: &Edge, id: JobId, change: JobChange) -> Result<JobRecord, ApiError> {
     edge.ports.jobs.change(id, change).await?.ok_or_else(ApiError::absent)
 }
 
-/// `PUT /api/jobs/delete/{id}`: for good, and again without effect.
-pub async fn delete(call: Call) -> Result<Response, ApiError> {
-    end(&call, call.job()?).await
+/// A job that is deleted.
+#[derive(Serialize, JsonSchema)]
+pub struct Deleted {
+    message: &'static str,
+    job_id: JobNumber,
+    status: StatusName,
+    /// Tasks whose call was agreed before, and may reach the chain all the same.
+    tasks_that_may_still_land: Vec<u64>,
 }
 
-async fn end(call: &Call, record: &JobRecord) -> Result<Response, ApiError> {
+/// `PUT /api/jobs/delete/{id}`: for good, and again without effect.
+pub async fn delete(call: Call) -> Result<Reply<Deleted>, ApiError> {
+    Ok(Reply::of(end(&call, call.job()?).await?))
+}
+
+async fn end(call: &Call, record: &JobRecord) -> Result<Deleted, ApiError> {
     let id = record.job.id;
     apply(&call.edge, id, JobChange::Deleted(call.now)).await?;
     secrets::drop_ungranted(&call.edge, &record.job, None).await?;
     nudge(&call.edge, &[id]).await;
     let tasks = call.edge.ports.tasks.list(TaskQuery::Job(id), None, MAY_LAND_MAX).await?;
-    let may_land: Vec<u64> = tasks
-        .iter()
-        .filter(|one| {
-            let state = one.state();
-            state.agreed().is_some() && !state.is_finished()
-        })
-        .map(|one| one.task.public_id())
-        .collect();
-    Ok(json::ok(&json!({
-        "message": "Job deleted successfully",
-        "job_id": id.to_string(),
-        "status": "deleted",
-        "tasks_that_may_still_land": may_land,
-    })))
+    let may_land = tasks.iter().filter(|one| {
+        let state = one.state();
+        state.agreed().is_some() && !state.is_finished()
+    });
+    Ok(Deleted {
+        message: "Job deleted successfully",
+        job_id: JobNumber(id),
+        status: StatusName(JobStatus::Deleted),
+        tasks_that_may_still_land: may_land.map(|one| one.task.public_id()).collect(),
+    })
+}
+
+/// A job whose status was asked to be another.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum StatusSet {
+    Deleted(Deleted),
+    Now(StatusNow),
+}
+
+/// The status that a job has now.
+#[derive(Serialize, JsonSchema)]
+pub struct StatusNow {
+    message: &'static str,
+    job_id: JobNumber,
+    status: StatusName,
+    updated_at: Instant,
 }
 
 /// `PUT /api/jobs/{id}/status/{status}`
-pub async fn set_status(call: Call) -> Result<Response, ApiError> {
+pub async fn set_status(call: Call) -> Result<Reply<StatusSet>, ApiError> {
     let record = call.job()?;
     let wanted = call.param("status").to_ascii_lowercase();
     let id = record.job.id;
     match wanted.as_str() {
-        "deleted" => return end(&call, record).await,
+        "deleted" => return Ok(Reply::of(StatusSet::Deleted(end(&call, record).await?))),
         "paused" => {
             refuse_ended(record, call.now)?;
             apply(&call.edge, id, JobChange::Paused(call.now)).await?;
@@ -257,11 +346,11 @@ pub async fn set_status(call: Call) -> Result<Response, ApiError> {
     }
     nudge(&call.edge, &[id]).await;
     let record = call.edge.ports.jobs.job(id).await?.ok_or_else(ApiError::absent)?;
-    Ok(json::ok(&json!({
-        "message": "Job status updated successfully",
-        "job_id": id.to_string(),
-        "status": shape::status_name(record.status(call.now)),
-        "updated_at": record.updated_at.to_rfc3339(),
+    Ok(Reply::of(StatusSet::Now(StatusNow {
+        message: "Job status updated successfully",
+        job_id: JobNumber(id),
+        status: StatusName(record.status(call.now)),
+        updated_at: Instant(record.updated_at),
     })))
 }
 
@@ -309,103 +398,4 @@ async fn move_cursor<'a>(
         }
     }
     Err(ApiError::unavailable("JOB_BUSY", "the job is being worked on; try again"))
-}
-
-/// `PUT /api/jobs/update/{id}`: the fields given are laid over the job as it is, and the whole is checked anew.
-pub async fn update(call: Call) -> Result<Response, ApiError> {
-    let record = call.job()?;
-    let old = &record.job;
-    refuse_ended(record, call.now)?;
-    let body = match call.json()? {
-        Value::Object(map) => map,
-        Value::Array(mut one) if one.len() == 1 && one[0].is_object() => match one.remove(0) {
-            Value::Object(map) => map,
-            _ => return Err(ApiError::bad_request("send one JSON object")),
-        },
-        _ => return Err(ApiError::bad_request("send one JSON object")),
-    };
-    let mut faults = Faults::default();
-    let mut laid = shape::as_created(old);
-    laid.extend(body.into_iter().filter(|(_, value)| !value.is_null()));
-    let given = |name: &str| laid.get(name).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
-    if given("job_id") != Some(old.id.to_string()) {
-        faults.add("job_id", "FIXED", "the id in the body is not the one in the path");
-    }
-    if given("user_address").as_deref().and_then(json::address) != Some(old.owner) {
-        faults.add("user_address", "FIXED", "a job keeps its owner");
-    }
-    let kind_before = json!(shape::task_definition_id(old));
-    let trigger_class =
-        |kind: &Value| json::whole(kind).map(|k| if k == 7 { 7 } else { k.saturating_add(1) / 2 });
-    if laid.get("task_definition_id").and_then(trigger_class) != trigger_class(&kind_before) {
-        faults.add("task_definition_id", "FIXED", "a job keeps its kind of trigger");
-    }
-    let fields = Fields::new(&laid, "");
-    let basis = Basis {
-        id: Some(old.id),
-        accepted_at: old.accepted_at,
-        version: old.version + 1,
-        keep: Some(old),
-        stores: true,
-    };
-    let one = check_on(&call.edge, &fields, &basis, &mut faults).await?;
-    if let (false, Some(refused)) = (faults.is_empty(), &one.refused) {
-        faults.add_script(refused);
-    }
-    if !faults.is_empty() {
-        return Err(faults.into_error());
-    }
-    if let Some(refused) = &one.refused {
-        return Ok(json::ok(&refusal_body(refused)));
-    }
-    let checked = one.checked.ok_or_else(|| ApiError::internal("a job without fault and content"))?;
-    let new = checked.job;
-    let is_same = Job { version: old.version, ..new.clone() } == *old;
-    let record = if is_same { record.clone() } else { replace(&call, old, new).await? };
-    Ok(json::ok(&json!({
-        "message": "Job updated successfully",
-        "job_id": old.id.to_string(),
-        "version": record.job.version,
-        "updated_at": record.updated_at.to_rfc3339(),
-    })))
-}
-
-async fn replace(call: &Call, old: &Job, new: Job) -> Result<JobRecord, ApiError> {
-    let edge = &call.edge;
-    let stored = apply(edge, new.id, JobChange::Version(Box::new(new.clone()), call.now)).await?;
-    if stored.job != new {
-        let message = "the job was changed by someone else meanwhile; read it again";
-        return Err(ApiError::conflict("JOB_CHANGED", message));
-    }
-    if old.trigger != new.trigger || old.expires_at != new.expires_at {
-        move_cursor(edge, new.id, |record| Box::pin(after_change(edge, record, old, call.now))).await?;
-    }
-    secrets::drop_ungranted(edge, old, Some(&new)).await?;
-    nudge(edge, &[new.id]).await;
-    Ok(stored)
-}
-
-/// The cursor of a job whose trigger changed: it is followed from now on, by the same anchor.
-async fn after_change(edge: &Edge, record: JobRecord, old: &Job, now: Timestamp) -> Result<Cursor, ApiError> {
-    let job = &record.job;
-    let mut cursor = record.cursor.clone();
-    match &job.trigger {
-        Trigger::Time(schedule) => {
-            let next = schedule.next_after(job.accepted_at, now).filter(|at| *at <= job.expires_at);
-            cursor.next_due = next;
-        }
-        Trigger::Event(_) | Trigger::Condition(_) if job.trigger != old.trigger => {
-            let (first, _) = first_cursor(edge, job).await?;
-            cursor.next_due = first.next_due;
-            cursor.position = match (first.position, cursor.position) {
-                // Ordinals of crossings name tasks and are never given twice.
-                (Position::Condition { .. }, Position::Condition { crossings, last, .. }) => {
-                    Position::Condition { crossings, held: None, last }
-                }
-                (fresh, _) => fresh,
-            };
-        }
-        Trigger::Event(_) | Trigger::Condition(_) => {}
-    }
-    Ok(cursor)
 }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use argus_domain::{Address, U256, decimal::Decimal, time::Timestamp};
+use argus_domain::{Address, decimal::Decimal};
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
 use serde::Serialize;
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 use crate::errors::ApiError;
 
@@ -31,12 +31,10 @@ pub fn reply<T: Serialize>(status: StatusCode, value: &T) -> Response {
     }
 }
 
-/// A 200.
-pub fn ok<T: Serialize>(value: &T) -> Response {
-    reply(StatusCode::OK, value)
-}
+/// Levels of nesting that the parser takes.
+pub const DEPTH_MAX: usize = 127;
 
-/// Parses a body. Of repeated keys in an object the last one counts; nesting is limited to 128 levels by the parser.
+/// Parses a body. Of repeated keys in an object the last one counts.
 pub fn parse(body: &[u8]) -> Result<Value, ApiError> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(ApiError::bad_request("the body is empty; send JSON"));
@@ -99,36 +97,6 @@ pub fn address(text: &str) -> Option<Address> {
     (digits.len() == 40).then(|| digits.parse().ok()).flatten()
 }
 
-/// An integer as a JSON number with all its digits.
-pub fn number(n: U256) -> Value {
-    Number::from_string_unchecked(n.to_string()).into()
-}
-
-/// Wei as the JSON number that a float parser holds exactly, or past 2^53 as a decimal string.
-pub fn wei(n: U256) -> Value {
-    if n <= U256::from(1u64 << 53) { number(n) } else { Value::String(n.to_string()) }
-}
-
-/// A decimal as a JSON number with all its digits.
-pub fn decimal_number(d: &Decimal) -> Value {
-    Number::from_string_unchecked(d.to_string()).into()
-}
-
-/// Wei as ether, an exact JSON number.
-pub fn ether(n: U256) -> Value {
-    let text = n.to_string();
-    let padded = format!("{text:0>19}");
-    let (whole, fraction) = padded.split_at(padded.len() - 18);
-    let fraction = fraction.trim_end_matches('0');
-    let shown = if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") };
-    Number::from_string_unchecked(shown).into()
-}
-
-/// An instant, or null.
-pub fn instant(at: Option<Timestamp>) -> Value {
-    at.map_or(Value::Null, |at| Value::String(at.to_rfc3339()))
-}
-
 /// The integer by which clients know an address: its first 48 bits, so that a JSON number holds it.
 pub fn address_number(address: Address) -> u64 {
     address.0.iter().take(6).fold(0, |n, byte| (n << 8) | u64::from(*byte))
@@ -158,17 +126,11 @@ mod tests {
     }
 
     #[test]
-    fn amounts_keep_their_digits() {
-        for (wei_text, shown) in [
-            ("0", "0"),
-            ("1", "0.000000000000000001"),
-            ("1000000000000000000", "1"),
-            ("1500000000000000000", "1.5"),
-        ] {
-            assert_eq!(ether(wei_text.parse().unwrap()).to_string(), shown);
+    fn nesting_ends_where_it_is_said_to() {
+        for (depth, good) in [(DEPTH_MAX, true), (DEPTH_MAX + 1, false)] {
+            let body = [vec![b'['; depth], vec![b']'; depth]].concat();
+            assert_eq!(parse(&body).is_ok(), good, "{depth}");
         }
-        assert_eq!(wei(U256::from(5)).to_string(), "5");
-        assert_eq!(wei(U256::MAX), Value::String(U256::MAX.to_string()));
     }
 
     #[test]

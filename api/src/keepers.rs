@@ -11,8 +11,8 @@ use argus_domain::{
     keeper::KeeperRecord,
     profile::{Profile, ProfileChange},
 };
-use axum::{http::StatusCode, response::Response};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
     Edge,
@@ -20,7 +20,9 @@ use crate::{
     contact,
     create::Faults,
     errors::ApiError,
-    json::{self, address_number, reply},
+    json::{self, address_number},
+    reply::{Done, Either, Reply},
+    shape::formats::{Account, ChainNumber, Ether, Instant},
 };
 
 /// Most of those who asked to become keepers that one answer looks at.
@@ -84,92 +86,160 @@ async fn with_standing(call: &Call) -> Result<(Known, Standing), ApiError> {
     Ok((known, standing))
 }
 
-/// `GET /api/keepers/performers`
-pub async fn performers(call: Call) -> Result<Response, ApiError> {
-    let known = known(&call.edge).await?;
-    let shown: Vec<Value> = known
-        .values()
-        .filter(|keeper| keeper.record.is_some())
-        .map(|keeper| {
-            json!({
-                "keeper_id": address_number(keeper.account),
-                "keeper_address": keeper.account,
-                "keeper_name": keeper.name(),
-            })
-        })
-        .collect();
-    Ok(json::ok(&shown))
+/// A registered keeper.
+#[derive(Serialize, JsonSchema)]
+pub struct Performer {
+    keeper_id: u64,
+    keeper_address: Account,
+    keeper_name: String,
 }
 
-/// `GET /api/keepers/{id}`
-pub async fn show(call: Call) -> Result<Response, ApiError> {
-    let (keeper, standing) = with_standing(&call).await?;
-    let record = keeper.record.as_ref();
-    Ok(json::ok(&json!({
-        "keeper_id": address_number(keeper.account),
-        "keeper_address": keeper.account,
-        "keeper_name": keeper.name(),
-        "rewards_address": keeper.profile.rewards,
-        "registered": record.is_some(),
-        "status": status(&keeper),
-        "voting_power": record.map_or(0, |record| record.stake).to_string(),
-        "chain_ids": record.map(|record| record.chains.iter().map(ToString::to_string).collect::<Vec<_>>()),
-        "faults": record.map_or(0, |record| record.faults),
-        "keeper_points": json::ether(standing.points),
-        "no_executed_tasks": standing.tasks,
-        "no_attested_tasks": standing.attested,
-        "on_imua": keeper.profile.on_imua,
-        "registered_at": json::instant(record.map(|record| record.registered_at)),
-        "applied_at": json::instant(keeper.profile.applied_at),
-    })))
+/// `GET /api/keepers/performers`
+pub async fn performers(call: Call) -> Result<Reply<Vec<Performer>>, ApiError> {
+    let known = known(&call.edge).await?;
+    let registered = known.values().filter(|keeper| keeper.record.is_some());
+    let shown = registered.map(|keeper| Performer {
+        keeper_id: address_number(keeper.account),
+        keeper_address: Account(keeper.account),
+        keeper_name: keeper.name().to_owned(),
+    });
+    Ok(Reply::of(shown.collect()))
+}
+
+/// What registry, ledger and they themselves say of a keeper.
+#[derive(Serialize, JsonSchema)]
+pub struct Keeper {
+    keeper_id: u64,
+    keeper_address: Account,
+    keeper_name: String,
+    rewards_address: Option<Account>,
+    registered: bool,
+    status: Membership,
+    #[schemars(regex(pattern = "^[0-9]+$"))]
+    voting_power: String,
+    chain_ids: Option<Vec<ChainNumber>>,
+    faults: u32,
+    keeper_points: Ether,
+    no_executed_tasks: u64,
+    no_attested_tasks: u64,
+    on_imua: bool,
+    registered_at: Option<Instant>,
+    applied_at: Option<Instant>,
 }
 
 /// Whether the registry has it yet.
-fn status(keeper: &Known) -> &'static str {
-    if keeper.record.is_some() { "registered" } else { "applied" }
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Membership {
+    Registered,
+    Applied,
+}
+
+/// `GET /api/keepers/{id}`
+pub async fn show(call: Call) -> Result<Reply<Keeper>, ApiError> {
+    let (keeper, standing) = with_standing(&call).await?;
+    let record = keeper.record.as_ref();
+    Ok(Reply::of(Keeper {
+        keeper_id: address_number(keeper.account),
+        keeper_address: Account(keeper.account),
+        keeper_name: keeper.name().to_owned(),
+        rewards_address: keeper.profile.rewards.map(Account),
+        registered: record.is_some(),
+        status: membership(&keeper),
+        voting_power: record.map_or(0, |record| record.stake).to_string(),
+        chain_ids: record.map(|record| record.chains.iter().copied().map(ChainNumber).collect()),
+        faults: record.map_or(0, |record| record.faults),
+        keeper_points: Ether(standing.points),
+        no_executed_tasks: standing.tasks,
+        no_attested_tasks: standing.attested,
+        on_imua: keeper.profile.on_imua,
+        registered_at: record.map(|record| Instant(record.registered_at)),
+        applied_at: keeper.profile.applied_at.map(Instant),
+    }))
+}
+
+fn membership(keeper: &Known) -> Membership {
+    if keeper.record.is_some() { Membership::Registered } else { Membership::Applied }
+}
+
+/// How many tasks a keeper performed.
+#[derive(Serialize, JsonSchema)]
+pub struct TaskCount {
+    no_executed_tasks: u64,
 }
 
 /// `GET /api/keepers/{id}/task-count`
-pub async fn task_count(call: Call) -> Result<Response, ApiError> {
+pub async fn task_count(call: Call) -> Result<Reply<TaskCount>, ApiError> {
     let (_, standing) = with_standing(&call).await?;
-    Ok(json::ok(&json!({"no_executed_tasks": standing.tasks})))
+    Ok(Reply::of(TaskCount { no_executed_tasks: standing.tasks }))
+}
+
+/// A keeper's points.
+#[derive(Serialize, JsonSchema)]
+pub struct Points {
+    keeper_points: Ether,
 }
 
 /// `GET /api/keepers/{id}/points`
-pub async fn points(call: Call) -> Result<Response, ApiError> {
+pub async fn points(call: Call) -> Result<Reply<Points>, ApiError> {
     let (_, standing) = with_standing(&call).await?;
-    Ok(json::ok(&json!({"keeper_points": json::ether(standing.points)})))
+    Ok(Reply::of(Points { keeper_points: Ether(standing.points) }))
+}
+
+/// Where a keeper is reached.
+#[derive(Serialize, JsonSchema)]
+pub struct Contact {
+    keeper_name: String,
+    /// Empty: nobody said.
+    email_id: String,
+    /// 0: nobody said.
+    chat_id: i64,
 }
 
 /// `GET /api/keepers/com-info/{id}`: policy lets its owner and the operator through.
-pub async fn contact(call: Call) -> Result<Response, ApiError> {
+pub async fn contact(call: Call) -> Result<Reply<Contact>, ApiError> {
     let keeper = named(&call.edge, &call.address()?.to_string()).await?;
-    Ok(json::ok(&json!({
-        "keeper_name": keeper.name(),
-        "email_id": keeper.profile.email.as_deref().unwrap_or_default(),
-        "chat_id": keeper.profile.chat.unwrap_or_default(),
-    })))
+    Ok(Reply::of(Contact {
+        keeper_name: keeper.name().to_owned(),
+        chat_id: keeper.profile.chat.unwrap_or_default(),
+        email_id: keeper.profile.email.unwrap_or_default(),
+    }))
+}
+
+/// What became of somebody's wish to be a keeper.
+#[derive(Serialize, JsonSchema)]
+pub struct Application {
+    keeper_id: u64,
+    status: Membership,
+}
+
+/// A keeper that was known already; nothing was changed.
+#[derive(Serialize, JsonSchema)]
+pub struct Existing {
+    message: &'static str,
+    keeper_id: u64,
+    #[schemars(extend("const" = "existing"))]
+    status: &'static str,
 }
 
 /// `POST /api/keepers {"keeper_name", "keeper_address", "email_id"}`: 200 and no change for one that is known.
-pub async fn create(call: Call) -> Result<Response, ApiError> {
+pub async fn create(call: Call) -> Result<Either<Reply<Existing>, Reply<Application, 201>>, ApiError> {
     let (account, change) = application(&call, false)?;
-    let number = address_number(account);
+    let keeper_id = address_number(account);
     if known(&call.edge).await?.contains_key(&account) {
         let message = "this keeper is known already; POST /api/keepers/form changes what it said";
-        return Ok(json::ok(&json!({"message": message, "keeper_id": number, "status": "existing"})));
+        return Ok(Either::One(Reply::of(Existing { message, keeper_id, status: "existing" })));
     }
     call.edge.ports.profiles.change_profile(account, change).await?;
-    Ok(reply(StatusCode::CREATED, &json!({"keeper_id": number, "status": "applied"})))
+    Ok(Either::Other(Reply::of(Application { keeper_id, status: Membership::Applied })))
 }
 
 /// `POST /api/keepers/form {"keeper_address", "rewards_address", "keeper_name", "email_id", "on_imua"}`
-pub async fn form(call: Call) -> Result<Response, ApiError> {
+pub async fn form(call: Call) -> Result<Reply<Application, 201>, ApiError> {
     let (account, change) = application(&call, true)?;
     call.edge.ports.profiles.change_profile(account, change).await?;
     let keeper = named(&call.edge, &account.to_string()).await?;
-    let answer = json!({"keeper_id": address_number(account), "status": status(&keeper)});
-    Ok(reply(StatusCode::CREATED, &answer))
+    Ok(Reply::of(Application { keeper_id: address_number(account), status: membership(&keeper) }))
 }
 
 /// What one says of itself who asks to become a keeper.
@@ -200,7 +270,7 @@ fn application(call: &Call, with_rewards: bool) -> Result<(Address, ProfileChang
 }
 
 /// `POST /api/keepers/update-chat-id {"keeper_address", "chat_id"}`
-pub async fn set_chat(call: Call) -> Result<Response, ApiError> {
+pub async fn set_chat(call: Call) -> Result<Reply<Done>, ApiError> {
     let body = call.json()?;
     let mut faults = Faults::default();
     let Some(account) = contact::address(&body, "keeper_address", &mut faults) else {
@@ -213,5 +283,5 @@ pub async fn set_chat(call: Call) -> Result<Response, ApiError> {
     named(&call.edge, &account.to_string()).await?;
     let change = ProfileChange { chat: Some(chat), ..ProfileChange::default() };
     call.edge.ports.profiles.change_profile(account, change).await?;
-    Ok(json::ok(&json!({"message": "the chat id is kept"})))
+    Ok(Reply::of(Done { message: "the chat id is kept" }))
 }

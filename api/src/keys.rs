@@ -5,8 +5,10 @@ use argus_domain::{
     access::{ApiKey, Role},
     time::Timestamp,
 };
-use axum::{http::StatusCode, response::Response};
-use serde_json::{Map, Value, json};
+use axum::http::StatusCode;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
@@ -14,11 +16,13 @@ use crate::{
     call::Call,
     create::Faults,
     errors::ApiError,
-    json::{self, reply},
+    json,
+    reply::{Nothing, Reply},
+    shape::formats::{Account, Instant},
 };
 
 /// The most requests per minute that a key may have.
-const RATE_MAX: u64 = 1_000_000;
+pub const RATE_MAX: u64 = 1_000_000;
 
 /// A key just made: the only moment at which its text is known.
 pub struct NewKey {
@@ -70,36 +74,61 @@ fn parse_role(text: &str) -> Option<Role> {
     }
 }
 
-fn shown(key: &ApiKey, now: Timestamp) -> Map<String, Value> {
-    let mut map = Map::new();
-    map.insert("key".to_owned(), json!(key.masked));
-    map.insert("id".to_owned(), json!(key.id));
-    map.insert("owner".to_owned(), json!(key.owner));
-    map.insert("role".to_owned(), json!(role_name(key.role)));
-    map.insert("rate_limit".to_owned(), json!(key.rate_limit));
-    map.insert("is_active".to_owned(), json!(key.is_live(now)));
-    let status = match key.revoked_at {
-        Some(_) => "revoked",
-        None if key.is_live(now) => "active",
-        None => "expired",
-    };
-    map.insert("status".to_owned(), json!(status));
-    map.insert("created_at".to_owned(), json!(key.created_at.to_rfc3339()));
-    map.insert("last_used".to_owned(), json::instant(key.last_used));
-    map.insert("expires_at".to_owned(), json::instant(key.expires_at));
-    map.insert("revoked_at".to_owned(), json::instant(key.revoked_at));
-    map
+/// An API key.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ApiKey")]
+pub struct ShownKey {
+    /// In full when it was just made; masked ever after.
+    key: String,
+    id: String,
+    owner: Account,
+    #[schemars(extend("enum" = ["user", "app", "keeper", "admin"]))]
+    role: &'static str,
+    /// Requests per minute.
+    rate_limit: u32,
+    is_active: bool,
+    status: KeyStatus,
+    created_at: Instant,
+    last_used: Option<Instant>,
+    expires_at: Option<Instant>,
+    revoked_at: Option<Instant>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum KeyStatus {
+    Active,
+    Revoked,
+    Expired,
+}
+
+fn shown(key: &ApiKey, now: Timestamp) -> ShownKey {
+    ShownKey {
+        key: key.masked.clone(),
+        id: key.id.clone(),
+        owner: Account(key.owner),
+        role: role_name(key.role),
+        rate_limit: key.rate_limit,
+        is_active: key.is_live(now),
+        status: match key.revoked_at {
+            Some(_) => KeyStatus::Revoked,
+            None if key.is_live(now) => KeyStatus::Active,
+            None => KeyStatus::Expired,
+        },
+        created_at: Instant(key.created_at),
+        last_used: key.last_used.map(Instant),
+        expires_at: key.expires_at.map(Instant),
+        revoked_at: key.revoked_at.map(Instant),
+    }
 }
 
 /// The one answer with the key's text in it.
-pub fn shown_once(made: &NewKey, now: Timestamp) -> Response {
-    let mut answer = shown(&made.key, now);
-    answer.insert("key".to_owned(), json!(made.text));
-    reply(StatusCode::CREATED, &answer)
+pub fn shown_once(made: NewKey, now: Timestamp) -> Reply<ShownKey, 201> {
+    Reply::of(ShownKey { key: made.text, ..shown(&made.key, now) })
 }
 
 /// `POST /api/admin/api-keys {"owner", "role", "rate_limit"}`
-pub async fn create(call: Call) -> Result<Response, ApiError> {
+pub async fn create(call: Call) -> Result<Reply<ShownKey, 201>, ApiError> {
     let body = call.json()?;
     let mut faults = Faults::default();
     let owner = body.get("owner").and_then(Value::as_str).and_then(json::address);
@@ -129,7 +158,7 @@ pub async fn create(call: Call) -> Result<Response, ApiError> {
     };
     let made = new_key(owner, role, rate, call.now);
     call.edge.ports.keys.put(made.key.clone()).await?;
-    Ok(shown_once(&made, call.now))
+    Ok(shown_once(made, call.now))
 }
 
 fn parse_rate(value: &Value) -> Option<u32> {
@@ -137,7 +166,7 @@ fn parse_rate(value: &Value) -> Option<u32> {
 }
 
 /// `GET /api/admin/api-keys/{owner}`: a bare array, newest first.
-pub async fn list(call: Call) -> Result<Response, ApiError> {
+pub async fn list(call: Call) -> Result<Reply<Vec<ShownKey>>, ApiError> {
     let owner = json::address(call.param("id")).ok_or_else(|| {
         ApiError::new(
             StatusCode::BAD_REQUEST,
@@ -146,7 +175,7 @@ pub async fn list(call: Call) -> Result<Response, ApiError> {
         )
     })?;
     let keys = call.edge.ports.keys.list(Some(owner)).await?;
-    Ok(json::ok(&keys.iter().map(|key| shown(key, call.now)).collect::<Vec<_>>()))
+    Ok(Reply::of(keys.iter().map(|key| shown(key, call.now)).collect()))
 }
 
 /// The public name behind what a path gives: the name itself, or a masked key that is unique (with `?owner=`,
@@ -173,7 +202,7 @@ async fn named(call: &Call) -> Result<String, ApiError> {
 }
 
 /// `PUT /api/admin/api-keys/{id} {"rate_limit"?, "is_active"?}`; a revoked key stays revoked.
-pub async fn change(call: Call) -> Result<Response, ApiError> {
+pub async fn change(call: Call) -> Result<Reply<ShownKey>, ApiError> {
     let body = call.json()?;
     let mut faults = Faults::default();
     let given = |names: [&str; 2]| names.iter().find_map(|name| body.get(*name)).filter(|v| !v.is_null());
@@ -195,15 +224,13 @@ pub async fn change(call: Call) -> Result<Response, ApiError> {
     if active == Some(Some(true)) && key.revoked_at.is_some() {
         return Err(ApiError::conflict("KEY_REVOKED", "a revoked key stays revoked; make a new one"));
     }
-    Ok(json::ok(&shown(&key, call.now)))
+    Ok(Reply::of(shown(&key, call.now)))
 }
 
 /// `DELETE /api/admin/api-keys/{id}`
-pub async fn revoke(call: Call) -> Result<Response, ApiError> {
+pub async fn revoke(call: Call) -> Result<Nothing, ApiError> {
     let id = named(&call).await?;
     let key = call.edge.ports.keys.update(&id, None, Some(call.now)).await?;
     key.ok_or_else(ApiError::absent)?;
-    let mut response = Response::new(axum::body::Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    Ok(response)
+    Ok(Nothing)
 }

@@ -1,43 +1,67 @@
 //! Who has the most points.
 
 use argus_domain::fees::{Board, Standing};
-use axum::response::Response;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
     call::Call,
     errors::ApiError,
     json::{self, address_number},
     keepers::{Known, known},
+    reply::Reply,
+    shape::formats::{Account, Ether},
 };
 
 /// Most entries of one answer.
 const SHOWN_MAX: u32 = 1_000;
 
-fn keeper_entry(keeper: Option<&Known>, standing: &Standing) -> Value {
-    json!({
-        "keeper_id": address_number(standing.account),
-        "keeper_address": standing.account,
-        "keeper_name": keeper.map(Known::name).unwrap_or_default(),
-        "no_executed_tasks": standing.tasks,
-        "no_attested_tasks": standing.attested,
-        "keeper_points": json::ether(standing.points),
-        "on_imua": keeper.is_some_and(|keeper| keeper.profile.on_imua),
-    })
+/// A keeper's place.
+#[derive(Serialize, JsonSchema)]
+pub struct RankedKeeper {
+    keeper_id: u64,
+    keeper_address: Account,
+    keeper_name: String,
+    no_executed_tasks: u64,
+    no_attested_tasks: u64,
+    keeper_points: Ether,
+    on_imua: bool,
 }
 
-fn user_entry(standing: &Standing) -> Value {
-    json!({
-        "user_id": address_number(standing.account),
-        "user_address": standing.account,
-        "total_jobs": standing.jobs,
-        "total_tasks": standing.tasks,
-        "user_points": json::ether(standing.points),
-    })
+/// A user's place.
+#[derive(Serialize, JsonSchema)]
+pub struct RankedUser {
+    user_id: u64,
+    user_address: Account,
+    total_jobs: u64,
+    total_tasks: u64,
+    user_points: Ether,
+}
+
+fn keeper_entry(keeper: Option<&Known>, standing: &Standing) -> RankedKeeper {
+    RankedKeeper {
+        keeper_id: address_number(standing.account),
+        keeper_address: Account(standing.account),
+        keeper_name: keeper.map(Known::name).unwrap_or_default().to_owned(),
+        no_executed_tasks: standing.tasks,
+        no_attested_tasks: standing.attested,
+        keeper_points: Ether(standing.points),
+        on_imua: keeper.is_some_and(|keeper| keeper.profile.on_imua),
+    }
+}
+
+fn user_entry(standing: &Standing) -> RankedUser {
+    RankedUser {
+        user_id: address_number(standing.account),
+        user_address: Account(standing.account),
+        total_jobs: standing.jobs,
+        total_tasks: standing.tasks,
+        user_points: Ether(standing.points),
+    }
 }
 
 /// `GET /api/leaderboard/keepers`: those with points, and those registered without any behind them.
-pub async fn keepers(call: Call) -> Result<Response, ApiError> {
+pub async fn keepers(call: Call) -> Result<Reply<Vec<RankedKeeper>>, ApiError> {
     let known = known(&call.edge).await?;
     let mut standings = call.edge.ports.ledger.standings(Board::Keepers, SHOWN_MAX).await?;
     if standings.len() < SHOWN_MAX as usize {
@@ -49,17 +73,17 @@ pub async fn keepers(call: Call) -> Result<Response, ApiError> {
         standings.truncate(SHOWN_MAX as usize);
     }
     let entries = standings.iter().map(|standing| keeper_entry(known.get(&standing.account), standing));
-    Ok(json::ok(&entries.collect::<Vec<_>>()))
+    Ok(Reply::of(entries.collect()))
 }
 
 /// `GET /api/leaderboard/users`
-pub async fn users(call: Call) -> Result<Response, ApiError> {
+pub async fn users(call: Call) -> Result<Reply<Vec<RankedUser>>, ApiError> {
     let standings = call.edge.ports.ledger.standings(Board::Users, SHOWN_MAX).await?;
-    Ok(json::ok(&standings.iter().map(user_entry).collect::<Vec<_>>()))
+    Ok(Reply::of(standings.iter().map(user_entry).collect()))
 }
 
 /// `GET /api/leaderboard/keepers/search?keeper_address=|keeper_name=`
-pub async fn search_keeper(call: Call) -> Result<Response, ApiError> {
+pub async fn search_keeper(call: Call) -> Result<Reply<RankedKeeper>, ApiError> {
     let query = call.query();
     let known = known(&call.edge).await?;
     let keeper = match (query.get("keeper_address"), query.get("keeper_name")) {
@@ -75,11 +99,11 @@ pub async fn search_keeper(call: Call) -> Result<Response, ApiError> {
     };
     let keeper = keeper.ok_or_else(ApiError::absent)?;
     let standing = call.edge.ports.ledger.standing(Board::Keepers, keeper.account).await?;
-    Ok(json::ok(&keeper_entry(Some(keeper), &standing)))
+    Ok(Reply::of(keeper_entry(Some(keeper), &standing)))
 }
 
 /// `GET /api/leaderboard/users/search?user_address=`
-pub async fn search_user(call: Call) -> Result<Response, ApiError> {
+pub async fn search_user(call: Call) -> Result<Reply<RankedUser>, ApiError> {
     let query = call.query();
     let Some(text) = query.get("user_address") else {
         return Err(ApiError::unprocessable("MISSING_QUERY", "say whom you look for: user_address"));
@@ -89,5 +113,5 @@ pub async fn search_user(call: Call) -> Result<Response, ApiError> {
     if standing == Standing::none(account) {
         return Err(ApiError::absent());
     }
-    Ok(json::ok(&user_entry(&standing)))
+    Ok(Reply::of(user_entry(&standing)))
 }

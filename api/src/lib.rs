@@ -37,6 +37,7 @@ mod pages;
 pub mod ports;
 mod prices;
 mod registrations;
+mod reply;
 pub mod routes;
 mod script;
 mod secrets;

@@ -7,12 +7,9 @@ use argus_domain::{
     task::TaskRecord,
 };
 use argus_ports::{JobQuery, TaskQuery};
-use axum::{
-    http::{HeaderValue, header},
-    response::Response,
-};
+use axum::http::{HeaderValue, header};
 
-use crate::{Edge, auth, call::Call, create::Faults, errors::ApiError};
+use crate::{Edge, auth, call::Call, create::Faults, errors::ApiError, reply::Reply};
 
 /// Elements that are read at once.
 const READ: u32 = 1_000;
@@ -52,11 +49,12 @@ impl Page {
     }
 
     /// Leads from an answer to the page after it, which begins behind this element.
-    pub fn lead_on(&self, call: &Call, response: &mut Response, last: Option<&str>) {
-        let Some(last) = last else { return };
+    pub fn lead_on<T>(&self, call: &Call, reply: Reply<T>, last: Option<&str>) -> Reply<T> {
+        let Some(last) = last else { return reply };
         let next = format!("<{}?before={last}&limit={}>; rel=\"next\"", call.parts.uri.path(), self.limit);
-        if let Ok(value) = HeaderValue::from_str(&next) {
-            response.headers_mut().insert(header::LINK, value);
+        match HeaderValue::from_str(&next) {
+            Ok(value) => reply.with(header::LINK, value),
+            Err(_) => reply,
         }
     }
 }

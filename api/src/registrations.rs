@@ -4,17 +4,73 @@ use argus_domain::{
     ids::{ChainId, JobId},
     registration::{Discrepancy, Registration},
 };
-use axum::response::Response;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use crate::{Edge, call::Call, errors::ApiError, json, pages::Page};
+use crate::{
+    Edge,
+    call::Call,
+    errors::ApiError,
+    pages::Page,
+    reply::Reply,
+    shape::formats::{Account, ChainNumber, Hash, Instant, JobNumber},
+};
 
 /// Most registrations in one answer.
 const ROWS_MAX: usize = 500;
 
+/// Where job registries say otherwise than what is stored.
+#[derive(Serialize, JsonSchema)]
+pub struct Reconciliation {
+    registrations: Vec<ShownRegistration>,
+    /// The next page begins after it; null: there is none.
+    next: Option<String>,
+    /// Of all pages.
+    counts: Counts,
+    chains: Vec<ReadChain>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Registration")]
+struct ShownRegistration {
+    chain_id: ChainNumber,
+    job_id: JobNumber,
+    reason: Reason,
+    /// For people.
+    says: String,
+    owner: Account,
+    stored_owner: Option<Account>,
+    block_number: u64,
+    transaction_hash: Hash,
+    at: Instant,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Reason {
+    Orphan,
+    DeletedOnChain,
+    OwnerDiffers,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Counts {
+    orphan: u64,
+    deleted_on_chain: u64,
+    owner_differs: u64,
+}
+
+/// How far a chain's registry was read.
+#[derive(Serialize, JsonSchema)]
+struct ReadChain {
+    chain_id: ChainNumber,
+    registry: Account,
+    read_to_block: Option<u64>,
+}
+
 /// `GET /api/admin/reconciliation`: registrations that are not as what is stored, by chain and job. `next` goes on, as
 /// `after`.
-pub async fn list(call: Call) -> Result<Response, ApiError> {
+pub async fn list(call: Call) -> Result<Reply<Reconciliation>, ApiError> {
     let query = call.query();
     let limit = Page::of(&call, ROWS_MAX)?.rows();
     let after = query.get("after").map(|text| place(text)).transpose()?;
@@ -28,19 +84,20 @@ pub async fn list(call: Call) -> Result<Response, ApiError> {
     for (id, chain) in &call.edge.ports.chains {
         if let Some(registry) = chain.contracts.map(|ours| ours.job_registry) {
             let read_to = store.read_to(*id, registry).await?;
-            chains.push(json!({"chain_id": id.to_string(), "registry": registry, "read_to_block": read_to}));
+            let (chain_id, registry) = (ChainNumber(*id), Account(registry));
+            chains.push(ReadChain { chain_id, registry, read_to_block: read_to });
         }
     }
-    Ok(json::ok(&json!({
-        "registrations": found.iter().map(shown).collect::<Vec<_>>(),
-        "next": last.map(|one| format!("{}:{}", one.chain, one.job)),
-        "counts": {
-            "orphan": counts.orphans,
-            "deleted_on_chain": counts.deleted_on_chain,
-            "owner_differs": counts.owner_differs,
+    Ok(Reply::of(Reconciliation {
+        registrations: found.iter().map(shown).collect(),
+        next: last.map(|one| format!("{}:{}", one.chain, one.job)),
+        counts: Counts {
+            orphan: counts.orphans,
+            deleted_on_chain: counts.deleted_on_chain,
+            owner_differs: counts.owner_differs,
         },
-        "chains": chains,
-    })))
+        chains,
+    }))
 }
 
 fn place(text: &str) -> Result<(ChainId, JobId), ApiError> {
@@ -51,23 +108,23 @@ fn place(text: &str) -> Result<(ChainId, JobId), ApiError> {
     parts.ok_or_else(|| ApiError::bad_request("after is the next of the page before"))
 }
 
-fn shown(found: &Registration) -> Value {
+fn shown(found: &Registration) -> ShownRegistration {
     let (reason, stored) = match found.discrepancy {
-        Discrepancy::Orphan | Discrepancy::Gone => ("orphan", None),
-        Discrepancy::DeletedOnChain => ("deleted_on_chain", None),
-        Discrepancy::OwnerDiffers(stored) => ("owner_differs", Some(stored)),
+        Discrepancy::Orphan | Discrepancy::Gone => (Reason::Orphan, None),
+        Discrepancy::DeletedOnChain => (Reason::DeletedOnChain, None),
+        Discrepancy::OwnerDiffers(stored) => (Reason::OwnerDiffers, Some(stored)),
     };
-    json!({
-        "chain_id": found.chain.to_string(),
-        "job_id": found.job.to_string(),
-        "reason": reason,
-        "says": says(found),
-        "owner": found.owner,
-        "stored_owner": stored,
-        "block_number": found.block,
-        "transaction_hash": found.transaction,
-        "at": found.at.to_rfc3339(),
-    })
+    ShownRegistration {
+        chain_id: ChainNumber(found.chain),
+        job_id: JobNumber(found.job),
+        reason,
+        says: says(found),
+        owner: Account(found.owner),
+        stored_owner: stored.map(Account),
+        block_number: found.block,
+        transaction_hash: Hash(found.transaction),
+        at: Instant(found.at),
+    }
 }
 
 fn says(found: &Registration) -> String {

@@ -3,8 +3,11 @@
 //! All fields must be given, so that a route without a policy does not compile.
 
 mod admin;
+mod bodies;
+mod body;
 mod jobs;
 mod live;
+mod new_job;
 mod people;
 mod probes;
 mod scripts;
@@ -14,8 +17,15 @@ mod webhooks;
 use argus_domain::access::Role::{self, Admin, App, Keeper, User};
 use axum::{http::Method, response::Response};
 use futures::future::BoxFuture;
+use schemars::SchemaGenerator;
 
-use crate::{call::Call, errors::ApiError};
+pub use body::{Body, Case, Field, Form, Kind, Object};
+
+use crate::{
+    call::Call,
+    errors::ApiError,
+    reply::{Answer, Described},
+};
 
 /// What carries a request out, once policy has let it through.
 pub type Handler = fn(Call) -> BoxFuture<'static, Result<Response, ApiError>>;
@@ -32,12 +42,16 @@ pub struct Route {
     pub subject: Subject,
     /// What its query may say; handlers see nothing else of a query.
     pub query: &'static [Query],
-    /// Whether a body is read.
+    /// Whether a body is read, and what it says; handlers see nothing else of it.
     pub body: Body,
     /// Whether a request that is sent again under the same `Idempotency-Key` gets the first one's answer.
     pub is_once: bool,
     /// Carries it out.
     pub handler: Handler,
+    /// Its answers, from the handler's own type.
+    pub answers: fn(&mut SchemaGenerator) -> Vec<Described>,
+    /// Statuses of its refusals, besides those that follow from all of the above.
+    pub refusals: &'static [u16],
     /// One line for people.
     pub summary: &'static str,
 }
@@ -95,25 +109,31 @@ pub enum QueryKind {
     Text,
     /// A whole number.
     Whole,
+    /// A whole number from one to another.
+    Between(u64, u64),
     /// `true` or `false`.
     Flag,
-}
-
-/// Whether a body is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Body {
-    /// It is left alone.
-    None,
-    /// Up to the configured size.
-    Read,
-    /// Up to the size that the largest module has as base64.
-    ReadModule,
 }
 
 const ANYONE: &[Role] = &[User, App, Keeper, Admin];
 const OWNERS: &[Role] = &[User, App, Admin];
 const KEEPERS: &[Role] = &[Keeper, Admin];
 const ADMINS: &[Role] = &[Admin];
+
+/// What a handler answers, by its type.
+const fn answers<H, F, A>(_: &H) -> fn(&mut SchemaGenerator) -> Vec<Described>
+where
+    H: Fn(Call) -> F,
+    F: Future<Output = Result<A, ApiError>>,
+    A: Answer,
+{
+    A::described
+}
+
+/// Calls a handler, and writes what it answers.
+async fn written<A: Answer>(answer: impl Future<Output = Result<A, ApiError>>) -> Result<Response, ApiError> {
+    Ok(answer.await?.into_response())
+}
 
 const fn keyed(roles: &'static [Role]) -> Access {
     Access::Keyed(roles)
@@ -126,7 +146,7 @@ macro_rules! route {
     ($method:ident once $path:literal, $($rest:tt)*) => {
         route!(@ $method true $path, $($rest)*)
     };
-    (@ $method:ident $once:literal $path:literal, $access:expr, $subject:expr, $body:expr, $handler:path, $summary:literal $(, $query:expr)*) => {
+    (@ $method:ident $once:literal $path:literal, $access:expr, $subject:expr, $body:expr, $handler:path, [$($refusal:literal),*], $summary:literal $(, $query:expr)*) => {
         Route {
             method: axum::http::Method::$method,
             path: $path,
@@ -135,7 +155,9 @@ macro_rules! route {
             query: &[$($query),*],
             body: $body,
             is_once: $once,
-            handler: |call| Box::pin($handler(call)),
+            handler: |call| Box::pin(super::written($handler(call))),
+            answers: super::answers(&$handler),
+            refusals: &[$($refusal),*],
             summary: $summary,
         }
     };

@@ -4,6 +4,6 @@ mod build;
 mod dry_run;
 mod locate;
 
-pub use build::{build, no_builder, runnable, shown as build_shown, tried};
+pub use build::{ShownBuild, build, no_builder, runnable, shown as build_shown, tried};
 pub use dry_run::{DryRuns, FIXED_DUE, Judged, ScriptRefused, Trial, Wants, dry_run, judge, run_input};
 pub use locate::{Source, fetch, guesses, language_of, locate, unpublished};

@@ -6,10 +6,19 @@ use argus_domain::{
     secret::{Grants, RunSecrets, SecretName, SecretValue},
 };
 use argus_ports::{Secrets, VaultError};
-use axum::{http::StatusCode, response::Response};
-use serde_json::{Value, json};
+use axum::http::StatusCode;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
-use crate::{Edge, call::Call, errors::ApiError, jobs::refuse_ended, json};
+use crate::{
+    Edge,
+    call::Call,
+    errors::ApiError,
+    jobs::refuse_ended,
+    reply::Reply,
+    shape::formats::{Instant, JobNumber},
+};
 
 /// What is missing where a platform keeps no secrets, and what to do.
 pub const NO_KEY: &str = "this platform keeps no secrets: its operator has to give it a key in [secrets] key_file or \
@@ -28,8 +37,16 @@ fn name(call: &Call) -> Result<SecretName, ApiError> {
     })
 }
 
+/// A secret that has a value now.
+#[derive(Serialize, JsonSchema)]
+pub struct SecretSet {
+    job_id: JobNumber,
+    name: String,
+    set_at: Instant,
+}
+
 /// `PUT /api/jobs/{id}/secrets/{name} {"value"}`
-pub async fn set(call: Call) -> Result<Response, ApiError> {
+pub async fn set(call: Call) -> Result<Reply<SecretSet>, ApiError> {
     let secrets = secrets(&call.edge)?;
     let record = call.job()?;
     refuse_ended(record, call.now)?;
@@ -48,34 +65,53 @@ pub async fn set(call: Call) -> Result<Response, ApiError> {
         .seal(record.job.id, &name, &value, call.now)
         .map_err(|e: VaultError| ApiError::internal(e))?;
     secrets.store.put(record.job.id, name.clone(), sealed).await?;
-    Ok(json::ok(&json!({
-        "job_id": record.job.id.to_string(),
-        "name": name,
-        "set_at": call.now.to_rfc3339(),
-    })))
+    Ok(Reply::of(SecretSet {
+        job_id: JobNumber(record.job.id),
+        name: name.to_string(),
+        set_at: Instant(call.now),
+    }))
+}
+
+/// The secrets that a job is granted.
+#[derive(Serialize, JsonSchema)]
+pub struct SecretList {
+    job_id: JobNumber,
+    secrets: Vec<ShownSecret>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Secret")]
+struct ShownSecret {
+    name: String,
+    /// Since when it has a value.
+    set_at: Option<Instant>,
 }
 
 /// `GET /api/jobs/{id}/secrets`: the names that the job is granted, and since when each has a value.
-pub async fn list(call: Call) -> Result<Response, ApiError> {
+pub async fn list(call: Call) -> Result<Reply<SecretList>, ApiError> {
     let job = &call.job()?.job;
     let kept = secrets(&call.edge)?.store.of_job(job.id).await?;
     let set_at = |name: &SecretName| kept.iter().find(|(of, _)| of == name).map(|(_, sealed)| sealed.set_at);
-    let shown: Vec<Value> = job
-        .args
-        .secrets()
-        .into_iter()
-        .flatten()
-        .map(|name| json!({"name": name, "set_at": json::instant(set_at(name))}))
-        .collect();
-    Ok(json::ok(&json!({"job_id": job.id.to_string(), "secrets": shown})))
+    let granted = job.args.secrets().into_iter().flatten();
+    let shown = granted.map(|name| ShownSecret { name: name.to_string(), set_at: set_at(name).map(Instant) });
+    Ok(Reply::of(SecretList { job_id: JobNumber(job.id), secrets: shown.collect() }))
+}
+
+/// A secret that has no value now.
+#[derive(Serialize, JsonSchema)]
+pub struct SecretUnset {
+    job_id: JobNumber,
+    name: String,
+    /// Whether it had one.
+    removed: bool,
 }
 
 /// `DELETE /api/jobs/{id}/secrets/{name}`: again without effect.
-pub async fn unset(call: Call) -> Result<Response, ApiError> {
+pub async fn unset(call: Call) -> Result<Reply<SecretUnset>, ApiError> {
     let name = name(&call)?;
     let job = call.job()?.job.id;
     let removed = secrets(&call.edge)?.store.remove(job, [name.clone()].into()).await?;
-    Ok(json::ok(&json!({"job_id": job.to_string(), "name": name, "removed": removed > 0})))
+    Ok(Reply::of(SecretUnset { job_id: JobNumber(job), name: name.to_string(), removed: removed > 0 }))
 }
 
 /// The values of those granted that have one, to try the job's own script with; `None`: the job is not there yet.

@@ -151,8 +151,8 @@ async fn answer(
     let subject = find_subject(&edge, route, key.as_ref(), param).await?;
     let body = match route.body {
         Body::None => Bytes::new(),
-        Body::Read => body.read(&parts.headers, edge.config.body_max).await?,
-        Body::ReadModule => body.read(&parts.headers, edge.config.module_body_max).await?,
+        Body::Unread | Body::Json(..) => body.read(&parts.headers, edge.config.body_max).await?,
+        Body::Module(_) => body.read(&parts.headers, edge.config.module_body_max).await?,
     };
     let now = edge.ports.clock.now();
     let limit = edge.config.answer_timeout;

@@ -17,11 +17,10 @@ use argus_domain::{
     sign_in::{SignInFault, SignInMessage, digest},
     time::Timestamp,
 };
-use axum::{
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
-use serde_json::{Value, json};
+use axum::http::{HeaderValue, StatusCode, header};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
@@ -30,8 +29,10 @@ use crate::{
     auth::{client_address, too_many},
     call::Call,
     errors::ApiError,
-    json, keys,
+    keys::{self, ShownKey},
     mac::hmac,
+    reply::Reply,
+    shape::formats::{ChainNumber, Instant},
 };
 
 /// How long a nonce is good.
@@ -114,21 +115,30 @@ fn refused(code: &'static str, message: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::UNAUTHORIZED, code, message)
 }
 
+/// What a message to sign in with has to hold.
+#[derive(Serialize, JsonSchema)]
+pub struct Nonce {
+    #[schemars(regex(pattern = "^[0-9a-f]{80}$"))]
+    nonce: String,
+    expires_at: Instant,
+    domains: Vec<String>,
+    chain_ids: Vec<ChainNumber>,
+}
+
 /// `GET /api/auth/nonce`
-pub async fn nonce(call: Call) -> Result<Response, ApiError> {
+pub async fn nonce(call: Call) -> Result<Reply<Nonce>, ApiError> {
     is_offered(&call.edge)?;
-    let mut response = json::ok(&json!({
-        "nonce": call.edge.sign_ins.make(call.now)?,
-        "expires_at": (call.now + NONCE_AGE).to_rfc3339(),
-        "domains": call.edge.config.sign_in_domains,
-        "chain_ids": call.edge.ports.chains.keys().map(ToString::to_string).collect::<Vec<_>>(),
-    }));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    let reply = Reply::of(Nonce {
+        nonce: call.edge.sign_ins.make(call.now)?,
+        expires_at: Instant(call.now + NONCE_AGE),
+        domains: call.edge.config.sign_in_domains.clone(),
+        chain_ids: call.edge.ports.chains.keys().copied().map(ChainNumber).collect(),
+    });
+    Ok(reply.with(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
 }
 
 /// `POST /api/auth/sign-in {"message", "signature"}`
-pub async fn sign_in(call: Call) -> Result<Response, ApiError> {
+pub async fn sign_in(call: Call) -> Result<Reply<ShownKey, 201>, ApiError> {
     is_offered(&call.edge)?;
     let body = call.json()?;
     let text = |name: &str| body.get(name).and_then(Value::as_str);
@@ -151,7 +161,7 @@ pub async fn sign_in(call: Call) -> Result<Response, ApiError> {
     let mut made = keys::new_key(address, Role::User, call.edge.config.user_rate, call.now);
     made.key.expires_at = Some(call.now + KEY_AGE);
     call.edge.ports.keys.put(made.key.clone()).await?;
-    Ok(keys::shown_once(&made, call.now))
+    Ok(keys::shown_once(made, call.now))
 }
 
 /// Whose message it is, once all of it holds. Its nonce is used up then and not before.

@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 
 use argus_domain::{Address, access::Role, ids::JobId};
 use argus_ports::TaskQuery;
-use axum::response::Response;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
     auth,
     call::Call,
     errors::ApiError,
-    json,
     pages::{self, Page, Seen},
-    shape::task,
+    reply::Reply,
+    shape::{
+        formats::{Account, JobNumber},
+        task,
+        task_types::{ShownTask, WholeTask},
+    },
 };
 
 /// Most tasks in one list.
@@ -22,29 +26,33 @@ pub const TASKS_MAX: usize = 1_000;
 const RECENT_MAX: usize = 200;
 
 /// `GET /api/tasks/{id}`
-pub async fn one(call: Call) -> Result<Response, ApiError> {
-    let (record, job) = (call.task()?, &call.job()?.job);
-    let mut shown = task::shown(&call.edge, record, job);
-    shown.extend(task::details(record, job));
-    Ok(json::ok(&shown))
+pub async fn one(call: Call) -> Result<Reply<WholeTask>, ApiError> {
+    Ok(Reply::of(task::whole(&call.edge, call.task()?, &call.job()?.job)))
 }
 
 /// `GET /api/tasks/job/{id}`: a bare array, newest first.
-pub async fn of_job(call: Call) -> Result<Response, ApiError> {
+pub async fn of_job(call: Call) -> Result<Reply<Vec<ShownTask>>, ApiError> {
     let page = Page::of(&call, TASKS_MAX)?;
     let part = pages::tasks(&call, TaskQuery::Job(call.job()?.job.id), &page).await?;
-    let shown: Vec<_> = part.elements.iter().map(|one| shown(&call, one)).collect();
-    let mut response = json::ok(&shown);
-    page.lead_on(&call, &mut response, part.next.as_deref());
-    Ok(response)
+    let shown = part.elements.iter().map(|one| shown(&call, one)).collect();
+    Ok(page.lead_on(&call, Reply::of(shown), part.next.as_deref()))
 }
 
-fn shown(call: &Call, (record, job): &Seen) -> Map<String, Value> {
+fn shown(call: &Call, (record, job): &Seen) -> ShownTask {
     task::shown(&call.edge, record, &job.job)
 }
 
+/// The newest tasks.
+#[derive(Serialize, JsonSchema)]
+pub struct RecentTasks {
+    count: usize,
+    /// Most that were asked for.
+    limit: usize,
+    tasks: Vec<ShownTask>,
+}
+
 /// `GET /api/tasks/recent`: a user's or keeper's key sees its owner's, others see all.
-pub async fn recent(call: Call) -> Result<Response, ApiError> {
+pub async fn recent(call: Call) -> Result<Reply<RecentTasks>, ApiError> {
     let (page, key) = (Page::of(&call, RECENT_MAX)?, call.key()?);
     let query = match key.role {
         Role::User | Role::Keeper => TaskQuery::Owner(key.owner),
@@ -52,47 +60,61 @@ pub async fn recent(call: Call) -> Result<Response, ApiError> {
     };
     let part = pages::tasks(&call, query, &page).await?;
     let tasks: Vec<_> = part.elements.iter().map(|one| shown(&call, one)).collect();
-    let mut response = json::ok(&json!({"count": tasks.len(), "limit": page.limit(), "tasks": tasks}));
-    page.lead_on(&call, &mut response, part.next.as_deref());
-    Ok(response)
+    let recent = RecentTasks { count: tasks.len(), limit: page.limit(), tasks };
+    Ok(page.lead_on(&call, Reply::of(recent), part.next.as_deref()))
 }
 
-/// Tasks by job, jobs in the order of their newest task, beside whose they are.
-async fn groups(call: &Call, query: TaskQuery, whose: Value) -> Result<Response, ApiError> {
+/// Tasks by job, jobs in the order of their newest task.
+#[derive(Serialize, JsonSchema)]
+pub struct TaskGroups {
+    #[serde(flatten)]
+    whose: Whose,
+    task_groups: Vec<TaskGroup>,
+}
+
+/// Whose tasks they are.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Whose {
+    UserAddress(Account),
+    SafeAddress(Account),
+}
+
+#[derive(Serialize, JsonSchema)]
+struct TaskGroup {
+    job_id: JobNumber,
+    tasks: Vec<ShownTask>,
+}
+
+async fn groups(call: &Call, query: TaskQuery, whose: Whose) -> Result<Reply<TaskGroups>, ApiError> {
     let page = Page::of(call, TASKS_MAX)?;
     let part = pages::tasks(call, query, &page).await?;
-    let mut order: Vec<JobId> = Vec::new();
-    let mut grouped: BTreeMap<JobId, Vec<Map<String, Value>>> = BTreeMap::new();
+    let mut task_groups: Vec<TaskGroup> = Vec::new();
+    let mut places: BTreeMap<JobId, usize> = BTreeMap::new();
     for one in &part.elements {
         let id = one.0.task.job;
-        let tasks = grouped.entry(id).or_default();
-        if tasks.is_empty() {
-            order.push(id);
+        let place = *places.entry(id).or_insert_with(|| {
+            task_groups.push(TaskGroup { job_id: JobNumber(id), tasks: Vec::new() });
+            task_groups.len() - 1
+        });
+        if let Some(group) = task_groups.get_mut(place) {
+            group.tasks.push(shown(call, one));
         }
-        tasks.push(shown(call, one));
     }
-    let groups: Vec<Value> = order
-        .into_iter()
-        .map(|id| json!({"job_id": id.to_string(), "tasks": grouped.remove(&id).unwrap_or_default()}))
-        .collect();
-    let mut answer = whose;
-    answer["task_groups"] = Value::Array(groups);
-    let mut response = json::ok(&answer);
-    page.lead_on(call, &mut response, part.next.as_deref());
-    Ok(response)
+    Ok(page.lead_on(call, Reply::of(TaskGroups { whose, task_groups }), part.next.as_deref()))
 }
 
-async fn of_owner(call: &Call, owner: Address) -> Result<Response, ApiError> {
-    groups(call, TaskQuery::Owner(owner), json!({"user_address": owner})).await
+async fn of_owner(call: &Call, owner: Address) -> Result<Reply<TaskGroups>, ApiError> {
+    groups(call, TaskQuery::Owner(owner), Whose::UserAddress(Account(owner))).await
 }
 
 /// `GET /api/tasks/user/{address}`
-pub async fn of_user(call: Call) -> Result<Response, ApiError> {
+pub async fn of_user(call: Call) -> Result<Reply<TaskGroups>, ApiError> {
     of_owner(&call, call.address()?).await
 }
 
 /// `GET /api/tasks/by-apikey/{key}`: the caller's own key or its public name; a front end may name any.
-pub async fn of_key(call: Call) -> Result<Response, ApiError> {
+pub async fn of_key(call: Call) -> Result<Reply<TaskGroups>, ApiError> {
     let caller = call.key()?;
     let named = call.param("key");
     let is_own = named == caller.id || auth::key_hash(named) == caller.hash;
@@ -106,7 +128,7 @@ pub async fn of_key(call: Call) -> Result<Response, ApiError> {
 }
 
 /// `GET /api/tasks/safe-address/{address}`: of those jobs that the key may act for.
-pub async fn of_safe(call: Call) -> Result<Response, ApiError> {
+pub async fn of_safe(call: Call) -> Result<Reply<TaskGroups>, ApiError> {
     let safe = call.address()?;
-    groups(&call, TaskQuery::Safe(safe), json!({"safe_address": safe})).await
+    groups(&call, TaskQuery::Safe(safe), Whose::SafeAddress(Account(safe))).await
 }

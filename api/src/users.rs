@@ -4,10 +4,19 @@ use std::collections::BTreeSet;
 
 use argus_domain::{Address, U256, fees::Board, ids::Serial, job::JobRecord, profile::ProfileChange};
 use argus_ports::JobQuery;
-use axum::response::Response;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use crate::{Edge, call::Call, chain, contact, create::Faults, errors::ApiError, json};
+use crate::{
+    Edge,
+    call::Call,
+    chain, contact,
+    create::Faults,
+    errors::ApiError,
+    json,
+    reply::{Done, Reply},
+    shape::formats::{Account, Ether, Instant, JobNumber, Wei},
+};
 
 /// Jobs that are read at once.
 const PAGE: u32 = 1_000;
@@ -38,9 +47,28 @@ async fn deposits(edge: &Edge, owner: Address) -> U256 {
     sum
 }
 
+/// A user.
+#[derive(Serialize, JsonSchema)]
+pub struct User {
+    user_id: u64,
+    user_address: Account,
+    /// Empty: nobody said.
+    email_id: String,
+    /// Newest first, at most 10,000.
+    job_ids: Vec<JobNumber>,
+    /// What they have deposited on all chains.
+    ether_balance: Wei,
+    token_balance: Wei,
+    user_points: Ether,
+    total_jobs: usize,
+    total_tasks: u64,
+    created_at: Instant,
+    last_updated_at: Instant,
+}
+
 /// `GET /api/users/{address}`: 404 for those who have neither jobs, nor a key, nor said where mail reaches them. Policy
 /// lets those through alone who may act for them.
-pub async fn show(call: Call) -> Result<Response, ApiError> {
+pub async fn show(call: Call) -> Result<Reply<User>, ApiError> {
     let owner = call.address()?;
     let jobs = all_jobs(&call.edge, JobQuery::Owner(owner)).await?;
     let keys = call.edge.ports.keys.list(Some(owner)).await?;
@@ -50,33 +78,39 @@ pub async fn show(call: Call) -> Result<Response, ApiError> {
         return Err(ApiError::absent());
     };
     let last_seen = jobs.iter().map(|record| record.updated_at).max().unwrap_or(first_seen);
-    let balance = deposits(&call.edge, owner).await.to_string();
+    let balance = deposits(&call.edge, owner).await;
     let standing = call.edge.ports.ledger.standing(Board::Users, owner).await?;
-    Ok(json::ok(&json!({
-        "user_id": json::address_number(owner),
-        "user_address": owner,
-        "email_id": email.unwrap_or_default(),
-        "job_ids": jobs.iter().map(|record| record.job.id.to_string()).collect::<Vec<_>>(),
-        "ether_balance": balance,
-        "token_balance": balance,
-        "user_points": json::ether(standing.points),
-        "total_jobs": jobs.len(),
-        "total_tasks": standing.tasks,
-        "created_at": first_seen.to_rfc3339(),
-        "last_updated_at": last_seen.to_rfc3339(),
-    })))
+    Ok(Reply::of(User {
+        user_id: json::address_number(owner),
+        user_address: Account(owner),
+        email_id: email.unwrap_or_default(),
+        job_ids: jobs.iter().map(|record| JobNumber(record.job.id)).collect(),
+        ether_balance: Wei(balance),
+        token_balance: Wei(balance),
+        user_points: Ether(standing.points),
+        total_jobs: jobs.len(),
+        total_tasks: standing.tasks,
+        created_at: Instant(first_seen),
+        last_updated_at: Instant(last_seen),
+    }))
+}
+
+/// Safes that a user's jobs act through.
+#[derive(Serialize, JsonSchema)]
+pub struct Safes {
+    safe_addresses: Vec<Account>,
 }
 
 /// `GET /api/users/safe-addresses/{address}`
-pub async fn safes(call: Call) -> Result<Response, ApiError> {
+pub async fn safes(call: Call) -> Result<Reply<Safes>, ApiError> {
     let jobs = all_jobs(&call.edge, JobQuery::Owner(call.address()?)).await?;
     let safes: BTreeSet<Address> =
         jobs.iter().filter_map(|record| record.job.safe.as_ref().map(|safe| safe.address)).collect();
-    Ok(json::ok(&json!({"safe_addresses": safes})))
+    Ok(Reply::of(Safes { safe_addresses: safes.into_iter().map(Account).collect() }))
 }
 
 /// `POST /api/users/email {"user_address", "email_id"}`
-pub async fn set_email(call: Call) -> Result<Response, ApiError> {
+pub async fn set_email(call: Call) -> Result<Reply<Done>, ApiError> {
     let body = call.json()?;
     let mut faults = Faults::default();
     let owner = contact::address(&body, "user_address", &mut faults);
@@ -94,5 +128,5 @@ pub async fn set_email(call: Call) -> Result<Response, ApiError> {
     }
     let change = ProfileChange { email, ..ProfileChange::default() };
     call.edge.ports.profiles.change_profile(owner, change).await?;
-    Ok(json::ok(&json!({"message": "the e-mail address is kept"})))
+    Ok(Reply::of(Done { message: "the e-mail address is kept" }))
 }

@@ -14,8 +14,10 @@ use argus_domain::{
     webhook::{Progress, Webhook},
 };
 use argus_ports::{ChangeKind, Reach, Room, Secrets};
-use axum::{http::StatusCode, response::Response};
-use serde_json::{Map, Value, json};
+use axum::http::StatusCode;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 pub use deliver::deliver;
@@ -25,15 +27,17 @@ use crate::{
     call::Call,
     create::Faults,
     errors::ApiError,
-    json::{self, reply},
+    json,
+    reply::{Nothing, Reply},
     secrets::NO_KEY,
+    shape::formats::{Account, Hash, Instant},
 };
 
 /// Longest URL.
 const URL_MAX: usize = 2_000;
 
 /// How a kind of change is called here.
-fn kind_name(kind: ChangeKind) -> &'static str {
+const fn kind_name(kind: ChangeKind) -> &'static str {
     match kind {
         ChangeKind::Created => "task.created",
         ChangeKind::Settled => "task.settled",
@@ -45,15 +49,15 @@ fn kind_name(kind: ChangeKind) -> &'static str {
     }
 }
 
-/// All kinds.
-const KINDS: [ChangeKind; 7] = [
-    ChangeKind::Created,
-    ChangeKind::Settled,
-    ChangeKind::Broadcast,
-    ChangeKind::Received,
-    ChangeKind::Revoked,
-    ChangeKind::Confirmed,
-    ChangeKind::Lapsed,
+/// The names of all kinds.
+pub const EVENTS: [&str; 7] = [
+    kind_name(ChangeKind::Created),
+    kind_name(ChangeKind::Settled),
+    kind_name(ChangeKind::Broadcast),
+    kind_name(ChangeKind::Received),
+    kind_name(ChangeKind::Revoked),
+    kind_name(ChangeKind::Confirmed),
+    kind_name(ChangeKind::Lapsed),
 ];
 
 /// Where the signing secret of a webhook is kept: among the secrets of jobs, under an id that no job can be found by.
@@ -87,21 +91,46 @@ fn reach(edge: &Edge) -> Reach {
     Reach { allow: Vec::new(), operator: edge.config.operator_reach.clone() }
 }
 
-fn shown(webhook: &Webhook) -> Map<String, Value> {
-    let mut map = Map::new();
-    map.insert("id".to_owned(), json!(webhook.id));
-    map.insert("user_address".to_owned(), json!(webhook.owner));
-    map.insert("url".to_owned(), json!(webhook.url));
-    map.insert("events".to_owned(), json!(webhook.kinds));
-    map.insert("created_at".to_owned(), json!(webhook.created_at.to_rfc3339()));
+/// A webhook, and how far it has come.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Webhook")]
+pub struct ShownWebhook {
+    id: String,
+    user_address: Account,
+    url: String,
+    /// Kinds of change that it is told.
+    #[schemars(extend("items" = {"enum": EVENTS}))]
+    events: Vec<String>,
+    created_at: Instant,
+    failures_in_a_row: u16,
+    /// Null: nothing waits for another try.
+    next_try_at: Option<Instant>,
+}
+
+fn shown(webhook: &Webhook) -> ShownWebhook {
     let Progress { failures, next_at, .. } = webhook.progress;
-    map.insert("failures_in_a_row".to_owned(), json!(failures));
-    map.insert("next_try_at".to_owned(), json::instant((failures > 0).then_some(next_at)));
-    map
+    ShownWebhook {
+        id: webhook.id.clone(),
+        user_address: Account(webhook.owner),
+        url: webhook.url.clone(),
+        events: webhook.kinds.clone(),
+        created_at: Instant(webhook.created_at),
+        failures_in_a_row: failures,
+        next_try_at: (failures > 0).then_some(Instant(next_at)),
+    }
+}
+
+/// A webhook with the secret under which what it is sent is signed; it is shown once.
+#[derive(Serialize, JsonSchema)]
+pub struct CreatedWebhook {
+    #[serde(flatten)]
+    webhook: ShownWebhook,
+    #[schemars(regex(pattern = "^whsec_[0-9a-f]{64}$"))]
+    secret: String,
 }
 
 /// `POST /api/webhooks {"url", "events"?, "user_address"?}`
-pub async fn create(call: Call) -> Result<Response, ApiError> {
+pub async fn create(call: Call) -> Result<Reply<CreatedWebhook, 201>, ApiError> {
     let edge = &call.edge;
     let secrets = secrets(edge)?;
     let (owner, url, kinds) = wanted(&call)?;
@@ -122,13 +151,11 @@ pub async fn create(call: Call) -> Result<Response, ApiError> {
         return Err(ApiError::conflict("TOO_MANY_WEBHOOKS", message));
     }
     edge.webhooks_changed.notify_one();
-    let mut answer = shown(&webhook);
-    answer.insert("secret".to_owned(), json!(text));
-    Ok(reply(StatusCode::CREATED, &answer))
+    Ok(Reply::of(CreatedWebhook { webhook: shown(&webhook), secret: text }))
 }
 
 /// `PUT /api/webhooks/{id} {"url"?, "events"?}`: what waits for another try is tried at once.
-pub async fn change(call: Call) -> Result<Response, ApiError> {
+pub async fn change(call: Call) -> Result<Reply<ShownWebhook>, ApiError> {
     let body = call.json()?;
     let mut faults = Faults::default();
     let url =
@@ -140,7 +167,7 @@ pub async fn change(call: Call) -> Result<Response, ApiError> {
     let id = &call.webhook()?.id;
     let changed = call.edge.ports.webhooks.change_webhook(id, url, kinds, call.now).await?;
     call.edge.webhooks_changed.notify_one();
-    Ok(json::ok(&shown(&changed.ok_or_else(ApiError::absent)?)))
+    Ok(Reply::of(shown(&changed.ok_or_else(ApiError::absent)?)))
 }
 
 fn wanted_url(edge: &Edge, body: &Value, faults: &mut Faults) -> String {
@@ -157,12 +184,15 @@ fn wanted_kinds(body: &Value, faults: &mut Faults) -> Option<Vec<String>> {
         None | Some(Value::Null) => return None,
         Some(names) => names.as_array().map(Vec::as_slice).unwrap_or_default(),
     };
-    let all = KINDS.map(kind_name);
-    if names.is_empty() || !names.iter().all(|name| all.iter().any(|known| name == known)) {
-        faults.add("events", "EVENTS", format!("events is a list of some of {}", all.join(", ")));
+    if names.is_empty() || !names.iter().all(|name| EVENTS.iter().any(|known| name == known)) {
+        faults.add("events", "EVENTS", format!("events is a list of some of {}", EVENTS.join(", ")));
     }
     Some(
-        all.iter().filter(|known| names.iter().any(|name| name == *known)).map(ToString::to_string).collect(),
+        EVENTS
+            .iter()
+            .filter(|known| names.iter().any(|name| name == *known))
+            .map(ToString::to_string)
+            .collect(),
     )
 }
 
@@ -187,42 +217,59 @@ fn wanted(call: &Call) -> Result<(Address, String, Vec<String>), ApiError> {
     Ok((owner, url, kinds.unwrap_or_else(|| ends.map(kind_name).map(str::to_owned).to_vec())))
 }
 
+/// Webhooks of a user, oldest first.
+#[derive(Serialize, JsonSchema)]
+pub struct WebhookList {
+    webhooks: Vec<ShownWebhook>,
+}
+
 /// `GET /api/webhooks/user/{address}`: oldest first.
-pub async fn list(call: Call) -> Result<Response, ApiError> {
+pub async fn list(call: Call) -> Result<Reply<WebhookList>, ApiError> {
     let webhooks = call.edge.ports.webhooks.webhooks_of(call.address()?).await?;
-    Ok(json::ok(&json!({"webhooks": webhooks.iter().map(shown).collect::<Vec<_>>()})))
+    Ok(Reply::of(WebhookList { webhooks: webhooks.iter().map(shown).collect() }))
 }
 
 /// `GET /api/webhooks/{id}`
-pub async fn show(call: Call) -> Result<Response, ApiError> {
-    Ok(json::ok(&shown(call.webhook()?)))
+pub async fn show(call: Call) -> Result<Reply<ShownWebhook>, ApiError> {
+    Ok(Reply::of(shown(call.webhook()?)))
 }
 
 /// `DELETE /api/webhooks/{id}`
-pub async fn remove(call: Call) -> Result<Response, ApiError> {
+pub async fn remove(call: Call) -> Result<Nothing, ApiError> {
     let id = &call.webhook()?.id;
     call.edge.ports.webhooks.remove_webhook(id).await?;
     let (place, name) = secret_place(id).map_err(ApiError::internal)?;
     secrets(&call.edge)?.store.remove(place, [name].into()).await?;
-    let mut response = Response::new(axum::body::Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    Ok(response)
+    Ok(Nothing)
+}
+
+/// Changes that a webhook did not take, newest first.
+#[derive(Serialize, JsonSchema)]
+pub struct DeadLetters {
+    dead_letters: Vec<ShownLetter>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DeadLetter")]
+struct ShownLetter {
+    /// The id under which it was sent each time.
+    event: String,
+    #[serde(rename = "type")]
+    kind: String,
+    task_hash: Hash,
+    given_up_at: Instant,
+    reason: String,
 }
 
 /// `GET /api/webhooks/{id}/dead-letters`: newest first.
-pub async fn dead_letters(call: Call) -> Result<Response, ApiError> {
+pub async fn dead_letters(call: Call) -> Result<Reply<DeadLetters>, ApiError> {
     let letters = call.edge.ports.webhooks.dead_letters(&call.webhook()?.id).await?;
-    let shown: Vec<Value> = letters
-        .iter()
-        .map(|letter| {
-            json!({
-                "event": letter.event,
-                "type": letter.kind,
-                "task_hash": letter.task.0,
-                "given_up_at": letter.at.to_rfc3339(),
-                "reason": letter.reason,
-            })
-        })
-        .collect();
-    Ok(json::ok(&json!({"dead_letters": shown})))
+    let shown = letters.into_iter().map(|letter| ShownLetter {
+        event: letter.event,
+        kind: letter.kind,
+        task_hash: Hash(letter.task.0),
+        given_up_at: Instant(letter.at),
+        reason: letter.reason,
+    });
+    Ok(Reply::of(DeadLetters { dead_letters: shown.collect() }))
 }

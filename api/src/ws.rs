@@ -7,19 +7,26 @@ mod connection;
 mod frames;
 mod hub;
 
+use std::collections::BTreeMap;
+
 use axum::{
     extract::{FromRequestParts, WebSocketUpgrade},
     http::StatusCode,
-    response::Response,
 };
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 pub use hub::{Hub, follow};
 
-use crate::{call::Call, errors::ApiError, json};
+use crate::{
+    call::Call,
+    errors::ApiError,
+    health::{Verdict, verdict},
+    reply::{Reply, Upgrade},
+};
 
 /// `GET /api/ws/tasks`
-pub async fn connect(mut call: Call) -> Result<Response, ApiError> {
+pub async fn connect(mut call: Call) -> Result<Upgrade, ApiError> {
     let key = call.key()?.clone();
     let upgrade = WebSocketUpgrade::from_request_parts(&mut call.parts, &()).await.map_err(|_| {
         ApiError::new(StatusCode::UPGRADE_REQUIRED, "UPGRADE_REQUIRED", "open this address as a WebSocket")
@@ -35,21 +42,41 @@ pub async fn connect(mut call: Call) -> Result<Response, ApiError> {
     };
     let edge = call.edge.clone();
     let upgrade = upgrade.max_message_size(limits.frame_max).max_frame_size(limits.frame_max);
-    Ok(upgrade.on_upgrade(move |socket| connection::serve(edge, key, seat, socket)))
+    Ok(Upgrade(upgrade.on_upgrade(move |socket| connection::serve(edge, key, seat, socket))))
+}
+
+/// Connections and rooms.
+#[derive(Serialize, JsonSchema)]
+pub struct SocketStats {
+    #[schemars(extend("const" = "success"))]
+    status: &'static str,
+    data: SocketCounts,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct SocketCounts {
+    total_clients: usize,
+    total_rooms: usize,
+    /// Who watches, by room.
+    rooms: BTreeMap<String, usize>,
 }
 
 /// `GET /api/ws/stats`
-pub async fn stats(call: Call) -> Result<Response, ApiError> {
-    let (connections, rooms) = call.edge.hub.counts();
-    Ok(json::ok(&json!({
-        "status": "success",
-        "data": {"total_clients": connections, "total_rooms": rooms.len(), "rooms": rooms},
-    })))
+pub async fn stats(call: Call) -> Result<Reply<SocketStats>, ApiError> {
+    let (total_clients, rooms) = call.edge.hub.counts();
+    let data = SocketCounts { total_clients, total_rooms: rooms.len(), rooms };
+    Ok(Reply::of(SocketStats { status: "success", data }))
+}
+
+/// Whether changes are being followed.
+#[derive(Serialize, JsonSchema)]
+pub struct SocketHealth {
+    #[schemars(extend("enum" = ["ok", "not following"]))]
+    status: &'static str,
 }
 
 /// `GET /api/ws/health`
-pub async fn health(call: Call) -> Result<Response, ApiError> {
+pub async fn health(call: Call) -> Result<Verdict<SocketHealth>, ApiError> {
     let following = call.edge.hub.is_following();
-    let status = if following { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok(json::reply(status, &json!({"status": if following { "ok" } else { "not following" }})))
+    Ok(verdict(following, SocketHealth { status: if following { "ok" } else { "not following" } }))
 }

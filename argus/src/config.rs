@@ -83,6 +83,8 @@ pub struct Api {
     pub cors_origins: Vec<String>,
     /// Whether X-Forwarded-For is believed.
     pub behind_proxy: bool,
+    /// Requests per minute from one address, whatever its keys.
+    pub keyed_per_minute: u32,
     /// Plain script URLs.
     pub http_scripts: bool,
     /// Where users sign in with their accounts.
@@ -263,6 +265,7 @@ impl Config {
                 registry_required: r.one_of("api.job_registry", &["optional", "required"]) == 1,
                 cors_origins: r.origins("api.cors_origins"),
                 behind_proxy: r.flag("api.behind_proxy"),
+                keyed_per_minute: r.number("api.keyed_per_minute", 1, 100_000_000) as u32,
                 http_scripts: r.flag("api.http_scripts"),
                 sign_in_domains: r.texts("api.sign_in_domains"),
             },

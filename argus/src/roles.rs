@@ -486,6 +486,7 @@ impl<'a> Process<'a> {
         let config = argus_api::Config {
             cors_origins: self.config.api.cors_origins.clone(),
             behind_proxy: self.config.api.behind_proxy,
+            keyed_per_minute: self.config.api.keyed_per_minute,
             job_registry: if self.config.api.registry_required {
                 argus_api::RegistryRule::Required
             } else {

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Longest time between two crossings: a year.
-const COOLDOWN_MAX: u64 = 31_536_000;
+pub const COOLDOWN_MAX: u64 = 31_536_000;
 
 /// The condition of a job. Its source is checked against the egress filter; it is not read here.
 pub fn parse(edge: &Edge, fields: &Fields<'_>, faults: &mut Faults) -> Option<Rule> {

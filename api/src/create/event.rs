@@ -7,6 +7,9 @@ use crate::{
     create::{Faults, Fields},
 };
 
+/// Most blocks on top of an event's own.
+pub const CONFIRMATIONS_MAX: u64 = 1_000;
+
 /// The filter of a job. One that cannot be compiled is refused and never "matches all".
 pub fn parse(edge: &Edge, fields: &Fields<'_>, faults: &mut Faults) -> Option<EventFilter> {
     let chain = fields.chain("trigger_chain_id", faults);
@@ -18,11 +21,13 @@ pub fn parse(edge: &Edge, fields: &Fields<'_>, faults: &mut Faults) -> Option<Ev
     }
     let contract = fields.address("trigger_contract_address", faults);
     let event = fields.text("trigger_event", faults);
-    let abi = fields.text_of(&["trigger_abi", "abi"], faults);
+    let own = fields.text("trigger_abi", faults);
+    let abi = if own.is_empty() { fields.text("abi", faults) } else { own };
     let parameter = fields.text("event_filter_para_name", faults);
     let value = fields.text("event_filter_value", faults);
-    let confirmations =
-        fields.whole("confirmations", (0, 1_000), faults).unwrap_or(edge.config.policy.confirmations);
+    let confirmations = fields
+        .whole("confirmations", (0, CONFIRMATIONS_MAX), faults)
+        .unwrap_or(edge.config.policy.confirmations);
     let (Some(chain), Some(contract)) = (chain, contract) else { return None };
     let request = EventRequest {
         chain,

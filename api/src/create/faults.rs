@@ -1,9 +1,13 @@
 //! Faults of a request, each with its place.
 
 use axum::http::StatusCode;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use crate::{errors::ApiError, script::ScriptRefused};
+use crate::{
+    errors::{ApiError, Details},
+    script::ScriptRefused,
+};
 
 /// Most faults that are reported: past it the request is not worth reading.
 const FAULTS_MAX: usize = 500;
@@ -12,23 +16,26 @@ const FAULTS_MAX: usize = 500;
 #[derive(Debug, Default)]
 pub struct Faults(Vec<Fault>);
 
-#[derive(Debug)]
-struct Fault {
+/// What is wrong with a request at one place.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Fault {
+    /// JSON path of the place.
     path: String,
+    /// A word for programs.
+    #[schemars(regex(pattern = "^[A-Z][A-Z0-9_]*$"))]
     code: &'static str,
+    /// A sentence for people.
     message: String,
-    script: Option<ScriptRefused>,
+    #[serde(flatten)]
+    script: Option<AtScript>,
 }
 
-impl Fault {
-    fn shown(&self) -> Value {
-        let mut shown = json!({"path": self.path, "code": self.code, "message": self.message});
-        if let Some(script) = &self.script {
-            shown["log"] = json!(script.log);
-            shown["line"] = json!(script.line());
-        }
-        shown
-    }
+/// How far a script came that was refused.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+struct AtScript {
+    log: String,
+    /// The line that its fault names.
+    line: Option<u64>,
 }
 
 impl Faults {
@@ -40,7 +47,8 @@ impl Faults {
     /// Notes that a script was refused, with what it logged and the line that it came to.
     pub fn add_script(&mut self, refused: &ScriptRefused) {
         let (path, message) = (refused.path.clone(), refused.message.clone());
-        self.push(Fault { path, code: "SCRIPT", message, script: Some(refused.clone()) });
+        let script = AtScript { log: refused.log.clone(), line: refused.line() };
+        self.push(Fault { path, code: "SCRIPT", message, script: Some(script) });
     }
 
     fn push(&mut self, fault: Fault) {
@@ -70,8 +78,8 @@ impl Faults {
     }
 
     /// All of them, for programs.
-    pub fn shown(&self) -> Vec<Value> {
-        self.0.iter().map(Fault::shown).collect()
+    pub fn shown(self) -> Vec<Fault> {
+        self.0
     }
 
     /// The answer that names them all.
@@ -85,6 +93,6 @@ impl Faults {
             "VALIDATION_FAILED",
             format!("{}{tail}", first.join("; ")),
         )
-        .with_details(Value::Array(self.shown()))
+        .with_details(Details::Faults(self.0))
     }
 }

@@ -40,15 +40,19 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The first of several names that holds a text.
-    pub fn text_of(&self, names: &[&str], faults: &mut Faults) -> String {
-        for name in names {
-            let text = self.text(name, faults);
-            if !text.is_empty() {
-                return text;
-            }
+    /// A text as it is; absent: `None`.
+    pub fn verbatim(&self, name: &str, faults: &mut Faults) -> Option<&'a str> {
+        let value = self.get(name)?;
+        if !value.is_string() {
+            faults.add(self.path(name), "TYPE", format!("{name} is a text"));
         }
-        String::new()
+        value.as_str()
+    }
+
+    /// The first text that is not empty, of those that a field and its other name hold.
+    pub fn text_of(&self, names: [&str; 2], faults: &mut Faults) -> String {
+        let [first, other] = names.map(|name| self.text(name, faults));
+        if first.is_empty() { other } else { first }
     }
 
     /// A flag; absent is `default`.

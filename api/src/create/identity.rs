@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Longest life of a job: a hundred years of seconds.
-const TIME_FRAME_MAX: u64 = 3_153_600_000;
+pub const TIME_FRAME_MAX: u64 = 3_153_600_000;
 
 /// Whose a job is and where.
 pub struct Identity {
@@ -86,7 +86,7 @@ fn safe(fields: &Fields<'_>, faults: &mut Faults) -> Option<Safe> {
 pub fn remarks(fields: &Fields<'_>, faults: &mut Faults) -> Remarks {
     Remarks {
         custom: fields.flag("custom", false, faults),
-        language: fields.text_of(&["language", "execution_script_language"], faults),
+        language: fields.text_of(["language", "execution_script_language"], faults),
         is_imua: fields.flag("is_imua", true, faults),
         cost_prediction: fields.decimal("job_cost_prediction", faults),
         timezone: fields.text("timezone", faults),

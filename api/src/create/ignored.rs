@@ -8,10 +8,11 @@ use crate::{
     json,
 };
 
-const SCHEDULE: [&str; 4] = ["schedule_type", "time_interval", "cron_expression", "specific_schedule"];
+pub(super) const SCHEDULE: [&str; 4] =
+    ["schedule_type", "time_interval", "cron_expression", "specific_schedule"];
 /// Those of them that say when.
 const VALUES: [&str; 3] = ["time_interval", "cron_expression", "specific_schedule"];
-const EVENT: [&str; 6] = [
+pub(super) const EVENT: [&str; 6] = [
     "trigger_chain_id",
     "trigger_contract_address",
     "trigger_event",
@@ -19,7 +20,7 @@ const EVENT: [&str; 6] = [
     "event_filter_value",
     "confirmations",
 ];
-const CONDITION: [&str; 7] = [
+pub(super) const CONDITION: [&str; 7] = [
     "condition_type",
     "upper_limit",
     "lower_limit",
@@ -81,7 +82,7 @@ pub(super) fn ignored(fields: &Fields<'_>, kind: Kind, is_computed: bool, trigge
 }
 
 /// Whether a value says no more than that the client knows the field.
-fn is_blank(value: &Value) -> bool {
+pub(super) fn is_blank(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Bool(flag) => !flag,

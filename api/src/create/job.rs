@@ -18,13 +18,13 @@ use crate::{
         cursor::first_cursor,
         event,
         identity::{check_registry, identity, remarks},
-        ignored::ignored,
+        ignored::{CONDITION, EVENT, SCHEDULE, ignored, is_blank},
         policy, schedule, target,
     },
     errors::ApiError,
     json,
     script::{self, ScriptRefused, Wants},
-    shape::job::{as_created, trigger_fields},
+    shape::job::as_created,
 };
 
 /// What came of one job's fields.
@@ -148,7 +148,7 @@ pub async fn check_on(
     }
     let secrets = policy::secrets(edge, fields, (is_computed, !allow_hosts.is_empty()), faults);
     let given = fields.array("arguments", edge.config.arguments_max, faults);
-    let url = fields.text_of(&["dynamic_arguments_script_url", "execution_script_url"], faults);
+    let url = fields.text_of(["dynamic_arguments_script_url", "execution_script_url"], faults);
     if is_computed && url.is_empty() {
         let message = "dynamic_arguments_script_url is needed: ipfs://CID, or a gateway's URL with /ipfs/CID";
         faults.add(fields.path("dynamic_arguments_script_url"), "REQUIRED", message);
@@ -246,6 +246,9 @@ pub async fn check_on(
     };
     let (cursor, mut warnings) = first_cursor(edge, &job).await?;
     warnings.extend(warning);
+    if let (Action::Call(target), 1) = (&job.action, job.version) {
+        warnings.extend(target::without_code(edge, fields, target).await);
+    }
     warnings.extend(ignored);
     if storage.is_none() && job.has_storage() {
         let says = "the script uses storage: its tasks run one after the other, each until the chain has confirmed it";
@@ -293,9 +296,16 @@ fn trigger(
     // What nobody touched stays as it was compiled: a signature alone may say less than what it came from.
     if let Some(keep) = basis.keep.filter(|_| basis.version > 1) {
         let shown = as_created(keep);
-        let is_same = trigger_fields(keep)
-            .keys()
-            .all(|name| fields.get(name).is_none() || fields.get(name) == shown.get(name));
+        let (own, beside) = match keep.trigger {
+            Trigger::Time(_) => (&SCHEDULE[..], "timezone"),
+            Trigger::Event(_) => (&EVENT[..], "trigger_abi"),
+            Trigger::Condition(_) => (&CONDITION[..], "cooldown"),
+        };
+        let is_same = own.iter().chain([&beside]).all(|name| match (fields.get(name), shown.get(*name)) {
+            (None, _) => true,
+            (Some(told), None) => is_blank(told),
+            (told, shown) => told == shown,
+        });
         let fits = match keep.trigger {
             Trigger::Time(_) => matches!(kind, Kind::Time | Kind::Script),
             Trigger::Event(_) => kind == Kind::Event,

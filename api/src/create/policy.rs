@@ -16,9 +16,11 @@ use crate::{
 };
 
 /// Largest quorum.
-const KEEPERS_MAX: u64 = 15;
-/// Most gas that a call may ask for: half of a block of thirty million.
-const GAS_LIMIT_MAX: u64 = 15_000_000;
+pub const KEEPERS_MAX: u64 = 15;
+/// Gas that a call may ask for: from that of a plain transfer to half of a block of thirty million.
+pub const GAS_LIMIT: (u64, u64) = (21_000, 15_000_000);
+/// Most hosts that a script may reach.
+pub const HOSTS_MAX: usize = 64;
 
 /// A job's policy: what it says, else the defaults.
 pub fn parse(edge: &Edge, fields: &Fields<'_>, target: Option<ChainId>, faults: &mut Faults) -> Policy {
@@ -30,7 +32,7 @@ pub fn parse(edge: &Edge, fields: &Fields<'_>, target: Option<ChainId>, faults: 
         agreement: agreement(fields, defaults.tolerance, faults),
         misfire: misfire(fields, faults),
         fee_cap: fee_cap(fields, defaults.fee_cap, faults),
-        gas_limit: fields.whole("gas_limit", (21_000, GAS_LIMIT_MAX), faults).unwrap_or(defaults.gas_limit),
+        gas_limit: fields.whole("gas_limit", GAS_LIMIT, faults).unwrap_or(defaults.gas_limit),
     }
 }
 
@@ -159,7 +161,7 @@ pub fn secrets(
 
 /// Hosts that a job's script may reach. A private or loopback address is taken only where the operator lists it.
 pub fn allow_hosts(edge: &Edge, fields: &Fields<'_>, faults: &mut Faults) -> Vec<String> {
-    let given = fields.array("allow_hosts", 64, faults);
+    let given = fields.array("allow_hosts", HOSTS_MAX, faults);
     let mut hosts = Vec::with_capacity(given.len());
     for (index, value) in given.iter().enumerate() {
         let path = fields.path(&format!("allow_hosts[{index}]"));

@@ -118,6 +118,16 @@ fn check_contract(edge: &Edge, fields: &Fields<'_>, chain: ChainId, contract: Ad
     }
 }
 
+/// What the owner of a job should know whose target has no code: a call there does nothing, and runs through.
+pub async fn without_code(edge: &Edge, fields: &Fields<'_>, target: &Target) -> Option<String> {
+    let chain = edge.ports.chains.get(&target.chain)?;
+    let code = chain.reader.code(target.contract).await.ok()?;
+    code.is_empty().then(|| {
+        let path = fields.path("target_contract_address");
+        format!("{path} has no code on chain {}: a call there does nothing, and is paid for", target.chain)
+    })
+}
+
 /// Faults of an argument list, each at its own place.
 pub fn add_argument_faults(fields: &Fields<'_>, error: &AbiError, faults: &mut Faults) {
     match error {

@@ -1,9 +1,11 @@
 //! What operators do.
 
 use super::{
-    ADMINS, Body, PUBLIC, Query,
+    ADMINS, Body, Form, PUBLIC, Query,
     QueryKind::{Text, Whole},
-    Route, keyed, may_say, route,
+    Route,
+    bodies::{KEY_CHANGE, NEW_KEY},
+    keyed, may_say, route,
 };
 use crate::{keys, registrations};
 
@@ -13,9 +15,9 @@ const LIMIT: Query = may_say("limit", Whole, "Most registrations that are shown"
 const AFTER: Query = may_say("after", Text, "Those after this one: next of the page before");
 
 pub(super) static ROUTES: &[Route] = &[
-    route!(POST "/api/admin/api-keys", keyed(ADMINS), PUBLIC, Body::Read, keys::create, "Make an API key; it is shown once"),
-    route!(GET "/api/admin/api-keys/{id}", keyed(ADMINS), PUBLIC, Body::None, keys::list, "API keys of an owner, masked"),
-    route!(PUT "/api/admin/api-keys/{id}", keyed(ADMINS), PUBLIC, Body::Read, keys::change, "Change or revoke an API key", AMONG_OWNERS),
-    route!(DELETE "/api/admin/api-keys/{id}", keyed(ADMINS), PUBLIC, Body::None, keys::revoke, "Revoke an API key", AMONG_OWNERS),
-    route!(GET "/api/admin/reconciliation", keyed(ADMINS), PUBLIC, Body::None, registrations::list, "Jobs that the chains' registries know otherwise than they are stored", LIMIT, AFTER),
+    route!(POST "/api/admin/api-keys", keyed(ADMINS), PUBLIC, Body::Json(Form::One, &NEW_KEY), keys::create, [422], "Make an API key; it is shown once"),
+    route!(GET "/api/admin/api-keys/{id}", keyed(ADMINS), PUBLIC, Body::None, keys::list, [], "API keys of an owner, masked"),
+    route!(PUT "/api/admin/api-keys/{id}", keyed(ADMINS), PUBLIC, Body::Json(Form::One, &KEY_CHANGE), keys::change, [404, 409, 422], "Change or revoke an API key", AMONG_OWNERS),
+    route!(DELETE "/api/admin/api-keys/{id}", keyed(ADMINS), PUBLIC, Body::None, keys::revoke, [404, 409], "Revoke an API key", AMONG_OWNERS),
+    route!(GET "/api/admin/reconciliation", keyed(ADMINS), PUBLIC, Body::None, registrations::list, [400], "Jobs that the chains' registries know otherwise than they are stored", LIMIT, AFTER),
 ];

@@ -8,12 +8,14 @@ use argus_domain::{
     module::{Cid, Language, ModuleRef},
 };
 use argus_ports::{BuildError, Built, ModuleBuilder};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
     Edge,
     errors::ApiError,
     script::{ScriptRefused, Source},
+    shape::formats::{Account, Hash, Hex},
 };
 
 /// When a full queue has moved on: after an ordinary build.
@@ -90,13 +92,25 @@ pub async fn build(edge: &Edge, source: &Source) -> Result<Result<Option<Built>,
 }
 
 /// A build as clients see it: enough to repeat it and to check whose word it is.
-pub fn shown(module: &Cid, record: &SignedBuild) -> Value {
-    json!({
-        "cid": module.0,
-        "wasm_hash": record.build.wasm_hash.0,
-        "source_hash": record.build.source_hash,
-        "builder": record.build.builder.0,
-        "signer": record.signer,
-        "signature": Bytes::copy_from_slice(&record.signature.0),
-    })
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Build")]
+pub struct ShownBuild {
+    cid: String,
+    wasm_hash: Hash,
+    source_hash: Hash,
+    builder: Hash,
+    signer: Account,
+    signature: Hex,
+}
+
+/// A build as clients see it.
+pub fn shown(module: &Cid, record: &SignedBuild) -> ShownBuild {
+    ShownBuild {
+        cid: module.0.clone(),
+        wasm_hash: Hash(record.build.wasm_hash.0),
+        source_hash: Hash(record.build.source_hash),
+        builder: Hash(record.build.builder.0),
+        signer: Account(record.signer),
+        signature: Hex(Bytes::copy_from_slice(&record.signature.0)),
+    }
 }

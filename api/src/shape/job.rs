@@ -1,6 +1,8 @@
 //! Jobs as JSON. `task_definition_id` exists here and in `create` alone.
 
 use argus_domain::{
+    Address,
+    decimal::Decimal,
     event::{EventFilter, ParameterPlace},
     ids::TaskNumber,
     ids::public_task_id,
@@ -11,9 +13,18 @@ use argus_domain::{
     status::JobStatus,
     time::Timestamp,
 };
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::json::{address_number, decimal_number, ether, instant};
+use super::{
+    formats::{Account, ChainNumber, DecimalNumber, Ether, Instant, JobNumber, Wei},
+    job_types::{
+        About, ConditionType, FlatJob, JobData, JobEntry, Kind, KindData, ScheduleType, Shared,
+        ShownComparison, ShownCondition, ShownEvent, ShownMode, ShownSchedule, ShownScript, ShownTarget,
+        ShownTrigger, SourceType, StatusName,
+    },
+};
+use crate::json::address_number;
 
 /// Public task ids that a job shows at most: its newest.
 const TASK_IDS_MAX: u32 = 1_000;
@@ -51,60 +62,75 @@ pub fn time_frame(job: &Job) -> u64 {
 }
 
 /// A job with the object of its kind: an element of `jobs`.
-pub fn entry(record: &JobRecord, now: Timestamp) -> Value {
-    let name = match task_definition_id(&record.job) {
-        1 | 2 => "time_job_data",
-        3 | 4 => "event_job_data",
-        5 | 6 => "condition_job_data",
-        _ => "custom_job_data",
+pub fn entry(record: &JobRecord, now: Timestamp) -> JobEntry {
+    let kind = Some(KindData {
+        shared: shared(record),
+        kind: kind(record, now),
+        timezone: match &record.job.trigger {
+            Trigger::Time(schedule) => Some(zone_name(schedule, &record.job.remarks.timezone)),
+            Trigger::Event(_) | Trigger::Condition(_) => None,
+        },
+    });
+    let job_data = JobData { shared: shared(record), about: about(record, now) };
+    let none = JobEntry {
+        job_data,
+        time_job_data: None,
+        event_job_data: None,
+        condition_job_data: None,
+        custom_job_data: None,
     };
-    let mut map = Map::new();
-    map.insert("job_data".to_owned(), Value::Object(job_data(record, now)));
-    map.insert(name.to_owned(), Value::Object(kind_data(record, now)));
-    Value::Object(map)
+    match task_definition_id(&record.job) {
+        1 | 2 => JobEntry { time_job_data: kind, ..none },
+        3 | 4 => JobEntry { event_job_data: kind, ..none },
+        5 | 6 => JobEntry { condition_job_data: kind, ..none },
+        _ => JobEntry { custom_job_data: kind, ..none },
+    }
 }
 
-/// A job as one flat object.
-pub fn flat(record: &JobRecord, now: Timestamp) -> Value {
-    let mut map = kind_data(record, now);
-    map.extend(job_data(record, now));
-    Value::Object(map)
+/// A job as one flat object, and why it was deleted, where its owner is not the reason.
+pub fn flat(record: &JobRecord, now: Timestamp, deleted_because: Option<String>) -> FlatJob {
+    FlatJob { shared: shared(record), about: about(record, now), kind: kind(record, now), deleted_because }
 }
 
-fn job_data(record: &JobRecord, now: Timestamp) -> Map<String, Value> {
+fn shared(record: &JobRecord) -> Shared {
+    let job = &record.job;
+    Shared {
+        job_id: JobNumber(job.id),
+        task_definition_id: task_definition_id(job),
+        recurring: job.recurring,
+        created_at: Instant(job.accepted_at),
+        updated_at: Instant(record.updated_at),
+        last_executed_at: record.last_opened_at.map(Instant),
+        expiration_time: Instant(job.expires_at),
+    }
+}
+
+fn about(record: &JobRecord, now: Timestamp) -> About {
     let job = &record.job;
     let link = job.link.and_then(|link| link.next);
-    let value = json!({
-        "job_id": job.id.to_string(),
-        "job_title": job.title,
-        "task_definition_id": task_definition_id(job),
-        "user_id": address_number(job.owner),
-        "user_address": job.owner,
-        "link_job_id": link.map_or_else(|| "-1".to_owned(), |id| id.to_string()),
-        "chain_status": u8::from(job.link.is_some_and(|link| link.position > 0)),
-        "custom": job.remarks.custom,
-        "language": job.remarks.language,
-        "time_frame": time_frame(job),
-        "recurring": job.recurring,
-        "status": status_name(record.status(now)),
-        "job_cost_prediction": job.remarks.cost_prediction.as_ref().map_or_else(|| json!(0), decimal_number),
-        "job_cost_actual": ether(record.charged),
-        "job_cost_actual_wei": record.charged.to_string(),
-        "task_ids": task_ids(record),
-        "created_at": job.accepted_at.to_rfc3339(),
-        "updated_at": record.updated_at.to_rfc3339(),
-        "last_executed_at": instant(record.last_opened_at),
-        "expiration_time": job.expires_at.to_rfc3339(),
-        "timezone": job.remarks.timezone,
-        "is_imua": job.remarks.is_imua,
-        "created_chain_id": job.created_chain.to_string(),
-        "is_safe": job.safe.is_some(),
-        "safe_address": job.safe.as_ref().map(|safe| safe.address.to_string()).unwrap_or_default(),
-        "safe_name": job.safe.as_ref().map(|safe| safe.name.as_str()).unwrap_or_default(),
-        "version": job.version,
-        "mode": mode_name(job.policy.mode),
-    });
-    into_map(value)
+    About {
+        job_title: job.title.clone(),
+        user_id: address_number(job.owner),
+        user_address: Account(job.owner),
+        link_job_id: link.map_or_else(|| "-1".to_owned(), |id| id.to_string()),
+        chain_status: u8::from(job.link.is_some_and(|link| link.position > 0)),
+        custom: job.remarks.custom,
+        language: job.remarks.language.clone(),
+        time_frame: time_frame(job),
+        status: StatusName(record.status(now)),
+        job_cost_prediction: DecimalNumber(job.remarks.cost_prediction.clone().unwrap_or_else(Decimal::zero)),
+        job_cost_actual: Ether(record.charged),
+        job_cost_actual_wei: Wei(record.charged),
+        task_ids: task_ids(record),
+        timezone: job.remarks.timezone.clone(),
+        is_imua: job.remarks.is_imua,
+        created_chain_id: ChainNumber(job.created_chain),
+        is_safe: job.safe.is_some(),
+        safe_address: job.safe.as_ref().map(|safe| safe.address.to_string()).unwrap_or_default(),
+        safe_name: job.safe.as_ref().map(|safe| safe.name.clone()).unwrap_or_default(),
+        version: job.version,
+        mode: mode(job.policy.mode),
+    }
 }
 
 fn task_ids(record: &JobRecord) -> Vec<u64> {
@@ -113,39 +139,26 @@ fn task_ids(record: &JobRecord) -> Vec<u64> {
     (first..=last).map(|n| public_task_id(record.job.serial, TaskNumber(n))).collect()
 }
 
-fn kind_data(record: &JobRecord, now: Timestamp) -> Map<String, Value> {
+fn kind(record: &JobRecord, now: Timestamp) -> Kind {
     let job = &record.job;
-    let mut map = Map::new();
-    map.insert("job_id".to_owned(), json!(job.id.to_string()));
-    map.insert("task_definition_id".to_owned(), json!(task_definition_id(job)));
-    if let Trigger::Time(_) = job.trigger {
-        // What the other kinds of schedule have: clients read all three.
-        map.extend(into_map(json!({"time_interval": 0, "cron_expression": "", "specific_schedule": ""})));
-    }
-    map.extend(trigger_fields(job));
-    map.extend(target_fields(job));
     let (Args::Fixed(arguments) | Args::Computed { given: arguments, .. }) = &job.args;
-    map.insert("arguments".to_owned(), arguments.iter().map(as_text).collect());
     let armed = record.is_armed(now);
-    map.extend(into_map(json!({
-        "recurring": job.recurring,
-        "next_execution_timestamp": instant(record.cursor.next_due.filter(|_| armed)),
-        "is_completed": record.cursor.finished || now > job.expires_at,
-        "is_active": armed,
-        "created_at": job.accepted_at.to_rfc3339(),
-        "updated_at": record.updated_at.to_rfc3339(),
-        "last_executed_at": instant(record.last_opened_at),
-        "expiration_time": job.expires_at.to_rfc3339(),
-    })));
-    map
+    Kind {
+        trigger: trigger(job),
+        target: target(job),
+        arguments: arguments.iter().map(as_text).collect(),
+        next_execution_timestamp: record.cursor.next_due.filter(|_| armed).map(Instant),
+        is_completed: record.cursor.finished || now > job.expires_at,
+        is_active: armed,
+    }
 }
 
 /// Clients expect texts, whatever was sent.
-fn as_text(value: &Value) -> Value {
+fn as_text(value: &Value) -> String {
     match value {
-        Value::String(_) => value.clone(),
+        Value::String(text) => text.clone(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            Value::String(value.to_string())
+            value.to_string()
         }
     }
 }
@@ -173,7 +186,7 @@ pub fn as_created(job: &Job) -> Map<String, Value> {
         "limits": limits(&job.limits),
     }));
     if let Some(cost) = &job.remarks.cost_prediction {
-        map.insert("job_cost_prediction".to_owned(), decimal_number(cost));
+        map.insert("job_cost_prediction".to_owned(), json!(DecimalNumber(cost.clone())));
     }
     match job.policy.mode {
         Mode::Quorum { keepers, threshold } => {
@@ -185,13 +198,15 @@ pub fn as_created(job: &Job) -> Map<String, Value> {
     match &job.policy.agreement {
         Agreement::Median { tolerance } => {
             map.insert("agreement".to_owned(), json!("median"));
-            map.insert("tolerance".to_owned(), decimal_number(tolerance));
+            map.insert("tolerance".to_owned(), json!(DecimalNumber(tolerance.clone())));
         }
         Agreement::Exact => drop(map.insert("agreement".to_owned(), json!("exact"))),
         Agreement::TrustPerformer => drop(map.insert("agreement".to_owned(), json!("trust-performer"))),
     }
     map.extend(trigger_fields(job));
-    map.extend(target_fields(job));
+    map.extend(fields_of(&target(job)));
+    let (Args::Fixed(arguments) | Args::Computed { given: arguments, .. }) = &job.args;
+    map.insert("arguments".to_owned(), json!(arguments));
     map
 }
 
@@ -204,12 +219,10 @@ fn limits(limits: &Limits) -> Value {
     })
 }
 
-fn mode_name(mode: Mode) -> Value {
+fn mode(mode: Mode) -> ShownMode {
     match mode {
-        Mode::Quorum { keepers, threshold } => {
-            json!({"kind": "quorum", "keepers": keepers, "threshold": threshold})
-        }
-        Mode::Solo => json!({"kind": "solo"}),
+        Mode::Quorum { keepers, threshold } => ShownMode::Quorum { keepers, threshold },
+        Mode::Solo => ShownMode::Solo,
     }
 }
 
@@ -221,79 +234,100 @@ fn misfire_name(misfire: Misfire) -> &'static str {
     }
 }
 
-/// The fields of a job's trigger.
-pub fn trigger_fields(job: &Job) -> Map<String, Value> {
+/// The fields of a job's trigger as they are sent.
+fn trigger_fields(job: &Job) -> Map<String, Value> {
+    let mut map = fields_of(&trigger(job));
     match &job.trigger {
-        Trigger::Time(schedule) => schedule_fields(schedule, &job.remarks.timezone),
-        Trigger::Event(filter) => event_fields(filter),
-        Trigger::Condition(rule) => rule_fields(rule),
+        Trigger::Time(schedule) => {
+            map.retain(|_, value| *value != json!(0) && *value != json!(""));
+            map.insert("timezone".to_owned(), json!(zone_name(schedule, &job.remarks.timezone)));
+        }
+        Trigger::Event(filter) => drop(map.insert("confirmations".to_owned(), json!(filter.confirmations))),
+        Trigger::Condition(_) => {}
+    }
+    map
+}
+
+fn zone_name(schedule: &Schedule, told: &str) -> String {
+    match schedule {
+        Schedule::Cron { zone, .. } => zone.name().to_owned(),
+        Schedule::Interval { .. } | Schedule::Once { .. } => told.to_owned(),
     }
 }
 
-fn schedule_fields(schedule: &Schedule, zone: &str) -> Map<String, Value> {
-    into_map(match schedule {
-        Schedule::Interval { every_secs } => {
-            json!({"schedule_type": "interval", "time_interval": every_secs, "timezone": zone})
-        }
-        Schedule::Cron { expression, zone } => {
-            json!({"schedule_type": "cron", "cron_expression": expression, "timezone": zone.name()})
-        }
-        Schedule::Once { at } => {
-            json!({"schedule_type": "specific", "specific_schedule": at.to_rfc3339(), "timezone": zone})
-        }
-    })
+fn trigger(job: &Job) -> ShownTrigger {
+    match &job.trigger {
+        Trigger::Time(schedule) => ShownTrigger::Time(shown_schedule(schedule)),
+        Trigger::Event(filter) => ShownTrigger::Event(event(filter)),
+        Trigger::Condition(rule) => ShownTrigger::Condition(condition(rule)),
+    }
 }
 
-fn event_fields(filter: &EventFilter) -> Map<String, Value> {
+fn shown_schedule(schedule: &Schedule) -> ShownSchedule {
+    let of = |schedule_type| ShownSchedule {
+        schedule_type,
+        time_interval: 0,
+        cron_expression: String::new(),
+        specific_schedule: String::new(),
+    };
+    match schedule {
+        Schedule::Interval { every_secs } => {
+            ShownSchedule { time_interval: *every_secs, ..of(ScheduleType::Interval) }
+        }
+        Schedule::Cron { expression, .. } => {
+            ShownSchedule { cron_expression: expression.clone(), ..of(ScheduleType::Cron) }
+        }
+        Schedule::Once { at } => {
+            ShownSchedule { specific_schedule: at.to_rfc3339(), ..of(ScheduleType::Specific) }
+        }
+    }
+}
+
+fn event(filter: &EventFilter) -> ShownEvent {
     let (name, value) =
         filter.test.as_ref().map_or(("", ""), |test| (test.name.as_str(), test.value.as_str()));
     let place = filter.test.as_ref().map(|test| match &test.place {
         ParameterPlace::Topic { index, .. } => format!("topic{index}"),
         ParameterPlace::Data { index, .. } => format!("data[{index}]"),
     });
-    into_map(json!({
-        "trigger_chain_id": filter.chain.to_string(),
-        "trigger_contract_address": filter.contract,
-        "trigger_event": filter.signature,
-        "event_filter_para_name": name,
-        "event_filter_value": value,
-        "event_filter_place": place,
-    }))
+    ShownEvent {
+        trigger_chain_id: ChainNumber(filter.chain),
+        trigger_contract_address: Account(filter.contract),
+        trigger_event: filter.signature.clone(),
+        event_filter_para_name: name.to_owned(),
+        event_filter_value: value.to_owned(),
+        event_filter_place: place,
+    }
 }
 
 /// Operator and limits, as clients give them.
-pub fn comparison_fields(comparison: &Comparison) -> Map<String, Value> {
-    let (name, lower, upper) = match comparison {
-        Comparison::GreaterThan(limit) => ("greater_than", None, Some(limit)),
-        Comparison::LessThan(limit) => ("less_than", None, Some(limit)),
-        Comparison::Between(lower, upper) => ("between", Some(lower), Some(upper)),
-        Comparison::Equals(limit) => ("equals", None, Some(limit)),
-        Comparison::NotEquals(limit) => ("not_equals", None, Some(limit)),
-        Comparison::GreaterEqual(limit) => ("greater_equal", None, Some(limit)),
-        Comparison::LessEqual(limit) => ("less_equal", None, Some(limit)),
+pub fn comparison(comparison: &Comparison) -> ShownComparison {
+    let (condition_type, lower, upper) = match comparison {
+        Comparison::GreaterThan(limit) => (ConditionType::GreaterThan, None, Some(limit)),
+        Comparison::LessThan(limit) => (ConditionType::LessThan, None, Some(limit)),
+        Comparison::Between(lower, upper) => (ConditionType::Between, Some(lower), Some(upper)),
+        Comparison::Equals(limit) => (ConditionType::Equals, None, Some(limit)),
+        Comparison::NotEquals(limit) => (ConditionType::NotEquals, None, Some(limit)),
+        Comparison::GreaterEqual(limit) => (ConditionType::GreaterEqual, None, Some(limit)),
+        Comparison::LessEqual(limit) => (ConditionType::LessEqual, None, Some(limit)),
     };
-    into_map(json!({
-        "condition_type": name,
-        "upper_limit": upper.map_or_else(|| json!(0), decimal_number),
-        "lower_limit": lower.map_or_else(|| json!(0), decimal_number),
-    }))
+    let limit = |limit: Option<&Decimal>| DecimalNumber(limit.cloned().unwrap_or_else(Decimal::zero));
+    ShownComparison { condition_type, upper_limit: limit(upper), lower_limit: limit(lower) }
 }
 
-fn rule_fields(rule: &Rule) -> Map<String, Value> {
-    let kind = match rule.source.kind {
-        SourceKind::Api => "api",
-        SourceKind::Oracle => "oracle",
-        SourceKind::Static => "static",
-        SourceKind::WebSocket => "websocket",
-    };
-    let mut map = comparison_fields(&rule.comparison);
-    map.extend(into_map(json!({
-        "value_source_type": kind,
-        "value_source_url": rule.source.url,
-        "selected_key_route": rule.source.route.as_ref().map(route_text).unwrap_or_default(),
-        "cooldown": rule.cooldown_secs,
-    })));
-    map
+fn condition(rule: &Rule) -> ShownCondition {
+    ShownCondition {
+        comparison: comparison(&rule.comparison),
+        value_source_type: match rule.source.kind {
+            SourceKind::Api => SourceType::Api,
+            SourceKind::Oracle => SourceType::Oracle,
+            SourceKind::Static => SourceType::Static,
+            SourceKind::WebSocket => SourceType::Websocket,
+        },
+        value_source_url: rule.source.url.clone(),
+        selected_key_route: rule.source.route.as_ref().map(route_text).unwrap_or_default(),
+        cooldown: rule.cooldown_secs,
+    }
 }
 
 /// Steps joined by dots, dots and backslashes within a step escaped.
@@ -302,41 +336,41 @@ fn route_text(route: &KeyRoute) -> String {
     steps.collect::<Vec<_>>().join(".")
 }
 
-fn target_fields(job: &Job) -> Map<String, Value> {
-    let mut map = into_map(match &job.action {
-        Action::Call(target) => json!({
-            "target_chain_id": target.chain.to_string(),
-            "target_contract_address": target.contract,
-            "target_function": target.function,
-            "abi": target.abi,
-        }),
-        Action::Script { chain } => json!({
-            "target_chain_id": chain.to_string(),
-            "target_contract_address": argus_domain::Address::ZERO,
-            "target_function": "",
-            "abi": "[]",
-        }),
-    });
-    map.extend(into_map(match &job.args {
-        Args::Fixed(values) => {
-            json!({"arg_type": 1, "arguments": values, "dynamic_arguments_script_url": ""})
+fn target(job: &Job) -> ShownTarget {
+    let (contract, function, abi) = match &job.action {
+        Action::Call(target) => (target.contract, target.function.as_str(), target.abi.as_str()),
+        Action::Script { .. } => (Address::ZERO, "", "[]"),
+    };
+    let (arg_type, url, script) = match &job.args {
+        Args::Fixed(_) => (1, "", None),
+        Args::Computed { url, allow_hosts, module, storage, secrets, .. } => {
+            let script = ShownScript {
+                script_cid: module.source.0.clone(),
+                script_language: module.language.to_string(),
+                allow_hosts: allow_hosts.clone(),
+                storage: *storage,
+                secrets: secrets.iter().map(ToString::to_string).collect(),
+            };
+            (2, url.as_str(), Some(script))
         }
-        Args::Computed { url, given, allow_hosts, module, storage, secrets } => json!({
-            "arg_type": 2,
-            "arguments": given,
-            "dynamic_arguments_script_url": url,
-            "script_cid": module.source.0,
-            "script_language": module.language.to_string(),
-            "allow_hosts": allow_hosts,
-            "storage": storage,
-            "secrets": secrets,
-        }),
-    }));
-    map
+    };
+    ShownTarget {
+        target_chain_id: ChainNumber(job.target_chain()),
+        target_contract_address: Account(contract),
+        target_function: function.to_owned(),
+        abi: abi.to_owned(),
+        arg_type,
+        dynamic_arguments_script_url: url.to_owned(),
+        script,
+    }
 }
 
 /// The fields of an object.
-pub fn into_map(value: Value) -> Map<String, Value> {
+fn fields_of(shown: &impl Serialize) -> Map<String, Value> {
+    into_map(json!(shown))
+}
+
+fn into_map(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         _ => Map::new(),

@@ -1,18 +1,20 @@
 //! Tasks as JSON.
 
+use super::{
+    formats::{Account, Argument, ChainNumber, Ether, Hash, Instant, JobNumber, Wei},
+    job::task_definition_id,
+    task_types::{
+        CallsApart, How, Setting, ShownCall, ShownDisagreement, ShownFact, ShownSide, ShownTask,
+        TaskStatusName, ValuesApart, WholeTask,
+    },
+};
+use crate::{Edge, json::address_number};
 use argus_domain::{
     B256,
-    difference::{Disagreement, Remedy, Side},
+    difference::{Disagreement, MadeCall, Remedy, Side},
     job::{Agreement, Job},
     status::{TaskState, TaskStatus},
     task::{AgreedHow, TaskRecord, TriggerFact, Verdict},
-};
-use serde_json::{Map, Value, json};
-
-use crate::{
-    Edge,
-    json::{address_number, ether},
-    shape::job::task_definition_id,
 };
 
 /// A task's status as clients read it.
@@ -25,7 +27,7 @@ pub fn status_name(status: TaskStatus) -> &'static str {
 }
 
 /// A task as one object: an element of every list, and the `changes` of every frame.
-pub fn shown(edge: &Edge, record: &TaskRecord, job: &Job) -> Map<String, Value> {
+pub fn shown(edge: &Edge, record: &TaskRecord, job: &Job) -> ShownTask {
     let task = &record.task;
     let state = record.state();
     let status = state.status();
@@ -44,42 +46,41 @@ pub fn shown(edge: &Edge, record: &TaskRecord, job: &Job) -> Map<String, Value> 
     let performer = state.receipt.as_ref().map(|r| r.keeper).or(state.handoff.as_ref().map(|h| h.keeper));
     let attesters: Vec<_> =
         state.agreed().map(|a| a.keepers().iter().map(|keeper| keeper.0).collect()).unwrap_or_default();
-    let value = json!({
-        "task_id": task.public_id(),
-        "task_number": task.number.0,
-        "task_hash": task.id.0,
-        "job_id": task.job.to_string(),
-        "task_definition_id": task_definition_id(job),
-        "task_status": status_name(status),
-        "scheduled_at": task.due.to_rfc3339(),
-        "created_at": task.opened_at.to_rfc3339(),
-        "broadcast_at": state.broadcasts.first().map(|broadcast| broadcast.at.to_rfc3339()),
-        "execution_timestamp": state.receipt.as_ref().map(|receipt| receipt.block_time.to_rfc3339()),
-        "execution_tx_hash": transaction.map(|hash| hash.to_string()).unwrap_or_default(),
-        "tx_url": url,
-        "converted_arguments": state.agreed().map(|agreed| agreed.call.arguments.clone()).unwrap_or_default(),
-        "is_successful": status == TaskStatus::Completed,
-        "is_accepted": state.agreed().is_some(),
-        "is_skipped": skip_reason(&state).is_some(),
-        "skip_reason": skip_reason(&state),
-        "error": error,
-        "task_error": error.clone().unwrap_or_default(),
-        "task_opx_cost": ether(cost),
-        "task_opx_cost_wei": cost.to_string(),
-        "task_performer_id": performer.map_or(0, |keeper| address_number(keeper.0)),
-        "task_performer": performer.map(|keeper| keeper.0),
-        "task_attester_ids": attesters.iter().map(|a| address_number(*a)).collect::<Vec<_>>(),
-        "task_attesters": attesters,
-        "agreement": state.agreed().map(|agreed| how_name(agreed.how)),
-        "trigger": trigger(&task.trigger),
-        "confirmed": state.confirmed,
-        "attempts": state.attempts.len(),
-        "job_version": task.job_version,
-        "is_imua": job.remarks.is_imua,
-    });
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
+    ShownTask {
+        task_id: task.public_id(),
+        task_number: task.number.0,
+        task_hash: Hash(task.id.0),
+        job_id: JobNumber(task.job),
+        task_definition_id: task_definition_id(job),
+        task_status: TaskStatusName(status),
+        scheduled_at: Instant(task.due),
+        created_at: Instant(task.opened_at),
+        broadcast_at: state.broadcasts.first().map(|broadcast| Instant(broadcast.at)),
+        execution_timestamp: state.receipt.as_ref().map(|receipt| Instant(receipt.block_time)),
+        execution_tx_hash: transaction.map(|hash| hash.to_string()).unwrap_or_default(),
+        tx_url: url,
+        converted_arguments: state
+            .agreed()
+            .map(|agreed| agreed.call.arguments.iter().cloned().map(Argument).collect())
+            .unwrap_or_default(),
+        is_successful: status == TaskStatus::Completed,
+        is_accepted: state.agreed().is_some(),
+        is_skipped: skip_reason(&state).is_some(),
+        skip_reason: skip_reason(&state).map(str::to_owned),
+        task_error: error.clone().unwrap_or_default(),
+        error,
+        task_opx_cost: Ether(cost),
+        task_opx_cost_wei: Wei(cost),
+        task_performer_id: performer.map_or(0, |keeper| address_number(keeper.0)),
+        task_performer: performer.map(|keeper| Account(keeper.0)),
+        task_attester_ids: attesters.iter().map(|a| address_number(*a)).collect(),
+        task_attesters: attesters.into_iter().map(Account).collect(),
+        agreement: state.agreed().map(|agreed| how(agreed.how)),
+        trigger: trigger(&task.trigger),
+        confirmed: state.confirmed,
+        attempts: state.attempts.len(),
+        job_version: task.job_version,
+        is_imua: job.remarks.is_imua,
     }
 }
 
@@ -121,68 +122,85 @@ fn error_text(state: &TaskState, status: TaskStatus) -> Option<String> {
     }
 }
 
-fn how_name(how: AgreedHow) -> &'static str {
+fn how(how: AgreedHow) -> How {
     match how {
-        AgreedHow::Equal => "equal",
-        AgreedHow::Median => "median",
-        AgreedHow::Tolerance => "tolerance",
-        AgreedHow::Performer => "performer",
-        AgreedHow::Solo => "solo",
+        AgreedHow::Equal => How::Equal,
+        AgreedHow::Median => How::Median,
+        AgreedHow::Tolerance => How::Tolerance,
+        AgreedHow::Performer => How::Performer,
+        AgreedHow::Solo => How::Solo,
     }
 }
 
-fn trigger(fact: &TriggerFact) -> Value {
+fn trigger(fact: &TriggerFact) -> ShownFact {
     match fact {
-        TriggerFact::Due => json!({"kind": "time"}),
-        TriggerFact::Log(log) => json!({
-            "kind": "event",
-            "chain_id": log.chain.to_string(),
-            "block_number": log.block_number,
-            "transaction_hash": log.transaction,
-            "log_index": log.index_in_block,
-        }),
+        TriggerFact::Due => ShownFact::Time,
+        TriggerFact::Log(log) => ShownFact::Event {
+            chain_id: ChainNumber(log.chain),
+            block_number: log.block_number,
+            transaction_hash: Hash(log.transaction),
+            log_index: log.index_in_block,
+        },
         TriggerFact::Value { value, at } => {
-            json!({"kind": "condition", "value": value, "observed_at": at.to_rfc3339()})
+            ShownFact::Condition { value: value.to_string(), observed_at: Instant(*at) }
         }
-        TriggerFact::Manual => json!({"kind": "manual"}),
+        TriggerFact::Manual => ShownFact::Manual,
     }
 }
 
-/// What one task by itself shows beside: by which rule keepers had to agree, and why they did not.
-pub fn details(record: &TaskRecord, job: &Job) -> Map<String, Value> {
+/// One task by itself: also by which rule keepers had to agree, and why they did not.
+pub fn whole(edge: &Edge, record: &TaskRecord, job: &Job) -> WholeTask {
     let state = record.state();
     let rule = state.attempts.last().map_or(&job.policy.agreement, |attempt| &attempt.agreement);
-    let disagreements: Vec<_> = state.disagreements.iter().map(|d| disagreement(d)).collect();
-    let mut shown = Map::new();
-    shown.insert("agreement_rule".to_owned(), setting(rule));
-    shown.insert("disagreements".to_owned(), json!(disagreements));
-    shown
+    WholeTask {
+        task: shown(edge, record, job),
+        agreement_rule: setting(rule),
+        disagreements: state.disagreements.iter().map(|d| disagreement(d)).collect(),
+    }
 }
 
 /// As the policy of a job says it.
-fn setting(rule: &Agreement) -> Value {
+fn setting(rule: &Agreement) -> Setting {
     match rule {
-        Agreement::Median { tolerance } => json!({"agreement": "median", "tolerance": tolerance}),
-        Agreement::Exact => json!({"agreement": "exact"}),
-        Agreement::TrustPerformer => json!({"agreement": "trust-performer"}),
+        Agreement::Median { tolerance } => Setting::Median { tolerance: Some(tolerance.to_string()) },
+        Agreement::Exact => Setting::Exact,
+        Agreement::TrustPerformer => Setting::TrustPerformer,
     }
 }
 
-fn disagreement(d: &Disagreement) -> Value {
-    let side = |side: &Side| json!({"keeper": side.keeper.0, "came_to": side.came_to, "fuel": side.fuel});
-    let would_help = |remedy: &Remedy| match remedy {
-        Remedy::Median => json!({"agreement": "median"}),
-        Remedy::Tolerance(least) => json!({"agreement": "median", "tolerance": least}),
-        Remedy::TrustPerformer => json!({"agreement": "trust-performer"}),
+fn disagreement(d: &Disagreement) -> ShownDisagreement {
+    let side = |side: &Side| ShownSide {
+        keeper: Account(side.keeper.0),
+        came_to: side.came_to.clone(),
+        fuel: side.fuel,
     };
-    json!({
-        "attempt": d.attempt.0,
-        "finding": d.finding,
-        "one": side(&d.one),
-        "other": d.other.as_ref().map(side),
-        "refuted_by": d.refuted_by.iter().map(|keeper| keeper.0).collect::<Vec<_>>(),
-        "call": d.call,
-        "argument": d.argument,
-        "would_help": d.remedies.iter().map(would_help).collect::<Vec<_>>(),
-    })
+    let would_help = |remedy: &Remedy| match remedy {
+        Remedy::Median => Setting::Median { tolerance: None },
+        Remedy::Tolerance(least) => Setting::Median { tolerance: Some(least.to_string()) },
+        Remedy::TrustPerformer => Setting::TrustPerformer,
+    };
+    let made = |call: &MadeCall| ShownCall {
+        import: call.import.clone(),
+        request: call.request.clone(),
+        reply: call.reply.clone(),
+        fuel: call.fuel,
+    };
+    ShownDisagreement {
+        attempt: d.attempt.0,
+        finding: d.finding.clone(),
+        one: side(&d.one),
+        other: d.other.as_ref().map(side),
+        refuted_by: d.refuted_by.iter().map(|keeper| Account(keeper.0)).collect(),
+        call: d.call.as_ref().map(|call| CallsApart {
+            sequence: call.sequence,
+            one: call.one.as_ref().map(made),
+            other: call.other.as_ref().map(made),
+        }),
+        argument: d.argument.as_ref().map(|argument| ValuesApart {
+            path: argument.path.clone(),
+            one: argument.one.clone(),
+            other: argument.other.clone(),
+        }),
+        would_help: d.remedies.iter().map(would_help).collect(),
+    }
 }

@@ -511,3 +511,27 @@ async fn what_counts_for_nothing_is_told_beside_the_answer() {
     let changed = world.call("user", "PUT", "/api/jobs/update/801", &body).await;
     assert!(changed.status == 200 && !changed.text.contains("is ignored"), "{}", changed.text);
 }
+
+#[tokio::test]
+async fn a_target_without_code_is_worth_a_word() {
+    let world = World::new().await;
+    let job = job_with("1", json!({"target_contract_address": crate::fakes::CODELESS}));
+    let tried = world.call("user", "POST", "/api/jobs/dry-run", &job.to_string()).await.json();
+    assert_eq!(tried["ok"], json!(true));
+    let created = world.create("user", &one(job)).await.json();
+    for (warnings, place) in [(&tried["warnings"], ""), (&created["warnings"], "[0].")] {
+        let warnings: Vec<&str> = warnings.as_array().unwrap().iter().map(|w| w.as_str().unwrap()).collect();
+        let expected = format!("{place}target_contract_address has no code");
+        assert!(warnings.iter().any(|warning| warning.starts_with(&expected)), "{warnings:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_field_that_occurs_twice_the_last_one_counts() {
+    let world = World::new().await;
+    let twice = job("1").to_string().replacen('{', r#"{"job_title":"the first","#, 1);
+    let answer = world.call("user", "POST", "/api/jobs", &format!("[{twice}]")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let shown = world.get("user", "/api/jobs/user/0x1111111111111111111111111111111111111111/1").await.json();
+    assert_eq!(shown["job_title"], json!("demo job"));
+}

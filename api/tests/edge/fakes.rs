@@ -43,6 +43,9 @@ impl Default for FakeChain {
     }
 }
 
+/// Where no contract stands.
+pub const CODELESS: Address = Address::repeat_byte(0xc0);
+
 #[async_trait]
 impl ChainReader for FakeChain {
     fn chain(&self) -> ChainId {
@@ -83,8 +86,8 @@ impl ChainReader for FakeChain {
     async fn receipt(&self, _: B256) -> Result<Option<TxReceipt>, ChainError> {
         Ok(None)
     }
-    async fn code(&self, _: Address) -> Result<Bytes, ChainError> {
-        Ok(Bytes::new())
+    async fn code(&self, account: Address) -> Result<Bytes, ChainError> {
+        Ok(if account == CODELESS { Bytes::new() } else { Bytes::from_static(&[0x60]) })
     }
 }
 

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod bodies;
 mod builds;
 mod create;
 mod decisions;
+mod described;
 mod dry_run;
 mod fakes;
 mod fees;

@@ -6,6 +6,7 @@ use argus_domain::{
     B256, Bytes, U256,
     call::Call,
     ids::{AttemptNo, ChainId, Round},
+    job::Trigger,
     task::{Agreed, AgreedHow, Fact, Settlement, Task, Verdict},
     time::Timestamp,
 };
@@ -162,6 +163,26 @@ async fn an_event_job_keeps_its_filter_when_its_title_changes() {
     let after = record(&world, "1").await;
     assert_eq!(after.job.trigger, before.job.trigger);
     assert_eq!((after.job.version, after.cursor), (2, before.cursor));
+}
+
+#[tokio::test]
+async fn how_deep_an_event_has_to_lie_can_be_changed_and_stays() {
+    let world = World::new().await;
+    let event = json!({
+        "task_definition_id": 3, "trigger_chain_id": "31337", "trigger_event": "Moved(address,uint256)",
+        "trigger_contract_address": "0x6666666666666666666666666666666666666666",
+    });
+    assert_eq!(world.create("user", &one(job_with("1", event))).await.status.as_u16(), 200);
+    for change in [
+        r#"{"confirmations":5}"#,
+        r#"{"trigger_contract_address":"0x7777777777777777777777777777777777777777"}"#,
+        r#"{"job_title":"other title"}"#,
+    ] {
+        let (status, answer) = put(&world, "/api/jobs/update/1", change).await;
+        assert_eq!(status, 200, "{answer}");
+        let Trigger::Event(filter) = record(&world, "1").await.job.trigger else { panic!("an event") };
+        assert_eq!(filter.confirmations, 5, "{change}");
+    }
 }
 
 #[tokio::test]

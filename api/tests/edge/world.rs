@@ -181,11 +181,15 @@ impl World {
         (before, self)
     }
 
+    /// Sends a request; its answer is held to what is said of it.
     pub async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        Answer { status, headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+        let answer = Answer { status, headers, text: String::from_utf8(bytes.to_vec()).unwrap() };
+        crate::described::check(&method, &uri, &answer);
+        answer
     }
 
     /// A request with the key of this name; an empty name sends none.
@@ -194,7 +198,11 @@ impl World {
         if !key.is_empty() {
             request = request.header("X-API-KEY", &self.keys[key]);
         }
-        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+        let answer = self.send(request.body(Body::from(body.to_owned())).unwrap()).await;
+        if answer.status.is_success() {
+            crate::described::check_taken(method, path, body);
+        }
+        answer
     }
 
     pub async fn get(&self, key: &str, path: &str) -> Answer {
