@@ -18,6 +18,11 @@ pub use hub::{Hub, follow};
 
 use crate::{call::Call, errors::ApiError, json};
 
+/// What is read of a socket at once, bytes: clients say little.
+const READ_BUFFER: usize = 2 * 1024;
+/// What is gathered for one write, bytes: some dozens of frames.
+const WRITE_BUFFER: usize = 32 * 1024;
+
 /// `GET /api/ws/tasks`
 pub async fn connect(mut call: Call) -> Result<Response, ApiError> {
     let key = call.key()?.clone();
@@ -34,7 +39,12 @@ pub async fn connect(mut call: Call) -> Result<Response, ApiError> {
         .retry_after(60));
     };
     let edge = call.edge.clone();
-    let upgrade = upgrade.max_message_size(limits.frame_max).max_frame_size(limits.frame_max);
+    // The library's buffers are 128 KiB each, of which reading touches all: most of what an idle socket would cost.
+    let upgrade = upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_message_size(limits.frame_max)
+        .max_frame_size(limits.frame_max);
     Ok(upgrade.on_upgrade(move |socket| connection::serve(edge, key, seat, socket)))
 }
 
