@@ -19,6 +19,8 @@ const ROUNDS: usize = 9;
 const REQUESTS: u64 = 100;
 /// Jobs of the store that is compared with.
 const FEW: u64 = 100;
+/// Jobs of a page.
+const PAGE: u64 = 50;
 /// Jobs that are stored at once.
 const BATCH: u64 = 1_000;
 /// Ids of stored jobs begin here, far from those of created ones.
@@ -31,7 +33,7 @@ enum Ask {
     Create,
     /// GET one job.
     One,
-    /// GET a page of the owner's jobs.
+    /// GET a full page of the owner's jobs.
     Page,
 }
 
@@ -47,11 +49,14 @@ impl Ask {
     /// Asks for the `n`th time, of a store of so many jobs, µs.
     async fn of(self, edge: &Edge, jobs: u64, n: u64) -> anyhow::Result<f64> {
         // Everywhere in the store, and nowhere twice in a row.
-        let id = FIRST + (n * 7_919) % jobs;
+        let id = FIRST + n * 7_919 % jobs;
         match self {
             Self::Create => edge.job().await,
             Self::One => edge.read(&format!("/jobs/user/{}/{id}", owner())).await,
-            Self::Page => edge.read(&format!("/jobs/user/{}?limit=50&before={id}", owner())).await,
+            Self::Page => {
+                let before = FIRST + PAGE + n * 7_919 % (jobs - PAGE);
+                edge.read(&format!("/jobs/user/{}?limit={PAGE}&before={before}", owner())).await
+            }
         }
     }
 }

@@ -205,7 +205,7 @@ impl Connection {
         let data = envelope.get("data").and_then(Value::as_object).unwrap_or(&empty);
         let kind = envelope.get("type").and_then(Value::as_str).unwrap_or_default();
         match kind.to_ascii_uppercase().as_str() {
-            "PING" => self.say("PONG", &json!({}), request_id).await,
+            "PING" => self.say("PONG", json!({}), request_id).await,
             "SUBSCRIBE" => self.subscribe(data, request_id).await,
             "UNSUBSCRIBE" => self.unsubscribe(data, request_id).await,
             _ => {
@@ -215,14 +215,14 @@ impl Connection {
         }
     }
 
-    async fn say(&mut self, kind: &str, data: &Value, request_id: Option<&Value>) -> Result<(), Over> {
+    async fn say(&mut self, kind: &str, data: Value, request_id: Option<&Value>) -> Result<(), Over> {
         let frame = frame(&self.edge, kind, data, request_id);
         self.send([Message::Text(frame)]).await
     }
 
     async fn refuse(&mut self, refused: Refused, request_id: Option<&Value>) -> Result<(), Over> {
         let Refused(code, message) = refused;
-        self.say("ERROR", &json!({"code": code, "message": message}), request_id).await
+        self.say("ERROR", json!({"code": code, "message": message}), request_id).await
     }
 
     async fn unsubscribe(&mut self, data: &Map<String, Value>, id: Option<&Value>) -> Result<(), Over> {
@@ -233,7 +233,7 @@ impl Connection {
         if let Some(joined) = self.rooms.remove(&name) {
             self.seat.leave(&joined.topic);
         }
-        self.say("SUCCESS", &json!({"message": "Unsubscribed from room", "data": {"room": name}}), id).await
+        self.say("SUCCESS", json!({"message": "Unsubscribed from room", "data": {"room": name}}), id).await
     }
 
     async fn subscribe(&mut self, data: &Map<String, Value>, id: Option<&Value>) -> Result<(), Over> {
@@ -260,7 +260,7 @@ impl Connection {
         self.rooms.insert(name.clone(), Joined { topic: topic.clone(), last });
         let since_now = position.to_string();
         let joined = json!({"message": "Subscribed to room", "data": {"room": name, "since": since_now}});
-        self.say("SUCCESS", &joined, id).await?;
+        self.say("SUCCESS", joined, id).await?;
         if let Topic::Job(job) = &topic {
             let limit = self.edge.config.rooms.snapshot_tasks;
             let record = self.edge.ports.jobs.job(*job).await;
@@ -273,7 +273,7 @@ impl Connection {
             let tasks: Vec<_> =
                 tasks.iter().map(|task| shape::task::shown(&self.edge, task, &record.job)).collect();
             let snapshot = json!({"job_id": job.to_string(), "tasks": tasks, "seq": position});
-            self.say("JOB_TASKS_SNAPSHOT", &snapshot, id).await?;
+            self.say("JOB_TASKS_SNAPSHOT", snapshot, id).await?;
         }
         self.resume(&name).await
     }

@@ -43,10 +43,10 @@ impl Topic {
 }
 
 /// A frame.
-pub fn frame(edge: &Edge, kind: &str, data: &Value, request_id: Option<&Value>) -> Utf8Bytes {
+pub fn frame(edge: &Edge, kind: &str, data: Value, request_id: Option<&Value>) -> Utf8Bytes {
     let mut envelope = Map::new();
     envelope.insert("type".to_owned(), json!(kind));
-    envelope.insert("data".to_owned(), data.clone());
+    envelope.insert("data".to_owned(), data);
     envelope.insert("timestamp".to_owned(), json!(edge.ports.clock.now().to_rfc3339()));
     if let Some(id) = request_id {
         envelope.insert("request_id".to_owned(), id.clone());
@@ -119,5 +119,5 @@ fn change_frame(
     if let (Room::Owner(_), Some(map)) = (room, data.as_object_mut()) {
         map.insert("since".to_owned(), json!(position.to_string()));
     }
-    frame(edge, kind, &data, None)
+    frame(edge, kind, data, None)
 }
