@@ -69,15 +69,15 @@ impl Story {
 
     /// Opens the tasks of a burst, which nobody is told of yet.
     async fn open(&mut self) -> anyhow::Result<Vec<Change>> {
-        let mut changes = Vec::new();
+        let (mut tasks, mut changes) = (Vec::new(), Vec::new());
         for _ in 0..BURST {
             self.opened += 1;
             let task = task(&self.job, self.serial, self.opened, SystemClock.now());
             changes.push(created(&task));
-            let opened =
-                self.store.open(vec![(task, cursor(&self.job, self.opened, Timestamp::MAX))]).await?;
-            ensure!(opened == [OpenOutcome::Opened], "a task was not opened");
+            tasks.push((task, cursor(&self.job, self.opened, Timestamp::MAX)));
         }
+        let opened = self.store.open(tasks).await?;
+        ensure!(opened.iter().all(|outcome| *outcome == OpenOutcome::Opened), "a task was not opened");
         Ok(changes)
     }
 }

@@ -12,9 +12,11 @@ use tokio::{
 const BUFFER: usize = 64 * 1024;
 /// Of those that stall: as little as the system gives.
 const SMALL: u32 = 4 * 1024;
-/// First byte of a text frame; of a ping.
+/// First bytes of frames.
 const TEXT: u8 = 0x81;
 const PING: u8 = 0x89;
+/// An empty answer to a ping, masked by four zeros as all that clients say.
+const PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
 
 /// One connection.
 pub struct Watcher {
@@ -65,7 +67,6 @@ impl Watcher {
     /// Sends a short text.
     pub async fn say(&mut self, text: &str) -> anyhow::Result<()> {
         let length = u8::try_from(text.len()).ok().filter(|length| *length < 126).context("a short text")?;
-        // Masked, as clients have to, by four zeros.
         let mut frame = vec![TEXT, 0x80 | length, 0, 0, 0, 0];
         frame.extend_from_slice(text.as_bytes());
         Ok(self.stream.write_all(&frame).await?)
@@ -82,7 +83,9 @@ impl Watcher {
                         kind == TEXT || kind == PING,
                         "a frame of kind {kind:#x} after {heard} of {texts} texts"
                     );
-                    if kind == TEXT {
+                    if kind == PING {
+                        self.stream.write_all(&PONG).await?;
+                    } else {
                         heard += 1;
                         self.last.clear();
                         self.last.extend_from_slice(&self.buffer[at + payload..at + length]);
