@@ -47,16 +47,18 @@ impl Client {
     }
 
     pub async fn hear(&mut self) -> Value {
-        loop {
-            let next = tokio::time::timeout(Duration::from_secs(5), self.0.next()).await;
-            match next.expect("a frame comes").expect("the stream goes on").unwrap() {
-                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
-                Message::Close(frame) => {
-                    return json!({"type": "CLOSE", "code": frame.map(|f| u16::from(f.code))});
+        let hearing = async {
+            loop {
+                match self.0.next().await.expect("the stream goes on").unwrap() {
+                    Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                    Message::Close(frame) => {
+                        return json!({"type": "CLOSE", "code": frame.map(|f| u16::from(f.code))});
+                    }
+                    _ => {}
                 }
-                _ => {}
             }
-        }
+        };
+        tokio::time::timeout(Duration::from_secs(5), hearing).await.expect("a frame comes")
     }
 
     pub async fn is_quiet(&mut self) -> bool {

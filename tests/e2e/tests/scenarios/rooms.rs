@@ -100,6 +100,8 @@ async fn crowd() {
     });
     assert_eq!(told.buffer_unordered(sockets).count().await, sockets);
     eprintln!("{sockets} told: {:.1} s; {each:.1} kB a socket", began.elapsed().as_secs_f64());
+    // Half of what the library's own buffer for reading would hold of each.
+    assert!(each < 64.0, "{each:.1} kB a socket");
     drop(joined);
     until("all are gone", 30, async || (stats(&platform).await["total_clients"] == 0).then_some(())).await;
     assert!(platform.metrics().await.contains("argus_api_slow_readers_total 0"));
