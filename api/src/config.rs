@@ -209,7 +209,7 @@ pub struct RoomLimits {
     pub ping_every: Duration,
     /// Without any frame from the client for so long, the connection is closed.
     pub idle_max: Duration,
-    /// Time for one frame to leave.
+    /// Time for what was gathered for one write to leave.
     pub write_timeout: Duration,
     /// Tasks in a snapshot.
     pub snapshot_tasks: u32,
@@ -220,9 +220,9 @@ pub struct RoomLimits {
 impl Default for RoomLimits {
     fn default() -> Self {
         Self {
-            connections_per_key: 100,
+            connections_per_key: 10_000,
             rooms_per_connection: 1_000,
-            queue: 256,
+            queue: 1_024,
             frame_max: 8 * 1024,
             ping_every: Duration::from_secs(30),
             idle_max: Duration::from_secs(75),

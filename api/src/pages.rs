@@ -98,11 +98,13 @@ pub async fn jobs(call: &Call, query: JobQuery, page: &Page) -> Result<Part<JobR
             Some(record.job.serial)
         }
     };
+    // Nearly always all of them may be seen, and one more says whether there are more.
+    let most = u32::try_from(page.limit.saturating_add(1)).unwrap_or(READ).min(READ);
     let mut found: Vec<JobRecord> = Vec::new();
     loop {
-        let read = edge.ports.jobs.list(query.clone(), before, READ).await?;
+        let read = edge.ports.jobs.list(query.clone(), before, most).await?;
         before = read.last().map(|record| record.job.serial);
-        let is_last = read.len() < READ as usize;
+        let is_last = read.len() < most as usize;
         found.extend(read.into_iter().filter(|record| key.may_act_for(record.job.owner)));
         if is_last || found.len() > page.limit {
             return Ok(Part::cut(found, page.limit, |record| record.job.id.to_string()));

@@ -25,6 +25,11 @@ use crate::{
     reply::{Reply, Upgrade},
 };
 
+/// What is read of a socket at once, bytes: clients say little.
+const READ_BUFFER: usize = 2 * 1024;
+/// What is gathered for one write, bytes: some dozens of frames.
+const WRITE_BUFFER: usize = 32 * 1024;
+
 /// `GET /api/ws/tasks`
 pub async fn connect(mut call: Call) -> Result<Upgrade, ApiError> {
     let key = call.key()?.clone();
@@ -41,7 +46,12 @@ pub async fn connect(mut call: Call) -> Result<Upgrade, ApiError> {
         .retry_after(60));
     };
     let edge = call.edge.clone();
-    let upgrade = upgrade.max_message_size(limits.frame_max).max_frame_size(limits.frame_max);
+    // The library's buffers are 128 KiB each, of which reading touches all: most of what an idle socket would cost.
+    let upgrade = upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_message_size(limits.frame_max)
+        .max_frame_size(limits.frame_max);
     Ok(Upgrade(upgrade.on_upgrade(move |socket| connection::serve(edge, key, seat, socket))))
 }
 

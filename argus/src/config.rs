@@ -89,6 +89,8 @@ pub struct Api {
     pub http_scripts: bool,
     /// Where users sign in with their accounts.
     pub sign_in_domains: Vec<String>,
+    /// WebSockets of one key.
+    pub connections_per_key: usize,
 }
 
 /// Section `faucet`.
@@ -268,6 +270,7 @@ impl Config {
                 keyed_per_minute: r.number("api.keyed_per_minute", 1, 100_000_000) as u32,
                 http_scripts: r.flag("api.http_scripts"),
                 sign_in_domains: r.texts("api.sign_in_domains"),
+                connections_per_key: r.number("api.connections_per_key", 1, 1_000_000) as usize,
             },
             faucet: Faucet {
                 key: r.optional::<PathBuf>("faucet.key_file", "a path, or empty").map(|p| data_dir.join(p)),

@@ -18,7 +18,10 @@ use std::{io::IsTerminal, process::ExitCode};
 use clap::Parser;
 use cli::{Cli, Command, show};
 use mimalloc::MiMalloc;
-use rustix::fs::Mode;
+use rustix::{
+    fs::Mode,
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+};
 
 /// A task's values are allocated on one thread and freed on another, which this allocator is made for.
 #[global_allocator]
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     if !matches!(cli.command, Command::Module(_)) {
         rustix::process::umask(Mode::RWXG | Mode::RWXO);
     }
+    lift_file_limit();
     start_log(cli.log.as_deref(), &cli.command);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("argus").build()
     {
@@ -79,6 +83,13 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         }
     }
     Ok(0)
+}
+
+/// Every connection is a file. What a login gives at first, often 1,024, is for programs that use select(2); we may take
+/// what the administrator allows.
+fn lift_file_limit() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _kept_as_it_is = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 /// The log goes to stderr; stdout belongs to results.

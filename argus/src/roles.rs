@@ -510,6 +510,10 @@ impl<'a> Process<'a> {
             },
             registration_grace: Duration::from_millis(self.config.timing.registration_grace_ms),
             sign_in_domains: self.config.api.sign_in_domains.clone(),
+            rooms: argus_api::config::RoomLimits {
+                connections_per_key: self.config.api.connections_per_key,
+                ..Default::default()
+            },
             faucet: argus_api::config::FaucetRules {
                 amount: self.config.faucet.amount,
                 networks: self.config.faucet.networks.clone(),

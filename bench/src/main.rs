@@ -8,15 +8,19 @@ mod accept;
 mod chain;
 mod cold;
 mod counted;
+mod edge;
+mod fanout;
 mod latency;
 mod measure;
 mod memory;
 mod platform;
+mod reads;
 mod replay;
 mod report;
 mod sandbox;
 mod subprocess;
 mod throughput;
+mod watcher;
 mod work;
 
 use std::path::{Path, PathBuf};
@@ -32,7 +36,7 @@ use crate::measure::Row;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Every row there is.
-const ALL: [&str; 9] = ["M1", "M2", "M5", "M5q", "M7", "M13", "M14", "M15", "RSS"];
+const ALL: [&str; 11] = ["M1", "M2", "M5", "M5q", "M7", "M7r", "M9", "M13", "M14", "M15", "RSS"];
 
 /// Measures, prints a table, and writes bench/results/NAME.json and NAME.svg.
 #[derive(Parser)]
@@ -49,6 +53,12 @@ struct Args {
     /// M5 and M5q: runs that a keeper takes at once.
     #[arg(long, default_value_t = 1_024)]
     capacity: u32,
+    /// M7r: jobs that are stored.
+    #[arg(long, default_value_t = 100_000)]
+    jobs: u64,
+    /// M9: sockets that are told.
+    #[arg(long, default_value_t = 500)]
+    sockets: usize,
     /// RSS: runs whose memory is watched.
     #[arg(long, default_value_t = 1_000_000)]
     runs: u32,
@@ -120,6 +130,8 @@ fn measure(id: &str, folder: &Path, args: &Args) -> anyhow::Result<Vec<Row>> {
             "M5" => throughput::run(folder, &throughput::SOLO, load, args.seconds).await,
             "M5q" => throughput::run(folder, &throughput::QUORUM, load, args.seconds).await,
             "M7" => accept::run(folder, args.seconds).await,
+            "M7r" => reads::run(folder, args.jobs).await,
+            "M9" => fanout::run(folder, args.sockets).await,
             "M13" => cold::run(folder).await,
             _ => {
                 let cache = args.cache.clone().unwrap_or_else(|| args.home.join(".cache"));

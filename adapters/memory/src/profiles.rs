@@ -87,6 +87,16 @@ impl WebhookStore for MemoryStore {
         Ok(())
     }
 
+    async fn take_webhook(&self, id: &str, seen: Progress, until: Timestamp) -> Result<bool, StoreError> {
+        let mut state = self.write()?;
+        let Some((webhook, _)) = state.webhooks.get_mut(id) else { return Ok(false) };
+        let is_as_seen = webhook.progress == seen;
+        if is_as_seen {
+            webhook.progress.next_at = until;
+        }
+        Ok(is_as_seen)
+    }
+
     async fn move_webhook(
         &self,
         id: &str,

@@ -179,6 +179,21 @@ impl WebhookStore for SqliteStore {
         .await
     }
 
+    async fn take_webhook(&self, id: &str, seen: Progress, until: Timestamp) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.write(1, move |db| {
+            let (position, next_at) = (ordered(seen.position), ordered(seen.next_at.0));
+            let taken = db
+                .prepare_cached(
+                    "UPDATE webhooks SET next_at = ?5
+                     WHERE id = ?1 AND position = ?2 AND failures = ?3 AND next_at = ?4",
+                )?
+                .execute(params![id, position, seen.failures, next_at, ordered(until.0)])?;
+            Ok(taken > 0)
+        })
+        .await
+    }
+
     async fn move_webhook(
         &self,
         id: &str,

@@ -184,6 +184,11 @@ async fn step(edge: &Edge, id: &str) -> Result<Next, StoreError> {
         }
         return Ok(is_full.then_some(now));
     };
+    // Another process may have seen the same: one of them makes the try. Longer than a try takes, so that it is made
+    // again only where its maker is gone.
+    if !edge.ports.webhooks.take_webhook(id, progress, now + 2 * edge.config.webhooks.timeout).await? {
+        return Ok(Some(now));
+    }
     let sent = send(edge, &webhook, change).await?;
     note(edge, &webhook, *position, change, sent).await
 }

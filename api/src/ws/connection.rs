@@ -5,11 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use argus_domain::access::{ApiKey, Role};
 use argus_ports::TaskQuery;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use futures::SinkExt;
 use serde_json::{Map, Value, json};
-use tokio::{
-    sync::{Notify, mpsc},
-    time::{Duration, Instant, timeout},
-};
+use tokio::time::{Duration, Instant, timeout};
 
 use crate::{
     Edge,
@@ -18,8 +16,8 @@ use crate::{
     json::{address, address_number, whole},
     shape,
     ws::{
-        frames::{Topic, change_frame, frame},
-        hub::{Delivery, Outlet, Seat},
+        frames::{Topic, change_frames, frame},
+        hub::{Outlet, Queued, Seat},
     },
 };
 
@@ -31,8 +29,12 @@ const CLOSE_IDLE: u16 = 4000;
 const CLOSE_TOO_LARGE: u16 = 1009;
 /// The API key was revoked.
 const CLOSE_REVOKED: u16 = 4401;
+/// Time for a closing frame to leave and to be answered.
+const CLOSE_GRACE: Duration = Duration::from_secs(5);
 /// Changes that are read from the bus at once.
 const PAGE: u32 = 256;
+/// Deliveries that are written at once.
+const DELIVERIES: usize = 64;
 
 /// What went wrong with one message; the connection goes on.
 struct Refused(&'static str, String);
@@ -51,23 +53,24 @@ struct Connection {
     key: ApiKey,
     seat: Seat,
     socket: WebSocket,
-    outlet: Outlet,
+    outlet: Arc<Outlet>,
     rooms: BTreeMap<String, Joined>,
 }
 
 /// Serves a connection to its end.
 pub async fn serve(edge: Arc<Edge>, key: ApiKey, seat: Seat, socket: WebSocket) {
     let limits = edge.config.rooms.clone();
-    let (queue, mut deliveries) = mpsc::channel(limits.queue.max(1));
-    let too_slow = Arc::new(Notify::new());
-    let outlet = Outlet { queue, too_slow: Arc::clone(&too_slow) };
-    let mut connection = Connection { edge, key, seat, socket, outlet, rooms: BTreeMap::new() };
+    let (outlet, mut queue) = Outlet::new(limits.queue);
+    let outlet = Arc::new(outlet);
+    let mut connection =
+        Connection { edge, key, seat, socket, outlet: Arc::clone(&outlet), rooms: BTreeMap::new() };
+    let mut queued = Vec::new();
     let mut heard_at = Instant::now();
     let mut pings = tokio::time::interval_at(Instant::now() + limits.ping_every, limits.ping_every);
     loop {
         let step = tokio::select! {
-            () = too_slow.notified() => {
-                connection.close(CLOSE_SLOW, "changes come faster than they are read").await;
+            () = outlet.too_slow.notified() => {
+                connection.close_slow().await;
                 return;
             }
             message = connection.socket.recv() => match message {
@@ -83,7 +86,11 @@ pub async fn serve(edge: Arc<Edge>, key: ApiKey, seat: Seat, socket: WebSocket) 
                 }
                 None => return,
             },
-            Some(delivery) = deliveries.recv() => connection.pass_on(delivery).await,
+            _ = queue.recv_many(&mut queued, DELIVERIES) => {
+                let passed = connection.pass_on(&queued).await;
+                queued.clear();
+                passed
+            }
             _ = pings.tick() => {
                 if heard_at.elapsed() > limits.idle_max {
                     connection.close(CLOSE_IDLE, "nothing was heard for too long").await;
@@ -104,48 +111,80 @@ fn is_too_large(error: &axum::Error) -> bool {
 }
 
 impl Connection {
-    async fn send(&mut self, message: Message) -> Result<(), Over> {
-        let limit = self.edge.config.rooms.write_timeout;
+    /// Sends messages with as few writes as they fit in.
+    async fn send(&mut self, messages: impl IntoIterator<Item = Message>) -> Result<(), Over> {
+        let sending = async {
+            for message in messages {
+                self.socket.feed(message).await?;
+            }
+            self.socket.flush().await
+        };
         tokio::select! {
-            sent = timeout(limit, self.socket.send(message)) => match sent {
+            sent = timeout(self.edge.config.rooms.write_timeout, sending) => match sent {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(_)) => return Err(Over),
                 Err(_) => {}
             },
             () = self.outlet.too_slow.notified() => {}
         }
-        self.close(CLOSE_SLOW, "changes come faster than they are read").await;
+        self.close_slow().await;
         Err(Over)
     }
 
-    async fn close(&mut self, code: u16, reason: &'static str) {
-        let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
-        let closing = self.socket.send(Message::Close(Some(frame)));
-        // Whoever reads nothing does not read this either; the socket ends all the same.
-        let _ = timeout(Duration::from_secs(1), closing).await;
+    async fn close_slow(&mut self) {
+        self.edge.metrics.slow_readers.inc();
+        self.close(CLOSE_SLOW, "changes come faster than they are read").await;
     }
 
-    async fn ping(&mut self) -> Result<(), Over> {
-        let key = self.edge.ports.keys.by_hash(self.key.hash).await;
-        if let Ok(found) = key
-            && found.is_none_or(|key| !key.is_live(self.edge.ports.clock.now()))
-        {
+    /// Says why it is over, and waits for the client to have read that: a socket that is closed with something unread
+    /// takes it back. Whoever reads nothing does not read this either; the socket ends all the same.
+    async fn close(&mut self, code: u16, reason: &'static str) {
+        let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+        let closing = async {
+            self.socket.send(Message::Close(Some(frame))).await?;
+            while let Some(heard) = self.socket.recv().await {
+                heard?;
+            }
+            Ok::<_, axum::Error>(())
+        };
+        let _is_known_to_the_client = timeout(CLOSE_GRACE, closing).await.is_ok_and(|closed| closed.is_ok());
+    }
+
+    /// Ends the connection of a key that may not be used any more. A store that does not answer ends nobody's.
+    async fn check_key(&mut self) -> Result<(), Over> {
+        let found = self.edge.ports.keys.by_hash(self.key.hash).await;
+        let now = self.edge.ports.clock.now();
+        if found.is_ok_and(|key| key.is_none_or(|key| !key.is_live(now))) {
             self.close(CLOSE_REVOKED, "the API key was revoked or has expired").await;
             return Err(Over);
         }
-        self.send(Message::Ping(bytes::Bytes::new())).await
+        Ok(())
     }
 
-    async fn pass_on(&mut self, delivery: Delivery) -> Result<(), Over> {
-        let mut wanted = false;
-        for joined in self.rooms.values_mut() {
-            let fits = joined.topic.room() == delivery.room && joined.topic.takes(delivery.task);
-            if fits && joined.last < delivery.position {
-                joined.last = delivery.position;
-                wanted = true;
+    async fn ping(&mut self) -> Result<(), Over> {
+        self.check_key().await?;
+        self.send([Message::Ping(bytes::Bytes::new())]).await
+    }
+
+    /// Sends what of the deliveries the client was not sent yet.
+    async fn pass_on(&mut self, queued: &[Queued]) -> Result<(), Over> {
+        let mut messages = Vec::new();
+        for delivery in queued.iter().map(|queued| &queued.delivery) {
+            // A room that is joined under two names, or with one of its tasks, is told once.
+            let mut joined: Vec<_> =
+                self.rooms.values_mut().filter(|joined| joined.topic.room() == delivery.room).collect();
+            for shown in &delivery.shown {
+                let mut is_new = false;
+                for joined in joined.iter_mut().filter(|joined| joined.topic.takes(shown.task)) {
+                    is_new |= joined.last < shown.position;
+                    joined.last = joined.last.max(shown.position);
+                }
+                if is_new {
+                    messages.push(Message::Text(shown.frame.clone()));
+                }
             }
         }
-        if wanted { self.send(Message::Text(delivery.frame)).await } else { Ok(()) }
+        if messages.is_empty() { Ok(()) } else { self.send(messages).await }
     }
 
     async fn hear(&mut self, message: Message) -> Result<(), Over> {
@@ -166,7 +205,7 @@ impl Connection {
         let data = envelope.get("data").and_then(Value::as_object).unwrap_or(&empty);
         let kind = envelope.get("type").and_then(Value::as_str).unwrap_or_default();
         match kind.to_ascii_uppercase().as_str() {
-            "PING" => self.say("PONG", &json!({}), request_id).await,
+            "PING" => self.say("PONG", json!({}), request_id).await,
             "SUBSCRIBE" => self.subscribe(data, request_id).await,
             "UNSUBSCRIBE" => self.unsubscribe(data, request_id).await,
             _ => {
@@ -176,14 +215,14 @@ impl Connection {
         }
     }
 
-    async fn say(&mut self, kind: &str, data: &Value, request_id: Option<&Value>) -> Result<(), Over> {
+    async fn say(&mut self, kind: &str, data: Value, request_id: Option<&Value>) -> Result<(), Over> {
         let frame = frame(&self.edge, kind, data, request_id);
-        self.send(Message::Text(frame)).await
+        self.send([Message::Text(frame)]).await
     }
 
     async fn refuse(&mut self, refused: Refused, request_id: Option<&Value>) -> Result<(), Over> {
         let Refused(code, message) = refused;
-        self.say("ERROR", &json!({"code": code, "message": message}), request_id).await
+        self.say("ERROR", json!({"code": code, "message": message}), request_id).await
     }
 
     async fn unsubscribe(&mut self, data: &Map<String, Value>, id: Option<&Value>) -> Result<(), Over> {
@@ -192,9 +231,9 @@ impl Connection {
             return self.refuse(refused, id).await;
         };
         if let Some(joined) = self.rooms.remove(&name) {
-            self.edge.hub.leave(self.seat.connection, &joined.topic);
+            self.seat.leave(&joined.topic);
         }
-        self.say("SUCCESS", &json!({"message": "Unsubscribed from room", "data": {"room": name}}), id).await
+        self.say("SUCCESS", json!({"message": "Unsubscribed from room", "data": {"room": name}}), id).await
     }
 
     async fn subscribe(&mut self, data: &Map<String, Value>, id: Option<&Value>) -> Result<(), Over> {
@@ -204,6 +243,7 @@ impl Connection {
             let message = format!("more than {} requests in a minute", allowance.limit);
             return self.refuse(Refused("RATE_LIMIT_EXCEEDED", message), id).await;
         }
+        self.check_key().await?;
         let asked = match self.asked(data).await {
             Ok(asked) => asked,
             Err(refused) => return self.refuse(refused, id).await,
@@ -214,11 +254,13 @@ impl Connection {
             Err(e) => return self.refuse(e.into(), id).await,
         };
         // Registered before anything is read: a change after this waits in the queue until all is sent.
-        self.edge.hub.join(self.seat.connection, topic.clone(), position, self.outlet.clone());
-        self.rooms.insert(name.clone(), Joined { topic: topic.clone(), last: since.unwrap_or(position) });
+        self.seat.join(topic.clone(), position, Arc::clone(&self.outlet));
+        // A position that is not there yet is of another store: what comes next would be taken for known.
+        let last = since.map_or(position, |since| since.min(position));
+        self.rooms.insert(name.clone(), Joined { topic: topic.clone(), last });
         let since_now = position.to_string();
         let joined = json!({"message": "Subscribed to room", "data": {"room": name, "since": since_now}});
-        self.say("SUCCESS", &joined, id).await?;
+        self.say("SUCCESS", joined, id).await?;
         if let Topic::Job(job) = &topic {
             let limit = self.edge.config.rooms.snapshot_tasks;
             let record = self.edge.ports.jobs.job(*job).await;
@@ -231,7 +273,7 @@ impl Connection {
             let tasks: Vec<_> =
                 tasks.iter().map(|task| shape::task::shown(&self.edge, task, &record.job)).collect();
             let snapshot = json!({"job_id": job.to_string(), "tasks": tasks, "seq": position});
-            self.say("JOB_TASKS_SNAPSHOT", &snapshot, id).await?;
+            self.say("JOB_TASKS_SNAPSHOT", snapshot, id).await?;
         }
         self.resume(&name).await
     }
@@ -242,7 +284,7 @@ impl Connection {
         while left > 0 {
             let Some(joined) = self.rooms.get(name) else { return Ok(()) };
             let (topic, last) = (joined.topic.clone(), joined.last);
-            let page = match self.edge.ports.bus.since(topic.room(), last, PAGE.min(left)).await {
+            let mut page = match self.edge.ports.bus.since(topic.room(), last, PAGE.min(left)).await {
                 Ok(page) => page,
                 Err(e) => return self.refuse(e.into(), None).await,
             };
@@ -250,17 +292,15 @@ impl Connection {
                 return Ok(());
             }
             left = left.saturating_sub(page.len().try_into().unwrap_or(u32::MAX));
-            for (position, change) in page {
-                if topic.takes(change.task) {
-                    match change_frame(&self.edge, topic.room(), position, &change).await {
-                        Ok(Some(frame)) => self.send(Message::Text(frame)).await?,
-                        Ok(None) => {}
-                        Err(e) => return self.refuse(e.into(), None).await,
-                    }
-                }
-                if let Some(joined) = self.rooms.get_mut(name) {
-                    joined.last = joined.last.max(position);
-                }
+            let newest = page.last().map_or(last, |(position, _)| *position);
+            page.retain(|(_, change)| topic.takes(change.task));
+            let shown = match change_frames(&self.edge, topic.room(), &page).await {
+                Ok(shown) => shown,
+                Err(e) => return self.refuse(e.into(), None).await,
+            };
+            self.send(shown.into_iter().map(|shown| Message::Text(shown.frame))).await?;
+            if let Some(joined) = self.rooms.get_mut(name) {
+                joined.last = joined.last.max(newest);
             }
         }
         let message = "more changes than are kept for one client; join again without since".to_owned();

@@ -1,6 +1,8 @@
 //! The envelope in both directions: `{type, data, timestamp, request_id?}`.
 
-use argus_domain::{Address, ids::JobId, ids::TaskId, status::TaskStatus};
+use std::collections::{BTreeMap, BTreeSet};
+
+use argus_domain::{Address, ids::JobId, ids::TaskId, job::Job, status::TaskStatus, task::TaskRecord};
 use argus_ports::{Change, ChangeKind, Room, StoreError};
 use axum::extract::ws::Utf8Bytes;
 use serde_json::{Map, Value, json};
@@ -12,7 +14,7 @@ use crate::{
 };
 
 /// What a client may ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {
     /// One job.
     Job(JobId),
@@ -41,10 +43,10 @@ impl Topic {
 }
 
 /// A frame.
-pub fn frame(edge: &Edge, kind: &str, data: &Value, request_id: Option<&Value>) -> Utf8Bytes {
+pub fn frame(edge: &Edge, kind: &str, data: Value, request_id: Option<&Value>) -> Utf8Bytes {
     let mut envelope = Map::new();
     envelope.insert("type".to_owned(), json!(kind));
-    envelope.insert("data".to_owned(), data.clone());
+    envelope.insert("data".to_owned(), data);
     envelope.insert("timestamp".to_owned(), json!(edge.ports.clock.now().to_rfc3339()));
     if let Some(id) = request_id {
         envelope.insert("request_id".to_owned(), id.clone());
@@ -52,18 +54,49 @@ pub fn frame(edge: &Edge, kind: &str, data: &Value, request_id: Option<&Value>) 
     Utf8Bytes::from(Value::Object(envelope).to_string())
 }
 
-/// The frame of a change: the task as it is now, so that a frame that comes late says nothing outdated. `None`
-/// where task or job are unknown.
-pub async fn change_frame(
+/// One change, as all that watch it are told.
+pub struct Shown {
+    /// Its position in its room.
+    pub position: u64,
+    /// The task.
+    pub task: TaskId,
+    /// The encoded frame.
+    pub frame: Utf8Bytes,
+}
+
+/// Changes of a room with their positions, as frames. Those whose task or job is unknown have none.
+pub async fn change_frames(
+    edge: &Edge,
+    room: Room,
+    changes: &[(u64, Change)],
+) -> Result<Vec<Shown>, StoreError> {
+    let ids: BTreeSet<_> = changes.iter().map(|(_, change)| change.task).collect();
+    let records = edge.ports.tasks.tasks(&Vec::from_iter(ids)).await?;
+    let tasks: BTreeMap<_, _> = records.iter().map(|record| (record.task.id, record)).collect();
+    let mut jobs = BTreeMap::new();
+    for id in changes.iter().map(|(_, change)| change.job).collect::<BTreeSet<_>>() {
+        if let Some(record) = edge.ports.jobs.job(id).await? {
+            jobs.insert(id, record.job);
+        }
+    }
+    let frames = changes.iter().filter_map(|(position, change)| {
+        let (record, job) = (tasks.get(&change.task)?, jobs.get(&change.job)?);
+        let frame = change_frame(edge, room, *position, change, record, job);
+        Some(Shown { position: *position, task: change.task, frame })
+    });
+    Ok(frames.collect())
+}
+
+/// The frame of a change: the task as it is now, so that a frame that comes late says nothing outdated.
+fn change_frame(
     edge: &Edge,
     room: Room,
     position: u64,
     change: &Change,
-) -> Result<Option<Utf8Bytes>, StoreError> {
-    let record = edge.ports.tasks.tasks(&[change.task]).await?.into_iter().next();
-    let job = edge.ports.jobs.job(change.job).await?;
-    let (Some(record), Some(job)) = (record, job) else { return Ok(None) };
-    let changes = shown(edge, &record, &job.job);
+    record: &TaskRecord,
+    job: &Job,
+) -> Utf8Bytes {
+    let changes = shown(edge, record, job);
     let status = record.state().status();
     let kind = match change.kind {
         ChangeKind::Created => "TASK_CREATED",
@@ -86,5 +119,5 @@ pub async fn change_frame(
     if let (Room::Owner(_), Some(map)) = (room, data.as_object_mut()) {
         map.insert("since".to_owned(), json!(position.to_string()));
     }
-    Ok(Some(frame(edge, kind, &data, None)))
+    frame(edge, kind, data, None)
 }

@@ -4,6 +4,7 @@
 
 mod bodies;
 mod builds;
+mod connections;
 mod create;
 mod decisions;
 mod described;

@@ -153,6 +153,38 @@ async fn a_slow_receiver_holds_nobody_else() {
 }
 
 #[tokio::test]
+async fn of_two_processes_one_tells_and_the_other_stands_in() {
+    let mut world = World::new().await;
+    world.twice();
+    world.create("user", &one(job("1"))).await;
+    for path in ["slow", "quick"] {
+        let url = format!("https://hook.example/{path}");
+        make(&world, "user", json!({"url": url, "events": ["task.created"]})).await;
+    }
+    answers(&world, "/slow", 0);
+    // What the second one learns of webhooks it learns by reading them again.
+    later(&world, Duration::from_secs(31));
+    settle().await;
+    for _ in 0..5 {
+        open_task(&world, "1").await;
+    }
+    settle().await;
+    let quick: Vec<_> = told(&world, "/quick").iter().map(|event| event["id"].clone()).collect();
+    assert_eq!(
+        (told(&world, "/slow").len(), quick),
+        (1, ["1-1", "1-2", "1-3", "1-4", "1-5"].map(Value::from).to_vec())
+    );
+    // A try that comes to nothing, not even an answer that it failed, is made by the other.
+    later(&world, Duration::from_secs(19));
+    settle().await;
+    assert_eq!(told(&world, "/slow").len(), 1);
+    later(&world, Duration::from_secs(1));
+    settle().await;
+    let slow: Vec<_> = told(&world, "/slow").iter().map(|event| event["id"].clone()).collect();
+    assert_eq!(slow, ["1-1", "1-1"].map(Value::from));
+}
+
+#[tokio::test]
 async fn a_webhook_goes_on_where_it_was() {
     let world = World::new().await;
     world.create("user", &one(job("1"))).await;

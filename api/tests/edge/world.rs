@@ -63,7 +63,7 @@ pub struct World {
     ports: Ports,
     config: Config,
     // Ends with the world.
-    _background: tokio::task::JoinSet<()>,
+    background: tokio::task::JoinSet<()>,
 }
 
 pub struct Answer {
@@ -149,11 +149,10 @@ impl World {
             checks: vec![component.clone()],
             metrics: prometheus::Registry::new(),
         };
-        let (router, background) = api(config.clone(), ports.clone()).unwrap();
-        let mut tasks = tokio::task::JoinSet::new();
-        tasks.spawn(background);
+        let (router, follow) = api(config.clone(), ports.clone()).unwrap();
+        let mut background = tokio::task::JoinSet::new();
+        background.spawn(follow);
         tokio::task::yield_now().await;
-        let _background = tasks;
         Self {
             router,
             store,
@@ -169,7 +168,7 @@ impl World {
             keys,
             ports,
             config,
-            _background,
+            background,
         }
     }
 
@@ -179,6 +178,13 @@ impl World {
         let (router, _) = api(self.config.clone(), Ports { metrics, ..self.ports.clone() }).unwrap();
         let before = std::mem::replace(&mut self.router, router);
         (before, self)
+    }
+
+    /// Has a second process do the same on the same stores.
+    pub fn twice(&mut self) {
+        let metrics = prometheus::Registry::new();
+        let (_, follow) = api(self.config.clone(), Ports { metrics, ..self.ports.clone() }).unwrap();
+        self.background.spawn(follow);
     }
 
     /// Sends a request; its answer is held to what is said of it.

@@ -45,6 +45,9 @@ pub trait WebhookStore: Send + Sync {
     ) -> Result<Option<Webhook>, StoreError>;
     /// Removes a receiver with its dead letters; absent: nothing to do.
     async fn remove_webhook(&self, id: &str) -> Result<(), StoreError>;
+    /// Puts a receiver's next try off to `until`, provided that it still stands as it was `seen`: of several who see it
+    /// due one makes the try, and it is due again if nothing comes of that. Whether it was put off; absent: false.
+    async fn take_webhook(&self, id: &str, seen: Progress, until: Timestamp) -> Result<bool, StoreError>;
     /// Notes how far a receiver has come, in one step with a letter that was given up on the way. Of its letters the
     /// newest `kept` stay. A position never goes back: then nothing is written. Idempotent by the letter's event; of a
     /// receiver that is absent nothing is kept.

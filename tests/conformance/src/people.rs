@@ -199,6 +199,12 @@ pub async fn webhooks<S: WebhookStore>(fresh: impl Fn() -> S) {
     let to = |position, failures| Progress { position, failures, next_at: at(position) };
     store.move_webhook("a", to(3, 2), None, 2).await.expect("move");
     assert_eq!(store.webhook("a").await.expect("webhook").expect("there").progress, to(3, 2));
+    let taken = Progress { next_at: at(90), ..to(3, 2) };
+    for (seen, is_first) in [(to(3, 1), false), (to(3, 2), true), (to(3, 2), false)] {
+        assert_eq!(store.take_webhook("a", seen, at(90)).await, Ok(is_first), "one takes it: {seen:?}");
+    }
+    assert_eq!(store.webhook("a").await.expect("webhook").expect("there").progress, taken);
+    assert_eq!(store.take_webhook("z", to(3, 2), at(90)).await, Ok(false), "absent is no");
     for n in [5, 5, 6, 7] {
         store.move_webhook("a", to(n.into(), 0), Some(letter(n)), 2).await.expect("move");
     }

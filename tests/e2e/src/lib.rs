@@ -20,6 +20,7 @@ pub use echo::Echo;
 pub use keeper::Keeper;
 pub use platform::{Platform, Reply, Start, Topology};
 pub use receiver::Receiver;
+pub use socket::Socket;
 pub use source::{Feed, Source};
 pub use wait::{deadline, stays, until};
 pub use wire::Wire;

@@ -408,6 +408,11 @@ impl Platform {
         Socket::open(self.said("/ws"), self.said("/keys/app")).await
     }
 
+    /// Resident size of its first process, kB.
+    pub fn resident_kb(&self) -> u64 {
+        self.process.resident_kb()
+    }
+
     /// Kills the whole group with SIGKILL and waits until it is gone.
     pub async fn kill(mut self) {
         self.process.kill().await;

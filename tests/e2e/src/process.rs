@@ -20,8 +20,9 @@ use tokio::{
 const END: Duration = Duration::from_secs(15);
 
 // The program takes the shell's place as the leader of a group; a reader of our pipe stays beside it and ends the
-// whole group when this process is gone, however it went.
+// whole group when this process is gone, however it went. As many files as a login gives at first.
 const SHIM: &str = r#"
+ulimit -Sn 1024
 exec 3<&0
 ( read -r _ <&3; kill -s KILL -- "-$$" ) >/dev/null 2>&1 &
 exec "$@" </dev/null 3<&-
@@ -143,6 +144,14 @@ impl Process {
     pub async fn interrupt(&mut self) -> ExitStatus {
         kill_process(self.pid(), Signal::INT).expect("signalled");
         self.ends(END).await
+    }
+
+    /// Its resident size, kB.
+    pub fn resident_kb(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.pid().as_raw_nonzero());
+        let status = std::fs::read_to_string(path).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     fn pid(&self) -> Pid {

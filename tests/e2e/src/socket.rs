@@ -5,7 +5,10 @@ use std::time::Duration;
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async_with_config,
+    tungstenite::{Message, protocol::WebSocketConfig},
+};
 
 /// A connection.
 #[derive(Debug)]
@@ -17,7 +20,10 @@ impl Socket {
     /// # Panics
     /// If it is refused.
     pub async fn open(url: &str, key: &str) -> Self {
-        let (socket, _) = connect_async(format!("{url}?api_key={key}")).await.expect("a WebSocket");
+        // A test may have thousands, and the library's usual buffer is 128 KiB each.
+        let config = WebSocketConfig::default().read_buffer_size(4096);
+        let url = format!("{url}?api_key={key}");
+        let (socket, _) = connect_async_with_config(url, Some(config), false).await.expect("a WebSocket");
         Self(socket)
     }
 

@@ -17,6 +17,7 @@ mod people;
 mod reconcile;
 mod refusals;
 mod replay;
+mod rooms;
 mod sdk;
 mod secrets;
 mod storage;
