@@ -77,6 +77,15 @@ pub fn sdk_packages() -> Option<PathBuf> {
     is_there(if packages.is_dir() { Ok(packages.clone()) } else { Err(missing()) })
 }
 
+/// schemathesis, as `scripts/setup test` installs it; `None` as in [`has_anvil`].
+pub fn schemathesis() -> Option<PathBuf> {
+    let folder = cache().join("argus/tools/schemathesis");
+    // The set-up writes this last.
+    let is_whole = folder.join("requirements.txt").is_file();
+    let missing = || format!("no schemathesis at {}: run scripts/setup test", folder.display());
+    is_there(if is_whole { Ok(folder.join("bin/schemathesis")) } else { Err(missing()) })
+}
+
 /// Where this user's programs keep what can be had again.
 fn cache() -> PathBuf {
     std::env::var_os("XDG_CACHE_HOME")
