@@ -108,7 +108,11 @@ async fn ended(folder: &Path, command: &mut Command) -> Output {
     ended_within(COMMAND, folder, command).await
 }
 
-async fn ended_within(limit: Duration, folder: &Path, command: &mut Command) -> Output {
+/// Runs a command to its end.
+///
+/// # Panics
+/// If it does not start, or does not end in time.
+pub async fn ended_within(limit: Duration, folder: &Path, command: &mut Command) -> Output {
     command.current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
     let output = timeout(limit, command.output()).await.expect("it ends").expect("it starts");
     Output {

@@ -32,7 +32,7 @@ async fn answers(program: PathBuf, topology: Topology) {
     });
     let task = task.await["task_id"].to_string();
     platform.put(&format!("/jobs/{job}/status/paused")).await;
-    let examples = std::env::var("SCHEMATHESIS").map_or(Ok(EXAMPLES), |text| text.parse());
+    let examples = std::env::var("ARGUS_SCHEMATHESIS").map_or(Ok(EXAMPLES), |text| text.parse());
     let examples = examples.expect("SCHEMATHESIS is a number");
     let names = [
         ("APP_KEY", platform.said("/keys/app")),
