@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use reqwest::{
     Method, Response,
     header::{HeaderMap, HeaderValue},
+    redirect::Policy,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -93,8 +94,8 @@ impl Builder {
             value.set_sensitive(true);
             Ok::<_, Error>(value)
         });
-        // A proxy would see the key; HTTP/1.1, because WebSockets are upgraded from it.
-        let http = reqwest::Client::builder().no_proxy().http1_only().build();
+        // Straight to the platform and nowhere else, because the key goes along; WebSockets are upgraded from HTTP/1.1.
+        let http = reqwest::Client::builder().no_proxy().redirect(Policy::none()).http1_only().build();
         let http = http.map_err(|e| Error::Input(format!("no TLS: {e}")))?;
         Ok(Client { http, base, key: key.transpose()?, deadline: self.deadline, tries: self.tries })
     }

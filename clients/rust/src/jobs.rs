@@ -3,7 +3,7 @@
 use futures::Stream;
 use reqwest::Method;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{Client, Error, Fault, NewJob, Result, Wei, pages::List};
 
@@ -119,21 +119,6 @@ pub struct Fees {
     pub breakdown: Value,
 }
 
-/// What is asked for a fee: a call with fixed arguments.
-#[derive(Debug, Clone)]
-pub struct FeesOf<'a> {
-    /// 1, 3 or 5: a time, event or condition job.
-    pub kind: u8,
-    /// The chain of the call.
-    pub chain: u64,
-    /// The contract.
-    pub contract: &'a str,
-    /// The function's signature.
-    pub function: &'a str,
-    /// Its arguments.
-    pub arguments: &'a [Value],
-}
-
 /// Why a job fired, or did not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -193,6 +178,19 @@ pub struct Ended {
     pub tasks_that_may_still_land: Vec<u64>,
 }
 
+/// What a fee is asked for with, and which field of a job says it.
+const FEE_FIELDS: [(&str, &str); 9] = [
+    ("task_definition_id", "task_definition_id"),
+    ("target_chain_id", "target_chain_id"),
+    ("target_contract_address", "target_contract_address"),
+    ("target_function", "target_function"),
+    ("abi", "abi"),
+    ("args", "arguments"),
+    ("job_owner_address", "user_address"),
+    ("ipfs_url", "dynamic_arguments_script_url"),
+    ("language", "language"),
+];
+
 impl Client {
     /// Creates jobs, all or none; several are linked in their order. Safe to call again with the same jobs.
     ///
@@ -212,16 +210,13 @@ impl Client {
         self.json(self.ask(Method::POST, &["jobs", "dry-run"])?.body(job)?).await
     }
 
-    /// What one run of a call would cost.
+    /// What one run of a job would cost; no key is needed.
     ///
     /// # Errors
-    /// As every call's; a call that cannot work is refused.
-    pub async fn fees(&self, of: &FeesOf<'_>) -> Result<Fees> {
-        let arguments = json!(of.arguments).to_string();
-        let ask = self.get(&["fees"])?.query("task_definition_id", Some(of.kind));
-        let ask = ask.query("target_chain_id", Some(of.chain)).query("abi", Some("[]"));
-        let ask = ask.query("target_contract_address", Some(of.contract));
-        self.json(ask.query("target_function", Some(of.function)).query("args", Some(arguments))).await
+    /// As every call's; a job that cannot work is refused.
+    pub async fn fees(&self, job: &NewJob) -> Result<Fees> {
+        let asked = FEE_FIELDS.iter().map(|(name, field)| (*name, job.text(field)));
+        self.json(asked.fold(self.get(&["fees"])?, |ask, (name, text)| ask.query(name, text))).await
     }
 
     /// One job.

@@ -34,7 +34,7 @@ mod wei;
 
 pub use client::{Builder, Client};
 pub use error::{Error, Fault, Refusal, Result, ScriptRefusal};
-pub use jobs::{Created, Decision, Decisions, DryRun, Ended, Fees, FeesOf, Job, Now, Paused};
+pub use jobs::{Created, Decision, Decisions, DryRun, Ended, Fees, Job, Now, Paused};
 pub use keys::{ApiKey, NewKey};
 pub use live::{Change, Event, Live, Room};
 pub use new_job::{Action, NewJob, Trigger};

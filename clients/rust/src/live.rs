@@ -136,6 +136,8 @@ impl Live {
         let (kind, data) = (frame["type"].as_str().unwrap_or_default(), &frame["data"]);
         match kind {
             "ERROR" => {
+                // Whoever asks on is told so again: nothing is passed over.
+                self.socket = None;
                 let text = |name: &str| data[name].as_str().unwrap_or_default();
                 Err(refused(text("code"), text("message")))
             }

@@ -122,6 +122,12 @@ impl NewJob {
         self.0.insert(name.to_owned(), value.into());
         self
     }
+
+    /// A field as a query says it.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        let value = self.0.get(name)?;
+        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    }
 }
 
 fn fields(value: Value) -> Map<String, Value> {

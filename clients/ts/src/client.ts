@@ -33,17 +33,12 @@ export class Client {
     return this.#json({ method: "POST", path: ["jobs", "dry-run"], body: job });
   }
 
-  /** What one run of a call would cost; a call that cannot work is refused. */
-  fees(of: t.FeesOf): Promise<t.Fees> {
-    const query = {
-      task_definition_id: of.kind,
-      target_chain_id: of.chain,
-      target_contract_address: of.contract,
-      target_function: of.function,
-      abi: "[]",
-      args: stringify(of.arguments),
-    };
-    return this.#get(["fees"], query);
+  /** What one run of a job would cost; one that cannot work is refused. No key is needed. */
+  fees(job: NewJob): Promise<t.Fees> {
+    const asked = FEE_FIELDS.map(([name, field]) => [name, job[field]] as const);
+    const text = (value: unknown) => (typeof value === "string" ? value : stringify(value));
+    const query = asked.filter(([, value]) => value !== undefined).map(([name, value]) => [name, text(value)]);
+    return this.#get(["fees"], Object.fromEntries(query));
   }
 
   /** One job. */
@@ -166,7 +161,7 @@ export class Client {
         "this runtime has no WebSocket: use Node.js 22, node --experimental-websocket, or the option webSocket",
       );
     }
-    return listen(this.#webSocket, this.#http.socketUrl(), room, since);
+    return listen(this.#webSocket, this.#http, room, since);
   }
 
   async #json<T>(ask: Ask): Promise<T> {
@@ -201,6 +196,19 @@ export class Client {
     }
   }
 }
+
+/** What a fee is asked for with, and which field of a job says it. */
+const FEE_FIELDS = [
+  ["task_definition_id", "task_definition_id"],
+  ["target_chain_id", "target_chain_id"],
+  ["target_contract_address", "target_contract_address"],
+  ["target_function", "target_function"],
+  ["abi", "abi"],
+  ["args", "arguments"],
+  ["job_owner_address", "user_address"],
+  ["ipfs_url", "dynamic_arguments_script_url"],
+  ["language", "language"],
+] as const;
 
 /** The `before` of the link to the next page (RFC 8288); the rest of the address is known. */
 function nextPage(link: string | null): string | undefined {

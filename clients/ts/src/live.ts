@@ -1,6 +1,6 @@
 // Tasks as they change, over a WebSocket that is opened again wherever it broke off.
-import { ConnectionError, RoomError } from "./errors.js";
-import { slept } from "./http.js";
+import { ConnectionError, Refusal, RoomError } from "./errors.js";
+import { slept, type Http } from "./http.js";
 import { parse } from "./json.js";
 import type { Event, Room, Task } from "./types.js";
 
@@ -56,7 +56,7 @@ class Inbox {
 
 export async function* listen(
   socketOf: typeof WebSocket,
-  url: string,
+  http: Http,
   room: Room,
   since: number | undefined,
 ): AsyncGenerator<Event> {
@@ -64,7 +64,7 @@ export async function* listen(
   // A room that is joined again tells what was missed, and so needs no snapshot.
   let hasBegun = since !== undefined;
   for (;;) {
-    const inbox = await opened(socketOf, url);
+    const inbox = await opened(socketOf, http);
     try {
       const data = { room, since: position === undefined ? undefined : String(position) };
       inbox.socket.send(JSON.stringify({ type: "SUBSCRIBE", data }));
@@ -108,15 +108,25 @@ async function* frames(inbox: Inbox): AsyncGenerator<Frame> {
   }
 }
 
-async function opened(socketOf: typeof WebSocket, url: string): Promise<Inbox> {
+async function opened(socketOf: typeof WebSocket, http: Http): Promise<Inbox> {
   for (let left = TRIES, pause = PAUSE_MS; ; pause *= 2) {
     left -= 1;
-    const inbox = new Inbox(new socketOf(url));
+    const inbox = new Inbox(new socketOf(http.socketUrl()));
     await inbox.wait(SILENCE_MS);
     if (inbox.isOpen && !inbox.closed) return inbox;
     inbox.socket.close();
-    if (left === 0) throw new ConnectionError(url, new Error("the WebSocket was refused"));
+    await explain(http, left === 0);
+    if (left === 0) throw new ConnectionError(http.base, new Error("it opens no WebSocket"));
     await slept(pause);
+  }
+}
+
+/** A WebSocket does not say why it was refused; a request beside it is told. */
+async function explain(http: Http, isLast: boolean): Promise<void> {
+  try {
+    await http.send({ method: "GET", path: ["ws", "health"] });
+  } catch (error) {
+    if (isLast || !(error instanceof ConnectionError || (error instanceof Refusal && error.isTransient))) throw error;
   }
 }
 

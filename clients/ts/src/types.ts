@@ -54,17 +54,6 @@ export interface Fees {
   [field: string]: unknown;
 }
 
-/** What is asked for a fee: a call with fixed arguments. */
-export interface FeesOf {
-  /** 1, 3 or 5: a time, event or condition job. */
-  kind: 1 | 3 | 5;
-  chain: number;
-  contract: string;
-  /** The function's signature. */
-  function: string;
-  arguments: Argument[];
-}
-
 export interface Decisions {
   now: { status: JobStatus; says: string; [field: string]: unknown };
   /** Newest first. */

@@ -153,6 +153,24 @@ test("a job's kind follows from its trigger and its action", () => {
   assert.equal(job(argus.cron("0 8 * * *", "Europe/Vienna"), call("0x2", "f()", [])).timezone, "Europe/Vienna");
 });
 
+test("a fee is asked for with what the job says", async () => {
+  await platform([[200, { current_total_fee_wei: "1" }]], async (url, asked) => {
+    const { every, call, computed } = argus;
+    const job = { id: 1n, owner: "0x1", title: "a job", chain: 5, trigger: every(60) };
+    const client = new argus.Client(url);
+    await client.fees(argus.newJob({ ...job, action: call("0x2", "f(uint256)", [2n ** 200n]) }));
+    await client.fees(argus.newJob({ ...job, action: computed("0x2", "f()", "ipfs://bafy") }, { language: "ts" }));
+    const queries = asked.map((one) => new URL(one.url, url).searchParams);
+    assert.deepEqual(
+      queries.map((query) => ["task_definition_id", "args", "ipfs_url", "language"].map((name) => query.get(name))),
+      [
+        ["1", `["${2n ** 200n}"]`, null, null],
+        ["2", "[]", "ipfs://bafy", "ts"],
+      ],
+    );
+  });
+});
+
 test("a signature holds for its secret, body and time alone", async () => {
   const mac = createHmac("sha256", "whsec_1").update('1700000000.{"id":1}').digest("hex");
   const good = { secret: "whsec_1", signature: `t=1700000000,v1=${mac}`, body: '{"id":1}', nowSeconds: 1_700_000_300 };

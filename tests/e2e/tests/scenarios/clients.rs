@@ -42,7 +42,8 @@ async fn answer(State(script): State<Shared>, request: Request) -> Response {
     script.paths.push(request.uri().to_string());
     let (status, body) = script.answers[(script.names.len() - 1).min(script.answers.len() - 1)].clone();
     let status = StatusCode::from_u16(status).expect("a status");
-    (status, [("retry-after", "0")], body.to_string()).into_response()
+    let elsewhere = script.paths.join("/elsewhere");
+    (status, [("retry-after", "0"), ("location", &elsewhere)], body.to_string()).into_response()
 }
 
 /// A platform that answers so.
@@ -113,6 +114,16 @@ async fn a_refusal_says_all_and_a_key_is_shown_nowhere() {
     assert_eq!(script.lock().expect("it").paths, ["/api/jobs/delete/..%2F..%2Fx%3Fy%23z"]);
     assert!(matches!(client.delete_job("..").await, Err(Error::Input(_))));
 
+    let no_key = (401, json!({"error": "no such key", "code": "INVALID_API_KEY"}));
+    let (stranger, _script, _serving) = platform(&[no_key]).await;
+    let refused_room = stranger.live(Room::Task(1), None).next().await.expect_err("no such key");
+    assert_eq!(refused_room.refusal().map(|refusal| refusal.status), Some(401), "{refused_room:?}");
+
+    let (client, script, _serving) = platform(&[(307, json!({}))]).await;
+    let elsewhere = client.task(1).await.expect_err("a key goes to the platform alone");
+    let asked = script.lock().expect("it").paths.len();
+    assert_eq!((elsewhere.refusal().map(|refusal| refusal.status), asked), (Some(307), 1));
+
     let gone = Client::builder("http://127.0.0.1:1").key("TGRX-hidden").tries(1);
     let shown = format!("{gone:?}");
     let gone = gone.build().expect("a client");
@@ -162,11 +173,17 @@ async fn live_changes(topology: Topology) {
     assert_eq!(seen.snapshots, 1, "a room that is joined again needs none");
     seen.has_no_gap();
 
-    if let Some(lines) = &mut listener {
+    if let Some((_, lines, typescript)) = &mut listener {
+        let mut stranger = typescript.program("listener");
+        let stranger = stranger.env("API", &api).env("KEY", "TGRX-wrong").env("JOB", &job).output();
+        let stranger = stranger.expect("it runs");
+        let said = String::from_utf8_lossy(&stranger.stderr).into_owned();
+        assert!(!stranger.status.success() && said.contains("Refusal") && said.contains("401"), "{said}");
+
         let mut seen = Seen::default();
         let heard = timeout(Duration::from_secs(60), async {
             while seen.changes.len() < 10 {
-                let line = lines.1.next_line().await.expect("text").expect("it goes on");
+                let line = lines.next_line().await.expect("text").expect("it goes on");
                 match line.parse() {
                     Ok(seq) => seen.changes.push(seq),
                     Err(_) => seen.snapshots += 1,

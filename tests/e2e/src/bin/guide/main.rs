@@ -3,9 +3,7 @@
 
 use std::{fmt::Display, pin::pin, time::Duration};
 
-use argus_client::{
-    Action, Client, Error, Event, FeesOf, Method, NewJob, Room, Script, Trigger, verify_signature,
-};
+use argus_client::{Action, Client, Error, Event, Method, NewJob, Room, Script, Trigger, verify_signature};
 use futures::TryStreamExt;
 use serde_json::json;
 
@@ -35,20 +33,10 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn jobs(client: &Client) -> Result<(), Error> {
-    let (owner, target) = (given("OWNER"), given("TARGET"));
-    let function = "record(string,uint256)";
-    let of = FeesOf {
-        kind: 1,
-        chain: 31337,
-        contract: &target,
-        function,
-        arguments: &[json!("guide"), json!("7")],
-    };
-    let fees = client.fees(&of).await?;
-
-    let trigger = Trigger::every(Duration::from_secs(2));
-    let action = Action::call(&target, function, ["guide", "7"]);
+    let (owner, trigger) = (given("OWNER"), Trigger::every(Duration::from_secs(2)));
+    let action = Action::call(&given("TARGET"), "record(string,uint256)", ["guide", "7"]);
     let job = NewJob::new(&given("JOB"), &owner, "guide", 31337, trigger, action);
+    let fees = client.fees(&job).await?;
     let tried = client.dry_run(&job).await?;
     let created = client.create_jobs(&[job]).await?;
     let newest = pin!(client.jobs_of(&owner, Some(1))).try_next().await?.expect("the job");
