@@ -22,7 +22,8 @@ fn answers_are_what_the_description_says() {
 
 async fn answers(program: PathBuf, topology: Topology) {
     let folder = tempfile::tempdir().expect("a folder");
-    let platform = Start::on(&folder.path().join("dev"), topology).run().await;
+    let start = Start::on(&folder.path().join("dev"), topology).set("api.behind_proxy = true");
+    let platform = start.run().await;
     let job = platform.create(&jobs::interval(&platform, "described", 7, 1, 3600)).await;
     let spare = platform.create(&jobs::interval(&platform, "changed", 8, 60, 3600)).await;
     let cid = platform.publish(r#"console.log(JSON.stringify(["described", "9"]))"#).await;
