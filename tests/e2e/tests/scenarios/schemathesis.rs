@@ -5,10 +5,14 @@
 use std::path::PathBuf;
 
 use argus_e2e::{
-    Start, Topology,
+    Platform, Start, Topology,
     command::{Output, schemathesis},
-    jobs, until,
+    jobs,
+    platform::Key,
+    until,
 };
+use reqwest::Method;
+use serde_json::{Value, json};
 
 /// Examples of each route, beside those that its description's bounds give.
 const EXAMPLES: u32 = 10;
@@ -24,30 +28,54 @@ async fn answers(program: PathBuf, topology: Topology) {
     let folder = tempfile::tempdir().expect("a folder");
     let start = Start::on(&folder.path().join("dev"), topology).set("api.behind_proxy = true");
     let platform = start.run().await;
-    let job = platform.create(&jobs::interval(&platform, "described", 7, 1, 3600)).await;
-    let spare = platform.create(&jobs::interval(&platform, "changed", 8, 60, 3600)).await;
-    let cid = platform.publish(r#"console.log(JSON.stringify(["described", "9"]))"#).await;
-    let task = until("a task is completed", 30, async || {
-        let tasks = platform.tasks(&job).await;
-        tasks.into_iter().find(|task| task["task_status"] == "completed")
-    });
-    let task = task.await["task_id"].to_string();
-    platform.put(&format!("/jobs/{job}/status/paused")).await;
+    let things = things(&platform).await;
+    let names: Vec<_> = things.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let examples = std::env::var("ARGUS_SCHEMATHESIS").map_or(Ok(EXAMPLES), |text| text.parse());
-    let examples = examples.expect("SCHEMATHESIS is a number");
-    let names = [
-        ("APP_KEY", platform.said("/keys/app")),
-        ("ADMIN_KEY", platform.said("/keys/admin")),
-        ("OWNER", platform.account(0)),
-        ("JOB", &job),
-        ("SPARE_JOB", &spare),
-        ("TASK", &task),
-        ("CID", cid.trim_start_matches("ipfs://")),
-    ];
+    let examples = examples.expect("ARGUS_SCHEMATHESIS is a number");
     let description = format!("{}/openapi.json", platform.said("/api"));
     let Output { code, out, err } =
         schemathesis(&program, folder.path(), &names, &description, examples).await;
     eprintln!("{out}");
     assert_eq!(code, 0, "{out}{err}");
     platform.stop().await;
+}
+
+/// What is there to be asked for, by its name in schemathesis.toml.
+async fn things(platform: &Platform) -> Vec<(&'static str, String)> {
+    let owner = platform.account(0);
+    let job = platform.create(&jobs::interval(platform, "described", 7, 1, 3600)).await;
+    let other = async || platform.create(&jobs::interval(platform, "changed", 8, 60, 3600)).await;
+    let cid = platform.publish(r#"console.log(JSON.stringify(["described", "9"]))"#).await;
+    // Nothing is ever sent: none of these jobs lapses.
+    let webhook = json!({"user_address": owner, "url": "https://hook.example/", "events": ["task.lapsed"]});
+    let webhook = async || made(platform, Key::App, "/webhooks", &webhook).await;
+    let key = made(platform, Key::Admin, "/admin/api-keys", &json!({"owner": owner})).await;
+    let keepers = platform.get("/keepers/performers").await;
+    let task = until("a task is completed", 30, async || {
+        let tasks = platform.tasks(&job).await;
+        tasks.into_iter().find(|task| task["task_status"] == "completed")
+    });
+    let task = task.await["task_id"].to_string();
+    platform.put(&format!("/jobs/{job}/status/paused")).await;
+    vec![
+        ("APP_KEY", platform.said("/keys/app").to_owned()),
+        ("ADMIN_KEY", platform.said("/keys/admin").to_owned()),
+        ("OWNER", owner.to_owned()),
+        ("JOB", job),
+        ("SPARE_JOB", other().await),
+        ("DOOMED_JOB", other().await),
+        ("TASK", task),
+        ("CID", cid.trim_start_matches("ipfs://").to_owned()),
+        ("KEEPER", keepers[0]["keeper_id"].to_string()),
+        ("WEBHOOK", webhook().await),
+        ("SPARE_WEBHOOK", webhook().await),
+        ("SPARE_KEY", key),
+    ]
+}
+
+/// The id of what a request makes.
+async fn made(platform: &Platform, key: Key<'_>, path: &str, body: &Value) -> String {
+    let reply = platform.call(Method::POST, path, key, Some(body.to_string())).await.expect("an answer");
+    let id = reply.body["id"].as_str();
+    id.unwrap_or_else(|| panic!("{path}: {reply:?}")).to_owned()
 }
