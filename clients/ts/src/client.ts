@@ -101,9 +101,10 @@ export class Client {
     return this.#listed(["jobs", job, "task-fees"], "task_fees", page);
   }
 
-  /** All that was signed about a task, in one file that `argus replay` checks without a network. */
-  async bundle(task: number): Promise<Uint8Array> {
-    return new Uint8Array((await this.#http.send({ method: "GET", path: ["tasks", task, "bundle"] })).bytes);
+  /** All that was signed about a task, in one file that `argus replay` checks without a network; `max` bytes at most. */
+  async bundle(task: number, max?: number): Promise<Uint8Array> {
+    const limit = max === undefined ? {} : { max };
+    return (await this.#http.send({ method: "GET", path: ["tasks", task, "bundle"], ...limit })).bytes;
   }
 
   /** Publishes a script; one that does not compile is refused. Safe to call again. */

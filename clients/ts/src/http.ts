@@ -21,16 +21,19 @@ export interface Ask {
   body?: unknown;
   /** Under a name of its own, so that it is done once however often it is sent. */
   once?: boolean;
+  /** Longest answer, bytes; 64 MiB. */
+  max?: number;
 }
 
 export interface Answer {
   headers: Headers;
-  bytes: ArrayBuffer;
+  bytes: Uint8Array;
 }
 
 /** Creating a job runs its script first, and the platform gives that 110 seconds. */
 const DEADLINE_MS = 120_000;
 const TRIES = 3;
+const ANSWER_MAX = 64 << 20;
 /** Before the second try; each pause after is twice as long. */
 const PAUSE_MS = 200;
 
@@ -82,13 +85,14 @@ export class Http {
     if (ask.body !== undefined) headers["content-type"] = "application/json";
     if (name !== undefined) headers["idempotency-key"] = name;
     const body = ask.body === undefined ? {} : { body: stringify(ask.body) };
-    let response: Response, bytes: ArrayBuffer;
+    let response: Response, bytes: Uint8Array | undefined;
     try {
-      response = await fetch(url, { method: ask.method, headers, signal, redirect: "error", ...body });
-      bytes = await response.arrayBuffer();
+      response = await fetch(url, { method: ask.method, headers, signal, redirect: "manual", ...body });
+      bytes = await taken(response, ask.max ?? ANSWER_MAX);
     } catch (cause) {
       throw new ConnectionError(url, cause);
     }
+    if (!bytes) throw new ArgusError(`the answer has more than ${ask.max ?? ANSWER_MAX} bytes`);
     if (response.ok) return { headers: response.headers, bytes };
     const after = Number(response.headers.get("retry-after") ?? NaN);
     const text = new TextDecoder().decode(bytes);
@@ -110,6 +114,28 @@ export class Http {
     }
     return url.href;
   }
+}
+
+/** A body; undefined where it is longer than it may be. */
+async function taken(response: Response, max: number): Promise<Uint8Array | undefined> {
+  const reader = response.body?.getReader();
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for (let part = await reader?.read(); part?.value; part = await reader?.read()) {
+    length += part.value.length;
+    if (length > max) {
+      await reader?.cancel();
+      return undefined;
+    }
+    parts.push(part.value);
+  }
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /** Whether the time passed before the end came. */

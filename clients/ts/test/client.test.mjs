@@ -39,6 +39,7 @@ test("what is safe to send again is, under one name, and nothing else", async ()
     ["a dry run", [LATER], (client) => client.dryRun({}), 1],
     ["a key", [[0], LATER], (client) => client.createKey("0x1", "user"), 1],
     ["a fault", [[422, { error: "no", code: "NO" }]], (client) => client.task(7), 1],
+    ["a read that is sent elsewhere, with the key", [[307, {}, { location: "/elsewhere" }]], (client) => client.task(7), 1],
     ["a read that stays busy", [LATER], (client) => client.task(7), 3],
   ];
   for (const [what, answers, call, times] of cases) {
@@ -110,6 +111,15 @@ test("lists go on from page to page, and end", async () => {
     let seen = 0;
     for await (const _ of new argus.Client(url).tasksOfJob("1", 2)) if (++seen > 5) break;
     assert.deepEqual([seen, asked.length], [2, 2]);
+  });
+});
+
+test("an answer has a longest length", async () => {
+  await platform([[200, "0123456789"]], async (url, asked) => {
+    const client = new argus.Client(url);
+    assert.equal(new TextDecoder().decode(await client.bundle(1, 10)), "0123456789");
+    await assert.rejects(client.bundle(1, 9), /more than 9 bytes/);
+    assert.equal(asked.length, 2);
   });
 });
 
