@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
-use reqwest::{Method, Response, StatusCode};
+use anyhow::{anyhow, bail};
+use argus_client::{Client, Error, Method};
+use bytes::Bytes;
 use serde_json::Value;
 
 use crate::cli::show;
@@ -19,8 +20,6 @@ pub struct Server {
     pub key: Option<String>,
 }
 
-/// Longest wait for an answer: creating a job runs its script first.
-const TIMEOUT: Duration = Duration::from_secs(120);
 /// Longest wait for a source that the platform builds: others may be built before it.
 const BUILD_MAX: Duration = Duration::from_secs(600);
 
@@ -53,87 +52,49 @@ impl Server {
     }
 
     /// GET of a file, `max` bytes at most.
-    pub async fn download(&self, path: &str, max: usize) -> anyhow::Result<Vec<u8>> {
-        let mut response = self.ask(Method::GET, path, None).await?;
-        let status = response.status();
-        let mut bytes = Vec::new();
-        while let Some(part) = response.chunk().await? {
-            if bytes.len() + part.len() > max {
-                bail!("the answer has more than {max} bytes");
-            }
-            bytes.extend_from_slice(&part);
-        }
-        if !status.is_success() {
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            bail!(refusal(status, &serde_json::from_str(&text).unwrap_or(Value::String(text))));
-        }
-        Ok(bytes)
+    pub async fn download(&self, path: &str, max: usize) -> anyhow::Result<Bytes> {
+        self.client()?.download(path, max).await.map_err(told)
+    }
+
+    fn client(&self) -> anyhow::Result<Client> {
+        let Some(key) = &self.key else {
+            bail!("no API key: give --key or set ARGUS_API_KEY (`argus dev` prints keys when it starts)");
+        };
+        Ok(Client::builder(&self.api).key(key).build()?)
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let client = self.client()?;
         let until = Instant::now() + BUILD_MAX;
         let mut is_told = false;
         loop {
-            let response = self.ask(method.clone(), path, body).await?;
-            let (status, pause) = (response.status(), retry_after(&response));
-            let text = response.text().await?;
-            let json: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-            if status.is_success() {
-                return Ok(json);
-            }
-            if json["code"] != "BUILD_UNDERWAY" || Instant::now() > until {
-                bail!(refusal(status, &json));
-            }
+            let refused = match client.call(method.clone(), path, body).await {
+                Err(Error::Refused(r)) if r.code == "BUILD_UNDERWAY" && Instant::now() <= until => r,
+                done => return done.map_err(told),
+            };
             if !is_told {
                 show::progress("the platform is building the source; waiting for it");
                 is_told = true;
             }
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(refused.retry_after.unwrap_or(Duration::from_secs(1))).await;
         }
-    }
-
-    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Response> {
-        let Some(key) = &self.key else {
-            bail!("no API key: give --key or set ARGUS_API_KEY (`argus dev` prints keys when it starts)");
-        };
-        let url = format!("{}/api{path}", self.api.trim_end_matches('/').trim_end_matches("/api"));
-        let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build()?;
-        let mut request = client.request(method, &url).header("x-api-key", key);
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
-        }
-        request.send().await.with_context(|| {
-            format!("{} does not answer: is the platform running, and is --api right?", self.api)
-        })
     }
 }
 
-/// When the platform wants to be asked again.
-fn retry_after(response: &Response) -> Duration {
-    let secs = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
-    Duration::from_secs(secs.unwrap_or(1))
-}
-
-/// A refusal in words: the sentence, its code, and every detail on a line of its own.
-fn refusal(status: StatusCode, body: &Value) -> String {
-    let mut text = match (body["error"].as_str(), body["code"].as_str()) {
-        (Some(error), Some(code)) => format!("{error} ({code}, HTTP {})", status.as_u16()),
-        _ => format!("HTTP {}: {body}", status.as_u16()),
+/// An error in words: a refusal's sentence, its code, and every detail on a line of its own.
+fn told(error: Error) -> anyhow::Error {
+    let lines: String = match error.refusal().map(|refusal| &refusal.details) {
+        None | Some(Value::Null) => return error.into(),
+        Some(Value::Array(details)) => details
+            .iter()
+            .map(|d| match (d["path"].as_str(), d["message"].as_str()) {
+                (Some(path), Some(message)) => format!("\n  - {path}: {message}"),
+                _ => format!("\n  - {d}"),
+            })
+            .collect(),
+        Some(other) => format!("\n  {other}"),
     };
-    match &body["details"] {
-        Value::Array(details) => {
-            for d in details {
-                let line = match (d["path"].as_str(), d["message"].as_str()) {
-                    (Some(path), Some(message)) => format!("{path}: {message}"),
-                    _ => d.to_string(),
-                };
-                text.push_str(&format!("\n  - {line}"));
-            }
-        }
-        Value::Null => {}
-        other => text.push_str(&format!("\n  {other}")),
-    }
-    text
+    anyhow!("{error}{lines}")
 }
 
 #[cfg(test)]

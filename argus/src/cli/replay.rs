@@ -89,7 +89,7 @@ async fn read(args: &Replay) -> anyhow::Result<Vec<u8>> {
     if args.what.is_empty() || !args.what.bytes().all(|b| b.is_ascii_alphanumeric()) {
         bail!("{} is neither a file nor a task", args.what);
     }
-    args.server.download(&format!("/tasks/{}/bundle", args.what), BUNDLE_BYTES_MAX).await
+    Ok(args.server.download(&format!("/tasks/{}/bundle", args.what), BUNDLE_BYTES_MAX).await?.into())
 }
 
 /// Checks what the file tells, and replays its runs.

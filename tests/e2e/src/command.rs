@@ -50,6 +50,30 @@ pub async fn node<A: AsRef<OsStr>>(packages: &Path, script: &str, args: &[A]) ->
     ended_within(NODE, packages, &mut command).await
 }
 
+/// Runs schemathesis as this crate's `schemathesis` folder says, with values for what its settings name, on the API
+/// that a URL describes, with so many examples of each route.
+///
+/// # Panics
+/// If it does not start, or does not end in time.
+pub async fn schemathesis(
+    program: &Path,
+    folder: &Path,
+    names: &[(&str, &str)],
+    description: &str,
+    examples: u32,
+) -> Output {
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemathesis");
+    let settings = std::fs::read_to_string(ours.join("schemathesis.toml")).expect("its settings");
+    let fill = |text: String, (name, value): &(&str, &str)| text.replace(&format!("${{{name}}}"), value);
+    let filled = folder.join("schemathesis.toml");
+    std::fs::write(&filled, names.iter().fold(settings, fill)).expect("its settings are written");
+    let mut command = Command::new(program);
+    command.env("SCHEMATHESIS_HOOKS", ours.join("hooks.py")).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.arg("--config-file").arg(filled).args(["run", description, "--checks", "all", "--no-color"]);
+    command.args(["--max-examples", &examples.to_string(), "--baseline"]).arg(ours.join("baseline.json"));
+    ended_within(SCHEMATHESIS * examples.max(1), folder, &mut command).await
+}
+
 /// Starts a command in a folder; dropping it kills it.
 pub fn started<A: AsRef<OsStr>>(folder: &Path, args: &[A]) -> Child {
     let mut command = Command::new(crate::program());
@@ -78,12 +102,18 @@ pub fn can_go_offline() -> bool {
 const COMMAND: Duration = Duration::from_secs(60);
 /// Longest time of a script that goes through many scenarios, each of which has its own deadlines.
 const NODE: Duration = Duration::from_secs(600);
+/// Longest time of schemathesis for one example of each route, of which most go into what it makes beside them.
+const SCHEMATHESIS: Duration = Duration::from_secs(60);
 
 async fn ended(folder: &Path, command: &mut Command) -> Output {
     ended_within(COMMAND, folder, command).await
 }
 
-async fn ended_within(limit: Duration, folder: &Path, command: &mut Command) -> Output {
+/// Runs a command to its end.
+///
+/// # Panics
+/// If it does not start, or does not end in time.
+pub async fn ended_within(limit: Duration, folder: &Path, command: &mut Command) -> Output {
     command.current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
     let output = timeout(limit, command.output()).await.expect("it ends").expect("it starts");
     Output {

@@ -13,6 +13,7 @@ pub mod receiver;
 pub mod socket;
 pub mod source;
 pub mod story;
+pub mod typescript;
 pub mod wait;
 pub mod wire;
 
@@ -22,10 +23,14 @@ pub use platform::{Platform, Reply, Start, Topology};
 pub use receiver::Receiver;
 pub use socket::Socket;
 pub use source::{Feed, Source};
+pub use typescript::TypeScript;
 pub use wait::{deadline, stays, until};
 pub use wire::Wire;
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// The forms in which every scenario runs.
 pub const TOPOLOGIES: &[Topology] = &[Topology::OneProcess, Topology::Processes];
@@ -44,6 +49,14 @@ pub fn program() -> PathBuf {
 /// As [`program`].
 pub fn hostile_keeper() -> PathBuf {
     built("hostile-keeper", "argus-e2e")
+}
+
+/// What docs/api-guide.md shows in Rust.
+///
+/// # Panics
+/// As [`program`].
+pub fn guide() -> PathBuf {
+    built("guide", "argus-e2e")
 }
 
 /// Where platforms of all tests and test runs keep what they compile: a name there says by what it was made.
@@ -76,6 +89,34 @@ pub fn sdk_packages() -> Option<PathBuf> {
     let packages = cache().join("argus/tools/sdk/node_modules");
     let missing = || format!("no npm packages at {}: run scripts/setup test", packages.display());
     is_there(if packages.is_dir() { Ok(packages.clone()) } else { Err(missing()) })
+}
+
+/// Where the TypeScript client is.
+pub fn client_ts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../clients/ts")
+}
+
+/// The TypeScript compiler, as `scripts/setup test` installs it, and a Node.js that has WebSockets; `None` as in
+/// [`has_anvil`].
+pub fn typescript() -> Option<PathBuf> {
+    let compiler = cache().join("argus/tools/ts/node_modules/typescript/bin/tsc");
+    let node = Command::new("node").args(["--experimental-websocket", "-e", "new Function()"]).status();
+    is_there(match node.is_ok_and(|status| status.success()) {
+        true if compiler.is_file() => Ok(compiler),
+        true => Err(format!("no TypeScript compiler at {}: run scripts/setup test", compiler.display())),
+        false => {
+            Err("the TypeScript client's tests need Node.js 20.10 or newer: https://nodejs.org".to_owned())
+        }
+    })
+}
+
+/// schemathesis, as `scripts/setup test` installs it; `None` as in [`has_anvil`].
+pub fn schemathesis() -> Option<PathBuf> {
+    let folder = cache().join("argus/tools/schemathesis");
+    // The set-up writes this last.
+    let is_whole = folder.join("requirements.txt").is_file();
+    let missing = || format!("no schemathesis at {}: run scripts/setup test", folder.display());
+    is_there(if is_whole { Ok(folder.join("bin/schemathesis")) } else { Err(missing()) })
 }
 
 /// Where this user's programs keep what can be had again.

@@ -24,7 +24,9 @@ pub struct Delivered {
     pub event: String,
     /// Header argus-signature.
     pub signature: String,
-    /// The body.
+    /// The body, as it came.
+    pub text: String,
+    /// The same, read.
     pub body: Value,
     /// What was answered.
     pub status: u16,
@@ -87,7 +89,8 @@ async fn take(
         let delivered = Delivered {
             event: header("argus-event"),
             signature: header("argus-signature"),
-            body: serde_json::from_str(&body).unwrap_or(Value::String(body)),
+            body: serde_json::from_str(&body).unwrap_or_default(),
+            text: body,
             status,
         };
         kept.by_path.entry(path).or_default().push(delivered);

@@ -104,7 +104,8 @@ async fn feed(
     value.to_string()
 }
 
-pub(crate) async fn serve(router: Router) -> (SocketAddr, JoinSet<()>) {
+/// Serves on a free port; dropping the set ends it.
+pub async fn serve(router: Router) -> (SocketAddr, JoinSet<()>) {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let mut serving = JoinSet::new();

@@ -28,6 +28,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("argus-grpc", &[DOMAIN, PORTS, PROTO]),
     ("argus-host", &[DOMAIN, PORTS, PROTO]),
     ("argus-builder", &[DOMAIN, PORTS]),
+    // What people outside build on, and our own command line like them: the API as it is on the wire
+    ("argus-client", &[]),
     // 4: services; they reach scripts, chains and stores through ports alone
     ("argus-api", &[DOMAIN, MACHINE, PORTS]),
     ("argus-scheduler", &[DOMAIN, MACHINE, PORTS]),
@@ -114,6 +116,8 @@ pub fn check_names(members: &[Member]) -> Faults {
         let last = dir.rsplit('/').next().unwrap_or(dir);
         let of_dir = match dir.as_str() {
             "argus" => vec!["argus".to_owned()],
+            // Beside those of other languages.
+            "clients/rust" => vec!["argus-client".to_owned()],
             _ => vec![format!("argus-{last}"), format!("argus-{last}-tests")],
         };
         if !of_dir.contains(name) {
@@ -193,6 +197,7 @@ mod tests {
             (MACHINE, PORTS, Use::Shipped, false),
             ("argus-api", PORTS, Use::Shipped, true),
             ("argus-api", "argus-host", Use::Shipped, false),
+            ("argus-client", DOMAIN, Use::Shipped, false),
             ("argus-keeper", "argus-scheduler", Use::Shipped, false),
             ("argus-scheduler", "argus-sqlite", Use::Shipped, false),
             ("argus-sqlite", "argus-memory", Use::Shipped, false),
@@ -229,6 +234,8 @@ mod tests {
             ("domain", "core/domain", false),
             ("argus-common", "core/common", false),
             ("argus-utils", "utils", false),
+            ("argus-client", "clients/rust", true),
+            ("argus-rust", "clients/rust", false),
         ];
         for (name, dir, allowed) in cases {
             let faults = check_names(&[member(name, dir)]);

@@ -2,6 +2,7 @@
 
 mod api_guide;
 mod authors;
+mod clients;
 mod commands;
 mod corpus;
 mod death;
@@ -18,6 +19,7 @@ mod reconcile;
 mod refusals;
 mod replay;
 mod rooms;
+mod schemathesis;
 mod sdk;
 mod secrets;
 mod storage;
@@ -29,12 +31,17 @@ use argus_e2e::{TOPOLOGIES, Topology};
 
 /// Runs a scenario in every topology, one after the other.
 pub fn everywhere<F: Future<Output = ()>>(scenario: impl Fn(Topology) -> F) {
+    on(TOPOLOGIES, scenario);
+}
+
+/// Runs a scenario in these topologies, one after the other.
+pub fn on<F: Future<Output = ()>>(topologies: &[Topology], scenario: impl Fn(Topology) -> F) {
     if !argus_e2e::has_anvil() {
         return;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime");
-    for topology in TOPOLOGIES {
+    for topology in topologies {
         let began = std::time::Instant::now();
         runtime.block_on(scenario(*topology));
         eprintln!("{topology:?}: {:.1} s", began.elapsed().as_secs_f64());

@@ -1,9 +1,15 @@
 //! Who signs in, who is told of what becomes of tasks, and who earns what by them.
 
-use std::{collections::BTreeSet, io::Write, os::unix::fs::OpenOptionsExt};
+use std::{
+    collections::BTreeSet,
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    time::{Duration, SystemTime},
+};
 
+use argus_client::verify_signature;
 use argus_domain::{U256, sign_in::digest};
-use argus_e2e::{Receiver, Start, Topology, jobs, platform::Key, story, until};
+use argus_e2e::{Receiver, Start, Topology, jobs, platform::Key, receiver::Delivered, story, until};
 use argus_evm::{LocalSigner, anvil::DEV_KEYS};
 use argus_ports::Signer;
 use reqwest::Method;
@@ -29,9 +35,11 @@ async fn are_told_all_that_happened(topology: Topology) {
         let body = json!({"url": receiver.url(path), "user_address": owner, "events": ["task.created", "task.confirmed"]});
         let made = platform.post("/webhooks", &body).await;
         assert_eq!(made.status, 201, "{made:?}");
-        made.body["id"].as_str().expect("an id").to_owned()
+        let text =
+            |name: &str| made.body[name].as_str().unwrap_or_else(|| panic!("{name} of {made:?}")).to_owned();
+        (text("id"), text("secret"))
     };
-    let (_quick, ill, _silent) = (hook("quick").await, hook("ill").await, hook("silent").await);
+    let ((_, secret), (ill, _), _silent) = (hook("quick").await, hook("ill").await, hook("silent").await);
     receiver.answer("ill", 503);
     receiver.answer("silent", 0);
     let job = platform.create(&jobs::interval(&platform, "told", 1, 1, 4)).await;
@@ -50,10 +58,12 @@ async fn are_told_all_that_happened(topology: Topology) {
         let kinds: Vec<&Value> = of.map(|d| &d.body["type"]).collect();
         assert_eq!(kinds, [&json!("task.created"), &json!("task.confirmed")], "{task:#}");
     }
-    assert!(
-        taken.iter().all(|d| d.body["id"] == json!(d.event) && d.signature.starts_with("t=")),
-        "{taken:#?}"
-    );
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a time after 1970");
+    let is_genuine = |secret: &str, d: &Delivered| {
+        verify_signature(secret, &d.signature, d.text.as_bytes(), now, Duration::from_secs(120))
+    };
+    assert!(taken.iter().all(|d| d.body["id"] == json!(d.event) && is_genuine(&secret, d)), "{taken:#?}");
+    assert!(!taken.iter().any(|d| is_genuine("whsec_another", d)), "{taken:#?}");
     for path in ["silent", "ill"] {
         let tried = receiver.delivered(path);
         let is_first = |event: &str| !tried.is_empty() && event == tried[0].event;
