@@ -35,8 +35,8 @@ class Inbox {
       }),
     );
     socket.addEventListener("close", ({ code, reason }) => this.#heard(() => (this.closed = { code, reason })));
-    // What failed is told by the close event that follows.
-    socket.addEventListener("error", () => {});
+    // Not every runtime tells of a close after it.
+    socket.addEventListener("error", () => this.#heard(() => (this.closed = { code: 1006, reason: "" })));
   }
 
   #heard(change: () => void): void {
