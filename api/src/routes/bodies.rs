@@ -2,7 +2,7 @@
 
 use super::{
     body::{
-        Field,
+        Case, Field,
         Kind::{Address, Flag, Integer, Loose, Some, Text, Whole, Word},
         Object, needs, object, takes,
     },
@@ -100,17 +100,20 @@ pub(super) static RUN: Object = object(
         RUN_LIMITS,
     ],
 );
-pub(super) static CODE: Object = object(
-    "Code",
-    &[
+pub(super) static CODE: Object = Object {
+    name: "Code",
+    fields: &[
         needs("code", Text(1, ANY_LENGTH), "The script's source"),
         takes("task_definition_id", Whole(1, 7), "The kind of job that it is for; 2"),
         LANGUAGE,
         takes("is_safe", Flag, "Whether the job acts through a Safe"),
-        takes("selected_safe", Loose(0, ANY_LENGTH), "The Safe, where it does"),
         takes("target_function", Loose(0, ANY_LENGTH), "What its answer has to fit"),
         takes("abi", Loose(0, ANY_LENGTH), "ABI of the contract"),
         ALLOW_HOSTS,
         RUN_LIMITS,
     ],
-);
+    cases: &[Case {
+        when: &[("is_safe", &["true"])],
+        fields: &[needs("selected_safe", Address, "The Safe")],
+    }],
+};
