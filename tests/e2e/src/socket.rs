@@ -10,6 +10,9 @@ use tokio_tungstenite::{
     tungstenite::{Message, protocol::WebSocketConfig},
 };
 
+/// Longest answer to an upgrade.
+const OPEN: Duration = Duration::from_secs(30);
+
 /// A connection.
 #[derive(Debug)]
 pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
@@ -18,13 +21,14 @@ impl Socket {
     /// Connects with a key in the address, as browsers do.
     ///
     /// # Panics
-    /// If it is refused.
+    /// If it is refused, or nobody answers in time.
     pub async fn open(url: &str, key: &str) -> Self {
         // A test may have thousands, and the library's usual buffer is 128 KiB each.
         let config = WebSocketConfig::default().read_buffer_size(4096);
         let url = format!("{url}?api_key={key}");
-        let (socket, _) = connect_async_with_config(url, Some(config), false).await.expect("a WebSocket");
-        Self(socket)
+        let opening = connect_async_with_config(url, Some(config), false);
+        let opened = timeout(OPEN, opening).await.expect("an answer in time");
+        Self(opened.expect("a WebSocket").0)
     }
 
     /// Asks to join a job's room.
