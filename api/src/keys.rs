@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::{
     auth::key_hash,
     call::Call,
-    create::Faults,
+    create::{Faults, Fields},
     errors::ApiError,
     json,
     reply::{Nothing, Reply},
@@ -203,25 +203,24 @@ async fn named(call: &Call) -> Result<String, ApiError> {
 
 /// `PUT /api/admin/api-keys/{id} {"rate_limit"?, "is_active"?}`; a revoked key stays revoked.
 pub async fn change(call: Call) -> Result<Reply<ShownKey>, ApiError> {
-    let body = call.json()?;
-    let mut faults = Faults::default();
-    let given = |names: [&str; 2]| names.iter().find_map(|name| body.get(*name)).filter(|v| !v.is_null());
-    let rate = given(["rate_limit", "rateLimit"]).map(parse_rate);
-    if rate == Some(None) {
-        faults.add("rate_limit", "RANGE", format!("rate_limit is a whole number from 1 to {RATE_MAX}"));
-    }
-    let active = given(["is_active", "isActive"]).map(json::flag);
-    if active == Some(None) {
-        faults.add("is_active", "TYPE", "is_active is true or false");
-    }
+    let Value::Object(body) = call.json()? else {
+        return Err(ApiError::bad_request("send a JSON object"));
+    };
+    let (mut faults, fields) = (Faults::default(), Fields::new(&body, ""));
+    let [rate, other] =
+        ["rate_limit", "rateLimit"].map(|name| fields.whole(name, (1, RATE_MAX), &mut faults));
+    let rate = rate.or(other).and_then(|n| n.try_into().ok());
+    let [active, other] =
+        ["is_active", "isActive"].map(|name| fields.get(name).map(|_| fields.flag(name, false, &mut faults)));
+    let active = active.or(other);
     if !faults.is_empty() {
         return Err(faults.into_error());
     }
     let id = named(&call).await?;
-    let revoked_at = (active == Some(Some(false))).then_some(call.now);
-    let key = call.edge.ports.keys.update(&id, rate.flatten(), revoked_at).await?;
+    let revoked_at = (active == Some(false)).then_some(call.now);
+    let key = call.edge.ports.keys.update(&id, rate, revoked_at).await?;
     let key = key.ok_or_else(ApiError::absent)?;
-    if active == Some(Some(true)) && key.revoked_at.is_some() {
+    if active == Some(true) && key.revoked_at.is_some() {
         return Err(ApiError::conflict("KEY_REVOKED", "a revoked key stays revoked; make a new one"));
     }
     Ok(Reply::of(shown(&key, call.now)))
