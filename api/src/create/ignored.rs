@@ -86,9 +86,15 @@ pub(super) fn is_blank(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Bool(flag) => !flag,
-        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::Number(number) => is_zero(&number.to_string()),
         Value::String(text) => text.trim().is_empty() || BLANKS.contains(&text.trim()),
         Value::Array(items) => items.is_empty(),
         Value::Object(members) => members.is_empty(),
     }
+}
+
+/// Whether a JSON number is zero, however it is written.
+fn is_zero(number: &str) -> bool {
+    let digits = number.split(['e', 'E']).next().unwrap_or_default();
+    digits.bytes().all(|b| b"-0.".contains(&b))
 }

@@ -38,6 +38,13 @@ const DOWNLOAD_HOSTS: &[&str] = &[
     concat!("deb.", "debian.org"),
 ];
 
+/// What a float is called, and how JSON is read as one.
+const FLOATS: &[&str] = &["f32", "f64", "as_f64", "from_f64"];
+
+/// Where shipped code has floats: what measures time for people to read, and the clock that JavaScript has.
+const FLOATS_ALLOWED: &[&str] =
+    &["argus/src/cli/module/bench.rs", "bench/", "host/src/js.rs", "host/src/overhead.rs"];
+
 /// One tracked text file.
 #[derive(Clone, Debug)]
 pub struct File {
@@ -116,6 +123,25 @@ pub fn check_notes(files: &[File]) -> Faults {
     files.iter().filter(|file| file.is_source()).flat_map(|file| file.faults_by_line(check)).collect()
 }
 
+/// Floats in shipped Rust: wei, thresholds and arguments are integers or exact decimals. Under core/ clippy bans them,
+/// what others' code becomes by macros included.
+pub fn check_floats(files: &[File]) -> Faults {
+    let check = |line: &str| {
+        let found = FLOATS.iter().find(|float| has_word(line, float))?;
+        Some(format!("has {found}: integers or exact decimals, no value is a float"))
+    };
+    let is_shipped = |path: &str| {
+        let (name, rest) = path.split_once('/').unwrap_or_default();
+        rest.contains("src/") && path.ends_with(".rs") && !["core", "guest-sdk", "tests"].contains(&name)
+    };
+    files
+        .iter()
+        .filter(|file| is_shipped(&file.path) && !file.is_test())
+        .filter(|file| !FLOATS_ALLOWED.iter().any(|place| file.path.starts_with(place)))
+        .flat_map(|file| file.faults_by_line(check))
+        .collect()
+}
+
 /// Absolute paths of somebody's machine, and hosts that packages are downloaded from.
 pub fn check_places(files: &[File]) -> Faults {
     let check = |line: &str| {
@@ -187,6 +213,16 @@ mod tests {
         check(check_notes, "a.rs", concat!("// TO", "DO(#12): later"), true);
         check(check_notes, "a.rs", concat!("const TO", "DO_LIST: u8 = 1;"), true);
         check(check_notes, "a.md", concat!("TO", "DO"), true);
+    }
+
+    #[test]
+    fn floats_as_a_table() {
+        check(check_floats, "api/src/fees.rs", "let price = wei as f64;", false);
+        check(check_floats, "adapters/evm/src/wire.rs", "value.as_f64()", false);
+        check(check_floats, "clients/rust/src/wei.rs", "struct Wei(f64);", false);
+        check(check_floats, "api/src/fees.rs", "let seconds = took.as_secs_f64();", true);
+        check(check_floats, "bench/src/main.rs", "let ratio: f64 = 1.0;", true);
+        check(check_floats, "api/tests/edge/junk.rs", "any::<f64>()", true);
     }
 
     #[test]

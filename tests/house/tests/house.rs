@@ -50,6 +50,11 @@ fn work_left_undone_has_an_issue() {
 }
 
 #[test]
+fn no_value_is_a_float() {
+    hold("no float touches a value", text::check_floats(&tracked_files()));
+}
+
+#[test]
 fn nothing_names_one_machine() {
     hold("no machine's path, no download host", text::check_places(&tracked_files()));
 }
