@@ -96,13 +96,13 @@ declare const argus: {
 // --- as in Node and browsers ---
 
 interface Console {
-  /** stdout: exactly one JSON value, the result. */
+  /** stdout, as info and debug: exactly one JSON value, the result. */
   log(...values: unknown[]): void;
-  /** stderr: the log, as all the others. */
-  error(...values: unknown[]): void;
-  warn(...values: unknown[]): void;
   info(...values: unknown[]): void;
   debug(...values: unknown[]): void;
+  /** stderr, as warn: the log. */
+  error(...values: unknown[]): void;
+  warn(...values: unknown[]): void;
 }
 declare const console: Console;
 
@@ -115,6 +115,9 @@ declare class Headers {
   delete(name: string): void;
   forEach(each: (value: string, name: string) => void): void;
   entries(): IterableIterator<[string, string]>;
+  keys(): IterableIterator<string>;
+  values(): IterableIterator<string>;
+  [Symbol.iterator](): IterableIterator<[string, string]>;
 }
 interface RequestInit {
   method?: string;
@@ -123,21 +126,45 @@ interface RequestInit {
   redirect?: "follow" | "manual" | "error";
   signal?: AbortSignal;
 }
-declare class Response {
-  readonly status: number;
-  readonly ok: boolean;
-  readonly headers: Headers;
-  readonly url: string;
+/** A body is read whole, once; there are no streams. */
+interface Body {
+  readonly bodyUsed: boolean;
   json(): Promise<any>;
   text(): Promise<string>;
   arrayBuffer(): Promise<ArrayBuffer>;
+  bytes(): Promise<Uint8Array>;
+}
+interface Request extends Body {}
+declare class Request {
+  constructor(input: string | URL | Request, init?: RequestInit);
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Headers;
+  clone(): Request;
+}
+interface Response extends Body {}
+declare class Response {
+  constructor(body?: string | Uint8Array | ArrayBuffer | URLSearchParams | null, init?: { status?: number; statusText?: string; headers?: RequestInit["headers"] });
+  static json(value: unknown, init?: { status?: number; statusText?: string; headers?: RequestInit["headers"] }): Response;
+  readonly status: number;
+  readonly statusText: string;
+  readonly ok: boolean;
+  readonly headers: Headers;
+  readonly url: string;
+  readonly redirected: boolean;
+  readonly type: string;
+  clone(): Response;
 }
 /** Through the host: no sockets. 5 s a call at most; each redirect counts as a call. */
-declare function fetch(url: string | URL, init?: RequestInit): Promise<Response>;
+declare function fetch(input: string | URL | Request, init?: RequestInit | null): Promise<Response>;
 
 declare class AbortSignal {
   readonly aborted: boolean;
+  readonly reason: unknown;
+  throwIfAborted(): void;
+  static abort(reason?: unknown): AbortSignal;
   static timeout(ms: number): AbortSignal;
+  static any(signals: AbortSignal[]): AbortSignal;
 }
 declare class AbortController {
   readonly signal: AbortSignal;
@@ -188,4 +215,6 @@ declare const process: {
   readonly env: Record<string, string | undefined>;
   /** 0 with a result printed, 64 to skip, anything else is a failure. */
   exit(code?: number): never;
+  /** What the script ends with where it does not call exit. */
+  exitCode: number | undefined;
 };

@@ -344,6 +344,11 @@ async fn the_web_surface_is_there() {
             r#"[{"a":1},true,7,[["content-type","text/plain;charset=UTF-8"],["x-a","b"]],"application/json"]"#,
         ),
         (
+            "fetched",
+            "const at = 'https://a.example/json'; const r = await fetch(at + '#part', null), c = r.clone(); return [r.url, r.redirected, c.type, await fetch(at, { signal: {} }).catch((e) => e.message), (await (await fetch(new Request(at))).json()).items]",
+            r#"["https://a.example/json",false,"basic","fetch: signal is no AbortSignal",[1,2,3]]"#,
+        ),
+        (
             "headers",
             "const h = new Headers([['B', '2'], ['a', '1'], ['b', '3']]); h.append('C', '4'); return [[...h], [...h.keys()], h.get('B'), h.has('x'), Object.fromEntries(h)]",
             r#"[[["a","1"],["b","2, 3"],["c","4"]],["a","b","c"],"2, 3",false,{"a":"1","b":"2, 3","c":"4"}]"#,

@@ -91,7 +91,8 @@ function requestMethod(given) {
 }
 
 class Request extends Body {
-  constructor(input, init = {}) {
+  constructor(input, init) {
+    init ??= {};
     const from = input instanceof Request ? input : null;
     const [bytes, type] = init.body !== undefined ? bodyBytes(init.body) : [from?._bytes ?? null, null];
     super(bytes);
@@ -106,6 +107,7 @@ class Request extends Body {
     this.redirect = init.redirect ?? from?.redirect ?? "follow";
     if (!["follow", "error", "manual"].includes(this.redirect)) throw new TypeError(`fetch: redirect "${this.redirect}" is not known`);
     this.signal = init.signal ?? from?.signal ?? null;
+    if (this.signal !== null && !(this.signal instanceof AbortSignal)) throw new TypeError("fetch: signal is no AbortSignal");
     this.timeout = init.timeout; // node-fetch's spelling
   }
   clone() { return new Request(this); }
@@ -127,7 +129,9 @@ class Response extends Body {
   get ok() { return this.status >= 200 && this.status <= 299; }
   clone() {
     if (this.bodyUsed) throw new TypeError("Response.clone: Body has already been consumed.");
-    return new Response(this._bytes, { status: this.status, statusText: this.statusText, headers: this.headers, url: this.url, redirected: this.redirected });
+    const r = new Response(this._bytes, { status: this.status, statusText: this.statusText, headers: this.headers, url: this.url, redirected: this.redirected });
+    r.type = this.type;
+    return r;
   }
   static json(v, init = {}) { const h = new Headers(init.headers); if (!h.has("content-type")) h.set("content-type", "application/json"); return new Response(JSON.stringify(v), { ...init, headers: h }); }
   static error() { const r = new Response(); r.status = 0; r.type = "error"; return r; }
@@ -151,20 +155,23 @@ function plainRequest(address) {
   return u && { url: `${u.protocol}//${u.hostname}${u.port && ":" + u.port}${u.pathname}${u.search}`, method: "GET", headers: NO_HEADERS, _bytes: null, redirect: "follow", signal: null };
 }
 
+// What comes behind # is never sent, and no part of where an answer is from.
+const bare = (url) => { const at = url.indexOf("#"); return at < 0 ? url : url.slice(0, at); };
+
 // What a Response has, without what its constructor does about a body of any kind.
 function received(status, headers, url, asked, bytes) {
   const r = Reflect.construct(Body, [bytes], Response);
   r.status = status;
   r.statusText = STATUS_TEXT[status] ?? "";
   r.headers = receivedHeaders(headers);
-  r.url = url ?? asked;
-  r.redirected = r.url !== asked;
+  r.url = bare(url ?? asked);
+  r.redirected = r.url !== bare(asked);
   r.type = "basic";
   return r;
 }
 
 async function fetch(input, init) {
-  const request = (init === undefined && typeof input === "string" && plainRequest(input)) || new Request(input, init);
+  const request = (init == null && typeof input === "string" && plainRequest(input)) || new Request(input, init);
   const { signal } = request;
   signal?.throwIfAborted();
   let timeoutMs = Number(request.timeout) > 0 ? Math.min(Number(request.timeout), HTTP_TIMEOUT_MS) : HTTP_TIMEOUT_MS;
