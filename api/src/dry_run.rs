@@ -1,14 +1,18 @@
 //! What creation would say of a job, when it would run, and what a run would call and cost. Nothing is stored, and
 //! nothing shows of a job of somebody else's that may have the same id.
 
-use argus_domain::{Value, job::Trigger};
+use argus_domain::{
+    U256, Value,
+    job::{Job, Trigger},
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
     Edge,
     call::Call,
-    create::{Fault, Faults, One, Plan, Purpose, Sketch, check_each},
+    chain,
+    create::{Checked, Fault, Faults, One, Plan, Purpose, Sketch, check_each},
     errors::ApiError,
     fees::{self, Price, Simulation},
     reply::Reply,
@@ -89,11 +93,17 @@ async fn answer(edge: &Edge, mut faults: Faults, one: One) -> Result<DryRun, Api
         Some(Simulation::Unknown(why)) => (None, Some(why)),
         None => (None, None),
     };
-    let (fee_cap, warnings) = one.checked.map(|one| (one.job.policy.fee_cap, one.warnings)).unzip();
+    let (fee_cap, warnings) = match one.checked {
+        Some(Checked { job, mut warnings, .. }) => {
+            warnings.extend(unpaid(edge, &job, cost).await);
+            (Some(job.policy.fee_cap), warnings)
+        }
+        None => (None, Vec::new()),
+    };
     Ok(DryRun {
         ok: faults.is_empty(),
         faults: faults.shown(),
-        warnings: warnings.unwrap_or_default(),
+        warnings,
         next_runs,
         expiration_time: life.map(|(_, end)| Instant(end)),
         arguments: arguments.map(|values| values.into_iter().map(Argument).collect()),
@@ -108,6 +118,26 @@ async fn answer(edge: &Edge, mut faults: Faults, one: One) -> Result<DryRun, Api
         fuel,
         log: one.refused.map_or(log, |refused| refused.log),
     })
+}
+
+/// Why what a run costs now would not be paid.
+async fn unpaid(edge: &Edge, job: &Job, cost: Option<U256>) -> Vec<String> {
+    let Some(cost) = cost else { return Vec::new() };
+    let mut warnings = Vec::new();
+    let cap = job.policy.fee_cap;
+    if cost > cap {
+        warnings.push(format!(
+            "a task costs {cost} wei now, more than its fee_cap of {cap}: it would not be called"
+        ));
+    }
+    if let Some(deposit) = chain::deposit(edge, job.created_chain, job.owner).await
+        && deposit < cost
+    {
+        warnings.push(format!(
+            "a task costs {cost} wei now, and the owner's deposit is {deposit}: deposit first"
+        ));
+    }
+    warnings
 }
 
 /// The first instants at which a job is due; of one that waits for an event or a value nobody knows.

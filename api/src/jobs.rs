@@ -75,7 +75,7 @@ pub async fn create(call: Call) -> Result<Reply<Creation>, ApiError> {
     let Value::Array(bodies) = call.json()? else {
         return Err(ApiError::unprocessable("BAD_BATCH", "send a JSON array of jobs, also for a single one"));
     };
-    let batch = match check_all(&call.edge, call.key()?, &bodies, call.now).await? {
+    let mut batch = match check_all(&call.edge, call.key()?, &bodies, call.now).await? {
         Validated::Good(batch) => batch,
         Validated::ScriptRefused(refused) => {
             return Ok(Reply::of(Creation::Refused(Refusal::of(refused))).undone());
@@ -84,7 +84,7 @@ pub async fn create(call: Call) -> Result<Reply<Creation>, ApiError> {
     let jobs: Vec<Job> = batch.jobs.iter().map(|(job, _)| job.clone()).collect();
     match call.edge.ports.jobs.create(batch.jobs).await? {
         CreateOutcome::Created(serials) => call.edge.metrics.jobs_created.inc_by(serials.len() as u64),
-        CreateOutcome::Same(_) => {}
+        CreateOutcome::Same(_) => batch.warnings.extend(since_then(&call, &jobs).await?),
         CreateOutcome::Taken(id) => {
             return Err(ApiError::conflict("JOB_EXISTS", format!("{}; nothing was stored", taken(id))));
         }
@@ -93,6 +93,25 @@ pub async fn create(call: Call) -> Result<Reply<Creation>, ApiError> {
     book_points(&call.edge, &jobs).await;
     nudge(&call.edge, &jobs.iter().map(|job| job.id).collect::<Vec<_>>()).await;
     Ok(Reply::of(Creation::Done(created(&call.edge, &jobs, batch.warnings).await?)))
+}
+
+/// What whoever creates jobs again should know of those that were created before.
+async fn since_then(call: &Call, jobs: &[Job]) -> Result<Vec<String>, ApiError> {
+    let mut warnings = Vec::new();
+    for job in jobs {
+        let Some(record) = call.edge.ports.jobs.job(job.id).await? else { continue };
+        let status = record.status(call.now);
+        let version = record.job.version;
+        if let JobStatus::Deleted | JobStatus::Expired | JobStatus::Completed = status {
+            let status = shape::status_name(status);
+            warnings
+                .push(format!("job {} was created before and is {status}: it will not run again", job.id));
+        } else if version > job.version {
+            warnings
+                .push(format!("job {} was created before and has changed since: version {version}", job.id));
+        }
+    }
+    Ok(warnings)
 }
 
 async fn created(edge: &Edge, jobs: &[Job], warnings: Vec<String>) -> Result<Created, ApiError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use argus_domain::{
     ids::{ChainId, JobId, Serial},
-    job::{Action, Agreement, Cursor, Job, Trigger},
+    job::{Action, Agreement, Cursor, Job, Mode, Trigger},
     task::TriggerFact,
     time::Timestamp,
 };
@@ -250,11 +250,25 @@ pub async fn check_on(
         warnings.extend(target::without_code(edge, fields, target).await);
     }
     warnings.extend(ignored);
+    warnings.extend(too_few_keepers(edge, &job).await?);
     if storage.is_none() && job.has_storage() {
         let says = "the script uses storage: its tasks run one after the other, each until the chain has confirmed it";
         warnings.push(says.to_owned());
     }
     Ok(one(Some(Checked { job, cursor, warnings })))
+}
+
+/// Said where fewer keepers are registered than have to agree: more may come. Where there is none yet, the platform is
+/// only starting.
+async fn too_few_keepers(edge: &Edge, job: &Job) -> Result<Option<String>, ApiError> {
+    let Mode::Quorum { threshold, .. } = job.policy.mode else { return Ok(None) };
+    let known = edge.ports.keepers.all().await?.len();
+    let says = || {
+        format!(
+            "{threshold} keepers have to agree and {known} are registered: until there are more, nothing is called"
+        )
+    };
+    Ok((1..usize::from(threshold)).contains(&known).then(says))
 }
 
 fn job_id(fields: &Fields<'_>, faults: &mut Faults) -> Option<JobId> {

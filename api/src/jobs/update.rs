@@ -78,6 +78,9 @@ pub async fn update(call: Call) -> Result<Reply<Update>, ApiError> {
         stores: true,
     };
     let one = check_on(&call.edge, &fields, &basis, &mut faults).await?;
+    if one.checked.as_ref().is_some_and(|one| one.job.expires_at <= call.now) {
+        faults.add("time_frame", "OVER", "the job would be over at once; to end it, delete it");
+    }
     if let (false, Some(refused)) = (faults.is_empty(), &one.refused) {
         faults.add_script(refused);
     }

@@ -20,8 +20,8 @@ use super::{
     formats::{Account, ChainNumber, DecimalNumber, Ether, Instant, JobNumber, Wei},
     job_types::{
         About, ConditionType, FlatJob, JobData, JobEntry, Kind, KindData, ScheduleType, Shared,
-        ShownComparison, ShownCondition, ShownEvent, ShownMode, ShownSchedule, ShownScript, ShownTarget,
-        ShownTrigger, SourceType, StatusName,
+        ShownComparison, ShownCondition, ShownEvent, ShownLimits, ShownMode, ShownPolicy, ShownSchedule,
+        ShownScript, ShownTarget, ShownTrigger, SourceType, StatusName,
     },
 };
 use crate::json::address_number;
@@ -130,6 +130,7 @@ fn about(record: &JobRecord, now: Timestamp) -> About {
         safe_name: job.safe.as_ref().map(|safe| safe.name.clone()).unwrap_or_default(),
         version: job.version,
         mode: mode(job.policy.mode),
+        policy: policy(job),
     }
 }
 
@@ -180,10 +181,6 @@ pub fn as_created(job: &Job) -> Map<String, Value> {
         "is_safe": job.safe.is_some(),
         "safe_address": job.safe.as_ref().map(|safe| safe.address.to_string()).unwrap_or_default(),
         "safe_name": job.safe.as_ref().map(|safe| safe.name.as_str()).unwrap_or_default(),
-        "fee_cap": job.policy.fee_cap.to_string(),
-        "gas_limit": job.policy.gas_limit,
-        "misfire": misfire_name(job.policy.misfire),
-        "limits": limits(&job.limits),
     }));
     if let Some(cost) = &job.remarks.cost_prediction {
         map.insert("job_cost_prediction".to_owned(), json!(DecimalNumber(cost.clone())));
@@ -195,14 +192,7 @@ pub fn as_created(job: &Job) -> Map<String, Value> {
         }
         Mode::Solo => {}
     }
-    match &job.policy.agreement {
-        Agreement::Median { tolerance } => {
-            map.insert("agreement".to_owned(), json!("median"));
-            map.insert("tolerance".to_owned(), json!(DecimalNumber(tolerance.clone())));
-        }
-        Agreement::Exact => drop(map.insert("agreement".to_owned(), json!("exact"))),
-        Agreement::TrustPerformer => drop(map.insert("agreement".to_owned(), json!("trust-performer"))),
-    }
+    map.extend(fields_of(&policy(job)));
     map.extend(trigger_fields(job));
     map.extend(fields_of(&target(job)));
     let (Args::Fixed(arguments) | Args::Computed { given: arguments, .. }) = &job.args;
@@ -210,13 +200,29 @@ pub fn as_created(job: &Job) -> Map<String, Value> {
     map
 }
 
-fn limits(limits: &Limits) -> Value {
-    json!({
-        "fuel_max": limits.fuel_max,
-        "memory_bytes": limits.memory_bytes,
-        "wall_ms": limits.wall_ms,
-        "command_bytes": limits.command_bytes,
-    })
+fn policy(job: &Job) -> ShownPolicy {
+    let (agreement, tolerance) = match &job.policy.agreement {
+        Agreement::Median { tolerance } => ("median", Some(DecimalNumber(tolerance.clone()))),
+        Agreement::Exact => ("exact", None),
+        Agreement::TrustPerformer => ("trust-performer", None),
+    };
+    ShownPolicy {
+        fee_cap: Wei(job.policy.fee_cap),
+        gas_limit: job.policy.gas_limit,
+        misfire: misfire_name(job.policy.misfire),
+        agreement,
+        tolerance,
+        limits: limits(&job.limits),
+    }
+}
+
+fn limits(limits: &Limits) -> ShownLimits {
+    ShownLimits {
+        fuel_max: limits.fuel_max,
+        memory_bytes: limits.memory_bytes,
+        wall_ms: limits.wall_ms,
+        command_bytes: limits.command_bytes,
+    }
 }
 
 fn mode(mode: Mode) -> ShownMode {
@@ -242,8 +248,7 @@ fn trigger_fields(job: &Job) -> Map<String, Value> {
             map.retain(|_, value| *value != json!(0) && *value != json!(""));
             map.insert("timezone".to_owned(), json!(zone_name(schedule, &job.remarks.timezone)));
         }
-        Trigger::Event(filter) => drop(map.insert("confirmations".to_owned(), json!(filter.confirmations))),
-        Trigger::Condition(_) => {}
+        Trigger::Event(_) | Trigger::Condition(_) => {}
     }
     map
 }
@@ -297,6 +302,7 @@ fn event(filter: &EventFilter) -> ShownEvent {
         event_filter_para_name: name.to_owned(),
         event_filter_value: value.to_owned(),
         event_filter_place: place,
+        confirmations: filter.confirmations,
     }
 }
 

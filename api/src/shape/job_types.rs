@@ -115,6 +115,38 @@ pub struct About {
     /// Grows with each change.
     pub version: u32,
     pub mode: ShownMode,
+    #[serde(flatten)]
+    pub policy: ShownPolicy,
+}
+
+/// What a job was given leave to do, in the words in which it is given.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Policy")]
+pub struct ShownPolicy {
+    /// Most that one task may cost.
+    pub fee_cap: Wei,
+    /// Of its call.
+    pub gas_limit: u64,
+    /// What becomes of instants at which nothing could run.
+    #[schemars(extend("enum" = ["run_once", "skip", "catch_up"]))]
+    pub misfire: &'static str,
+    /// When the values of several keepers are one.
+    #[schemars(extend("enum" = ["exact", "median", "trust-performer"]))]
+    pub agreement: &'static str,
+    /// How far values may lie from their median, as a part of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<DecimalNumber>,
+    pub limits: ShownLimits,
+}
+
+/// What one run of a job's script may use.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Limits")]
+pub struct ShownLimits {
+    pub fuel_max: u64,
+    pub memory_bytes: u64,
+    pub wall_ms: u64,
+    pub command_bytes: u64,
 }
 
 /// How keepers agree on a job's calls.
@@ -183,6 +215,8 @@ pub struct ShownEvent {
     /// Where the filtered parameter stands in a log.
     #[schemars(regex(pattern = r"^(topic[0-3]|data\[[0-9]+\])$"))]
     pub event_filter_place: Option<String>,
+    /// Blocks that bury a log before it counts.
+    pub confirmations: u64,
 }
 
 /// Operator and limits; a limit that the operator does not use is 0.

@@ -274,6 +274,54 @@ async fn repeats_are_equal_and_other_content_is_a_conflict() {
 }
 
 #[tokio::test]
+async fn who_creates_again_what_has_ended_is_told_so() {
+    let world = World::new().await;
+    let batch = json!([job("1"), job("2")]);
+    let first = world.create("user", &batch).await.json();
+    assert_eq!(
+        world.call("user", "PUT", "/api/jobs/update/2", r#"{"job_title": "other"}"#).await.status.as_u16(),
+        200
+    );
+    assert_eq!(world.call("user", "PUT", "/api/jobs/delete/1", "").await.status.as_u16(), 200);
+    let again = world.create("user", &batch).await.json();
+    let said = |answer: &Value| answer["warnings"].as_array().map_or(0, Vec::len);
+    assert_eq!((said(&again), &again["job_ids"]), (said(&first) + 2, &first["job_ids"]), "{again}");
+    let words = again["warnings"].to_string();
+    assert!(
+        words.contains("job 1 was created before and is deleted") && words.contains("version 2"),
+        "{words}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_job_may_do_is_shown_as_it_was_given() {
+    let world = World::new().await;
+    let given = json!({
+        "fee_cap": "777777777777777", "gas_limit": 200_000, "misfire": "skip", "agreement": "median", "tolerance": 0.5,
+        "limits": {"fuel_max": 123_456_789, "wall_ms": 9_999},
+    });
+    let created = world.create("user", &one(job_with("1", given))).await;
+    assert_eq!(created.status.as_u16(), 200, "{}", created.text);
+    let owner = "0x1111111111111111111111111111111111111111";
+    let flat = world.get("user", &format!("/api/jobs/user/{owner}/1")).await.json();
+    let listed = world.get("user", &format!("/api/jobs/user/{owner}")).await.json();
+    for shown in [&flat, &listed["jobs"][0]["job_data"]] {
+        assert_eq!(
+            (&shown["fee_cap"], &shown["gas_limit"]),
+            (&json!("777777777777777"), &json!(200_000)),
+            "{shown}"
+        );
+        assert_eq!((&shown["misfire"], &shown["agreement"]), (&json!("skip"), &json!("median")), "{shown}");
+        assert_eq!(
+            (&shown["tolerance"], &shown["limits"]["wall_ms"]),
+            (&json!(0.5), &json!(9_999)),
+            "{shown}"
+        );
+        assert_eq!(shown["limits"]["fuel_max"], 123_456_789, "{shown}");
+    }
+}
+
+#[tokio::test]
 async fn a_refused_script_is_a_200_unless_something_else_is_wrong() {
     let world = World::new().await;
     let with = |url: &str, more: Value| {

@@ -63,6 +63,18 @@ async fn a_job_is_shown_as_it_would_run() {
 }
 
 #[tokio::test]
+async fn what_would_not_be_paid_for_or_agreed_on_is_said() {
+    let world = read_only().await;
+    let said = async |changes: Value| {
+        let told = tried(&world, "user", &job_with("1", changes)).await;
+        assert_eq!(told["ok"], true, "{told}");
+        told["warnings"].to_string()
+    };
+    assert!(said(json!({"fee_cap": "1"})).await.contains("more than its fee_cap of 1"));
+    assert!(!said(json!({})).await.contains("fee_cap of"));
+}
+
+#[tokio::test]
 async fn runs_follow_the_schedule_and_its_zone() {
     let world = read_only().await;
     let event = json!({"task_definition_id": 3, "trigger_chain_id": CHAIN, "trigger_contract_address": TARGET,

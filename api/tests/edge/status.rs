@@ -147,6 +147,16 @@ async fn an_update_is_laid_over_the_job_and_reaches_the_schedule() {
 }
 
 #[tokio::test]
+async fn a_time_frame_that_is_over_is_refused() {
+    let world = World::new().await;
+    assert_eq!(world.create("user", &one(job("1"))).await.status.as_u16(), 200);
+    world.clock.advance(Duration::from_secs(100));
+    let (status, told) = put(&world, "/api/jobs/update/1", r#"{"time_frame": 1}"#).await;
+    assert_eq!((status, &told["details"][0]["path"]), (422, &json!("time_frame")), "{told}");
+    assert_eq!(put(&world, "/api/jobs/update/1", r#"{"time_frame": 7200}"#).await.0, 200);
+}
+
+#[tokio::test]
 async fn an_event_job_keeps_its_filter_when_its_title_changes() {
     let world = World::new().await;
     let event = json!({
