@@ -143,6 +143,10 @@ impl Live {
             }
             "SUCCESS" => {
                 let joined = number(&data["data"]["since"]);
+                // A platform behind what was told was restored from a copy: it begins anew, with how things are.
+                if joined.is_some() && joined < self.position {
+                    (self.position, self.has_begun) = (joined, false);
+                }
                 self.position = self.position.or(joined);
                 Ok(None)
             }

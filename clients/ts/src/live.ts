@@ -71,7 +71,11 @@ export async function* listen(
       for await (const { type, data } of frames(inbox)) {
         if (type === "ERROR") throw new RoomError(String(data["code"]), String(data["message"]));
         if (type === "SUCCESS") {
-          position ??= number((data["data"] as Record<string, unknown> | undefined)?.["since"]);
+          const joined = number((data["data"] as Record<string, unknown> | undefined)?.["since"]);
+          // A platform behind what was told was restored from a copy: it begins anew, with how things are.
+          const isBehind = joined !== undefined && position !== undefined && joined < position;
+          if (isBehind) hasBegun = false;
+          if (isBehind || position === undefined) position = joined;
         } else if (type === "JOB_TASKS_SNAPSHOT") {
           if (!hasBegun) yield { kind: "snapshot", tasks: data["tasks"] as Task[], position: position ?? 0 };
           hasBegun = true;
