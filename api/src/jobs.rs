@@ -90,9 +90,14 @@ pub async fn create(call: Call) -> Result<Reply<Creation>, ApiError> {
         }
     }
     call.edge.config.failpoint.reach(Step::Accepted);
-    book_points(&call.edge, &jobs).await;
-    nudge(&call.edge, &jobs.iter().map(|job| job.id).collect::<Vec<_>>()).await;
-    Ok(Reply::of(Creation::Done(created(&call.edge, &jobs, batch.warnings).await?)))
+    let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
+    // The jobs are durable: what follows waits for disk, scheduler and chain at the same time.
+    let ((), (), created) = tokio::join!(
+        book_points(&call.edge, &jobs),
+        nudge(&call.edge, &ids),
+        created(&call.edge, &jobs, batch.warnings),
+    );
+    Ok(Reply::of(Creation::Done(created?)))
 }
 
 /// What whoever creates jobs again should know of those that were created before.
