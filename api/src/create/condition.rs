@@ -16,7 +16,7 @@ pub fn parse(edge: &Edge, fields: &Fields<'_>, faults: &mut Faults) -> Option<Ru
     let upper = fields.decimal("upper_limit", faults);
     let lower = fields.decimal("lower_limit", faults);
     let operator = fields.text("condition_type", faults).to_ascii_lowercase();
-    let comparison = match Comparison::parse(&operator, upper, lower) {
+    let comparison = match Comparison::parse(&operator, upper.clone(), lower.clone()) {
         Ok(comparison) => Some(comparison),
         Err(e) => {
             let field = match &e {
@@ -26,6 +26,11 @@ pub fn parse(edge: &Edge, fields: &Fields<'_>, faults: &mut Faults) -> Option<Ru
                 }
             };
             faults.add(fields.path(field), "CONDITION", e.to_string());
+            // Whatever the operator, it compares with something.
+            if let (BadRule::Operator(_), None, None) = (&e, upper, lower) {
+                let missing = BadRule::NoLimit("give upper_limit, or lower_limit");
+                faults.add(fields.path("upper_limit"), "CONDITION", missing.to_string());
+            }
             None
         }
     };
@@ -44,6 +49,9 @@ pub fn parse(edge: &Edge, fields: &Fields<'_>, faults: &mut Faults) -> Option<Ru
                 | BadRule::EmptyRange { .. } => "value_source_type",
             };
             faults.add(fields.path(field), "VALUE_SOURCE", e.to_string());
+            if matches!(e, BadRule::Source(_)) && url.is_empty() {
+                faults.add(fields.path("value_source_url"), "VALUE_SOURCE", "value_source_url is missing");
+            }
             None
         }
     };

@@ -1,6 +1,9 @@
 //! Filters of event jobs.
 
-use argus_domain::event::{BadFilter, EventFilter, EventRequest};
+use argus_domain::{
+    event::{BadFilter, EventFilter, EventRequest},
+    ids::ChainId,
+};
 
 use crate::{
     Edge,
@@ -28,10 +31,10 @@ pub fn parse(edge: &Edge, fields: &Fields<'_>, faults: &mut Faults) -> Option<Ev
     let confirmations = fields
         .whole("confirmations", (0, CONFIRMATIONS_MAX), faults)
         .unwrap_or(edge.config.policy.confirmations);
-    let (Some(chain), Some(contract)) = (chain, contract) else { return None };
+    // What is wrong with the event is told beside what is wrong with its place.
     let request = EventRequest {
-        chain,
-        contract,
+        chain: chain.unwrap_or(ChainId(0)),
+        contract: contract.unwrap_or_default(),
         event: &event,
         abi: &abi,
         parameter: &parameter,
@@ -39,7 +42,7 @@ pub fn parse(edge: &Edge, fields: &Fields<'_>, faults: &mut Faults) -> Option<Ev
         confirmations,
     };
     match EventFilter::compile(&request) {
-        Ok(filter) => Some(filter),
+        Ok(filter) => chain.and(contract).map(|_| filter),
         Err(e) => {
             let field = match &e {
                 BadFilter::Event(_) | BadFilter::NoEvent | BadFilter::IndexedUnknown(_) => "trigger_event",

@@ -178,7 +178,10 @@ async fn faults_by_path() {
             json!({"task_definition_id": 2, "dynamic_arguments_script_url": "http://127.0.0.1/a.ts"}),
             vec!["dynamic_arguments_script_url"],
         ),
-        (json!({"task_definition_id": 3}), vec!["trigger_chain_id", "trigger_contract_address"]),
+        (
+            json!({"task_definition_id": 3}),
+            vec!["trigger_chain_id", "trigger_contract_address", "trigger_event"],
+        ),
         (
             json!({"task_definition_id": 3, "trigger_chain_id": "10", "trigger_contract_address": TARGET, "trigger_event": "Absent"}),
             vec!["trigger_event"],
@@ -187,7 +190,10 @@ async fn faults_by_path() {
             json!({"task_definition_id": 3, "trigger_chain_id": "10", "trigger_contract_address": TARGET, "trigger_event": "Moved", "event_filter_para_name": "whom", "event_filter_value": "1"}),
             vec!["event_filter_para_name"],
         ),
-        (json!({"task_definition_id": 5}), vec!["condition_type", "value_source_type"]),
+        (
+            json!({"task_definition_id": 5}),
+            vec!["condition_type", "upper_limit", "value_source_type", "value_source_url"],
+        ),
         (
             json!({"task_definition_id": 5, "condition_type": "between", "upper_limit": 1, "lower_limit": 2, "value_source_type": "static", "value_source_url": "3"}),
             vec!["upper_limit"],
