@@ -126,7 +126,11 @@ pub async fn set_email(call: Call) -> Result<Reply<Done>, ApiError> {
     if !call.key()?.may_act_for(owner) {
         return Err(ApiError::not_yours());
     }
+    let message = match email.as_deref() {
+        Some("") => "no e-mail address is kept",
+        _ => "the e-mail address is kept",
+    };
     let change = ProfileChange { email, ..ProfileChange::default() };
     call.edge.ports.profiles.change_profile(owner, change).await?;
-    Ok(Reply::of(Done { message: "the e-mail address is kept" }))
+    Ok(Reply::of(Done { message }))
 }

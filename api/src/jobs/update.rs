@@ -95,7 +95,7 @@ pub async fn update(call: Call) -> Result<Reply<Update>, ApiError> {
     let is_same = Job { version: old.version, ..new.clone() } == *old;
     let record = if is_same { record.clone() } else { replace(&call, old, new).await? };
     Ok(Reply::of(Update::Done(Updated {
-        message: "Job updated successfully",
+        message: if is_same { "The job is as it was" } else { "Job updated successfully" },
         job_id: JobNumber(old.id),
         version: record.job.version,
         updated_at: Instant(record.updated_at),
