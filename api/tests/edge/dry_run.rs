@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use argus_domain::U256;
-use argus_ports::{JobStore, Ledger, ModuleStore, StoreError};
+use argus_domain::{
+    U256,
+    ids::{ChainId, KeeperId},
+    keeper::KeeperRecord,
+};
+use argus_ports::{JobStore, KeeperStore, Ledger, ModuleStore, StoreError};
 use serde_json::{Value, json};
 
 use crate::world::{ABI, CHAIN, SAFE, SAFE_ABI, TARGET, World, address, job, job_with, one};
@@ -70,8 +74,35 @@ async fn what_would_not_be_paid_for_or_agreed_on_is_said() {
         assert_eq!(told["ok"], true, "{told}");
         told["warnings"].to_string()
     };
+    let nothing = said(json!({})).await;
     assert!(said(json!({"fee_cap": "1"})).await.contains("more than its fee_cap of 1"));
-    assert!(!said(json!({})).await.contains("fee_cap of"));
+    // More keepers than others ask for, before any is registered, and beside too few and enough.
+    let wide = json!({"keepers": 4, "threshold": 3});
+    assert_eq!(said(wide.clone()).await, nothing);
+    world.store.refuse_writes(None);
+    for (registered, is_said) in [(1, true), (2, true), (3, false)] {
+        let record = KeeperRecord {
+            keeper: KeeperId(address(registered)),
+            name: format!("keeper {registered}"),
+            stake: 1,
+            chains: [ChainId(CHAIN)].into(),
+            faults: 0,
+            registered_at: crate::world::NOW,
+        };
+        KeeperStore::put(&world.store, vec![record]).await.unwrap();
+        let words = format!("3 keepers have to agree and {registered} are registered");
+        assert_eq!(said(wide.clone()).await.contains(&words), is_said, "{registered}");
+    }
+    // Two of three are what jobs have that say nothing of it.
+    assert_eq!(said(json!({})).await, nothing);
+    *world.chain.base_fee.lock().unwrap() = Some(1_000_000_000_000_000);
+    // A price is asked for again once it is a minute old.
+    world.clock.advance(Duration::from_secs(61));
+    let dear = said(json!({"fee_cap": "1000000000000000000000"})).await;
+    assert!(
+        dear.contains("the owner's deposit is 10000000000000000000") && !dear.contains("fee_cap of"),
+        "{dear}"
+    );
 }
 
 #[tokio::test]
@@ -178,6 +209,16 @@ async fn faults_of_every_kind_come_at_once() {
         faults.iter().all(|fault| fault["message"].as_str().is_some_and(|text| text.len() > 10)),
         "{told}"
     );
+    for (kind, expect) in [
+        (3, vec!["trigger_chain_id", "trigger_contract_address", "trigger_event"]),
+        (5, vec!["condition_type", "upper_limit", "value_source_type", "value_source_url"]),
+    ] {
+        let told = tried(&world, "user", &job_with("1", json!({"task_definition_id": kind}))).await;
+        let faults = told["faults"].as_array().unwrap();
+        let mut paths: Vec<_> = faults.iter().map(|fault| fault["path"].as_str().unwrap()).collect();
+        paths.sort_unstable();
+        assert_eq!(paths, expect, "{told}");
+    }
     let script = faults.iter().find(|fault| fault["code"] == "SCRIPT").expect("the script's fault");
     assert_eq!((&script["log"], &script["line"]), (&json!("a line"), &json!(20)), "{told}");
     assert_eq!(told["log"], json!("a line"));

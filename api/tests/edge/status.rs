@@ -147,6 +147,16 @@ async fn an_update_is_laid_over_the_job_and_reaches_the_schedule() {
 }
 
 #[tokio::test]
+async fn a_change_of_nothing_says_so() {
+    let world = World::new().await;
+    assert_eq!(world.create("user", &one(job("1"))).await.status.as_u16(), 200);
+    let said = async |body: &str| put(&world, "/api/jobs/update/1", body).await.1["message"].clone();
+    assert_eq!(said(r#"{"job_titel": "other"}"#).await, "The job is as it was");
+    assert_eq!(said(r#"{"job_title": "other"}"#).await, "Job updated successfully");
+    assert_eq!(said(r#"{"job_title": "other"}"#).await, "The job is as it was");
+}
+
+#[tokio::test]
 async fn a_time_frame_that_is_over_is_refused() {
     let world = World::new().await;
     assert_eq!(world.create("user", &one(job("1"))).await.status.as_u16(), 200);

@@ -50,6 +50,19 @@ async fn faults(found: &Found) -> Vec<String> {
     faults
 }
 
+/// Asking for a page is a good part of what a small run costs: the SDK's heap begins with what the module has.
+#[tokio::test]
+async fn a_small_rust_script_makes_do_with_the_memory_that_it_has() {
+    let found = find("rust").into_iter().find(|found| found.name.contains("quotes")).expect("the script");
+    let (host, _) = host(&found.case);
+    let (input, secrets) = found.case.input().expect("its context");
+    let run =
+        host.run(found.source.clone(), found.language, Arc::new(input), found.limits(), Arc::new(secrets));
+    let report = run.await.expect("a run");
+    assert_eq!(ended(&found.case.expect, &report), None);
+    assert_eq!(report.memory_bytes, 3 << 16, "80 KB of stack, its data, and a heap of 64 KB at least");
+}
+
 fn remembered(expected: &BTreeMap<String, String>, report: &RunReport) -> Option<String> {
     let mut state = State::default();
     for (key, text) in expected {
