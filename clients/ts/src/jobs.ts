@@ -10,7 +10,17 @@ export interface Action {
   script: "none" | "computes" | "decides";
   fields: Record<string, unknown>;
 }
-export type NewJob = Record<string, unknown>;
+/** What `newJob` makes: the body of a creation, by the names that the API has for its fields. */
+export interface NewJob {
+  readonly job_id: string;
+  readonly user_address: string;
+  readonly job_title: string;
+  readonly task_definition_id: number;
+  readonly time_frame: number;
+  readonly created_chain_id: string;
+  readonly target_chain_id: string;
+  readonly [field: string]: unknown;
+}
 
 /** Every so many whole seconds from its creation on. */
 export const every = (seconds: number): Trigger => ({

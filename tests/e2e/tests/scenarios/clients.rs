@@ -147,8 +147,10 @@ fn live_changes_go_on_without_a_gap_when_the_platform_comes_back() {
 /// Prints the place of every change.
 const LISTENER: &str = r#"
 import { Client } from "argus-client";
-const { API, KEY, JOB } = process.env;
-for await (const event of new Client(API, { key: KEY }).live(`job:${JOB}`)) {
+const { API, KEY, JOB, SINCE } = process.env;
+// @ts-expect-error What lacks a job's fields is no job.
+export const none = (client: Client) => client.createJobs([{ nonsense: true }]);
+for await (const event of new Client(API, { key: KEY }).live(`job:${JOB}`, SINCE ? Number(SINCE) : undefined)) {
   console.log(event.kind === "change" ? event.seq : event.kind);
 }
 "#;
@@ -196,6 +198,11 @@ async fn live_changes(topology: Topology) {
         heard.await.expect("changes in time");
         assert_eq!(seen.snapshots, 1, "{:?}", seen.changes);
         seen.has_no_gap();
+
+        let ahead = [("API", api.as_str()), ("KEY", &key), ("JOB", &job), ("SINCE", "1000000")];
+        let (_child, mut lines) = listening(typescript, &ahead);
+        let first = timeout(Duration::from_secs(60), lines.next_line()).await.expect("in time");
+        assert_eq!(first.expect("text").as_deref(), Some("snapshot"));
     }
     platform.stop().await;
 }
@@ -233,9 +240,14 @@ type Lines = tokio::io::Lines<BufReader<tokio::process::ChildStdout>>;
 async fn listener(names: &[(&str, &str)]) -> Option<(tokio::process::Child, Lines, TypeScript)> {
     let typescript = TypeScript::package(argus_e2e::typescript()?).await;
     typescript.compile([("listener", LISTENER)]).await;
+    let (child, lines) = listening(&typescript, names);
+    Some((child, lines, typescript))
+}
+
+fn listening(typescript: &TypeScript, names: &[(&str, &str)]) -> (tokio::process::Child, Lines) {
     let mut command = tokio::process::Command::from(typescript.program("listener"));
     command.envs(names.iter().copied()).stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().expect("it starts");
     let lines = BufReader::new(child.stdout.take().expect("its stdout")).lines();
-    Some((child, lines, typescript))
+    (child, lines)
 }
