@@ -120,6 +120,10 @@ fn a_file_that_cannot_be_written_whole_is_not_written() {
         let place = folder.path();
         std::fs::write(place.join("gives.ts"), GIVES).expect("written");
         std::fs::write(place.join("run.json"), "before").expect("written");
+        // The engine is kept compiled from here on: the limit below is one for files in memory, too, and into one of
+        // those its memory would go.
+        let first = argus(place, &[], &["module", "run", "gives.ts"]).await;
+        assert_eq!(first.code, 0, "{first:?}");
         // A shell's limit for the size of a file, and no signal at it, is what a full disk is like.
         let program = argus_e2e::program();
         let narrow = format!("trap '' XFSZ; ulimit -f 1; exec {} \"$@\"", program.display());
