@@ -21,13 +21,15 @@ use crate::{
     cache::{self, Cache, Compiled},
     command, component,
     config::HostConfig,
+    engine,
     error::HostError,
     js,
     meter::Meter,
     native::{Bounds, Native, NoCode},
-    prebuilt::{self, Prebuilt},
+    prebuilt::{self, Prebuilt, Split},
     reactor,
     script::{self, NoScript, Tool},
+    slots::Snapshot,
     state::Run,
     text,
 };
@@ -65,9 +67,23 @@ pub(crate) enum Code {
     Script { engine: InstancePre<Run>, module: Module },
 }
 
+impl Code {
+    /// What it was made for.
+    pub fn engine(&self) -> &Engine {
+        match self {
+            Self::Own(pre) => pre.module().engine(),
+            Self::Component { pre, .. } => pre.engine(),
+            Self::Script { module, .. } => module.engine(),
+        }
+    }
+}
+
 /// Compiles, links and keeps.
 pub(crate) struct Compiler {
-    engine: Engine,
+    modules: Engine,
+    scripts: Engine,
+    /// The JavaScript engine without what its memory starts with, which is a matter of `scripts`.
+    js_code: Vec<u8>,
     cache: Option<Arc<Cache>>,
     native: Native,
     bounds: Bounds,
@@ -93,11 +109,22 @@ struct Kept {
 }
 
 impl Compiler {
-    pub fn new(engine: Engine, cache: Option<Cache>, config: &HostConfig) -> Self {
-        Self {
-            native: Native::new(engine.clone(), config.compiler.clone()),
-            engine,
-            cache: cache.map(Arc::new),
+    /// With room for `slots` instances at a time.
+    ///
+    /// # Errors
+    /// Where wasmtime cannot reserve the pool, or the cache directory cannot be used.
+    pub fn new(slots: u32, config: &HostConfig) -> Result<Self, HostError> {
+        let modules = engine::build(slots)?;
+        let Split { code, memory } = prebuilt::split_js_engine()?;
+        let snapshot = Snapshot::new(memory).map_err(HostError::engine)?;
+        let open = |dir| Cache::open(dir, &modules, engine::id()).map(Arc::new);
+        let cache = config.cache_dir.as_deref().map(open).transpose()?;
+        Ok(Self {
+            native: Native::new(modules.clone(), config.compiler.clone()),
+            modules,
+            scripts: engine::build_for_scripts(slots, snapshot)?,
+            js_code: code,
+            cache,
             bounds: Bounds { time: config.compile_timeout, memory: config.compile_memory_bytes },
             tools: Semaphore::new(TOOLS as usize),
             ready: Mutex::new(Kept {
@@ -111,7 +138,7 @@ impl Compiler {
             js_engine: OnceCell::new(),
             js_compiler: OnceCell::new(),
             ts_strip: OnceCell::new(),
-        }
+        })
     }
 
     /// The module for these bytes, from memory, from disk, or compiled.
@@ -159,7 +186,7 @@ impl Compiler {
         let place = self.tools.acquire().await.map_err(HostError::internal)?;
         let stripped;
         let (entry, text) = if language == Language::TypeScript {
-            let pre = self.tool(&self.ts_strip, &prebuilt::TS_STRIP).await?;
+            let pre = tool(&self.ts_strip, &prebuilt::TS_STRIP, self.ts_strip()).await?;
             let tool = Tool { pre, entry: "run", doing: "stripping the types" };
             // JavaScript and where in the source its parts come from: for the engine, which writes it into bytecode.
             stripped = script::apply(&tool, language, source.as_bytes()).await?;
@@ -167,7 +194,7 @@ impl Compiler {
         } else {
             ("compile", source.as_bytes())
         };
-        let pre = self.tool(&self.js_compiler, &prebuilt::JS_ENGINE).await?;
+        let pre = tool(&self.js_compiler, &prebuilt::JS_ENGINE, self.js()).await?;
         let tool = Tool { pre, entry, doing: "compiling the script" };
         let bytecode = script::apply(&tool, language, text).await?;
         drop(place);
@@ -180,7 +207,7 @@ impl Compiler {
             )));
         }
         let needs = admit::needs_of_script(&wasm);
-        let (admitted, module) = self.native(wasm, Shape::Script, needs).await?;
+        let (admitted, module) = self.native(&self.scripts, wasm, Shape::Script, needs).await?;
         let engine = self.js_engine().await?.clone();
         Ok(Ready { admitted, code: Code::Script { engine, module } })
     }
@@ -198,12 +225,12 @@ impl Compiler {
         });
         let (wasm, Kind { shape, needs, is_composed }) = reading.await.map_err(HostError::internal)??;
         if shape == Shape::Component {
-            let (admitted, component) = self.native(wasm, shape, needs).await?;
-            let pre = component::prepare(&self.engine, &component).map_err(|reason| refused(&reason))?;
+            let (admitted, component) = self.native(&self.modules, wasm, shape, needs).await?;
+            let pre = component::prepare(&self.modules, &component).map_err(|reason| refused(&reason))?;
             return Ok(Ready { admitted, code: Code::Component { pre, is_composed } });
         }
-        let (admitted, module) = self.native::<Module>(wasm, shape, needs).await?;
-        let mut linker = Linker::new(&self.engine);
+        let (admitted, module) = self.native::<Module>(&self.modules, wasm, shape, needs).await?;
+        let mut linker = Linker::new(&self.modules);
         reactor::link(&mut linker).map_err(HostError::internal)?;
         if shape == Shape::Command {
             command::link(&mut linker).map_err(HostError::internal)?;
@@ -222,37 +249,30 @@ impl Compiler {
     /// The engine for running scripts.
     pub async fn js_engine(&self) -> Result<&InstancePre<Run>, HostError> {
         let link = async || {
-            let module = self.prebuilt(&prebuilt::JS_ENGINE).await?;
-            let mut linker = Linker::new(&self.engine);
+            let module = self.js().await?;
+            let mut linker = Linker::new(&self.scripts);
             js::link(&mut linker).map_err(HostError::internal)?;
             linker.instantiate_pre(&module).map_err(|e| unusable(&prebuilt::JS_ENGINE, &e))
         };
         self.js_engine.get_or_try_init(link).await
     }
 
-    /// A prebuilt module as a tool: nothing that it imports is ever there.
-    async fn tool<'a>(
-        &self,
-        cell: &'a OnceCell<InstancePre<Meter>>,
-        prebuilt: &'static Prebuilt,
-    ) -> Result<&'a InstancePre<Meter>, HostError> {
-        let link = async || {
-            let module = self.prebuilt(prebuilt).await?;
-            let mut linker = Linker::new(&self.engine);
-            linker.define_unknown_imports_as_traps(&module).map_err(|e| unusable(prebuilt, &e))?;
-            linker.instantiate_pre(&module).map_err(|e| unusable(prebuilt, &e))
-        };
-        cell.get_or_try_init(link).await
+    async fn js(&self) -> Result<Module, HostError> {
+        let hash = hex::encode(Sha256::digest(&self.js_code));
+        let code = self.machine_code(&self.scripts, self.js_code.clone(), &hash, PREBUILT_BOUNDS);
+        code.await.map_err(|reason| unusable(&prebuilt::JS_ENGINE, &reason))
     }
 
-    async fn prebuilt(&self, prebuilt: &'static Prebuilt) -> Result<Module, HostError> {
-        self.machine_code(prebuilt.wasm.to_vec(), prebuilt.sha256(), PREBUILT_BOUNDS)
-            .await
-            .map_err(|reason| HostError::Prebuilt { module: prebuilt.name, reason: reason.to_string() })
+    async fn ts_strip(&self) -> Result<Module, HostError> {
+        let prebuilt = &prebuilt::TS_STRIP;
+        let code =
+            self.machine_code(&self.modules, prebuilt.wasm.to_vec(), prebuilt.sha256(), PREBUILT_BOUNDS);
+        code.await.map_err(|reason| unusable(prebuilt, &reason))
     }
 
     async fn native<C: Compiled>(
         &self,
+        engine: &Engine,
         wasm: Vec<u8>,
         shape: Shape,
         needs: Needs,
@@ -260,27 +280,28 @@ impl Compiler {
         let hash: [u8; 32] = Sha256::digest(&wasm).into();
         let admitted =
             Admitted { wasm_hash: WasmHash(B256::from(hash)), module_bytes: wasm.len() as u64, shape, needs };
-        let module = self.machine_code(wasm, &hex::encode(hash), self.bounds).await?;
+        let module = self.machine_code(engine, wasm, &hex::encode(hash), self.bounds).await?;
         Ok((admitted, module))
     }
 
     /// Reading, authenticating and writing block, so they are kept off the threads that serve.
     async fn machine_code<C: Compiled>(
         &self,
+        engine: &Engine,
         wasm: Vec<u8>,
         hash: &str,
         bounds: Bounds,
     ) -> Result<C, NoCode> {
         let lost = |error: tokio::task::JoinError| NoCode::Host(error.to_string());
         if let Some(cache) = self.cache.clone() {
-            let (engine, hash) = (self.engine.clone(), hash.to_owned());
+            let (engine, hash) = (engine.clone(), hash.to_owned());
             let loading = tokio::task::spawn_blocking(move || cache.load(&engine, &hash));
             if let Some(module) = loading.await.map_err(lost)? {
                 return Ok(module);
             }
         }
         let code = self.native.compile(wasm, bounds).await?;
-        let (engine, cache, hash) = (self.engine.clone(), self.cache.clone(), hash.to_owned());
+        let (engine, cache, hash) = (engine.clone(), self.cache.clone(), hash.to_owned());
         let keeping = move || {
             let kept = cache.and_then(|cache| {
                 cache.store(&code, &hash);
@@ -370,7 +391,22 @@ fn refused(reason: &str) -> NoScript {
     NoScript::Refused(Refusal { reasons: vec![reason.to_owned()] })
 }
 
-fn unusable(prebuilt: &Prebuilt, error: &wasmtime::Error) -> HostError {
+/// A prebuilt module as a tool: nothing that it imports is ever there.
+async fn tool<'a>(
+    cell: &'a OnceCell<InstancePre<Meter>>,
+    prebuilt: &Prebuilt,
+    module: impl Future<Output = Result<Module, HostError>>,
+) -> Result<&'a InstancePre<Meter>, HostError> {
+    let link = async || {
+        let module = module.await?;
+        let mut linker = Linker::new(module.engine());
+        linker.define_unknown_imports_as_traps(&module).map_err(|e| unusable(prebuilt, &e))?;
+        linker.instantiate_pre(&module).map_err(|e| unusable(prebuilt, &e))
+    };
+    cell.get_or_try_init(link).await
+}
+
+fn unusable(prebuilt: &Prebuilt, error: &dyn std::fmt::Display) -> HostError {
     HostError::Prebuilt { module: prebuilt.name, reason: format!("{error:#}") }
 }
 

@@ -1,20 +1,25 @@
 //! The one place that configures wasmtime, and the id of what it configures.
 
+use std::sync::Arc;
+
 use argus_domain::{digest::digest_of, limits::Limits, module::EngineId};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OperatorCost, OptLevel, PoolingAllocationConfig,
     WasmFeatures,
 };
 
-use crate::{error::HostError, prebuilt};
+use crate::{
+    error::HostError,
+    prebuilt,
+    slots::{Regions, Snapshot, Stacks},
+};
 
 /// Bytes of native stack that WASM may use. With 2 MB a deep `JSON.parse` in the JavaScript engine exhausts the
 /// native stack, whose depth depends on the CPU; with 4 MB its own limit, a `RangeError`, comes first.
 const WASM_STACK_BYTES: usize = 4 << 20;
 /// What host functions may use on top of that on the same fibre.
 const HOST_STACK_BYTES: usize = 1 << 20;
-/// Memory that a slot keeps between runs and writes anew, all of it, instead of giving it back to the kernel: more than
-/// the JavaScript engine has. With 0, a run of a script takes three times as long.
+/// Memory that a slot keeps between runs and writes anew, all of it, instead of giving it back to the kernel.
 const KEEP_RESIDENT_BYTES: usize = 2 << 20;
 /// The same of a table: all of it, so that no run has to fault its pages in again.
 const KEEP_TABLE_BYTES: usize = 128 << 10;
@@ -101,7 +106,18 @@ fn config() -> Config {
     config
 }
 
-/// Builds the engine with room for `slots` runs at a time.
+/// Builds the engine for scripts: each of its memories begins as `snapshot`, and what `slots` runs had is kept for the
+/// next ones.
+pub(crate) fn build_for_scripts(slots: u32, snapshot: Snapshot) -> Result<Engine, HostError> {
+    let mut config = config();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::OnDemand)
+        .with_host_memory(Arc::new(Regions::new(snapshot, slots as usize)))
+        .with_host_stack(Arc::new(Stacks::new(slots as usize)));
+    Engine::new(&config).map_err(HostError::engine)
+}
+
+/// Builds the engine for all other modules, with room for `slots` runs at a time.
 pub(crate) fn build(slots: u32) -> Result<Engine, HostError> {
     let mut config = config();
     let mut pool = PoolingAllocationConfig::new();

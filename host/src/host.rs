@@ -16,10 +16,8 @@ use argus_ports::{ChainReader, Egress, ModuleRunner, RunnerError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use wasmtime::Engine;
 
 use crate::{
-    cache::Cache,
     compile::{Compiler, TOOLS},
     config::{HostConfig, World},
     engine,
@@ -32,7 +30,6 @@ use crate::{
 
 /// Compiles, runs and replays scripts; opens no socket, reads no clock that a script can see.
 pub struct Host {
-    pub(crate) engine: Engine,
     id: EngineId,
     pub(crate) compiler: Compiler,
     world: Arc<World>,
@@ -52,13 +49,10 @@ impl Host {
         chains: BTreeMap<ChainId, Arc<dyn ChainReader>>,
     ) -> Result<Self, HostError> {
         let slots = config.slots.max(1);
-        let engine = engine::build(slots.saturating_add(TOOLS))?;
-        let id = engine::id();
-        let cache = config.cache_dir.as_deref().map(|dir| Cache::open(dir, &engine, id)).transpose()?;
+        let compiler = Compiler::new(slots.saturating_add(TOOLS), &config)?;
         Ok(Self {
-            compiler: Compiler::new(engine.clone(), cache, &config),
-            engine,
-            id,
+            compiler,
+            id: engine::id(),
             world: Arc::new(World { egress, chains, operator_hosts: config.operator_hosts.clone() }),
             slots: Semaphore::new(slots as usize),
             waiting: AtomicU32::new(0),
@@ -111,7 +105,7 @@ impl Host {
         let ready = self.compiler.ready(&source, language, &limits).await?;
         let _slot = self.slot().await?;
         let job = Job { engine: self.id, world: self.world.clone(), ready, input, limits, tape, secrets };
-        Box::pin(run::run(&self.engine, job)).await
+        Box::pin(run::run(job)).await
     }
 }
 

@@ -39,6 +39,7 @@ mod run;
 mod script;
 mod scrub;
 mod secrets;
+mod slots;
 mod state;
 mod storage;
 mod tape;

@@ -1,4 +1,4 @@
-//! What the sandbox costs over bare wasmtime: the same module in the same pool, measured in turns in one call.
+//! What the sandbox costs over bare wasmtime: the same module in the same engine, measured in turns in one call.
 //!
 //! "Bare" is a fresh store and instance per run, the input placed and the output read, with fuel counted and every
 //! import answering nothing (a component's trap). "Full" is [`ModuleRunner::run`]: lookup by content, admission slot, budgets, clock,
@@ -13,7 +13,7 @@ use argus_domain::{
 };
 use argus_ports::{ModuleRunner, RunnerError};
 use bytes::Bytes;
-use wasmtime::{Engine, Instance, InstancePre, Linker, Module, Store, Val};
+use wasmtime::{Instance, InstancePre, Linker, Module, Store, Val};
 
 use crate::{Host, compile::Code, component, context, cpu, error::HostError, meter::Meter};
 
@@ -53,7 +53,7 @@ pub async fn measure(
     for turn in 0..=TURNS {
         let start = cpu::thread();
         for _ in 0..per_turn {
-            module.run(&host.engine, &input).await.map_err(HostError::internal)?;
+            module.run(&input).await.map_err(HostError::internal)?;
         }
         let middle = cpu::thread();
         for _ in 0..per_turn {
@@ -89,14 +89,14 @@ impl Bare {
         let (module, script) = match ready.code {
             Code::Own(pre) => (pre.module().clone(), None),
             Code::Component { pre, .. } => {
-                let mut linker = wasmtime::component::Linker::new(&host.engine);
+                let mut linker = wasmtime::component::Linker::new(pre.engine());
                 linker.define_unknown_imports_as_traps(pre.component()).map_err(HostError::internal)?;
                 let pre = linker.instantiate_pre(pre.component()).map_err(HostError::internal)?;
                 return Ok(Self::Component(pre));
             }
             Code::Script { engine, module } => (engine.module().clone(), Some(module)),
         };
-        let mut linker = Linker::new(&host.engine);
+        let mut linker = Linker::new(module.engine());
         for import in module.imports() {
             let Some(ty) = import.ty().func().cloned() else { continue };
             let zeros: Vec<Val> = ty.results().filter_map(|t| Val::default_for_ty(&t)).collect();
@@ -111,7 +111,11 @@ impl Bare {
         Ok(Self::Core { first, script })
     }
 
-    async fn run(&self, engine: &Engine, input: &RunInput) -> wasmtime::Result<Vec<u8>> {
+    async fn run(&self, input: &RunInput) -> wasmtime::Result<Vec<u8>> {
+        let engine = match self {
+            Self::Core { first, .. } => first.module().engine(),
+            Self::Component(pre) => pre.engine(),
+        };
         let mut store = Store::new(engine, Meter::new(&Limits::DEFAULT));
         store.set_fuel(Limits::DEFAULT.fuel_max)?;
         let (first, script) = match self {

@@ -1,5 +1,12 @@
 //! The two modules that ship with the host: see `prebuilt/rebuild.sh` for how they are made.
 
+use wasm_encoder::RawSection;
+use wasmparser::{Data, DataKind, Operator, Parser, Payload};
+
+use crate::error::HostError;
+
+const WASM_PAGE_BYTES: u64 = 64 << 10;
+
 /// A committed binary with the hash it must have.
 pub(crate) struct Prebuilt {
     /// What messages call it.
@@ -23,6 +30,60 @@ pub(crate) const JS_ENGINE: Prebuilt = Prebuilt {
     wasm: include_bytes!("../prebuilt/js-engine.wasm"),
     sum: include_str!("../prebuilt/js-engine.wasm.sha256"),
 };
+
+/// The JavaScript engine in two parts, so that a run need not write its memory anew.
+pub(crate) struct Split {
+    /// The module without its data.
+    pub code: Vec<u8>,
+    /// The memory that it starts with, whole pages.
+    pub memory: Vec<u8>,
+}
+
+/// Takes the data out of [`JS_ENGINE`].
+///
+/// # Errors
+/// Where it is not the module that `rebuild.sh` makes: one memory, and data at fixed places of it.
+pub(crate) fn split_js_engine() -> Result<Split, HostError> {
+    split(JS_ENGINE.wasm).map_err(|reason| HostError::Prebuilt { module: JS_ENGINE.name, reason })
+}
+
+fn split(wasm: &[u8]) -> Result<Split, String> {
+    let (mut code, mut memory) = (wasm_encoder::Module::new(), Vec::new());
+    for payload in Parser::new(0).parse_all(wasm) {
+        let payload = payload.map_err(|e| e.to_string())?;
+        match &payload {
+            Payload::MemorySection(memories) => {
+                let ty =
+                    memories.clone().into_iter().next().and_then(Result::ok).ok_or("it has no memory")?;
+                let bytes = ty.initial.checked_mul(WASM_PAGE_BYTES).and_then(|n| usize::try_from(n).ok());
+                memory.resize(bytes.ok_or("its memory is too large")?, 0);
+            }
+            Payload::DataSection(data) => {
+                for data in data.clone() {
+                    let data = data.map_err(|e| e.to_string())?;
+                    let at = start_of(&data).ok_or("its data has no fixed place")?;
+                    let place = memory.get_mut(at..).and_then(|rest| rest.get_mut(..data.data.len()));
+                    place.ok_or("its data is outside its memory")?.copy_from_slice(data.data);
+                }
+                continue;
+            }
+            Payload::DataCountSection { .. } => continue,
+            _ => {}
+        }
+        if let Some((id, range)) = payload.as_section() {
+            code.section(&RawSection { id, data: &wasm[range] });
+        }
+    }
+    Ok(Split { code: code.finish(), memory })
+}
+
+fn start_of(data: &Data<'_>) -> Option<usize> {
+    let DataKind::Active { memory_index: 0, offset_expr } = &data.kind else { return None };
+    match offset_expr.get_operators_reader().read().ok()? {
+        Operator::I32Const { value } => usize::try_from(value).ok(),
+        _ => None,
+    }
+}
 
 /// oxc's TypeScript transform.
 pub(crate) const TS_STRIP: Prebuilt = Prebuilt {

@@ -9,7 +9,7 @@ use argus_domain::{
     secret::RunSecrets,
 };
 use argus_ports::RunnerError;
-use wasmtime::{AsContextMut, Engine, Instance, Store, Trap};
+use wasmtime::{AsContextMut, Instance, Store, Trap};
 
 use crate::{
     compile::{Code, Ready},
@@ -72,9 +72,9 @@ pub(crate) fn fuel_used(mut store: impl AsContextMut<Data = Run>) -> wasmtime::R
 ///
 /// # Errors
 /// [`RunnerError::Diverged`] in a replay; [`RunnerError::Host`] where wasmtime itself fails.
-pub(crate) async fn run(engine: &Engine, job: Job) -> Result<RunReport, RunnerError> {
+pub(crate) async fn run(job: Job) -> Result<RunReport, RunnerError> {
     let Job { engine: id, world, ready, input, limits, tape, secrets } = job;
-    let mut store = Store::new(engine, Run::new(world, input, limits, tape, &secrets));
+    let mut store = Store::new(ready.code.engine(), Run::new(world, input, limits, tape, &secrets));
     store.limiter(|run| run);
     store.set_fuel(limits.fuel_max).map_err(HostError::internal)?;
     let is_composed = matches!(ready.code, Code::Component { is_composed: true, .. });
