@@ -340,8 +340,13 @@ async fn the_web_surface_is_there() {
         ),
         (
             "response",
-            "const r = new Response('{\"a\":1}', { status: 201, headers: { 'X-A': 'b' } }), c = r.clone(); return [await r.json(), r.bodyUsed, (await c.arrayBuffer()).byteLength, [...c.headers], Response.json([2]).headers.get('content-type')]",
-            r#"[{"a":1},true,7,[["content-type","text/plain;charset=UTF-8"],["x-a","b"]],"application/json"]"#,
+            "const r = new Response('{\"a\":1}', { status: 201, headers: { 'X-A': 'b' } }), c = r.clone(); return [await r.json(), r.bodyUsed, (await c.arrayBuffer()).byteLength, [...c.headers], Response.json([2]).headers.get('content-type'), Object.keys(c).some((k) => c[k] instanceof Uint8Array)]",
+            r#"[{"a":1},true,7,[["content-type","text/plain;charset=UTF-8"],["x-a","b"]],"application/json",false]"#,
+        ),
+        (
+            "an answer cannot be changed",
+            "'use strict'; const r = await fetch('https://a.example/json'); let said; try { r.status = 500 } catch (e) { said = e instanceof TypeError } return [said, r.status, Object.keys(r), r.headers === r.headers, require('util').inspect(r).includes('status: 200'), Response.error().type]",
+            r#"[true,200,[],true,true,"error"]"#,
         ),
         (
             "fetched",

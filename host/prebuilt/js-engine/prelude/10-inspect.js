@@ -59,6 +59,7 @@ function wrap(open, close, parts, indent) {
 }
 
 const INSPECT_ITEMS = 100;
+const SHOWN = Symbol("shown"); // a method that gives what is shown of an object that keeps it inside
 
 function inspect(v, depth = 2, indent = 0, seen = []) {
   switch (typeof v) {
@@ -85,7 +86,8 @@ function inspect(v, depth = 2, indent = 0, seen = []) {
     return wrap(`${name}(${v.length}) [`, "]", [...[...v.subarray(0, INSPECT_ITEMS)].map(String), ...more(v.length)], indent);
   if (v instanceof Map) return wrap(`Map(${v.size}) {`, "}", [...v].map(([k, x]) => `${down(k)} => ${down(x)}`), indent);
   if (v instanceof Set) return wrap(`Set(${v.size}) {`, "}", [...v].map(down), indent);
-  const parts = Object.keys(v).map((k) => `${plainKey.test(k) ? k : quote(k)}: ${down(v[k])}`);
+  const members = typeof v[SHOWN] === "function" ? v[SHOWN]() : v;
+  const parts = Object.keys(members).map((k) => `${plainKey.test(k) ? k : quote(k)}: ${down(members[k])}`);
   return wrap(name === "Object" ? "{" : `${name} {`, "}", parts, indent);
 }
 

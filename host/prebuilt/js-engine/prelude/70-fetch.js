@@ -13,18 +13,16 @@ function issueJson(op, request, settle) {
 
 function deliverOldest() {
   const call = pending.shift();
-  const [head, body] = N.await(call.id);
-  call.deliver(JSON.parse(head), body);
+  const reply = N.await(call.id);
+  call.deliver(JSON.parse(reply[0]), reply[1]);
 }
 
 const tokenText = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
-let receivedHeaders, headerPairs; // what fetch needs of the inside of
+let receivedHeaders; // those of an answer: the host gives names in lower case and values on one line
 class Headers {
   static {
-    // Of an answer: the host gives names in lower case and values on one line.
     receivedHeaders = (pairs) => { const h = new Headers(); for (const [k, v] of pairs) h.#map.set(k, h.#map.has(k) ? `${h.#map.get(k)}, ${v}` : v); return h; };
-    headerPairs = (h) => (h.#map.size ? [...h] : []);
   }
   #map = new Map();
   constructor(init) {
@@ -53,6 +51,7 @@ class Headers {
   *keys() { for (const [k] of this) yield k; }
   *values() { for (const [, v] of this) yield v; }
   [Symbol.iterator]() { return this.entries(); }
+  [SHOWN]() { return Object.fromEntries(this); }
 }
 
 function bodyBytes(body) {
@@ -64,20 +63,30 @@ function bodyBytes(body) {
   return [N.utf8Encode(String(body)), "text/plain;charset=UTF-8"];
 }
 
+// An async function costs as much fuel as all that these do.
+function promised(f) {
+  try { return Promise.resolve(f()); } catch (e) { return Promise.reject(e); }
+}
+
+let heldBytes; // of a Request or a Response, read or not; null where there are none
 class Body {
-  constructor(bytes) { this._bytes = bytes; this.bodyUsed = false; }
+  static { heldBytes = (body) => body.#bytes; }
+  #bytes;
+  #used = false;
+  constructor(bytes) { this.#bytes = bytes; }
+  get bodyUsed() { return this.#used; }
   get body() { throw new TypeError("streams are not available here; use text(), json(), arrayBuffer() or bytes()"); }
   #take() {
-    if (this.bodyUsed) throw new TypeError("Body is unusable: Body has already been read");
-    this.bodyUsed = true;
-    return this._bytes ?? new Uint8Array(0);
+    if (this.#used) throw new TypeError("Body is unusable: Body has already been read");
+    this.#used = true;
+    return this.#bytes ?? new Uint8Array(0);
   }
-  async bytes() { return this.#take(); }
+  bytes() { return promised(() => this.#take()); }
   async arrayBuffer() { const b = this.#take(); return b.buffer.slice(b.byteOffset, b.byteOffset + b.byteLength); }
   #text() { const s = N.utf8Decode(this.#take(), false); return s.charCodeAt(0) === 0xfeff ? s.slice(1) : s; }
-  async text() { return this.#text(); }
+  text() { return promised(() => this.#text()); }
   async buffer() { return Buffer.of8(this.#take()); } // node-fetch's
-  async json() { return JSON.parse(this.#text()); }
+  json() { return promised(() => JSON.parse(this.#text())); }
   async blob() { throw new TypeError("blob() is not available here; use arrayBuffer() or bytes()"); }
   async formData() { throw new TypeError("formData() is not available here; use text() and URLSearchParams"); }
 }
@@ -94,7 +103,7 @@ class Request extends Body {
   constructor(input, init) {
     init ??= {};
     const from = input instanceof Request ? input : null;
-    const [bytes, type] = init.body !== undefined ? bodyBytes(init.body) : [from?._bytes ?? null, null];
+    const [bytes, type] = init.body !== undefined ? bodyBytes(init.body) : [from ? heldBytes(from) : null, null];
     super(bytes);
     const url = new URL(from ? from.url : String(input));
     if (url.protocol !== "http:" && url.protocol !== "https:") throw new TypeError(`fetch failed: ${url.protocol} is not supported, use http: or https:`);
@@ -113,33 +122,52 @@ class Request extends Body {
   clone() { return new Request(this); }
 }
 
-class Response extends Body {
-  constructor(body = null, init = {}) {
-    const [bytes, type] = bodyBytes(body);
-    super(bytes);
-    this.status = init.status ?? 200;
-    if (!(this.status >= 200 && this.status <= 599)) throw new RangeError("Response: status must be between 200 and 599");
-    this.statusText = init.statusText ?? "";
-    this.headers = new Headers(init.headers);
-    if (type && !this.headers.has("content-type")) this.headers.set("content-type", type);
-    this.url = init.url ?? "";
-    this.redirected = !!init.redirected;
-    this.type = "default";
-  }
-  get ok() { return this.status >= 200 && this.status <= 299; }
-  clone() {
-    if (this.bodyUsed) throw new TypeError("Response.clone: Body has already been consumed.");
-    const r = new Response(this._bytes, { status: this.status, statusText: this.statusText, headers: this.headers, url: this.url, redirected: this.redirected });
-    r.type = this.type;
-    return r;
-  }
-  static json(v, init = {}) { const h = new Headers(init.headers); if (!h.has("content-type")) h.set("content-type", "application/json"); return new Response(JSON.stringify(v), { ...init, headers: h }); }
-  static error() { const r = new Response(); r.status = 0; r.type = "error"; return r; }
-}
-
 const STATUS_TEXT = { 200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 301: "Moved Permanently", 302: "Found", 304: "Not Modified",
   400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 409: "Conflict", 422: "Unprocessable Entity",
   429: "Too Many Requests", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout" };
+
+// In place of a body: what follows is an answer of the host, or of another Response.
+const RECEIVED = Symbol("received");
+// What comes behind # is never sent, and no part of where an answer is from.
+const bare = (url) => { const at = url.indexOf("#"); return at < 0 ? url : url.slice(0, at); };
+
+class Response extends Body {
+  #of; // as the host gives it: { status, headers, url }, and what was asked for; what is derived is added when it is read
+  constructor(body = null, init = {}, bytes = null) {
+    if (body === RECEIVED) {
+      super(bytes);
+      this.#of = init;
+      return;
+    }
+    const [given, type] = bodyBytes(body);
+    super(given);
+    const status = init.status ?? 200;
+    if (!(status >= 200 && status <= 599)) throw new RangeError("Response: status must be between 200 and 599");
+    const headers = new Headers(init.headers);
+    if (type && !headers.has("content-type")) headers.set("content-type", type);
+    this.#of = { status, statusText: init.statusText ?? "", headers, url: "", asked: "", type: "default" };
+  }
+  get status() { return this.#of.status; }
+  get ok() { return this.#of.status >= 200 && this.#of.status <= 299; }
+  get statusText() { return this.#of.statusText ??= STATUS_TEXT[this.#of.status] ?? ""; }
+  get headers() {
+    const of = this.#of;
+    return Array.isArray(of.headers) ? (of.headers = receivedHeaders(of.headers)) : of.headers;
+  }
+  get url() { return bare(this.#of.url ?? this.#of.asked); }
+  get redirected() { return this.url !== bare(this.#of.asked); }
+  get type() { return this.#of.type ?? "basic"; }
+  clone() {
+    if (this.bodyUsed) throw new TypeError("Response.clone: Body has already been consumed.");
+    return new Response(RECEIVED, { ...this.#of, headers: new Headers(this.headers) }, heldBytes(this)?.slice() ?? null);
+  }
+  [SHOWN]() {
+    const { status, statusText, headers, bodyUsed, ok, redirected, type, url } = this;
+    return { status, statusText, headers, bodyUsed, ok, redirected, type, url };
+  }
+  static json(v, init = {}) { const h = new Headers(init.headers); if (!h.has("content-type")) h.set("content-type", "application/json"); return new Response(JSON.stringify(v), { ...init, headers: h }); }
+  static error() { return new Response(RECEIVED, { status: 0, statusText: "", headers: [], url: "", asked: "", type: "error" }); }
+}
 
 function fetchError({ kind, message: reason }) {
   const e = new TypeError(`fetch failed: ${reason}`);
@@ -148,47 +176,39 @@ function fetchError({ kind, message: reason }) {
   return e;
 }
 
-// Most ask for an address and nothing else: what a Request would say of it.
-const NO_HEADERS = new Headers();
-function plainRequest(address) {
-  const u = plainUrl(address);
-  return u && { url: `${u.protocol}//${u.hostname}${u.port && ":" + u.port}${u.pathname}${u.search}`, method: "GET", headers: NO_HEADERS, _bytes: null, redirect: "follow", signal: null };
+function send(wire, asked, refused = fetchError) {
+  return issueJson("http_fetch", wire, (head, bytes) => {
+    if (head.err) throw refused(head.err);
+    head.ok.asked = asked;
+    return new Response(RECEIVED, head.ok, bytes);
+  });
 }
 
-// What comes behind # is never sent, and no part of where an answer is from.
-const bare = (url) => { const at = url.indexOf("#"); return at < 0 ? url : url.slice(0, at); };
+// Most ask for an address and nothing else, written as a Request would write it: nothing in it needs quotes or changes.
+const WRITTEN = /^https?:\/\/(?:[a-z0-9-]+\.)*[a-z][a-z0-9-]*(?::(?!80\/|443\/)[1-9][0-9]{0,3})?\/[!$&-;=@-Z\[\]_a-z~|^]*(?:\?[!$%&(-;=?-\[\]-~]+)?$/;
 
-// What a Response has, without what its constructor does about a body of any kind.
-function received(status, headers, url, asked, bytes) {
-  const r = Reflect.construct(Body, [bytes], Response);
-  r.status = status;
-  r.statusText = STATUS_TEXT[status] ?? "";
-  r.headers = receivedHeaders(headers);
-  r.url = bare(url ?? asked);
-  r.redirected = r.url !== bare(asked);
-  r.type = "basic";
-  return r;
+function fetch(input, init) {
+  if (init == null && typeof input === "string" && WRITTEN.test(input) && !input.includes("/."))
+    return send(`{"method":"GET","url":"${input}","headers":[],"body":null,"timeout_ms":${HTTP_TIMEOUT_MS},"redirect":"follow"}`, input);
+  return fetchRequest(input, init);
 }
 
-async function fetch(input, init) {
-  const request = (init == null && typeof input === "string" && plainRequest(input)) || new Request(input, init);
+async function fetchRequest(input, init) {
+  const request = new Request(input, init);
   const { signal } = request;
   signal?.throwIfAborted();
   let timeoutMs = Number(request.timeout) > 0 ? Math.min(Number(request.timeout), HTTP_TIMEOUT_MS) : HTTP_TIMEOUT_MS;
   const bySignal = signal?.deadline !== undefined && signal.deadline - N.now() <= timeoutMs;
   if (bySignal) timeoutMs = Math.max(signal.deadline - N.now(), 1);
+  const bytes = heldBytes(request);
   // Put together here because JSON.stringify of the whole costs as much fuel as making the request; what stands between
   // quotes has none in it.
-  const headers = headerPairs(request.headers);
-  const wire = `{"method":"${request.method}","url":${JSON.stringify(request.url)},"headers":${headers.length ? JSON.stringify(headers) : "[]"},`
-    + `"body":${request._bytes === null ? "null" : `"0x${N.hex(request._bytes)}"`},"timeout_ms":${Math.ceil(timeoutMs)},"redirect":"${request.redirect}"}`;
-  const answered = issueJson("http_fetch", wire, (head, bytes) => {
-    if (head.err) {
-      if (head.err.kind === "timeout" && bySignal) { signalAbort(signal, timeoutError()); throw signal.reason; }
-      throw fetchError(head.err);
-    }
-    const { status, headers, url } = head.ok;
-    return received(status, headers, url, request.url, bytes);
+  const wire = `{"method":"${request.method}","url":${JSON.stringify(request.url)},"headers":${JSON.stringify([...request.headers])},`
+    + `"body":${bytes === null ? "null" : `"0x${N.hex(bytes)}"`},"timeout_ms":${Math.ceil(timeoutMs)},"redirect":"${request.redirect}"}`;
+  const answered = send(wire, request.url, (refusal) => {
+    if (refusal.kind !== "timeout" || !bySignal) return fetchError(refusal);
+    signalAbort(signal, timeoutError());
+    return signal.reason;
   });
   if (!signal) return answered;
   // An abort is seen at once; the call itself is out, and its answer is recorded like any other.
