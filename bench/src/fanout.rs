@@ -143,8 +143,8 @@ pub async fn run(folder: &Path, sockets: usize) -> anyhow::Result<Vec<Row>> {
             "{ROUNDS} rounds of {BURST} changes published at once, from the publication to the last frame in the last \
              client, in turns with a plain axum server that hands the same payload ({} bytes) as many times to a task per \
              socket, which writes each message by itself; median of the rounds' ratios. Real API over SQLite, its reading of \
-             tasks and making of frames included; servers and clients in this process: CPU {:.2} us a frame, {:.2} us where \
-             each is written by itself",
+             tasks and making of frames included; servers in this process, clients on a thread of their own: CPU {:.2} us a \
+             frame, {:.2} us where each is written by itself",
             payload.len(),
             of(|(ours, _)| *ours),
             of(|(_, theirs)| *theirs),
