@@ -82,7 +82,8 @@ pub async fn create(call: Call) -> Result<Reply<Creation>, ApiError> {
         }
     };
     let jobs: Vec<Job> = batch.jobs.iter().map(|(job, _)| job.clone()).collect();
-    match call.edge.ports.jobs.create(batch.jobs).await? {
+    let points = jobs.iter().map(points).collect();
+    match call.edge.ports.jobs.create_and_book(batch.jobs, points).await? {
         CreateOutcome::Created(serials) => call.edge.metrics.jobs_created.inc_by(serials.len() as u64),
         CreateOutcome::Same(_) => batch.warnings.extend(since_then(&call, &jobs).await?),
         CreateOutcome::Taken(id) => {
@@ -91,12 +92,8 @@ pub async fn create(call: Call) -> Result<Reply<Creation>, ApiError> {
     }
     call.edge.config.failpoint.reach(Step::Accepted);
     let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
-    // The jobs are durable: what follows waits for disk, scheduler and chain at the same time.
-    let ((), (), created) = tokio::join!(
-        book_points(&call.edge, &jobs),
-        nudge(&call.edge, &ids),
-        created(&call.edge, &jobs, batch.warnings),
-    );
+    // The jobs are durable: what follows waits for scheduler and chain at the same time.
+    let ((), created) = tokio::join!(nudge(&call.edge, &ids), created(&call.edge, &jobs, batch.warnings));
     Ok(Reply::of(Creation::Done(created?)))
 }
 
@@ -133,16 +130,13 @@ async fn created(edge: &Edge, jobs: &[Job], warnings: Vec<String>) -> Result<Cre
     })
 }
 
-/// Points follow from the job's id, so that a repeat books nothing more. They are worth no failed creation.
-async fn book_points(edge: &Edge, jobs: &[Job]) {
-    let entry = |job: &Job| LedgerEntry {
+/// Points for a creation, booked under the job's id.
+fn points(job: &Job) -> LedgerEntry {
+    LedgerEntry {
         key: argus_domain::B256::from(job.id.0.to_be_bytes::<32>()),
         reason: LedgerReason::JobCreated,
         account: job.owner,
         amount: U256::from(if job.remarks.custom { POINTS.1 } else { POINTS.0 }),
-    };
-    if let Err(cause) = edge.ports.ledger.book(jobs.iter().map(entry).collect()).await {
-        tracing::warn!(%cause, "points of a creation were not booked");
     }
 }
 

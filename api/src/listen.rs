@@ -1,9 +1,14 @@
 //! Connections: HTTP/1.1, in TLS where there is a certificate, WebSockets by its upgrade, and an end for those who send
 //! no request.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{Router, extract::ConnectInfo, serve::Listener};
+use futures::future::BoxFuture;
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -17,6 +22,21 @@ use tower::Service;
 
 /// Headers past which a request is not looked at. The router refuses fewer, with a sentence.
 const HEADERS_MAX: usize = 256;
+
+/// What is to become of a connection once it no longer speaks HTTP, which each of its requests may say.
+#[derive(Clone, Default)]
+pub struct Afterwards(Arc<Mutex<Option<BoxFuture<'static, ()>>>>);
+
+impl Afterwards {
+    /// Has this driven by the connection's own task.
+    pub fn put(&self, work: impl Future<Output = ()> + Send + 'static) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(work));
+    }
+
+    fn take(&self) -> Option<BoxFuture<'static, ()>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
 
 /// Serves a router on a listener for ever, and tells it each client's address. A connection is closed on which no
 /// whole head of a request arrives within `head_timeout`, be it the first one or a further one, or whose handshake takes
@@ -55,12 +75,18 @@ async fn serve(
     peer: SocketAddr,
     router: Router,
 ) {
+    let afterwards = Afterwards::default();
+    let told = afterwards.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(told.clone());
         router.clone().call(request)
     });
     let connection = server.serve_connection(TokioIo::new(stream), service).with_upgrades();
     if let Err(cause) = connection.await {
         tracing::debug!(%peer, %cause, "a connection ended");
+    }
+    if let Some(work) = afterwards.take() {
+        work.await;
     }
 }

@@ -6,38 +6,43 @@
 mod connection;
 mod frames;
 mod hub;
+mod socket;
 
 use std::collections::BTreeMap;
 
 use axum::{
-    extract::{FromRequestParts, WebSocketUpgrade},
-    http::StatusCode,
+    body::Body,
+    http::{Request, StatusCode},
 };
+use hyper::upgrade::OnUpgrade;
 use schemars::JsonSchema;
 use serde::Serialize;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
 pub use hub::{Hub, follow};
+use socket::Socket;
 
 use crate::{
     call::Call,
     errors::ApiError,
     health::{Verdict, verdict},
+    listen::Afterwards,
     reply::{Reply, Upgrade},
 };
-
-/// What is read of a socket at once, bytes: clients say little.
-const READ_BUFFER: usize = 2 * 1024;
-/// What is gathered for one write, bytes: some dozens of frames.
-const WRITE_BUFFER: usize = 32 * 1024;
 
 /// `GET /api/ws/tasks`
 pub async fn connect(mut call: Call) -> Result<Upgrade, ApiError> {
     let key = call.key()?.clone();
-    let upgrade = WebSocketUpgrade::from_request_parts(&mut call.parts, &()).await.map_err(|_| {
+    let refused = || {
         ApiError::new(StatusCode::UPGRADE_REQUIRED, "UPGRADE_REQUIRED", "open this address as a WebSocket")
-    })?;
-    let limits = &call.edge.config.rooms;
-    let Some(seat) = hub::Seat::take(&call.edge, &key.id, limits.connections_per_key) else {
+    };
+    let upgrade = call.parts.extensions.remove::<OnUpgrade>().ok_or_else(refused)?;
+    let afterwards = call.parts.extensions.remove::<Afterwards>().ok_or_else(refused)?;
+    let request = Request::from_parts(call.parts, ());
+    let accepted = create_response_with_body(&request, Body::empty).map_err(|_| refused())?;
+    let edge = call.edge;
+    let limits = &edge.config.rooms;
+    let Some(seat) = hub::Seat::take(&edge, &key.id, limits.connections_per_key) else {
         return Err(ApiError::new(
             StatusCode::TOO_MANY_REQUESTS,
             "TOO_MANY_CONNECTIONS",
@@ -45,14 +50,16 @@ pub async fn connect(mut call: Call) -> Result<Upgrade, ApiError> {
         )
         .retry_after(60));
     };
-    let edge = call.edge.clone();
-    // The library's buffers are 128 KiB each, of which reading touches all: most of what an idle socket would cost.
-    let upgrade = upgrade
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BUFFER)
-        .max_message_size(limits.frame_max)
-        .max_frame_size(limits.frame_max);
-    Ok(Upgrade(upgrade.on_upgrade(move |socket| connection::serve(edge, key, seat, socket))))
+    let message_max = limits.frame_max;
+    afterwards.put(async move {
+        match upgrade.await {
+            Ok(upgraded) => {
+                connection::serve(edge, key, seat, Socket::new(upgraded, message_max).await).await;
+            }
+            Err(cause) => tracing::debug!(%cause, "a connection ended before its upgrade"),
+        }
+    });
+    Ok(Upgrade(accepted))
 }
 
 /// Connections and rooms.

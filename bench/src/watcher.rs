@@ -74,8 +74,7 @@ impl Watcher {
 
     /// Reads until so many further texts were there.
     pub async fn hear(&mut self, texts: usize) -> anyhow::Result<()> {
-        let mut heard = 0;
-        let mut at = 0;
+        let (mut heard, mut at, mut newest) = (0, 0, 0..0);
         while heard < texts {
             match frame(&self.buffer[at..]) {
                 Some((kind, payload, length)) => {
@@ -87,8 +86,7 @@ impl Watcher {
                         self.stream.write_all(&PONG).await?;
                     } else {
                         heard += 1;
-                        self.last.clear();
-                        self.last.extend_from_slice(&self.buffer[at + payload..at + length]);
+                        newest = at + payload..at + length;
                     }
                     at += length;
                 }
@@ -102,6 +100,8 @@ impl Watcher {
                 }
             }
         }
+        self.last.clear();
+        self.last.extend_from_slice(&self.buffer[newest]);
         self.buffer.drain(..at);
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use argus_domain::{
     U256,
+    fees::LedgerEntry,
     ids::{JobId, Serial},
     job::{Cursor, Job, JobChange, JobRecord, TriggerKind},
     time::Timestamp,
@@ -15,7 +16,11 @@ use crate::state::{JobEntry, MemoryStore, State};
 
 #[async_trait]
 impl JobStore for MemoryStore {
-    async fn create(&self, jobs: Vec<(Job, Cursor)>) -> Result<CreateOutcome, StoreError> {
+    async fn create_and_book(
+        &self,
+        jobs: Vec<(Job, Cursor)>,
+        entries: Vec<LedgerEntry>,
+    ) -> Result<CreateOutcome, StoreError> {
         let mut state = self.write()?;
         let mut fresh: BTreeMap<JobId, &Job> = BTreeMap::new();
         for (job, _) in &jobs {
@@ -38,7 +43,11 @@ impl JobStore for MemoryStore {
             let known = state.jobs.get(&job.id).map(|entry| entry.record.job.serial);
             serials.push(known.unwrap_or_else(|| state.insert(job, cursor)));
         }
-        Ok(if was_new { CreateOutcome::Created(serials) } else { CreateOutcome::Same(serials) })
+        if !was_new {
+            return Ok(CreateOutcome::Same(serials));
+        }
+        state.book(entries);
+        Ok(CreateOutcome::Created(serials))
     }
 
     async fn job(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {

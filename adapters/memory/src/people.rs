@@ -47,15 +47,7 @@ impl KeeperStore for MemoryStore {
 #[async_trait]
 impl Ledger for MemoryStore {
     async fn book(&self, entries: Vec<LedgerEntry>) -> Result<(), StoreError> {
-        let mut state = self.write()?;
-        for entry in entries {
-            let same = |old: &LedgerEntry| {
-                old.key == entry.key && old.reason == entry.reason && old.account == entry.account
-            };
-            if !state.ledger.iter().any(same) {
-                state.ledger.push(entry);
-            }
-        }
+        self.write()?.book(entries);
         Ok(())
     }
 

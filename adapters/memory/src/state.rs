@@ -96,6 +96,18 @@ impl State {
         self.jobs.get(&job).is_none_or(|entry| entry.record.deleted_at.is_some())
     }
 
+    /// Books those that are not there yet.
+    pub(crate) fn book(&mut self, entries: Vec<LedgerEntry>) {
+        for entry in entries {
+            let same = |old: &LedgerEntry| {
+                old.key == entry.key && old.reason == entry.reason && old.account == entry.account
+            };
+            if !self.ledger.iter().any(same) {
+                self.ledger.push(entry);
+            }
+        }
+    }
+
     pub(crate) fn standings(&self, board: Board) -> BTreeMap<Address, Standing> {
         let mut standings = BTreeMap::new();
         for entry in self.ledger.iter().filter(|entry| entry.reason.board() == board) {

@@ -106,7 +106,7 @@ impl SqliteStore {
         }
         migrate::check(&writer, migrate::PLATFORM)?;
         let readers = (0..options.readers.max(1)).map(|_| connect_to_read(path, options));
-        let readers = Readers::start(readers.collect::<Result<_, _>>()?)?;
+        let readers = Readers::start(readers.collect::<Result<_, _>>()?, options.busy_timeout)?;
         let watch = Watch::start(connect_to_read(path, options)?, connect_to_read(path, options)?, options)?;
         let Options { group_rows: rows_max, group_time: time_max, .. } = *options;
         let group = Group { rows_max, time_max, gather: Duration::ZERO };
@@ -128,6 +128,15 @@ impl SqliteStore {
         F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     {
         self.0.readers.read(act).await
+    }
+
+    /// Reads a few rows by their keys: see [`Readers::find`].
+    pub(crate) async fn find<T, F>(&self, act: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        self.0.readers.find(act).await
     }
 
     pub(crate) fn watch(&self) -> &Watch {

@@ -1,11 +1,12 @@
 //! Jobs and cursors.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     sync::{Arc, PoisonError},
 };
 
 use argus_domain::{
+    fees::LedgerEntry,
     ids::{JobId, Serial},
     job::{Cursor, Job, JobChange, JobRecord, TriggerKind},
     time::Timestamp,
@@ -20,6 +21,7 @@ use crate::{
     database::SqliteStore,
     fault::Fault,
     job_rows::{self, select_jobs},
+    ledger,
 };
 
 /// Versions kept in memory: at a few KB each some tens of MB.
@@ -27,12 +29,23 @@ const VERSIONS_MAX: usize = 10_000;
 
 #[async_trait]
 impl JobStore for SqliteStore {
-    async fn create(&self, jobs: Vec<(Job, Cursor)>) -> Result<CreateOutcome, StoreError> {
-        self.write(3 * jobs.len(), move |db| create(db, &jobs)).await
+    async fn create_and_book(
+        &self,
+        jobs: Vec<(Job, Cursor)>,
+        entries: Vec<LedgerEntry>,
+    ) -> Result<CreateOutcome, StoreError> {
+        self.write(3 * jobs.len() + entries.len(), move |db| {
+            let outcome = create(db, &jobs)?;
+            if let CreateOutcome::Created(_) = outcome {
+                ledger::book(db, &entries)?;
+            }
+            Ok(outcome)
+        })
+        .await
     }
 
     async fn job(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
-        self.read(move |db| job_rows::by_id(db, id)).await
+        self.find(move |db| job_rows::by_id(db, id)).await
     }
 
     async fn version(&self, id: JobId, version: u32) -> Result<Option<Arc<Job>>, StoreError> {
@@ -43,7 +56,7 @@ impl JobStore for SqliteStore {
         if let Some(job) = known(self) {
             return Ok(Some(job));
         }
-        let found = self.read(move |db| job_rows::version(db, id, version)).await?;
+        let found = self.find(move |db| job_rows::version(db, id, version)).await?;
         if let Some(job) = &found {
             let mut versions = self.versions().lock().unwrap_or_else(PoisonError::into_inner);
             if versions.len() >= VERSIONS_MAX {
@@ -130,13 +143,16 @@ fn create(db: &Connection, jobs: &[(Job, Cursor)]) -> Result<CreateOutcome, Faul
             Some(_) => {
                 job_rows::version(db, job.id, job.version)?.is_some_and(|known| same_content(job, &known))
             }
-            None => fresh.get(&job.id).is_none_or(|known| same_content(job, known)),
+            None => match fresh.entry(job.id) {
+                Entry::Occupied(known) => same_content(job, known.get()),
+                Entry::Vacant(place) => {
+                    place.insert(job);
+                    true
+                }
+            },
         };
         if !same {
             return Ok(CreateOutcome::Taken(job.id));
-        }
-        if job_rows::serial(db, job.id)?.is_none() {
-            fresh.entry(job.id).or_insert(job);
         }
     }
     let was_new = !fresh.is_empty();

@@ -39,20 +39,7 @@ fn entry(row: &Row<'_>) -> Result<LedgerEntry, Fault> {
 #[async_trait]
 impl Ledger for SqliteStore {
     async fn book(&self, entries: Vec<LedgerEntry>) -> Result<(), StoreError> {
-        self.write(entries.len(), move |db| {
-            let mut book = db.prepare_cached(
-                "INSERT INTO ledger (key, reason, account, amount) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-            )?;
-            for entry in &entries {
-                let amount = entry.amount.to_string();
-                let key = params![entry.key.0, number(entry.reason), entry.account.0.0, amount];
-                if book.execute(key)? > 0 {
-                    count(db, entry)?;
-                }
-            }
-            Ok(())
-        })
-        .await
+        self.write(entries.len(), move |db| book(db, &entries)).await
     }
 
     async fn of_key(&self, key: B256) -> Result<Vec<LedgerEntry>, StoreError> {
@@ -80,6 +67,21 @@ impl Ledger for SqliteStore {
     async fn standing(&self, board: Board, account: Address) -> Result<Standing, StoreError> {
         self.read(move |db| of_board(db, board, account)).await
     }
+}
+
+/// Books those that are not there yet.
+pub(crate) fn book(db: &Connection, entries: &[LedgerEntry]) -> Result<(), Fault> {
+    let mut book = db.prepare_cached(
+        "INSERT INTO ledger (key, reason, account, amount) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+    )?;
+    for entry in entries {
+        let amount = entry.amount.to_string();
+        let key = params![entry.key.0, number(entry.reason), entry.account.0.0, amount];
+        if book.execute(key)? > 0 {
+            count(db, entry)?;
+        }
+    }
+    Ok(())
 }
 
 fn place(board: Board) -> u8 {

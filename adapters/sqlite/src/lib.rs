@@ -1,8 +1,10 @@
 //! Durable state in SQLite: the platform's store, and a keeper's journal.
 //!
-//! One thread writes, in groups: whatever waits is carried out in one transaction, and everyone is answered after the
-//! commit, which is an fsync of the write-ahead log; a group in which one operation fails is done again one by one. A few
-//! threads read. Several processes may share the platform's file; a journal belongs to one process at a time.
+//! Everyone is answered after the commit, which is an fsync of the write-ahead log. Whoever writes alone commits in place.
+//! What comes meanwhile is written by one thread, in groups: whatever waits is carried out in one transaction; a group in
+//! which one operation fails is done again one by one. A few threads read, and lend their connections to whoever looks
+//! for a few rows by their keys. Several processes may share the platform's file; a journal belongs to one process at a
+//! time.
 //!
 //! Bodies are protobuf (argus-proto); the tables are in migrations/sqlite. This crate decides nothing about jobs or
 //! tasks beyond what the ports say of a store.

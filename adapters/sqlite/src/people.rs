@@ -110,7 +110,7 @@ impl KeyStore for SqliteStore {
     }
 
     async fn by_hash(&self, hash: B256) -> Result<Option<ApiKey>, StoreError> {
-        self.read(move |db| {
+        self.find(move |db| {
             let sql = "SELECT body FROM api_keys WHERE hash = ?1";
             Ok(all(db, sql, &[&hash.0], |row| body(row, "body"))?.pop())
         })

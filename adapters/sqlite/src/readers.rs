@@ -3,10 +3,11 @@
 use std::{
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
+    time::Duration,
 };
 
 use argus_ports::StoreError;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::fault::{Fault, closed};
@@ -18,24 +19,55 @@ type Read = Box<dyn FnOnce(&Connection) + Send>;
 
 pub(crate) struct Readers {
     queue: Option<mpsc::Sender<Read>>,
+    /// One per thread, which has it while it reads.
+    connections: Vec<Arc<Mutex<Connection>>>,
     threads: Vec<JoinHandle<()>>,
+    busy_timeout: Duration,
 }
 
 impl Readers {
-    pub(crate) fn start(connections: Vec<Connection>) -> std::io::Result<Self> {
+    /// Connections that wait for other processes for `busy_timeout`.
+    pub(crate) fn start(connections: Vec<Connection>, busy_timeout: Duration) -> std::io::Result<Self> {
         let (queue, waiting) = mpsc::channel::<Read>(QUEUE);
         let waiting = Arc::new(Mutex::new(waiting));
-        let threads = connections.into_iter().enumerate().map(|(n, db)| {
+        let connections: Vec<_> = connections.into_iter().map(|db| Arc::new(Mutex::new(db))).collect();
+        let threads = connections.iter().cloned().enumerate().map(|(n, db)| {
             let waiting = waiting.clone();
             std::thread::Builder::new().name(format!("argus-sqlite-read-{n}")).spawn(move || {
                 // One thread waits for the next read, the others wait for their turn to.
                 let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
                 while let Some(read) = next() {
-                    read(&db);
+                    read(&db.lock().unwrap_or_else(PoisonError::into_inner));
                 }
             })
         });
-        Ok(Self { threads: threads.collect::<std::io::Result<_>>()?, queue: Some(queue) })
+        let threads = threads.collect::<std::io::Result<_>>()?;
+        Ok(Self { queue: Some(queue), connections, threads, busy_timeout })
+    }
+
+    /// Carries `act` out, which finds a few rows by their keys, on the caller's own thread: that takes less time than
+    /// to hand it to another one and back. Where that would wait, for a connection or for another process, a
+    /// thread carries it out.
+    pub(crate) async fn find<T, F>(&self, act: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        match self.find_at_once(&act) {
+            Some(found) => Ok(found?),
+            None => self.read(act).await,
+        }
+    }
+
+    fn find_at_once<T>(&self, act: impl Fn(&Connection) -> Result<T, Fault>) -> Option<Result<T, Fault>> {
+        let db = self.connections.iter().find_map(|db| db.try_lock().ok())?;
+        db.busy_timeout(Duration::ZERO).ok()?;
+        let found = on_one_state(&db, act);
+        let restored = db.busy_timeout(self.busy_timeout).map_err(Fault::from);
+        match found {
+            Err(Fault::Sql(e)) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => None,
+            found => Some(restored.and(found)),
+        }
     }
 
     /// Carries `act` out on one state of the database.

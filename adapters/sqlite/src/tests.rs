@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -17,6 +17,7 @@ use argus_domain::{
 };
 use argus_ports::{Archive, KeyStore, Ledger, StoreError};
 use bytes::Bytes;
+use rusqlite::Connection;
 
 use crate::{Options, SqliteStore, cell::corrupt};
 
@@ -110,6 +111,77 @@ async fn one_that_fails_spoils_none_of_its_group() {
         let found = store.get(B256::repeat_byte(name)).await.expect("get");
         assert_eq!(found.is_some(), there, "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_few_rows_are_found_where_they_are_asked_for_and_nobody_is_waited_for_there() {
+    let (_dir, store) = open();
+    let here = std::thread::current().id();
+    let place = |_: &Connection| Ok(std::thread::current().id());
+    let patience = |db: &Connection| Ok(db.query_row("PRAGMA busy_timeout", [], |row| row.get::<_, u32>(0))?);
+    assert_eq!((store.find(place).await, store.find(patience).await), (Ok(here), Ok(0)));
+    let of_threads = Options::default().busy_timeout.as_millis() as u32;
+    assert_eq!(store.read(patience).await, Ok(of_threads), "a thread waits as before");
+    // What another process is in the way of is left to a thread.
+    let busy = || rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None);
+    let elsewhere = store.find(move |_| match std::thread::current().id() {
+        place if place == here => Err(busy().into()),
+        place => Ok(place),
+    });
+    assert!(elsewhere.await.expect("a thread finds it") != here);
+    // So is what would wait for a connection.
+    let dir = tempfile::tempdir().expect("a folder");
+    let options = Options { readers: 1, ..Options::default() };
+    let store = SqliteStore::open(&dir.path().join("argus.db"), &options).expect("open");
+    let (begun, begins) = std::sync::mpsc::channel();
+    let slow = store.read(move |_| {
+        begun.send(()).expect("it is awaited");
+        std::thread::sleep(Duration::from_millis(100));
+        Ok(())
+    });
+    let found = async {
+        begins.recv().expect("the other one is polled first");
+        store.find(place).await
+    };
+    let (slow, found) = tokio::join!(slow, found);
+    assert_eq!(slow, Ok(()));
+    assert!(found.expect("a thread finds it") != here);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_writes_alone_writes_in_place_and_the_others_through_the_thread() {
+    let (_dir, store) = open();
+    let here = std::thread::current().id();
+    let write = || {
+        store.write(1, |db| {
+            db.execute("INSERT INTO archive (name, bytes) VALUES (randomblob(32), x'00')", [])?;
+            Ok(std::thread::current().id())
+        })
+    };
+    for _ in 0..3 {
+        assert_eq!(write().await, Ok(here));
+    }
+    // The first one holds the connection until the others wait.
+    let (begin, begun) = std::sync::mpsc::channel();
+    let (let_go, held) = std::sync::mpsc::channel::<()>();
+    let (first, held) = (store.clone(), Mutex::new(held));
+    let mut others = tokio::task::JoinSet::new();
+    others.spawn(async move {
+        let written = first.write(1, move |_| {
+            begin.send(()).expect("it is awaited");
+            held.lock().expect("once").recv().expect("it is let go");
+            Ok(std::thread::current().id())
+        });
+        written.await
+    });
+    begun.recv().expect("the first one writes");
+    let end = async { let_go.send(()).expect("it is awaited") };
+    let (second, third, ()) = tokio::join!(write(), write(), end);
+    assert_eq!(second, third, "both through one thread");
+    let first = others.join_next().await.expect("the first one").expect("no panic");
+    assert!(second.expect("written") != here && first != third);
+    let rows = store.find(|db| Ok(db.query_row("SELECT count(*) FROM archive", [], |row| row.get(0))?));
+    assert_eq!(rows.await, Ok(5));
 }
 
 /// What was booked before there were sums is summed once, however large it is.

@@ -1,13 +1,21 @@
-//! The writing thread: group commit.
+//! Writing: whoever writes alone commits in place, and what comes meanwhile is committed in groups by a thread.
 
 use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use argus_ports::StoreError;
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    sync::{mpsc, oneshot},
+    task::block_in_place,
+};
 
 use crate::fault::{Fault, closed, told};
 
@@ -30,6 +38,26 @@ const SEVERAL: usize = 4;
 pub(crate) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Operation>>>,
     thread: Option<JoinHandle<()>>,
+    db: Arc<Mutex<Connection>>,
+    /// Operations that somebody waits for.
+    underway: AtomicUsize,
+}
+
+/// One operation that somebody waits for, until it is dropped.
+struct Underway<'a>(&'a AtomicUsize);
+
+impl<'a> Underway<'a> {
+    /// One more, and whether it is the only one.
+    fn begin(count: &'a AtomicUsize) -> (Self, bool) {
+        let before = count.fetch_add(1, Ordering::AcqRel);
+        (Self(count), before == 0)
+    }
+}
+
+impl Drop for Underway<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// Something to be written. Carried out once, or again where its group failed; answered once.
@@ -71,16 +99,19 @@ where
 impl Writer {
     pub(crate) fn start(db: Connection, group: Group) -> std::io::Result<Self> {
         let (queue, mut waiting) = mpsc::channel::<Box<dyn Operation>>(QUEUE);
+        let db = Arc::new(Mutex::new(db));
+        let own = Arc::clone(&db);
         let thread = std::thread::Builder::new().name("argus-sqlite-write".to_owned()).spawn(move || {
             let mut last = 0;
             while let Some(first) = waiting.blocking_recv() {
                 if last >= SEVERAL && !group.gather.is_zero() {
                     std::thread::sleep(group.gather);
                 }
+                let db = own.lock().unwrap_or_else(PoisonError::into_inner);
                 last = write_group(&db, first, &mut waiting, group);
             }
         })?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self { queue: Some(queue), thread: Some(thread), db, underway: AtomicUsize::new(0) })
     }
 
     /// Carries `act`, which writes nothing, out on the connection that writes: what a file that is locked for it needs.
@@ -100,11 +131,28 @@ impl Writer {
         T: Send + 'static,
         F: Fn(&Connection) -> Result<T, Fault> + Send + 'static,
     {
+        let (_underway, is_alone) = Underway::begin(&self.underway);
         let (reply, answer) = oneshot::channel();
-        let operation = Box::new(Act { rows, act, result: None, reply });
-        let queue = self.queue.as_ref().ok_or_else(closed)?;
-        queue.send(operation).await.map_err(|_| closed())?;
+        let operation: Box<dyn Operation> = Box::new(Act { rows, act, result: None, reply });
+        let left = if is_alone { self.write_in_place(operation) } else { Some(operation) };
+        if let Some(operation) = left {
+            let queue = self.queue.as_ref().ok_or_else(closed)?;
+            queue.send(operation).await.map_err(|_| closed())?;
+        }
         answer.await.map_err(|_| closed())?
+    }
+
+    /// Carries an operation out in a transaction of its own on the caller's thread, where the runtime has others for what
+    /// else there is to do: a thread that is asked and answers has to be woken, and the caller after it. Gives
+    /// the operation back where that cannot be.
+    fn write_in_place(&self, operation: Box<dyn Operation>) -> Option<Box<dyn Operation>> {
+        let runtime = Handle::try_current();
+        if !runtime.is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread) {
+            return Some(operation);
+        }
+        let Ok(db) = self.db.try_lock() else { return Some(operation) };
+        block_in_place(|| alone(&db, operation));
+        None
     }
 }
 

@@ -4,20 +4,22 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use argus_domain::access::{ApiKey, Role};
 use argus_ports::TaskQuery;
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
-use futures::SinkExt;
+use bytes::Bytes;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokio::time::{Duration, Instant, timeout};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes, protocol::CloseFrame};
 
 use crate::{
     Edge,
     auth::{own_job, own_task},
     errors::ApiError,
     json::{address, address_number, whole},
-    shape,
+    shape::{self, task_types::ShownTask},
     ws::{
-        frames::{Topic, change_frames, frame},
+        frames::{PING, Topic, change_frames, frame},
         hub::{Outlet, Queued, Seat},
+        socket::Socket,
     },
 };
 
@@ -42,6 +44,14 @@ struct Refused(&'static str, String);
 /// The connection is over.
 struct Over;
 
+/// What whoever joins a job's room finds there.
+#[derive(Serialize)]
+struct Snapshot {
+    job_id: String,
+    tasks: Vec<ShownTask>,
+    seq: u64,
+}
+
 struct Joined {
     topic: Topic,
     /// Newest position that the client has been sent.
@@ -52,13 +62,13 @@ struct Connection {
     edge: Arc<Edge>,
     key: ApiKey,
     seat: Seat,
-    socket: WebSocket,
+    socket: Socket,
     outlet: Arc<Outlet>,
     rooms: BTreeMap<String, Joined>,
 }
 
 /// Serves a connection to its end.
-pub async fn serve(edge: Arc<Edge>, key: ApiKey, seat: Seat, socket: WebSocket) {
+pub async fn serve(edge: Arc<Edge>, key: ApiKey, seat: Seat, socket: Socket) {
     let limits = edge.config.rooms.clone();
     let (outlet, mut queue) = Outlet::new(limits.queue);
     let outlet = Arc::new(outlet);
@@ -73,18 +83,16 @@ pub async fn serve(edge: Arc<Edge>, key: ApiKey, seat: Seat, socket: WebSocket) 
                 connection.close_slow().await;
                 return;
             }
-            message = connection.socket.recv() => match message {
+            message = connection.socket.hear() => match message {
                 Some(Ok(message)) => {
                     heard_at = Instant::now();
                     connection.hear(message).await
                 }
-                Some(Err(error)) => {
-                    if is_too_large(&error) {
-                        connection.close(CLOSE_TOO_LARGE, "the message is too large").await;
-                    }
+                Some(Err(Error::Capacity(_))) => {
+                    connection.close(CLOSE_TOO_LARGE, "the message is too large").await;
                     return;
                 }
-                None => return,
+                Some(Err(_)) | None => return,
             },
             _ = queue.recv_many(&mut queued, DELIVERIES) => {
                 let passed = connection.pass_on(&queued).await;
@@ -105,22 +113,12 @@ pub async fn serve(edge: Arc<Edge>, key: ApiKey, seat: Seat, socket: WebSocket) 
     }
 }
 
-/// Whether what was heard is larger than it may be. The library's own type is not given on, its words are.
-fn is_too_large(error: &axum::Error) -> bool {
-    error.to_string().starts_with("Space limit exceeded")
-}
-
 impl Connection {
-    /// Sends messages with as few writes as they fit in.
-    async fn send(&mut self, messages: impl IntoIterator<Item = Message>) -> Result<(), Over> {
-        let sending = async {
-            for message in messages {
-                self.socket.feed(message).await?;
-            }
-            self.socket.flush().await
-        };
+    /// Sends whole frames.
+    async fn send(&mut self, frames: impl IntoIterator<Item = Bytes>) -> Result<(), Over> {
+        frames.into_iter().for_each(|piece| self.socket.queue(piece));
         tokio::select! {
-            sent = timeout(self.edge.config.rooms.write_timeout, sending) => match sent {
+            sent = timeout(self.edge.config.rooms.write_timeout, self.socket.flush()) => match sent {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(_)) => return Err(Over),
                 Err(_) => {}
@@ -139,14 +137,8 @@ impl Connection {
     /// Says why it is over, and waits for the client to have read that: a socket that is closed with something unread
     /// takes it back. Whoever reads nothing does not read this either; the socket ends all the same.
     async fn close(&mut self, code: u16, reason: &'static str) {
-        let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
-        let closing = async {
-            self.socket.send(Message::Close(Some(frame))).await?;
-            while let Some(heard) = self.socket.recv().await {
-                heard?;
-            }
-            Ok::<_, axum::Error>(())
-        };
+        let frame = CloseFrame { code: code.into(), reason: Utf8Bytes::from_static(reason) };
+        let closing = self.socket.close(frame);
         let _is_known_to_the_client = timeout(CLOSE_GRACE, closing).await.is_ok_and(|closed| closed.is_ok());
     }
 
@@ -163,35 +155,33 @@ impl Connection {
 
     async fn ping(&mut self) -> Result<(), Over> {
         self.check_key().await?;
-        self.send([Message::Ping(bytes::Bytes::new())]).await
+        self.send([PING]).await
     }
 
     /// Sends what of the deliveries the client was not sent yet.
     async fn pass_on(&mut self, queued: &[Queued]) -> Result<(), Over> {
-        let mut messages = Vec::new();
+        let mut pieces = Vec::new();
         for delivery in queued.iter().map(|queued| &queued.delivery) {
             // A room that is joined under two names, or with one of its tasks, is told once.
             let mut joined: Vec<_> =
                 self.rooms.values_mut().filter(|joined| joined.topic.room() == delivery.room).collect();
-            for shown in &delivery.shown {
+            pieces.extend(delivery.frames.pieces(|shown| {
                 let mut is_new = false;
                 for joined in joined.iter_mut().filter(|joined| joined.topic.takes(shown.task)) {
                     is_new |= joined.last < shown.position;
                     joined.last = joined.last.max(shown.position);
                 }
-                if is_new {
-                    messages.push(Message::Text(shown.frame.clone()));
-                }
-            }
+                is_new
+            }));
         }
-        if messages.is_empty() { Ok(()) } else { self.send(messages).await }
+        self.send(pieces).await
     }
 
     async fn hear(&mut self, message: Message) -> Result<(), Over> {
         let text = match message {
             Message::Text(text) => text,
             Message::Close(_) => return Err(Over),
-            Message::Ping(_) | Message::Pong(_) => return Ok(()),
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
             Message::Binary(_) => {
                 return self.refuse(Refused("INVALID_MESSAGE_TYPE", "send text".to_owned()), None).await;
             }
@@ -215,9 +205,13 @@ impl Connection {
         }
     }
 
-    async fn say(&mut self, kind: &str, data: Value, request_id: Option<&Value>) -> Result<(), Over> {
-        let frame = frame(&self.edge, kind, data, request_id);
-        self.send([Message::Text(frame)]).await
+    async fn say(
+        &mut self,
+        kind: &str,
+        data: impl Serialize,
+        request_id: Option<&Value>,
+    ) -> Result<(), Over> {
+        self.send([frame(&self.edge, kind, data, request_id)]).await
     }
 
     async fn refuse(&mut self, refused: Refused, request_id: Option<&Value>) -> Result<(), Over> {
@@ -270,9 +264,8 @@ impl Connection {
                 (Ok(None), _) => return self.refuse(ApiError::absent().into(), id).await,
                 (Err(e), _) | (_, Err(e)) => return self.refuse(e.into(), id).await,
             };
-            let tasks: Vec<_> =
-                tasks.iter().map(|task| shape::task::shown(&self.edge, task, &record.job)).collect();
-            let snapshot = json!({"job_id": job.to_string(), "tasks": tasks, "seq": position});
+            let tasks = tasks.iter().map(|task| shape::task::shown(&self.edge, task, &record.job)).collect();
+            let snapshot = Snapshot { job_id: job.to_string(), tasks, seq: position };
             self.say("JOB_TASKS_SNAPSHOT", snapshot, id).await?;
         }
         self.resume(&name).await
@@ -294,11 +287,11 @@ impl Connection {
             left = left.saturating_sub(page.len().try_into().unwrap_or(u32::MAX));
             let newest = page.last().map_or(last, |(position, _)| *position);
             page.retain(|(_, change)| topic.takes(change.task));
-            let shown = match change_frames(&self.edge, topic.room(), &page).await {
-                Ok(shown) => shown,
+            let frames = match change_frames(&self.edge, topic.room(), &page).await {
+                Ok(frames) => frames,
                 Err(e) => return self.refuse(e.into(), None).await,
             };
-            self.send(shown.into_iter().map(|shown| Message::Text(shown.frame))).await?;
+            self.send([frames.encoded]).await?;
             if let Some(joined) = self.rooms.get_mut(name) {
                 joined.last = joined.last.max(newest);
             }

@@ -1,17 +1,27 @@
 //! The envelope in both directions: `{type, data, timestamp, request_id?}`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use argus_domain::{Address, ids::JobId, ids::TaskId, job::Job, status::TaskStatus, task::TaskRecord};
 use argus_ports::{Change, ChangeKind, Room, StoreError};
-use axum::extract::ws::Utf8Bytes;
-use serde_json::{Map, Value, json};
+use bytes::{BufMut, Bytes};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     Edge,
     json::address_number,
-    shape::task::{shown, status_name},
+    shape::{
+        task::{shown, status_name},
+        task_types::ShownTask,
+    },
 };
+
+/// A frame that asks for a sign of life: whole, empty and unmasked (RFC 6455, section 5.2).
+pub const PING: Bytes = Bytes::from_static(&[0x89, 0]);
 
 /// What a client may ask for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,16 +52,60 @@ impl Topic {
     }
 }
 
-/// A frame.
-pub fn frame(edge: &Edge, kind: &str, data: Value, request_id: Option<&Value>) -> Utf8Bytes {
-    let mut envelope = Map::new();
-    envelope.insert("type".to_owned(), json!(kind));
-    envelope.insert("data".to_owned(), data);
-    envelope.insert("timestamp".to_owned(), json!(edge.ports.clock.now().to_rfc3339()));
-    if let Some(id) = request_id {
-        envelope.insert("request_id".to_owned(), id.clone());
+#[derive(Serialize)]
+struct Envelope<'a, D> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    data: D,
+    timestamp: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a Value>,
+}
+
+/// A frame, encoded.
+pub fn frame(edge: &Edge, kind: &str, data: impl Serialize, request_id: Option<&Value>) -> Bytes {
+    let mut encoded = Vec::new();
+    put_frame(&mut encoded, edge, kind, data, request_id);
+    encoded.into()
+}
+
+fn put_frame(
+    encoded: &mut Vec<u8>,
+    edge: &Edge,
+    kind: &str,
+    data: impl Serialize,
+    request_id: Option<&Value>,
+) {
+    let envelope = Envelope { kind, data, timestamp: edge.ports.clock.now().to_rfc3339(), request_id };
+    match serde_json::to_vec(&envelope) {
+        Ok(text) => put_text(encoded, &text),
+        Err(cause) => tracing::error!(%cause, kind, "a frame could not be written"),
     }
-    Utf8Bytes::from(Value::Object(envelope).to_string())
+}
+
+/// A text as a server sends it: in one frame, and unmasked.
+fn put_text(encoded: &mut Vec<u8>, text: &[u8]) {
+    encoded.put_u8(0x81);
+    match (u8::try_from(text.len()), u16::try_from(text.len())) {
+        (Ok(length @ ..126), _) => encoded.put_u8(length),
+        (_, Ok(length)) => {
+            encoded.put_u8(126);
+            encoded.put_u16(length);
+        }
+        (_, Err(_)) => {
+            encoded.put_u8(127);
+            encoded.put_u64(text.len() as u64);
+        }
+    }
+    encoded.put_slice(text);
+}
+
+/// Changes of a room as frames, encoded once for all that are told.
+pub struct Frames {
+    /// In the order of their positions.
+    pub shown: Vec<Shown>,
+    /// The frames, one behind the other.
+    pub encoded: Bytes,
 }
 
 /// One change, as all that watch it are told.
@@ -60,16 +114,26 @@ pub struct Shown {
     pub position: u64,
     /// The task.
     pub task: TaskId,
-    /// The encoded frame.
-    pub frame: Utf8Bytes,
+    /// Where its frame is.
+    pub frame: Range<usize>,
+}
+
+impl Frames {
+    /// The frames of the changes that are wanted, in as few pieces as there are.
+    pub fn pieces(&self, mut is_wanted: impl FnMut(&Shown) -> bool) -> Vec<Bytes> {
+        let mut pieces: Vec<Range<usize>> = Vec::new();
+        for shown in self.shown.iter().filter(|shown| is_wanted(shown)) {
+            match pieces.last_mut() {
+                Some(last) if last.end == shown.frame.start => last.end = shown.frame.end,
+                _ => pieces.push(shown.frame.clone()),
+            }
+        }
+        pieces.into_iter().map(|piece| self.encoded.slice(piece)).collect()
+    }
 }
 
 /// Changes of a room with their positions, as frames. Those whose task or job is unknown have none.
-pub async fn change_frames(
-    edge: &Edge,
-    room: Room,
-    changes: &[(u64, Change)],
-) -> Result<Vec<Shown>, StoreError> {
+pub async fn change_frames(edge: &Edge, room: Room, changes: &[(u64, Change)]) -> Result<Frames, StoreError> {
     let ids: BTreeSet<_> = changes.iter().map(|(_, change)| change.task).collect();
     let records = edge.ports.tasks.tasks(&Vec::from_iter(ids)).await?;
     let tasks: BTreeMap<_, _> = records.iter().map(|record| (record.task.id, record)).collect();
@@ -79,24 +143,38 @@ pub async fn change_frames(
             jobs.insert(id, record.job);
         }
     }
-    let frames = changes.iter().filter_map(|(position, change)| {
-        let (record, job) = (tasks.get(&change.task)?, jobs.get(&change.job)?);
-        let frame = change_frame(edge, room, *position, change, record, job);
-        Some(Shown { position: *position, task: change.task, frame })
-    });
-    Ok(frames.collect())
+    let (mut shown, mut encoded) = (Vec::with_capacity(changes.len()), Vec::new());
+    for (position, change) in changes {
+        let (Some(record), Some(job)) = (tasks.get(&change.task), jobs.get(&change.job)) else { continue };
+        let begin = encoded.len();
+        put_change(&mut encoded, edge, (room, *position, change), record, job);
+        shown.push(Shown { position: *position, task: change.task, frame: begin..encoded.len() });
+    }
+    Ok(Frames { shown, encoded: encoded.into() })
+}
+
+#[derive(Serialize)]
+struct Changed {
+    task_id: u64,
+    job_id: String,
+    user_id: String,
+    task_status: &'static str,
+    changes: ShownTask,
+    timestamp: String,
+    seq: u64,
+    /// In an owner's room, whose positions are not those of the job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
 }
 
 /// The frame of a change: the task as it is now, so that a frame that comes late says nothing outdated.
-fn change_frame(
+fn put_change(
+    encoded: &mut Vec<u8>,
     edge: &Edge,
-    room: Room,
-    position: u64,
-    change: &Change,
+    (room, position, change): (Room, u64, &Change),
     record: &TaskRecord,
     job: &Job,
-) -> Utf8Bytes {
-    let changes = shown(edge, record, job);
+) {
     let status = record.state().status();
     let kind = match change.kind {
         ChangeKind::Created => "TASK_CREATED",
@@ -107,17 +185,67 @@ fn change_frame(
         ChangeKind::Received if status == TaskStatus::Processing => "TASK_FEE_UPDATED",
         ChangeKind::Received => "TASK_STATUS_CHANGED",
     };
-    let mut data = json!({
-        "task_id": change.public_id,
-        "job_id": change.job.to_string(),
-        "user_id": address_number(change.owner).to_string(),
-        "task_status": status_name(status),
-        "changes": changes,
-        "timestamp": change.at.to_rfc3339(),
-        "seq": change.seq,
-    });
-    if let (Room::Owner(_), Some(map)) = (room, data.as_object_mut()) {
-        map.insert("since".to_owned(), json!(position.to_string()));
+    let data = Changed {
+        task_id: change.public_id,
+        job_id: change.job.to_string(),
+        user_id: address_number(change.owner).to_string(),
+        task_status: status_name(status),
+        changes: shown(edge, record, job),
+        timestamp: change.at.to_rfc3339(),
+        seq: change.seq,
+        since: match room {
+            Room::Owner(_) => Some(position.to_string()),
+            Room::Job(_) => None,
+        },
+    };
+    put_frame(encoded, edge, kind, data, None);
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_tungstenite::tungstenite::protocol::frame::{
+        Frame,
+        coding::{Control, Data, OpCode},
+    };
+
+    use super::*;
+
+    fn as_the_library_has_it(frame: Frame) -> Vec<u8> {
+        let mut encoded = Vec::new();
+        frame.format(&mut encoded).unwrap();
+        encoded
     }
-    frame(edge, kind, data, None)
+
+    #[test]
+    fn frames_of_every_length_are_what_the_library_writes() {
+        for length in [0, 1, 125, 126, 127, 255, 256, 65_535, 65_536, 70_000] {
+            let text = vec![b'x'; length];
+            let mut encoded = Vec::new();
+            put_text(&mut encoded, &text);
+            let expected = as_the_library_has_it(Frame::message(text, OpCode::Data(Data::Text), true));
+            assert!(encoded == expected, "{length}");
+        }
+        assert_eq!(PING, as_the_library_has_it(Frame::ping(Bytes::new())));
+        assert_eq!(Frame::ping(Bytes::new()).header().opcode, OpCode::Control(Control::Ping));
+    }
+
+    #[test]
+    fn frames_that_lie_together_are_one_piece() {
+        let task = |n: u8| TaskId(argus_domain::B256::repeat_byte(n));
+        let frames = Frames {
+            shown: vec![
+                Shown { position: 1, task: task(1), frame: 0..2 },
+                Shown { position: 2, task: task(2), frame: 2..3 },
+                Shown { position: 3, task: task(1), frame: 3..6 },
+            ],
+            encoded: Bytes::from_static(b"aabccc"),
+        };
+        let check = |is_wanted: fn(&Shown) -> bool, expect: &[&[u8]]| {
+            assert_eq!(frames.pieces(is_wanted), expect);
+        };
+        check(|_| true, &[b"aabccc"]);
+        check(|shown| shown.position > 1, &[b"bccc"]);
+        check(|shown| shown.task != TaskId(argus_domain::B256::repeat_byte(2)), &[b"aa", b"ccc"]);
+        check(|_| false, &[]);
+    }
 }

@@ -17,18 +17,18 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::{
     Edge,
-    ws::frames::{Shown, Topic, change_frames},
+    ws::frames::{Frames, Topic, change_frames},
 };
 
 /// Most changes that are shown, or read from the bus, at once.
 const PAGE: u32 = 256;
 
-/// Changes of a room that came together, on their way to all that watch: encoded once, shared by all.
+/// Changes of a room that came together, on their way to all that watch.
 pub struct Delivery {
     /// Where they happened.
     pub room: Room,
-    /// In the order of their positions.
-    pub shown: Vec<Shown>,
+    /// As frames, shared by all.
+    pub frames: Frames,
 }
 
 /// A delivery in one connection's queue, with the space there that it gives back when it is dropped.
@@ -198,7 +198,7 @@ impl Hub {
         followed.last = followed.last.max(position);
         let delivery = Arc::new(delivery);
         followed.watchers.retain(|(_, topic), outlet| {
-            let frames = delivery.shown.iter().filter(|shown| topic.takes(shown.task)).count();
+            let frames = delivery.frames.shown.iter().filter(|shown| topic.takes(shown.task)).count();
             frames == 0 || outlet.offer(&delivery, frames)
         });
         if followed.watchers.is_empty() {
@@ -296,7 +296,7 @@ async fn catch_up(edge: &Edge, room: Room) {
 /// Shows changes of a room, in the order of their positions.
 async fn show(edge: &Edge, room: Room, changes: Vec<(u64, Change)>) -> Result<(), StoreError> {
     let Some(position) = changes.last().map(|(position, _)| *position) else { return Ok(()) };
-    let shown = change_frames(edge, room, &edge.hub.watched(room, changes)).await?;
-    edge.hub.deliver(Delivery { room, shown }, position);
+    let frames = change_frames(edge, room, &edge.hub.watched(room, changes)).await?;
+    edge.hub.deliver(Delivery { room, frames }, position);
     Ok(())
 }

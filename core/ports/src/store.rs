@@ -76,7 +76,17 @@ pub trait JobStore: Send + Sync {
     /// Stores jobs with their cursors, all or none, and gives each the next serial (the `serial` fields given are
     /// ignored). Idempotent: equal content under a known id is [`CreateOutcome::Same`]; content is compared
     /// without `serial` and `accepted_at` and without what is computed from the latter (`expires_at`).
-    async fn create(&self, jobs: Vec<(Job, Cursor)>) -> Result<CreateOutcome, StoreError>;
+    async fn create(&self, jobs: Vec<(Job, Cursor)>) -> Result<CreateOutcome, StoreError> {
+        self.create_and_book(jobs, Vec::new()).await
+    }
+
+    /// The same, and books `entries` in the same step, as [`Ledger::book`] does: where the outcome is
+    /// [`CreateOutcome::Created`], the entries are there as surely as the jobs; otherwise none is.
+    async fn create_and_book(
+        &self,
+        jobs: Vec<(Job, Cursor)>,
+        entries: Vec<LedgerEntry>,
+    ) -> Result<CreateOutcome, StoreError>;
 
     /// One job; absent: `None`. A deleted job is still there.
     async fn job(&self, id: JobId) -> Result<Option<JobRecord>, StoreError>;

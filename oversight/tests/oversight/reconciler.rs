@@ -10,6 +10,7 @@ use std::{
 
 use argus_domain::{
     Address, B256, Bytes, U256, contracts,
+    fees::LedgerEntry,
     ids::{ChainId, JobId, Serial, TaskNumber},
     job::{Cursor, Job, JobChange, JobRecord, Mode, Position, TriggerKind},
     registration::{Discrepancy, Registration},
@@ -119,8 +120,12 @@ impl RegistrationStore for Mortal {
 
 #[async_trait]
 impl JobStore for Mortal {
-    async fn create(&self, jobs: Vec<(Job, Cursor)>) -> Result<CreateOutcome, StoreError> {
-        self.store.create(jobs).await
+    async fn create_and_book(
+        &self,
+        jobs: Vec<(Job, Cursor)>,
+        entries: Vec<LedgerEntry>,
+    ) -> Result<CreateOutcome, StoreError> {
+        self.store.create_and_book(jobs, entries).await
     }
     async fn job(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
         self.store.job(id).await

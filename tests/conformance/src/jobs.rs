@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use argus_domain::{
+    B256, U256,
+    fees::{Board, LedgerEntry, LedgerReason, POINT},
     ids::{ChainId, JobId, Serial},
     job::{Cursor, Job, JobChange, JobRecord, Trigger, TriggerKind},
     rule::{Comparison, Rule, SourceKind, ValueSource},
 };
-use argus_ports::{CreateOutcome, CursorOutcome, JobQuery, JobStore};
+use argus_ports::{CreateOutcome, CursorOutcome, JobQuery, JobStore, Ledger};
 use futures::future::join_all;
 
 use crate::samples::{NOW, at, cursor, job, job_with_safe, new_job, next_cursor, owner};
@@ -24,6 +26,33 @@ pub async fn suite<S: JobStore>(fresh: impl Fn() -> S) {
     cursors_move_one_revision_at_a_time(&fresh()).await;
     of_two_writers_one_moves_the_cursor(&fresh()).await;
     racing_creations_make_one_job(&fresh()).await;
+}
+
+/// What is booked with jobs.
+pub async fn booked<S: JobStore + Ledger>(store: S) {
+    let entry = |n: u8, amount: u64| LedgerEntry {
+        key: B256::repeat_byte(n),
+        reason: LedgerReason::JobCreated,
+        account: owner(1),
+        amount: U256::from(amount),
+    };
+    let points = async || {
+        let standing = store.standing(Board::Users, owner(1)).await.expect("standing");
+        (standing.points / POINT, standing.jobs)
+    };
+    let created = store.create_and_book(vec![new_job(1), new_job(2)], vec![entry(1, 10), entry(2, 20)]).await;
+    assert_eq!(created, Ok(CreateOutcome::Created(vec![Serial(1), Serial(2)])));
+    assert_eq!(store.of_key(B256::repeat_byte(2)).await, Ok(vec![entry(2, 20)]));
+    assert_eq!(points().await, (U256::from(30), 2));
+    let again = store.create_and_book(vec![new_job(2)], vec![entry(3, 999)]).await;
+    assert_eq!(again, Ok(CreateOutcome::Same(vec![Serial(2)])));
+    let other = Job { title: "another".to_owned(), ..job(1) };
+    let taken = store.create_and_book(vec![new_job(3), (other.clone(), cursor(&other))], vec![entry(3, 999)]);
+    assert_eq!(taken.await, Ok(CreateOutcome::Taken(other.id)));
+    assert_eq!(points().await, (U256::from(30), 2), "nothing is created, nothing is booked");
+    let half = store.create_and_book(vec![new_job(2), new_job(3)], vec![entry(2, 20), entry(3, 5)]).await;
+    assert_eq!(half, Ok(CreateOutcome::Created(vec![Serial(2), Serial(3)])));
+    assert_eq!(points().await, (U256::from(35), 3), "what is booked stays as it is");
 }
 
 /// Creates jobs that must be new, and gives them back as stored.

@@ -18,6 +18,7 @@ async fn answer_store() {
 #[tokio::test]
 async fn job_store() {
     jobs::suite(MemoryStore::new).await;
+    jobs::booked(MemoryStore::new()).await;
 }
 
 #[tokio::test]

@@ -79,6 +79,7 @@ async fn registration_store() {
 async fn job_store() {
     let files = Files::new();
     jobs::suite(|| files.store()).await;
+    jobs::booked(files.store()).await;
 }
 
 #[tokio::test]
