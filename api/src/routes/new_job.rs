@@ -57,6 +57,7 @@ macro_rules! job {
                 takes("recurring", Flag, "Whether an event or a condition opens more than one task"),
                 takes("is_imua", Flag, "Recorded, and nothing follows from it"),
                 takes("job_cost_prediction", Decimal, "In ether; recorded, and nothing follows from it"),
+                takes("arg_type", Whole(0, 2), "1 static arguments, 2 a script's; its kind says which"),
                 takes("is_safe", Flag, "Whether it acts through a Safe"),
                 takes(
                     "dynamic_arguments_script_url",
@@ -88,7 +89,12 @@ macro_rules! job {
                     Loose(0, ANY_LENGTH),
                     "What becomes of missed instants: run_once, skip or catch_up",
                 ),
-                takes("fee_cap", Digits, "Most that its owner is charged per task, wei"),
+                takes(
+                    "fee_cap",
+                    Digits,
+                    "Most that its owner is charged per task, wei; as GET /api/fees says",
+                ),
+                takes("fee_cap_wei", Digits, "The same, as the quote calls it"),
                 takes("gas_limit", Whole(GAS_LIMIT.0, GAS_LIMIT.1), "Gas that its call gets"),
             ],
         }
