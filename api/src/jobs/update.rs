@@ -59,8 +59,7 @@ pub async fn update(call: Call) -> Result<Reply<Update>, ApiError> {
     let mut faults = Faults::default();
     let mut laid = shape::as_created(old);
     // A cap that nobody named goes on following from the rest.
-    let is_usual = old.policy.fee_cap == usual_cap(&call.edge, old.policy.gas_limit, old.policy.mode);
-    if is_usual || body.get("fee_cap_wei").is_some_and(|wei| !wei.is_null()) {
+    if old.policy.fee_cap == usual_cap(&call.edge, old.policy.gas_limit, old.policy.mode) {
         laid.remove("fee_cap");
     }
     laid.extend(body.into_iter().filter(|(_, value)| !value.is_null()));

@@ -35,7 +35,7 @@ pub(super) const ARGUMENTS: Field =
     takes("arguments", List(ARGUMENTS_MAX, &Any), "Static arguments: of the call, or for the script");
 
 macro_rules! job {
-    ($name:literal, $always:ident) => {
+    ($name:literal, $always:ident $(, $more:expr)*) => {
         Object {
             name: $name,
             cases: CASES,
@@ -57,7 +57,6 @@ macro_rules! job {
                 takes("recurring", Flag, "Whether an event or a condition opens more than one task"),
                 takes("is_imua", Flag, "Recorded, and nothing follows from it"),
                 takes("job_cost_prediction", Decimal, "In ether; recorded, and nothing follows from it"),
-                takes("arg_type", Whole(0, 2), "1 static arguments, 2 a script's; its kind says which"),
                 takes("is_safe", Flag, "Whether it acts through a Safe"),
                 takes(
                     "dynamic_arguments_script_url",
@@ -94,8 +93,8 @@ macro_rules! job {
                     Digits,
                     "Most that its owner is charged per task, wei; as GET /api/fees says",
                 ),
-                takes("fee_cap_wei", Digits, "The same, as the quote calls it"),
                 takes("gas_limit", Whole(GAS_LIMIT.0, GAS_LIMIT.1), "Gas that its call gets"),
+                $($more,)*
             ],
         }
     };
@@ -183,5 +182,10 @@ const CASES: &[Case] = &[
     },
 ];
 
-pub(super) static NEW_JOB: Object = job!("NewJob", needs);
+// Of a new job alone: what is laid over one goes by the names that it is shown with, and keeps its kind.
+const ARG_TYPE: Field =
+    takes("arg_type", Whole(0, 2), "1 static arguments, 2 a script's; its kind says which");
+const QUOTED_CAP: Field = takes("fee_cap_wei", Digits, "fee_cap, as the quote calls it");
+
+pub(super) static NEW_JOB: Object = job!("NewJob", needs, ARG_TYPE, QUOTED_CAP);
 pub(super) static JOB_CHANGE: Object = job!("JobChange", takes);

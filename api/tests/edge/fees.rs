@@ -100,7 +100,7 @@ async fn the_cap_that_is_quoted_is_the_cap_of_the_job() {
     for (id, change, cap) in [
         ("1", json!({"gas_limit": 300_000}), by_gas(300_000, 2)),
         ("4", json!({"gas_limit": 300_000}), json!("77")),
-        ("4", json!({"fee_cap_wei": "80"}), json!("80")),
+        ("4", json!({"fee_cap": "80"}), json!("80")),
         ("5", json!({"job_title": "another title"}), json!("78")),
     ] {
         let answer = world.call("user", "PUT", &format!("/api/jobs/update/{id}"), &change.to_string()).await;
