@@ -7,10 +7,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use argus_domain::{
-    Address, B256, Bytes,
+    Address, B256,
     access::{ApiKey, Role},
+    contracts::{decode_bool, encode_is_owner},
     job::JobRecord,
-    keccak256,
     task::TaskRecord,
 };
 use argus_ports::{JobQuery, chain::At, time::Allowance};
@@ -230,12 +230,10 @@ async fn owns_safe(edge: &Edge, key: &ApiKey, safe: Address) -> Result<bool, Api
     if jobs.iter().any(|r| key.may_act_for(r.job.owner)) {
         return Ok(true);
     }
-    let mut data = keccak256(b"isOwner(address)")[..4].to_vec();
-    data.extend_from_slice(key.owner.into_word().as_slice());
-    let data = Bytes::from(data);
+    let question = encode_is_owner(key.owner);
     for chain in edge.ports.chains.values() {
-        let answer = chain.reader.call(None, safe, data.clone(), At::Head).await;
-        if answer.is_ok_and(|word| word.len() == 32 && word.last() == Some(&1)) {
+        let answer = chain.reader.call(None, safe, question.clone(), At::Head).await;
+        if answer.is_ok_and(|answer| decode_bool(&answer) == Some(true)) {
             return Ok(true);
         }
     }

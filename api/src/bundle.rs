@@ -16,6 +16,7 @@ use argus_domain::{
 };
 use axum::http::{HeaderValue, StatusCode, header};
 use schemars::{Schema, json_schema};
+use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
 use crate::{
@@ -41,15 +42,71 @@ impl Document for BundleFile {
             "required": ["format", "script", "runs", "task", "omitted", "digest"],
             "properties": {
                 "format": {"type": "string"},
-                "script": {"type": ["object", "null"]},
-                "runs": {"type": "array", "items": {"type": "object"}},
-                "task": {"type": ["object", "null"]},
+                "script": or_null(script_schema()),
+                "runs": {"type": "array", "items": run_schema()},
+                "task": or_null(task_schema()),
                 "omitted": {"type": "array", "items": {"type": "string"}},
-                "digest": {"type": "string", "pattern": "^0x[0-9a-f]{64}$"},
+                "digest": hash_schema(),
             },
             "additionalProperties": false,
         })
     }
+}
+
+fn or_null(schema: Value) -> Value {
+    json!({"anyOf": [schema, {"type": "null"}]})
+}
+
+fn hash_schema() -> Value {
+    json!({"type": "string", "pattern": "^0x[0-9a-f]{64}$"})
+}
+
+/// An object of just these fields, all of which are there.
+fn whole(fields: Value) -> Value {
+    let names: Vec<&String> = fields.as_object().into_iter().flat_map(Map::keys).collect();
+    json!({"type": "object", "required": names, "properties": fields, "additionalProperties": false})
+}
+
+fn script_schema() -> Value {
+    whole(json!({
+        "source": {"type": "string", "pattern": "^0x([0-9a-f]{2})*$"},
+        "language": {"type": "string"},
+        "wasm_hash": or_null(hash_schema()),
+    }))
+}
+
+fn run_schema() -> Value {
+    let by = json!({"type": "array", "description": "Attempt and keeper", "minItems": 2, "maxItems": 2});
+    whole(json!({
+        "by": or_null(by),
+        "engine": hash_schema(),
+        "input": {"type": "object"},
+        "limits": {"type": "object", "additionalProperties": {"type": "integer"}},
+        "transcript": {
+            "type": "object",
+            "required": ["calls"],
+            "properties": {"calls": {"type": "array", "items": {"type": "object"}}},
+        },
+        "root": hash_schema(),
+        "fuel": {"type": "integer", "minimum": 0},
+        "log": {"type": "string"},
+        "came_to": {"type": "object", "minProperties": 1, "maxProperties": 1},
+        "state": or_null(hash_schema()),
+    }))
+}
+
+fn task_schema() -> Value {
+    let record = whole(json!({
+        "task": {"type": "object"},
+        "facts": {"type": "array", "items": {"type": "object", "minProperties": 1, "maxProperties": 1}},
+    }));
+    whole(json!({
+        "job": {"type": "object"},
+        "record": record,
+        "domain": or_null(json!({"type": "object"})),
+        "seals": {"type": "array", "items": {"type": "object", "required": ["attempt", "by", "seal"]}},
+        "inclusion": or_null(json!({"type": "object"})),
+    }))
 }
 
 /// `GET /api/tasks/{id}/bundle`: the run that was taken with what it was told and answered, the other keepers' runs

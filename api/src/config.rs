@@ -66,6 +66,8 @@ pub struct Config {
     /// Domains that users may sign in to with a message of EIP-4361, with their port where it is none of the usual;
     /// empty: nobody signs in.
     pub sign_in_domains: Vec<String>,
+    /// Under which hosts the keepers' board shows only some of them.
+    pub boards: BoardHosts,
     /// Webhooks.
     pub webhooks: WebhookRules,
     /// What the faucet gives, and where.
@@ -106,9 +108,28 @@ impl Default for Config {
             rooms: RoomLimits::default(),
             registration_grace: Duration::from_secs(60),
             sign_in_domains: Vec::new(),
+            boards: BoardHosts::default(),
             webhooks: WebhookRules::default(),
             faucet: FaucetRules::default(),
             failpoint: Failpoint::NONE,
+        }
+    }
+}
+
+/// Hosts of front ends, each of which shows its own keepers; any other host shows all of them.
+#[derive(Debug, Clone)]
+pub struct BoardHosts {
+    /// Those that show keepers on imua alone.
+    pub imua: Vec<String>,
+    /// Those that show the others.
+    pub others: Vec<String>,
+}
+
+impl Default for BoardHosts {
+    fn default() -> Self {
+        Self {
+            imua: vec!["imua.triggerx.network".to_owned()],
+            others: vec!["app.triggerx.network".to_owned()],
         }
     }
 }
@@ -129,8 +150,8 @@ pub struct PolicyDefaults {
     pub keepers: u8,
     /// How many of them must agree.
     pub threshold: u8,
-    /// Most that the owner is charged per task, wei.
-    pub fee_cap: U256,
+    /// Most that any job may let its owner be charged per task, wei.
+    pub fee_cap_max: U256,
     /// Gas that the call gets.
     pub gas_limit: u64,
     /// Relative difference that two observations may have, as a decimal.
@@ -146,7 +167,7 @@ impl Default for PolicyDefaults {
         Self {
             keepers: 3,
             threshold: 2,
-            fee_cap: U256::from(50_000_000_000_000_000u64),
+            fee_cap_max: U256::from(1_000_000_000_000_000_000u64),
             gas_limit: 1_000_000,
             tolerance: "0.01",
             confirmations: 0,

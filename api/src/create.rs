@@ -14,6 +14,7 @@ mod ignored;
 mod job;
 mod plan;
 mod policy;
+mod safe;
 mod schedule;
 mod target;
 
@@ -39,7 +40,7 @@ pub use identity::TIME_FRAME_MAX;
 use job::check;
 pub use job::{Basis, Checked, One, Sketch, check_on, taken};
 pub use plan::Plan;
-pub use policy::{GAS_LIMIT, HOSTS_MAX, KEEPERS_MAX, allow_hosts, limits};
+pub use policy::{GAS_LIMIT, HOSTS_MAX, KEEPERS_MAX, allow_hosts, limits, parse as parse_policy, usual_cap};
 pub use target::{CallShape, converted, find_function};
 
 use crate::{Edge, errors::ApiError, script::ScriptRefused};

@@ -156,9 +156,9 @@ fn next_runs(sketch: &Sketch) -> Vec<Instant> {
 async fn price(edge: &Edge, sketch: &Sketch) -> Result<Option<Price>, ApiError> {
     let is_known = sketch.plan.call.is_some() || sketch.plan.skip.is_some();
     let chain = sketch.chain.and_then(|id| edge.ports.chains.get(&id));
-    match (sketch.kind, chain) {
-        (Some(kind), Some(chain)) if is_known => {
-            Ok(Some(fees::price(edge, chain, kind, &sketch.plan).await?))
+    match (sketch.kind, chain, sketch.mode) {
+        (Some(kind), Some(chain), Some(mode)) if is_known => {
+            Ok(Some(fees::price(edge, chain, (kind, mode), &sketch.plan).await?))
         }
         _ => Ok(None),
     }

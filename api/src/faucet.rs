@@ -30,12 +30,10 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(24 * 3600);
 /// Gas of a plain transfer to an account; one to a contract that wants more is not for a faucet.
 const GAS: u64 = 21_000;
-/// Between two looks for the transaction, and how many there are: the next claim's nonce follows from the chain alone.
+/// How long a process that says nothing is believed to be still paying: longer than that takes.
+const TURN: Duration = Duration::from_secs(60);
+/// Between two looks for the transaction, and how many there are.
 const LOOKS: (Duration, u32) = (Duration::from_millis(250), 80);
-
-/// One claim is paid at a time.
-#[derive(Default)]
-pub struct Faucet(tokio::sync::Mutex<()>);
 
 /// Coins that are on their way.
 #[derive(Serialize, JsonSchema)]
@@ -65,23 +63,39 @@ pub async fn claim(call: Call) -> Result<Reply<Claimed>, ApiError> {
     if !call.key()?.may_act_for(wallet) {
         return Err(ApiError::not_yours());
     }
-    let amount = edge.config.faucet.amount;
-    if chain.reader.balance(wallet, At::Head).await? >= amount {
+    if chain.reader.balance(wallet, At::Head).await? >= edge.config.faucet.amount {
         let message = "this address has as much as the faucet gives; use that first";
         return Err(ApiError::new(StatusCode::FORBIDDEN, "BALANCE_SUFFICIENT", message));
     }
-    let Ok(_turn) = edge.faucet.0.try_lock() else {
+    // One claim of a chain is paid at a time, whichever process pays: its nonce follows from the chain alone.
+    let (turn, until) = (vec![format!("faucet:{id}")], call.now + TURN);
+    if edge.ports.claims.claim(turn.clone(), call.now, until).await?.is_err() {
         return Err(
             ApiError::unavailable("FAUCET_BUSY", "another claim is being paid; try again").retry_after(5)
         );
-    };
+    }
+    let claimed = claimed(&call, &**purse, (id, chain), wallet).await;
+    if let Err(cause) = edge.ports.claims.unclaim(turn, until).await {
+        tracing::warn!(%cause, "the faucet's turn was not given back; it ends by itself");
+    }
+    claimed
+}
+
+/// Pays, unless the address or the caller had coins lately.
+async fn claimed(
+    call: &Call,
+    purse: &dyn Signer,
+    (id, chain): (ChainId, &Chain),
+    wallet: Address,
+) -> Result<Reply<Claimed>, ApiError> {
+    let (edge, amount, until) = (&call.edge, call.edge.config.faucet.amount, call.now + EVERY);
     let who = vec![format!("address:{wallet}"), format!("caller:{}", client_address(edge, &call.parts))];
-    if let Err(from) = edge.ports.claims.claim(who.clone(), call.now, EVERY).await? {
+    if let Err(from) = edge.ports.claims.claim(who.clone(), call.now, until).await? {
         let message = format!("once a day for each address and each caller; again from {from}");
         return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "FAUCET_CLAIMED", message)
             .retry_after(from.since(call.now).as_secs()));
     }
-    match pay(&**purse, id, chain, wallet, amount).await {
+    match pay(purse, id, chain, wallet, amount).await {
         Ok(transaction) => {
             wait_for(chain, transaction).await;
             Ok(Reply::of(Claimed {
@@ -93,7 +107,7 @@ pub async fn claim(call: Call) -> Result<Reply<Claimed>, ApiError> {
             }))
         }
         Err(cause) => {
-            edge.ports.claims.unclaim(who, call.now).await?;
+            edge.ports.claims.unclaim(who, until).await?;
             tracing::warn!(%cause, chain = %id, "the faucet could not pay");
             Err(ApiError::unavailable("FAUCET_FAILED", format!("nothing was paid: {cause}")).retry_after(60))
         }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use argus_domain::{
     Address, Bytes, U256, Value,
     ids::ChainId,
+    job::Mode,
     module::Language,
     run::RunEnd,
     tariff::{Measured, Quote, Work},
@@ -17,7 +18,7 @@ use serde::Serialize;
 use crate::{
     Edge,
     call::Call,
-    create::{CallShape, Faults, Plan, converted, find_function},
+    create::{CallShape, Faults, Fields, Plan, converted, find_function, parse_policy},
     errors::ApiError,
     json,
     ports::Chain,
@@ -36,7 +37,7 @@ pub struct ShownQuote {
     /// At the price of gas that is known now.
     current_total_fee: WeiNumber,
     current_total_fee_wei: Wei,
-    /// Most that a job is charged per task that says nothing of it.
+    /// Most that a task of a job that says the same is charged: the executor holds to it.
     fee_cap_wei: Wei,
     breakdown: Breakdown,
 }
@@ -73,6 +74,13 @@ pub async fn quote(call: Call) -> Result<Reply<ShownQuote>, ApiError> {
             "target_chain_id is the number of a chain served here",
         );
     }
+    for name in ["keepers", "threshold", "gas_limit", "fee_cap"] {
+        if query.get(name).is_some_and(String::is_empty) {
+            faults.add(name, "RANGE", format!("{name} is a whole number"));
+        }
+    }
+    let fields = query.iter().map(|(name, text)| (name.clone(), Value::String(text.clone()))).collect();
+    let policy = parse_policy(&call.edge, &Fields::new(&fields, ""), id, None, &mut faults);
     let target = match kind {
         None | Some(7) => None,
         Some(kind) => target(&query, kind % 2 == 0, &mut faults),
@@ -103,13 +111,14 @@ pub async fn quote(call: Call) -> Result<Reply<ShownQuote>, ApiError> {
     if !faults.is_empty() {
         return Err(faults.into_error());
     }
-    let Price { quote, gas_price, simulation } = price(&call.edge, chain, kind.into(), &plan).await?;
+    let Price { quote, gas_price, simulation } =
+        price(&call.edge, chain, (kind.into(), policy.mode), &plan).await?;
     Ok(Reply::of(ShownQuote {
         total_fee: WeiNumber(quote.total),
         total_fee_wei: Wei(quote.total),
         current_total_fee: WeiNumber(quote.current),
         current_total_fee_wei: Wei(quote.current),
-        fee_cap_wei: Wei(call.edge.config.policy.fee_cap),
+        fee_cap_wei: Wei(policy.fee_cap),
         breakdown: Breakdown {
             off_chain_wei: Wei(quote.off_chain),
             fuel_wei: Wei(quote.fuel),
@@ -271,7 +280,12 @@ impl Simulation {
 }
 
 /// Prices one task of a kind.
-pub async fn price(edge: &Edge, chain: &Chain, kind: u64, plan: &Plan) -> Result<Price, ApiError> {
+pub async fn price(
+    edge: &Edge,
+    chain: &Chain,
+    (kind, mode): (u64, Mode),
+    plan: &Plan,
+) -> Result<Price, ApiError> {
     let work = match kind {
         7 => Work::Choice,
         kind if kind % 2 == 0 => Work::Computed,
@@ -279,8 +293,15 @@ pub async fn price(edge: &Edge, chain: &Chain, kind: u64, plan: &Plan) -> Result
     };
     let (gas, simulation) = simulated(chain, plan).await?;
     let known = prices::of(edge, chain).await?;
-    let task =
-        Measured { work, fuel: plan.fuel, gas, gas_price: known.gas_price, executor_fee: known.executor_fee };
+    let task = Measured {
+        work,
+        mode,
+        fuel: plan.fuel,
+        gas,
+        calldata: plan.call.as_ref().map_or(0, |(_, calldata)| calldata.len()),
+        gas_price: known.gas_price,
+        executor_fee: known.executor_fee,
+    };
     Ok(Price { quote: edge.config.tariff.quote(&task), gas_price: known.gas_price, simulation })
 }
 

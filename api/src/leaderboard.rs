@@ -1,6 +1,7 @@
 //! Who has the most points.
 
 use argus_domain::fees::{Board, Standing};
+use axum::http::{header, uri::Authority};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -60,6 +61,17 @@ fn user_entry(standing: &Standing) -> RankedUser {
     }
 }
 
+/// Whether the host that was asked shows keepers on imua, or the others; `None`: all.
+fn shown_on(call: &Call) -> Option<bool> {
+    let told = || call.parts.headers.get(header::HOST)?.to_str().ok();
+    let host = call.parts.uri.authority().map(Authority::as_str).or_else(told)?;
+    let host = host.rsplit_once(':').map_or(host, |(host, _port)| host);
+    let boards = &call.edge.config.boards;
+    [(&boards.imua, true), (&boards.others, false)].into_iter().find_map(|(hosts, is_imua)| {
+        hosts.iter().any(|own| own.eq_ignore_ascii_case(host)).then_some(is_imua)
+    })
+}
+
 /// `GET /api/leaderboard/keepers`: those with points, and those registered without any behind them.
 pub async fn keepers(call: Call) -> Result<Reply<Vec<RankedKeeper>>, ApiError> {
     let known = known(&call.edge).await?;
@@ -72,8 +84,9 @@ pub async fn keepers(call: Call) -> Result<Reply<Vec<RankedKeeper>>, ApiError> {
         standings.sort_by_cached_key(Standing::rank);
         standings.truncate(SHOWN_MAX as usize);
     }
+    let shown = shown_on(&call);
     let entries = standings.iter().map(|standing| keeper_entry(known.get(&standing.account), standing));
-    Ok(Reply::of(entries.collect()))
+    Ok(Reply::of(entries.filter(|entry| shown.is_none_or(|is_imua| entry.on_imua == is_imua)).collect()))
 }
 
 /// `GET /api/leaderboard/users`

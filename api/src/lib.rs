@@ -2,8 +2,8 @@
 //!
 //! It owns the JSON shapes that clients speak, `task_definition_id`, API keys, and the one validation that a job
 //! passes before it is stored. It never decides when a task runs, never calls a contract (a faucet's plain transfers
-//! are all that it sends to a chain), and keeps no state of its own beyond caches and the sign-ins of the last minutes:
-//! everything it answers is read from the ports.
+//! are all that it sends to a chain), and keeps no state of its own beyond caches: everything it answers is read from the
+//! ports.
 //!
 //! Entry points: [`api`] gives the router and the future that follows changes for WebSockets; [`routes::all`] is
 //! the table from which the router, the authorization test and openapi.json come.
@@ -73,8 +73,7 @@ pub struct Edge {
     pub(crate) prices: prices::Prices,
     pub(crate) hub: ws::Hub,
     pub(crate) once: once::Once,
-    pub(crate) sign_ins: sign_in::SignIns,
-    pub(crate) faucet: faucet::Faucet,
+    pub(crate) nonce_key: sign_in::NonceKey,
     /// Rung when a webhook was added.
     pub(crate) webhooks_changed: tokio::sync::Notify,
 }
@@ -100,8 +99,7 @@ pub fn api(
         prices: prices::Prices::default(),
         hub,
         once: once::Once::default(),
-        sign_ins: sign_in::SignIns::default(),
-        faucet: faucet::Faucet::default(),
+        nonce_key: sign_in::NonceKey::default(),
         webhooks_changed: tokio::sync::Notify::new(),
     });
     // Subscribed before the first request, so that nothing published from now on is missed.

@@ -1,6 +1,7 @@
 //! openapi.json, from the route table.
 
 mod bodies;
+mod headers;
 
 use std::collections::BTreeMap;
 
@@ -49,12 +50,9 @@ pub fn document() -> Value {
     }
     let error = schemas.subschema_for::<ShownError>();
     let refusals = REFUSALS.map(|(status, name, says)| {
-        let mut response = json!({"description": says, "content": {"application/json": {"schema": error}}});
-        if matches!(status, 429 | 503) {
-            let seconds = json!({"type": "integer", "minimum": 1});
-            response["headers"] = json!({"Retry-After": {"schema": seconds}});
-        }
-        (name.to_owned(), response)
+        let content = json!({"application/json": {"schema": error}});
+        let headers = headers::of_refusal(status);
+        (name.to_owned(), json!({"description": says, "headers": headers, "content": content}))
     });
     json!({
         "openapi": "3.1.0",
@@ -71,6 +69,7 @@ pub fn document() -> Value {
                 "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
                 "bearer": {"type": "http", "scheme": "bearer"},
             },
+            "headers": headers::components(),
             "responses": Map::from_iter(refusals),
             "schemas": schemas.take_definitions(true),
         },
@@ -109,7 +108,11 @@ fn refusals(route: &Route) -> Vec<u16> {
         Body::None => {}
         Body::Unread | Body::Json(..) | Body::Module(_) => statuses.extend([400, 408, 413]),
     }
-    let may_refuse = |query: &Query| query.is_required || query.kind != QueryKind::Text;
+    if route.query.iter().any(|query| query.kind == QueryKind::Count) {
+        statuses.push(400);
+    }
+    let may_refuse =
+        |query: &Query| query.is_required || !matches!(query.kind, QueryKind::Text | QueryKind::Count);
     if route.query.iter().any(|query| may_refuse(query) || query.name == "before") {
         statuses.push(422);
     }
@@ -162,10 +165,10 @@ fn operation(family: &str, route: &Route, schemas: &mut SchemaGenerator) -> Valu
 fn responses(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     let mut responses: BTreeMap<u16, Value> = BTreeMap::new();
     for Described { status, content } in (route.answers)(schemas) {
-        let response = match content {
-            Some((media, schema)) => json!({"description": "Done", "content": {media: {"schema": schema}}}),
-            None => json!({"description": "Done"}),
-        };
+        let mut response = json!({"description": "Done", "headers": headers::of_answer(route)});
+        if let Some((media, schema)) = content {
+            response["content"] = json!({media: {"schema": schema}});
+        }
         responses.insert(status, response);
     }
     let error = schemas.subschema_for::<ShownError>();
@@ -216,6 +219,7 @@ fn query_parameter(query: &Query) -> Value {
     let schema = match query.kind {
         QueryKind::Text => json!({"type": "string"}),
         QueryKind::Whole => json!({"type": "integer", "minimum": 0}),
+        QueryKind::Count => json!({"type": "integer", "minimum": 1}),
         QueryKind::Between(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
         QueryKind::Flag => json!({"type": "boolean"}),
     };

@@ -24,17 +24,19 @@ impl Page {
     /// What the query asks for; `max` elements where it says nothing, and never more.
     pub fn of(call: &Call, max: usize) -> Result<Self, ApiError> {
         let mut query = call.query();
-        let limit = match query.get("limit").map(String::as_str) {
-            None | Some("") => max,
-            Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => {
-                text.parse().unwrap_or(max).clamp(1, max)
+        let limit = match query.get("limit") {
+            None => max,
+            // One that no integer here holds is above every maximum.
+            Some(text) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => {
+                text.parse().unwrap_or(max).min(max)
             }
-            Some(_) => {
-                let mut faults = Faults::default();
-                faults.add("limit", "LIMIT", format!("limit is a whole number; at most {max} are shown"));
-                return Err(faults.into_error());
-            }
+            Some(_) => 0,
         };
+        if limit == 0 {
+            return Err(ApiError::bad_request(format!(
+                "limit is an integer from 1; at most {max} are shown"
+            )));
+        }
         Ok(Self { limit, before: query.remove("before") })
     }
 

@@ -30,8 +30,8 @@ impl Prices {
 pub struct Known {
     /// Of a unit of gas, wei.
     pub gas_price: U256,
-    /// What the executor takes beside the gas, wei; `None` where the chain has none.
-    pub executor_fee: Option<U256>,
+    /// What the executor takes beside the gas, wei; zero where the chain has none.
+    pub executor_fee: U256,
     /// When it was read.
     pub at: Timestamp,
 }
@@ -65,10 +65,10 @@ pub async fn of(edge: &Edge, chain: &Chain) -> Result<Known, ApiError> {
 async fn read(edge: &Edge, chain: &Chain) -> Result<Known, ChainError> {
     let price = chain.writer.gas_price().await?;
     let executor_fee = match &chain.contracts {
-        None => None,
+        None => U256::ZERO,
         Some(contracts) => {
             let answer = chain.reader.call(None, contracts.executor, encode_fee(), At::Head).await?;
-            Some(decode_uint(&answer).unwrap_or_default())
+            decode_uint(&answer).unwrap_or_default()
         }
     };
     Ok(Known {

@@ -111,6 +111,8 @@ pub enum QueryKind {
     Whole,
     /// A whole number from one to another.
     Between(u64, u64),
+    /// How many elements are asked for: a whole number from 1.
+    Count,
     /// `true` or `false`.
     Flag,
 }

@@ -1,27 +1,25 @@
 //! Signing in with an Ethereum account (EIP-4361): a message that the account signed becomes a user's key.
 //!
-//! A nonce is made here and good once: it holds the instant of its making under a MAC, so that nothing is kept for those
-//! that nobody uses, and those that were used are kept until they are too old to be used again. It is good in the
-//! process that made it.
+//! A nonce is good once, in every process: it holds the instant of its making under a MAC, whose key lies in the store,
+//! so that nothing is kept for those that nobody uses; those that were used are kept until they are too old to be used
+//! again. An account that is a contract is asked on its chain whether the signature is its own (EIP-1271).
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use argus_domain::{
-    Address, Bytes,
+    Address, B256, Bytes,
     access::{ApiKey, Role},
     call::Signature,
-    sign_in::{SignInFault, SignInMessage, digest},
+    sign_in::{SignInFault, SignInMessage, digest, encode_is_valid_signature, is_valid_signature},
     time::Timestamp,
 };
+use argus_ports::{StoreError, chain::At};
 use axum::http::{HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use subtle::ConstantTimeEq;
+use tokio::{sync::OnceCell, time::timeout};
 use uuid::Uuid;
 
 use crate::{
@@ -43,64 +41,53 @@ const KEY_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 const KEYS_MAX: usize = 20;
 /// Keys that one account signs in for per minute, and accounts from one address: each is a row that is kept for a month.
 const KEYS_PER_MINUTE: (u32, u32) = (5, 20);
-/// Nonces that were used in the last minutes; past it nobody signs in for a while.
-const SPENT_MAX: usize = 100_000;
+/// Longest signature that a contract is asked about, bytes, and the time that its chain has for the answer.
+const SIGNATURE_MAX: usize = 4_096;
+const CONTRACT_WITHIN: Duration = Duration::from_secs(5);
 /// Bytes of a nonce: the instant, randomness, and half a MAC.
 const NONCE_PARTS: [usize; 3] = [8, 16, 16];
 
-/// Makes nonces, and remembers which of them were used.
-pub struct SignIns {
-    key: [u8; 32],
-    spent: Mutex<BTreeMap<Bytes, Timestamp>>,
-}
+/// The key of nonces, once it was read from the store.
+#[derive(Default)]
+pub struct NonceKey(OnceCell<[u8; 32]>);
 
-impl Default for SignIns {
-    fn default() -> Self {
-        let mut key = [0; 32];
-        key[..16].copy_from_slice(Uuid::new_v4().as_bytes());
-        key[16..].copy_from_slice(Uuid::new_v4().as_bytes());
-        Self { key, spent: Mutex::default() }
+impl NonceKey {
+    async fn get(&self, edge: &Edge) -> Result<[u8; 32], StoreError> {
+        let read = async || {
+            let mut fresh = [0; 32];
+            fresh[..16].copy_from_slice(Uuid::new_v4().as_bytes());
+            fresh[16..].copy_from_slice(Uuid::new_v4().as_bytes());
+            edge.ports.claims.nonce_key(fresh).await
+        };
+        self.0.get_or_try_init(read).await.copied()
     }
 }
 
-impl SignIns {
-    fn make(&self, now: Timestamp) -> Result<String, ApiError> {
-        let mut nonce = now.0.to_be_bytes().to_vec();
-        nonce.extend_from_slice(Uuid::new_v4().as_bytes());
-        let mac = hmac(&self.key, &nonce).map_err(ApiError::internal)?;
-        nonce.extend_from_slice(&mac[..NONCE_PARTS[2]]);
-        Ok(Bytes::from(nonce).to_string().split_off(2))
-    }
+fn make_nonce(key: &[u8; 32], now: Timestamp) -> Result<String, ApiError> {
+    let mut nonce = now.0.to_be_bytes().to_vec();
+    nonce.extend_from_slice(Uuid::new_v4().as_bytes());
+    let mac = hmac(key, &nonce).map_err(ApiError::internal)?;
+    nonce.extend_from_slice(&mac[..NONCE_PARTS[2]]);
+    Ok(Bytes::from(nonce).to_string().split_off(2))
+}
 
-    /// The nonce of a message, if it was made here and is not too old.
-    fn read(&self, text: &str, now: Timestamp) -> Option<(Bytes, Timestamp)> {
-        let nonce: Bytes =
-            text.parse().ok().filter(|nonce: &Bytes| nonce.len() == NONCE_PARTS.iter().sum::<usize>())?;
-        let (made, shown) = nonce.split_at(NONCE_PARTS[0] + NONCE_PARTS[1]);
-        let mac = hmac(&self.key, made).ok()?;
-        if !bool::from(mac[..NONCE_PARTS[2]].ct_eq(shown)) {
-            return None;
-        }
-        let at = Timestamp(u64::from_be_bytes(made[..NONCE_PARTS[0]].try_into().ok()?));
-        let until = at + NONCE_AGE;
-        (now < until).then_some((nonce, until))
-    }
+/// A nonce that this platform made and that is not too old.
+struct Nonced {
+    nonce: Bytes,
+    until: Timestamp,
+}
 
-    /// Uses it up; `Ok(false)`: it was used before.
-    fn spend(&self, nonce: Bytes, until: Timestamp, now: Timestamp) -> Result<bool, ApiError> {
-        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        if spent.len() >= SPENT_MAX {
-            spent.retain(|_, until| now < *until);
-        }
-        if spent.len() >= SPENT_MAX {
-            return Err(ApiError::unavailable(
-                "TOO_MANY_SIGN_INS",
-                "too many sign in at the moment; try again",
-            )
-            .retry_after(NONCE_AGE.as_secs()));
-        }
-        Ok(spent.insert(nonce, until).is_none())
+fn read_nonce(key: &[u8; 32], text: &str, now: Timestamp) -> Option<Nonced> {
+    let nonce: Bytes =
+        text.parse().ok().filter(|nonce: &Bytes| nonce.len() == NONCE_PARTS.iter().sum::<usize>())?;
+    let (made, shown) = nonce.split_at(NONCE_PARTS[0] + NONCE_PARTS[1]);
+    let mac = hmac(key, made).ok()?;
+    if !bool::from(mac[..NONCE_PARTS[2]].ct_eq(shown)) {
+        return None;
     }
+    let at = Timestamp(u64::from_be_bytes(made[..NONCE_PARTS[0]].try_into().ok()?));
+    let until = at + NONCE_AGE;
+    (now < until).then_some(Nonced { nonce, until })
 }
 
 fn is_offered(edge: &Edge) -> Result<(), ApiError> {
@@ -128,8 +115,9 @@ pub struct Nonce {
 /// `GET /api/auth/nonce`
 pub async fn nonce(call: Call) -> Result<Reply<Nonce>, ApiError> {
     is_offered(&call.edge)?;
+    let key = call.edge.nonce_key.get(&call.edge).await?;
     let reply = Reply::of(Nonce {
-        nonce: call.edge.sign_ins.make(call.now)?,
+        nonce: make_nonce(&key, call.now)?,
         expires_at: Instant(call.now + NONCE_AGE),
         domains: call.edge.config.sign_in_domains.clone(),
         chain_ids: call.edge.ports.chains.keys().copied().map(ChainNumber).collect(),
@@ -146,7 +134,7 @@ pub async fn sign_in(call: Call) -> Result<Reply<ShownKey, 201>, ApiError> {
         let message = "send {\"message\": \"...\", \"signature\": \"0x...\"}, both texts";
         return Err(ApiError::unprocessable("SIGN_IN_FORM", message));
     };
-    let address = signed_by(&call, message, signature)?;
+    let (address, Nonced { nonce, until }) = signed_by(&call, message, signature).await?;
     let from = client_address(&call.edge, &call.parts);
     for (bucket, per_minute) in [
         (format!("sign-in:{address}"), KEYS_PER_MINUTE.0),
@@ -157,6 +145,9 @@ pub async fn sign_in(call: Call) -> Result<Reply<ShownKey, 201>, ApiError> {
             return Err(too_many(&allowance));
         }
     }
+    if call.edge.ports.claims.claim(vec![format!("nonce:{nonce}")], call.now, until).await?.is_err() {
+        return Err(stale());
+    }
     make_room(&call.edge, address, call.now).await?;
     let mut made = keys::new_key(address, Role::User, call.edge.config.user_rate, call.now);
     made.key.expires_at = Some(call.now + KEY_AGE);
@@ -164,8 +155,12 @@ pub async fn sign_in(call: Call) -> Result<Reply<ShownKey, 201>, ApiError> {
     Ok(keys::shown_once(made, call.now))
 }
 
-/// Whose message it is, once all of it holds. Its nonce is used up then and not before.
-fn signed_by(call: &Call, text: &str, signature: &str) -> Result<Address, ApiError> {
+fn stale() -> ApiError {
+    refused("NONCE_REFUSED", "the nonce is not from here, too old or used: ask /api/auth/nonce for another")
+}
+
+/// Whose message it is, once all of it holds, and its nonce, which nobody has used up so far as is known here.
+async fn signed_by(call: &Call, text: &str, signature: &str) -> Result<(Address, Nonced), ApiError> {
     let edge = &call.edge;
     let message = SignInMessage::parse(text).and_then(|message| {
         message.check(&edge.config.sign_in_domains, edge.ports.chains.keys().copied(), call.now)?;
@@ -177,21 +172,42 @@ fn signed_by(call: &Call, text: &str, signature: &str) -> Result<Address, ApiErr
             refused("SIGN_IN_REFUSED", fault.to_string())
         }
     })?;
-    let stale = || {
-        refused(
-            "NONCE_REFUSED",
-            "the nonce is not from here, too old or used: ask /api/auth/nonce for another",
-        )
-    };
-    let (nonce, until) = edge.sign_ins.read(&message.nonce, call.now).ok_or_else(stale)?;
-    let signer =
-        parse_signature(signature).and_then(|signature| (edge.ports.recover)(digest(text), &signature));
-    if signer != Some(message.address) {
-        let what =
-            "the signature is not of the account in the message; accounts that are contracts cannot sign in";
+    let key = edge.nonce_key.get(edge).await?;
+    let nonce = read_nonce(&key, &message.nonce, call.now).ok_or_else(stale)?;
+    let digest = digest(text);
+    let signer = parse_signature(signature).and_then(|signature| (edge.ports.recover)(digest, &signature));
+    if signer != Some(message.address) && !accepts(edge, &message, digest, signature).await? {
+        let what = format!(
+            "the signature is not of the account in the message, and no contract of that address on chain {} says that \
+             it is",
+            message.chain
+        );
         return Err(refused("SIGNATURE_REFUSED", what));
     }
-    if edge.sign_ins.spend(nonce, until, call.now)? { Ok(message.address) } else { Err(stale()) }
+    Ok((message.address, nonce))
+}
+
+/// Whether the account is a contract that says that the signature is its own.
+async fn accepts(
+    edge: &Edge,
+    message: &SignInMessage,
+    digest: B256,
+    signature: &str,
+) -> Result<bool, ApiError> {
+    let signature = signature.parse().ok().filter(|bytes: &Bytes| bytes.len() <= SIGNATURE_MAX);
+    let (Some(signature), Some(chain)) = (signature, edge.ports.chains.get(&message.chain)) else {
+        return Ok(false);
+    };
+    let asked = encode_is_valid_signature(digest, signature);
+    match timeout(CONTRACT_WITHIN, chain.reader.call(None, message.address, asked, At::Head)).await {
+        Ok(Ok(answer)) => Ok(is_valid_signature(&answer)),
+        Ok(Err(cause)) if cause.is_retryable() => Err(cause.into()),
+        Ok(Err(_)) => Ok(false),
+        Err(_) => {
+            let message = format!("chain {} does not say whose the signature is; try again", message.chain);
+            Err(ApiError::unavailable("CHAIN_UNAVAILABLE", message))
+        }
+    }
 }
 
 /// 65 bytes in hex; some wallets count the recovery id from 0.

@@ -105,6 +105,15 @@ pub struct ShownWebhook {
     failures_in_a_row: u16,
     /// Null: nothing waits for another try.
     next_try_at: Option<Instant>,
+    /// The newest try that failed, also where a later one did not; null: none did.
+    last_failure: Option<LastFailure>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "WebhookFailure")]
+struct LastFailure {
+    at: Instant,
+    reason: String,
 }
 
 fn shown(webhook: &Webhook) -> ShownWebhook {
@@ -117,6 +126,10 @@ fn shown(webhook: &Webhook) -> ShownWebhook {
         created_at: Instant(webhook.created_at),
         failures_in_a_row: failures,
         next_try_at: (failures > 0).then_some(Instant(next_at)),
+        last_failure: webhook
+            .failure
+            .as_ref()
+            .map(|failure| LastFailure { at: Instant(failure.at), reason: failure.reason.clone() }),
     }
 }
 
@@ -142,7 +155,7 @@ pub async fn create(call: Call) -> Result<Reply<CreatedWebhook, 201>, ApiError> 
     // What happened before is not told.
     let position = edge.ports.bus.newest(Room::Owner(owner)).await?;
     let progress = Progress { position, failures: 0, next_at: call.now };
-    let webhook = Webhook { id, owner, url, kinds, created_at: call.now, progress };
+    let webhook = Webhook { id, owner, url, kinds, created_at: call.now, progress, failure: None };
     secrets.store.put(place, name.clone(), sealed).await?;
     if !edge.ports.webhooks.add_webhook(webhook.clone(), edge.config.webhooks.per_owner).await? {
         secrets.store.remove(place, [name].into()).await?;

@@ -89,6 +89,8 @@ pub struct Api {
     pub http_scripts: bool,
     /// Where users sign in with their accounts.
     pub sign_in_domains: Vec<String>,
+    /// Hosts under which the keepers' board shows only some of them.
+    pub boards: argus_api::config::BoardHosts,
     /// WebSockets of one key.
     pub connections_per_key: usize,
 }
@@ -270,6 +272,10 @@ impl Config {
                 keyed_per_minute: r.number("api.keyed_per_minute", 1, 100_000_000) as u32,
                 http_scripts: r.flag("api.http_scripts"),
                 sign_in_domains: r.texts("api.sign_in_domains"),
+                boards: argus_api::config::BoardHosts {
+                    imua: r.texts("api.imua_hosts"),
+                    others: r.texts("api.other_hosts"),
+                },
                 connections_per_key: r.number("api.connections_per_key", 1, 1_000_000) as usize,
             },
             faucet: Faucet {

@@ -495,7 +495,7 @@ impl<'a> Process<'a> {
             policy: argus_api::config::PolicyDefaults {
                 keepers: self.config.keepers,
                 threshold: self.config.threshold,
-                fee_cap: self.config.fees.cap,
+                fee_cap_max: self.config.fees.cap,
                 ..Default::default()
             },
             scripts: argus_api::config::ScriptRules {
@@ -510,6 +510,7 @@ impl<'a> Process<'a> {
             },
             registration_grace: Duration::from_millis(self.config.timing.registration_grace_ms),
             sign_in_domains: self.config.api.sign_in_domains.clone(),
+            boards: self.config.api.boards.clone(),
             rooms: argus_api::config::RoomLimits {
                 connections_per_key: self.config.api.connections_per_key,
                 ..Default::default()

@@ -11,7 +11,7 @@ use argus_domain::{
     attempt::Assignment,
     call::Call,
     chain::GasPrice,
-    contracts::{decode_uint, encode_balance, encode_fee},
+    contracts::{decode_uint, encode_balance, encode_fee, execute_gas},
     ids::ChainId,
     job::Mode,
     time::Timestamp,
@@ -19,13 +19,6 @@ use argus_domain::{
 use argus_ports::{ChainError, ChainReader, ChainWriter, chain::At};
 
 use crate::{Inner, run::Decline, verify::Objection};
-
-/// Gas that the executor uses for itself beside its inner call: its own overhead of 52,000 with the transaction's
-/// base cost, and about 20,000 for a signature with its registry look-ups. Measured by the contracts' tests.
-const EXECUTOR_GAS: u64 = 52_000;
-const SIGNATURE_GAS: u64 = 20_000;
-/// Gas per byte of calldata (EIP-2028, non-zero bytes).
-const BYTE_GAS: u64 = 16;
 
 /// What was read so lately is not read again before a claim is signed: a task at a time of each owner is the rule,
 /// and whoever acts looks once more.
@@ -77,12 +70,6 @@ impl Known {
     }
 }
 
-/// Gas that an owner is likely to pay for: `inner` is what the call itself uses.
-pub fn likely_gas(inner: u64, signatures: usize, calldata: usize) -> u64 {
-    let (signatures, bytes) = (signatures as u64, (calldata + 65 * signatures) as u64);
-    inner.saturating_add(EXECUTOR_GAS + SIGNATURE_GAS * signatures + BYTE_GAS * bytes)
-}
-
 /// Reads an owner's means.
 pub async fn means(
     keeper: &Inner,
@@ -130,7 +117,7 @@ pub async fn covers(keeper: &Inner, assignment: &Assignment, call: &Call) -> Res
         Some(means) => means,
         None => means(keeper, (reader.as_ref(), writer.as_ref()), owner).await.map_err(Objection::Chain)?,
     };
-    let gas = |inner| likely_gas(inner, usize::from(threshold), call.calldata.len());
+    let gas = |inner| execute_gas(inner, usize::from(threshold), call.calldata.len());
     // Most deposits pay even for the most that the call may use, and nothing has to be simulated.
     if weigh(keeper, call.chain, owner, &means, gas(attempt.gas_limit)).is_ok() {
         return Ok(());

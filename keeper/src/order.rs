@@ -6,7 +6,9 @@ use argus_domain::{
     Address, Bytes, U256,
     act::{HandoffOrder, Intent},
     call::{Claim, Signature},
-    contracts::{decode_is_used, encode_execute, encode_is_used, is_job_not_active},
+    contracts::{
+        decode_bool, encode_execute, encode_is_used, execute_gas, is_job_not_active, refuses_deleted,
+    },
     ids::{ChainId, KeeperId, TaskId},
     job::Mode,
     task::Agreed,
@@ -43,7 +45,7 @@ pub enum Refusal {
     #[error("the call would be refused: {0}")]
     Reverts(String),
     /// Its owner deleted the job on the chain.
-    #[error("the job was deleted in the registry of chain {0}, so the executor refuses its calls")]
+    #[error("{}", refuses_deleted(*.0))]
     Deleted(ChainId),
     /// Its owner cannot pay.
     #[error(transparent)]
@@ -155,7 +157,7 @@ async fn refused(
     let HandoffOrder { job, task, agreed, .. } = order;
     let domain = keeper.config.domain(agreed.call.chain);
     let used = reader.call(None, domain.executor, encode_is_used(task.id), At::Head).await;
-    if used.ok().as_ref().and_then(decode_is_used) == Some(true) {
+    if used.ok().as_ref().and_then(decode_bool) == Some(true) {
         return Refusal::Used;
     }
     let digest = claim.digest(&domain);
@@ -190,7 +192,7 @@ async fn through_executor(
     let means = means.map_err(refusal)?;
     // An inner call that fails is a result like any other; it may use all that it is given.
     let inner = inner.map_or(agreed.gas_limit, |gas| gas.min(agreed.gas_limit));
-    let likely = deposit::likely_gas(inner, signatures.len(), agreed.call.calldata.len());
+    let likely = execute_gas(inner, signatures.len(), agreed.call.calldata.len());
     deposit::weigh(keeper, agreed.call.chain, job.owner, &means, likely)?;
     let whole = match whole {
         Ok(gas) => gas,

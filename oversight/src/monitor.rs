@@ -14,7 +14,7 @@ use argus_domain::{
     chain::{Block, LogQuery},
     contracts,
     fees::{LedgerEntry, LedgerReason},
-    ids::{ChainId, TaskId},
+    ids::{ChainId, JobId, TaskId},
     status::TaskState,
     task::{Fact, Receipt, TaskRecord, TriggerFact, Verdict},
 };
@@ -83,8 +83,14 @@ pub enum LookError {
 /// Watches until dropped.
 pub async fn run(config: Config, ports: Ports) {
     let mut notices = ports.bus.subscribe();
-    let mut monitor =
-        Monitor { config, ports, followed: BTreeMap::new(), scanned: BTreeMap::new(), untold: Vec::new() };
+    let mut monitor = Monitor {
+        config,
+        ports,
+        followed: BTreeMap::new(),
+        ended: BTreeMap::new(),
+        scanned: BTreeMap::new(),
+        untold: Vec::new(),
+    };
     let mut rescan_at = monitor.ports.clock.now();
     let mut fresh: BTreeSet<TaskId> = BTreeSet::new();
     loop {
@@ -126,6 +132,8 @@ struct Monitor {
     config: Config,
     ports: Ports,
     followed: BTreeMap<TaskId, TaskRecord>,
+    /// Owners of the jobs that are deleted here, of those with a call that may still be made.
+    ended: BTreeMap<JobId, Address>,
     scanned: BTreeMap<ChainId, Scanned>,
     /// Changes whose facts are recorded and that the bus has not taken yet.
     untold: Vec<Change>,
@@ -155,6 +163,13 @@ impl Monitor {
         self.followed = followed;
         // What was missed between two notices may lie below the mark.
         self.scanned.clear();
+        let may_call = |r: &&TaskRecord| r.state().agreed().is_some();
+        let jobs: BTreeSet<JobId> = self.followed.values().filter(may_call).map(|r| r.task.job).collect();
+        self.ended.clear();
+        for id in jobs {
+            let ended = self.ports.jobs.job(id).await?.filter(|record| record.deleted_at.is_some());
+            self.ended.extend(ended.map(|record| (id, record.job.owner)));
+        }
         Ok(())
     }
 
@@ -212,11 +227,16 @@ impl Monitor {
                 facts.push(Fact::Received(receipt));
                 facts.extend(deep.then_some(Fact::Confirmed { task, block_hash, at: now }));
             }
-            for (task, (_, state)) in &open {
+            for (task, (record, state)) in &open {
                 let until = state.agreed().map(|a| a.valid_until).unwrap_or_default();
                 let by_chain = head.time > until && self.is_deep(chain, head, until).await?;
-                if by_chain || now > until + self.config.idle_lapse {
-                    facts.push(Fact::Lapsed { task: *task, at: now });
+                let is_over = by_chain || now > until + self.config.idle_lapse;
+                let because = match self.ended.get(&record.task.job) {
+                    Some(owner) if !is_over => self.refused(chain, head, record.task.job, *owner).await?,
+                    Some(_) | None => None,
+                };
+                if is_over || because.is_some() {
+                    facts.push(Fact::Lapsed { task: *task, at: now, because });
                 }
             }
         }
@@ -236,6 +256,33 @@ impl Monitor {
         }
         let deep = head.number.saturating_sub(chain.confirmations);
         Ok(chain.reader.block(At::Number(deep)).await?.is_some_and(|b| b.time > until))
+    }
+
+    /// Why the executor refuses the calls of a job for good, where its registry is the reason: what it says in a block
+    /// that stays, of a job that is deleted or another's, it says for ever. What was called before has been looked for.
+    async fn refused(
+        &self,
+        chain: &WatchedChain,
+        head: &Block,
+        job: JobId,
+        owner: Address,
+    ) -> Result<Option<String>, LookError> {
+        let Some(ours) = chain.contracts else { return Ok(None) };
+        let deep = At::Number(head.number.saturating_sub(chain.confirmations));
+        let Some(block) = chain.reader.block(deep).await? else { return Ok(None) };
+        if !chain.is_final(head.number, self.ports.clock.now(), block.number, block.time) {
+            return Ok(None);
+        }
+        let answer = chain
+            .reader
+            .call(None, ours.job_registry, contracts::encode_job(job), At::Hash(block.hash))
+            .await?;
+        let id = chain.reader.chain();
+        Ok(match contracts::decode_job(&answer) {
+            Some(found) if found.owner != owner => Some(contracts::refuses_owner(id)),
+            Some(found) if !found.active => Some(contracts::refuses_deleted(id)),
+            Some(_) | None => None,
+        })
     }
 
     async fn scan_executor(

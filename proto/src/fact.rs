@@ -45,7 +45,9 @@ impl Wire for Fact {
                     block_hash: block_hash.to_vec(),
                     at_ms: at.0,
                 }),
-                Self::Lapsed { task, at } => Kind::Lapsed(v1::Lapse { task: task.0.to_vec(), at_ms: at.0 }),
+                Self::Lapsed { task, at, because } => {
+                    Kind::Lapsed(v1::Lapse { task: task.0.to_vec(), at_ms: at.0, because: because.clone() })
+                }
                 Self::Challenged(challenge) => Kind::Challenged(challenge.to_wire()),
                 Self::Disagreed(disagreement) => Kind::Disagreed(disagreement.to_wire()),
                 Self::Announced { task, at } => {
@@ -79,9 +81,11 @@ impl Wire for Fact {
                 block_hash: hash(&m.block_hash, "confirmed.block_hash")?,
                 at: Timestamp(m.at_ms),
             },
-            Kind::Lapsed(m) => {
-                Self::Lapsed { task: task_id(&m.task, "lapsed.task")?, at: Timestamp(m.at_ms) }
-            }
+            Kind::Lapsed(m) => Self::Lapsed {
+                task: task_id(&m.task, "lapsed.task")?,
+                at: Timestamp(m.at_ms),
+                because: m.because,
+            },
             Kind::Challenged(m) => Self::Challenged(need(Some(m), "challenged")?),
             Kind::Disagreed(m) => Self::Disagreed(need(Some(m), "disagreed")?),
             Kind::Announced(m) => {

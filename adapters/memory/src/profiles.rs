@@ -1,12 +1,10 @@
 //! Profiles, webhooks and claims.
 
-use std::time::Duration;
-
 use argus_domain::{
     Address,
     profile::{Profile, ProfileChange},
     time::Timestamp,
-    webhook::{DeadLetter, Progress, Webhook},
+    webhook::{DeadLetter, Failure, Progress, Webhook},
 };
 use argus_ports::{ClaimStore, ProfileStore, StoreError, WebhookStore};
 use async_trait::async_trait;
@@ -101,7 +99,7 @@ impl WebhookStore for MemoryStore {
         &self,
         id: &str,
         progress: Progress,
-        dead: Option<DeadLetter>,
+        (failure, dead): (Option<Failure>, Option<DeadLetter>),
         kept: u32,
     ) -> Result<(), StoreError> {
         let mut state = self.write()?;
@@ -110,6 +108,7 @@ impl WebhookStore for MemoryStore {
             return Ok(());
         }
         webhook.progress = progress;
+        webhook.failure = failure.or(webhook.failure.take());
         if let Some(letter) = dead.filter(|letter| letters.iter().all(|known| known.event != letter.event)) {
             letters.push(letter);
             letters.drain(..letters.len().saturating_sub(kept as usize));
@@ -129,20 +128,24 @@ impl ClaimStore for MemoryStore {
     async fn claim(
         &self,
         who: Vec<String>,
-        at: Timestamp,
-        every: Duration,
+        now: Timestamp,
+        until: Timestamp,
     ) -> Result<Result<(), Timestamp>, StoreError> {
         let mut state = self.write()?;
-        state.claims.retain(|_, had| *had + every > at);
+        state.claims.retain(|_, until| *until > now);
         if let Some(last) = who.iter().filter_map(|who| state.claims.get(who)).max() {
-            return Ok(Err(*last + every));
+            return Ok(Err(*last));
         }
-        state.claims.extend(who.into_iter().map(|who| (who, at)));
+        state.claims.extend(who.into_iter().map(|who| (who, until)));
         Ok(Ok(()))
     }
 
-    async fn unclaim(&self, who: Vec<String>, at: Timestamp) -> Result<(), StoreError> {
-        self.write()?.claims.retain(|name, had| *had != at || !who.contains(name));
+    async fn unclaim(&self, who: Vec<String>, until: Timestamp) -> Result<(), StoreError> {
+        self.write()?.claims.retain(|name, noted| *noted != until || !who.contains(name));
         Ok(())
+    }
+
+    async fn nonce_key(&self, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        Ok(*self.write()?.nonce_key.get_or_insert(fresh))
     }
 }

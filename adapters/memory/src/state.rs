@@ -49,6 +49,7 @@ pub(crate) struct State {
     pub answers: BTreeMap<RequestName, answers::Entry>,
     pub profiles: BTreeMap<Address, Profile>,
     pub claims: BTreeMap<String, Timestamp>,
+    pub nonce_key: Option<[u8; 32]>,
     pub webhooks: BTreeMap<String, (Webhook, Vec<DeadLetter>)>,
     refusal: Option<StoreError>,
 }

@@ -45,6 +45,7 @@ pub(crate) const PLATFORM: &[Migration] = &[
     migration!(4, "", "004_people"),
     migration!(5, "", "005_decisions"),
     migration!(6, "", "006_registrations"),
+    migration!(7, "", "007_claims"),
 ];
 /// Those of a keeper's journal.
 pub(crate) const JOURNAL: &[Migration] = &[migration!(1, "journal/", "001_journal")];

@@ -1,12 +1,10 @@
 //! Profiles, webhooks and claims.
 
-use std::time::Duration;
-
 use argus_domain::{
     Address,
     profile::{Profile, ProfileChange},
     time::Timestamp,
-    webhook::{DeadLetter, Progress, Webhook},
+    webhook::{DeadLetter, Failure, Progress, Webhook},
 };
 use argus_ports::{ClaimStore, ProfileStore, StoreError, WebhookStore};
 use async_trait::async_trait;
@@ -84,6 +82,10 @@ fn webhook(row: &Row<'_>) -> Result<Webhook, Fault> {
             position: row.get::<_, i64>("position")?.unsigned_abs(),
             failures: row.get("failures")?,
             next_at: instant(row, "next_at")?,
+        },
+        failure: match maybe_instant(row, "failed_at")? {
+            Some(at) => Some(Failure { at, reason: row.get("failed_because")? }),
+            None => None,
         },
     })
 }
@@ -198,18 +200,21 @@ impl WebhookStore for SqliteStore {
         &self,
         id: &str,
         progress: Progress,
-        dead: Option<DeadLetter>,
+        (failure, dead): (Option<Failure>, Option<DeadLetter>),
         kept: u32,
     ) -> Result<(), StoreError> {
         let id = id.to_owned();
         self.write(1, move |db| {
             let (position, next_at) = (ordered(progress.position), ordered(progress.next_at.0));
+            let (failed_at, because) =
+                failure.as_ref().map(|failure| (ordered(failure.at.0), &failure.reason)).unzip();
             let moved = db
                 .prepare_cached(
-                    "UPDATE webhooks SET position = ?2, failures = ?3, next_at = ?4
+                    "UPDATE webhooks SET position = ?2, failures = ?3, next_at = ?4,
+                         failed_at = coalesce(?5, failed_at), failed_because = coalesce(?6, failed_because)
                      WHERE id = ?1 AND position <= ?2",
                 )?
-                .execute(params![id, position, progress.failures, next_at])?;
+                .execute(params![id, position, progress.failures, next_at, failed_at, because])?;
             let Some(letter) = dead.as_ref().filter(|_| moved > 0) else { return Ok(()) };
             db.execute(
                 "INSERT INTO dead_letters (webhook, event, kind, task, at, reason)
@@ -241,36 +246,43 @@ impl ClaimStore for SqliteStore {
     async fn claim(
         &self,
         who: Vec<String>,
-        at: Timestamp,
-        every: Duration,
+        now: Timestamp,
+        until: Timestamp,
     ) -> Result<Result<(), Timestamp>, StoreError> {
         self.write(who.len(), move |db| {
-            let over = at.0.saturating_sub(u64::try_from(every.as_millis()).unwrap_or(u64::MAX));
-            db.execute("DELETE FROM claims WHERE at <= ?1", [ordered(over)])?;
-            let mut had = db.prepare_cached("SELECT at FROM claims WHERE who = ?1")?;
+            db.prepare_cached("DELETE FROM claims WHERE until <= ?1")?.execute([ordered(now.0)])?;
+            let mut had = db.prepare_cached("SELECT until FROM claims WHERE who = ?1")?;
             let mut last = None;
             for who in &who {
                 last = last.max(had.query_row([who], |row| row.get::<_, i64>(0)).optional()?);
             }
             if let Some(last) = last {
-                return Ok(Err(Timestamp(last.unsigned_abs()) + every));
+                return Ok(Err(Timestamp(last.unsigned_abs())));
             }
-            let mut note = db.prepare_cached("INSERT OR REPLACE INTO claims (who, at) VALUES (?1, ?2)")?;
+            let mut note = db.prepare_cached("INSERT OR REPLACE INTO claims (who, until) VALUES (?1, ?2)")?;
             for who in &who {
-                note.execute(params![who, ordered(at.0)])?;
+                note.execute(params![who, ordered(until.0)])?;
             }
             Ok(Ok(()))
         })
         .await
     }
 
-    async fn unclaim(&self, who: Vec<String>, at: Timestamp) -> Result<(), StoreError> {
+    async fn unclaim(&self, who: Vec<String>, until: Timestamp) -> Result<(), StoreError> {
         self.write(who.len(), move |db| {
-            let mut forget = db.prepare_cached("DELETE FROM claims WHERE who = ?1 AND at = ?2")?;
+            let mut forget = db.prepare_cached("DELETE FROM claims WHERE who = ?1 AND until = ?2")?;
             for who in &who {
-                forget.execute(params![who, ordered(at.0)])?;
+                forget.execute(params![who, ordered(until.0)])?;
             }
             Ok(())
+        })
+        .await
+    }
+
+    async fn nonce_key(&self, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        self.write(1, move |db| {
+            db.execute("INSERT OR IGNORE INTO nonce_key (one, key) VALUES (1, ?1)", [fresh])?;
+            Ok(db.query_row("SELECT key FROM nonce_key", [], |row| row.get(0))?)
         })
         .await
     }

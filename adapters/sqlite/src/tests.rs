@@ -15,7 +15,7 @@ use argus_domain::{
     fees::{LedgerReason, Standing},
     time::Timestamp,
 };
-use argus_ports::{Archive, KeyStore, Ledger, StoreError};
+use argus_ports::{Archive, ClaimStore, KeyStore, Ledger, StoreError};
 use bytes::Bytes;
 use rusqlite::Connection;
 
@@ -213,4 +213,21 @@ async fn sums_of_a_ledger_are_made_up_for() {
     for ((board, account), standing) in expected {
         assert_eq!(store.standing(board, account).await, Ok(standing));
     }
+}
+
+/// What was claimed once a day before claims had ends of their own is free again after that day.
+#[tokio::test]
+async fn claims_of_before_end_after_their_day() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (path, options) = (dir.path().join("argus.db"), Options::default());
+    let mut db = crate::database::connect(&path, &options).expect("connect");
+    crate::migrate::apply(&mut db, &crate::migrate::PLATFORM[..6]).expect("the tables of before");
+    db.execute("INSERT INTO claims (who, at) VALUES ('a', 1000)", []).expect("inserted");
+    drop(db);
+    let store = SqliteStore::open(&path, &options).expect("the rest of the tables");
+    let end = Timestamp(1_000 + 24 * 3_600_000);
+    let claim =
+        async |now: u64| store.claim(vec!["a".to_owned()], Timestamp(now), Timestamp(u64::MAX >> 1)).await;
+    assert_eq!(claim(end.0 - 1).await, Ok(Err(end)));
+    assert_eq!(claim(end.0).await, Ok(Ok(())));
 }

@@ -35,7 +35,12 @@ const SCRIPT: [&str; 4] = ["dynamic_arguments_script_url", "execution_script_url
 const BLANKS: [&str; 6] = ["NULL", "-", "0", "[]", "{}", "0x0000000000000000000000000000000000000000"];
 
 /// A sentence for each field that counts for nothing, with its path.
-pub(super) fn ignored(fields: &Fields<'_>, kind: Kind, is_computed: bool, trigger: &Trigger) -> Vec<String> {
+pub(super) fn ignored(
+    fields: &Fields<'_>,
+    kind: Kind,
+    (is_computed, arg_type): (bool, Option<u64>),
+    trigger: &Trigger,
+) -> Vec<String> {
     let mut found = Vec::new();
     let mut note = |names: &[&str], why: &str| {
         let given = names.iter().filter(|name| fields.get(name).is_some_and(|value| !is_blank(value)));
@@ -55,6 +60,11 @@ pub(super) fn ignored(fields: &Fields<'_>, kind: Kind, is_computed: bool, trigge
     }
     if !is_computed {
         note(&SCRIPT, "a job of this kind has no script");
+    }
+    match (arg_type, is_computed) {
+        (Some(2), false) => note(&["arg_type"], "the arguments of a job of this kind are static"),
+        (Some(1), true) => note(&["arg_type"], "the arguments of a job of this kind are a script's"),
+        (Some(_) | None, _) => {}
     }
     if !fields.get("is_safe").and_then(json::flag).unwrap_or(false) {
         note(&["safe_address"], "is_safe is not true");

@@ -19,7 +19,7 @@ use crate::{
         event,
         identity::{check_registry, identity, remarks},
         ignored::{CONDITION, EVENT, SCHEDULE, ignored, is_blank},
-        policy, schedule, target,
+        policy, safe, schedule, target,
     },
     errors::ApiError,
     json,
@@ -47,6 +47,8 @@ pub struct Sketch {
     pub kind: Option<u64>,
     /// Chain of its calls.
     pub chain: Option<ChainId>,
+    /// How many keepers it takes.
+    pub mode: Option<Mode>,
     /// What it waits for.
     pub trigger: Option<Trigger>,
     /// From when to when it lives.
@@ -132,7 +134,7 @@ pub async fn check_on(
     let (kind, is_computed) = kind(fields, faults).unzip();
     let who = identity(edge, fields, basis.id, faults);
     let trigger = kind.and_then(|kind| trigger(edge, fields, kind, basis, faults));
-    let policy = policy::parse(edge, fields, who.target, faults);
+    let policy = policy::parse(edge, fields, who.target, basis.keep.map(|job| &job.policy), faults);
     let limits = policy::limits(edge, fields, faults);
     let allow_hosts = policy::allow_hosts(edge, fields, faults);
     let storage = fields.get("storage").map(|_| fields.flag("storage", false, faults));
@@ -147,6 +149,7 @@ pub async fn check_on(
         );
     }
     let secrets = policy::secrets(edge, fields, (is_computed, !allow_hosts.is_empty()), faults);
+    let arg_type = fields.whole("arg_type", (0, 2), faults);
     let given = fields.array("arguments", edge.config.arguments_max, faults);
     let url = fields.text_of(["dynamic_arguments_script_url", "execution_script_url"], faults);
     if is_computed && url.is_empty() {
@@ -206,6 +209,7 @@ pub async fn check_on(
     let sketch = Sketch {
         kind: fields.get("task_definition_id").and_then(json::whole),
         chain: who.target,
+        mode: Some(policy.mode),
         trigger: trigger.clone(),
         life: expires_at.map(|end| (basis.accepted_at, end)),
         plan,
@@ -222,7 +226,7 @@ pub async fn check_on(
     }
     // A change is shown over all fields of the job as it was; what they say has been said.
     let ignored = match kind {
-        Some(kind) if basis.version == 1 => ignored(fields, kind, is_computed, &trigger),
+        Some(kind) if basis.version == 1 => ignored(fields, kind, (is_computed, arg_type), &trigger),
         Some(_) | None => Vec::new(),
     };
     let job = Job {
@@ -248,6 +252,9 @@ pub async fn check_on(
     warnings.extend(warning);
     if let (Action::Call(target), 1) = (&job.action, job.version) {
         warnings.extend(target::without_code(edge, fields, target).await);
+    }
+    if let (Some(safe), 1) = (&job.safe, job.version) {
+        warnings.extend(safe::doubts(edge, fields, &job, safe.address).await);
     }
     warnings.extend(ignored);
     warnings.extend(too_few_keepers(edge, &job).await?);

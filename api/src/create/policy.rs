@@ -22,17 +22,27 @@ pub const GAS_LIMIT: (u64, u64) = (21_000, 15_000_000);
 /// Most hosts that a script may reach.
 pub const HOSTS_MAX: usize = 64;
 
-/// A job's policy: what it says, else the defaults.
-pub fn parse(edge: &Edge, fields: &Fields<'_>, target: Option<ChainId>, faults: &mut Faults) -> Policy {
+/// A job's policy: what it says, else the defaults; where it is known already, by what it was before.
+pub fn parse(
+    edge: &Edge,
+    fields: &Fields<'_>,
+    target: Option<ChainId>,
+    keep: Option<&Policy>,
+    faults: &mut Faults,
+) -> Policy {
     let defaults = &edge.config.policy;
     let has_executor =
         target.and_then(|id| edge.ports.chains.get(&id)).is_some_and(|c| c.contracts.is_some());
+    let mode = mode(fields, has_executor, (defaults.keepers, defaults.threshold), faults);
+    let gas_limit = fields.whole("gas_limit", GAS_LIMIT, faults).unwrap_or(defaults.gas_limit);
+    let usual = keep.filter(|keep| keep.gas_limit == gas_limit && keep.mode == mode);
+    let usual = usual.map_or_else(|| usual_cap(edge, gas_limit, mode), |keep| keep.fee_cap);
     Policy {
-        mode: mode(fields, has_executor, (defaults.keepers, defaults.threshold), faults),
+        mode,
         agreement: agreement(fields, defaults.tolerance, faults),
         misfire: misfire(fields, faults),
-        fee_cap: fee_cap(fields, defaults.fee_cap, faults),
-        gas_limit: fields.whole("gas_limit", GAS_LIMIT, faults).unwrap_or(defaults.gas_limit),
+        fee_cap: fee_cap(fields, keep, (usual, defaults.fee_cap_max), faults),
+        gas_limit,
     }
 }
 
@@ -88,16 +98,31 @@ fn misfire(fields: &Fields<'_>, faults: &mut Faults) -> Misfire {
     }
 }
 
-fn fee_cap(fields: &Fields<'_>, default: U256, faults: &mut Faults) -> U256 {
-    let text = fields.text("fee_cap", faults);
+/// The cap of a job that says nothing of it: what its call may use at most at the highest price, within the operator's
+/// limit.
+pub fn usual_cap(edge: &Edge, gas_limit: u64, mode: Mode) -> U256 {
+    edge.config.tariff.cap(gas_limit, mode).min(edge.config.policy.fee_cap_max)
+}
+
+/// What a job says, within the operator's limit, else the usual. What was taken before is taken again.
+fn fee_cap(
+    fields: &Fields<'_>,
+    keep: Option<&Policy>,
+    (usual, max): (U256, U256),
+    faults: &mut Faults,
+) -> U256 {
+    let text = fields.text_of(["fee_cap", "fee_cap_wei"], faults);
     if text.is_empty() {
-        return default;
+        return usual;
     }
     let digits = text.bytes().all(|b| b.is_ascii_digit());
-    let found = digits.then(|| U256::from_str_radix(&text, 10).ok()).flatten().filter(|n| !n.is_zero());
+    let found = digits.then(|| U256::from_str_radix(&text, 10).ok()).flatten();
+    let found =
+        found.filter(|wei| !wei.is_zero() && (*wei <= max || keep.is_some_and(|keep| keep.fee_cap == *wei)));
     found.unwrap_or_else(|| {
-        faults.add(fields.path("fee_cap"), "RANGE", "fee_cap is a whole number of wei above 0");
-        default
+        let name = if fields.get("fee_cap").is_some() { "fee_cap" } else { "fee_cap_wei" };
+        faults.add(fields.path(name), "RANGE", format!("{name} is a whole number of wei from 1 to {max}"));
+        usual
     })
 }
 

@@ -12,7 +12,7 @@ use super::{apply, move_cursor, nudge, refuse_ended};
 use crate::{
     Edge,
     call::Call,
-    create::{Basis, Faults, Fields, Refusal, check_on, first_cursor},
+    create::{Basis, Faults, Fields, Refusal, check_on, first_cursor, usual_cap},
     errors::ApiError,
     json,
     reply::Reply,
@@ -38,6 +38,9 @@ pub struct Updated {
     job_id: JobNumber,
     version: u32,
     updated_at: Instant,
+    /// What is no fault, and worth knowing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 /// `PUT /api/jobs/update/{id}`: the fields given are laid over the job as it is, and the whole is checked anew.
@@ -55,6 +58,10 @@ pub async fn update(call: Call) -> Result<Reply<Update>, ApiError> {
     };
     let mut faults = Faults::default();
     let mut laid = shape::as_created(old);
+    // A cap that nobody named goes on following from the rest.
+    if old.policy.fee_cap == usual_cap(&call.edge, old.policy.gas_limit, old.policy.mode) {
+        laid.remove("fee_cap");
+    }
     laid.extend(body.into_iter().filter(|(_, value)| !value.is_null()));
     let given = |name: &str| laid.get(name).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
     if given("job_id") != Some(old.id.to_string()) {
@@ -99,7 +106,18 @@ pub async fn update(call: Call) -> Result<Reply<Update>, ApiError> {
         job_id: JobNumber(old.id),
         version: record.job.version,
         updated_at: Instant(record.updated_at),
+        warnings: over(&record.job, call.now).into_iter().collect(),
     })))
+}
+
+/// Said of a job that a change leaves without a run.
+fn over(job: &Job, now: Timestamp) -> Option<String> {
+    let Trigger::Time(schedule) = &job.trigger else { return None };
+    let is_over = schedule.next_after(job.accepted_at, now).is_none_or(|at| at > job.expires_at);
+    let end = job.expires_at.to_rfc3339();
+    is_over.then(|| {
+        format!("it is not due any more before its time frame ends at {end}: nothing more is called")
+    })
 }
 
 async fn replace(call: &Call, old: &Job, new: Job) -> Result<JobRecord, ApiError> {

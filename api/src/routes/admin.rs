@@ -2,7 +2,7 @@
 
 use super::{
     ADMINS, Body, Form, PUBLIC, Query,
-    QueryKind::{Text, Whole},
+    QueryKind::{Count, Text},
     Route,
     bodies::{KEY_CHANGE, NEW_KEY},
     keyed, may_say, route,
@@ -11,7 +11,7 @@ use crate::{keys, registrations};
 
 const AMONG_OWNERS: Query = may_say("owner", Text, "Whose key it is, where the path names it masked");
 
-const LIMIT: Query = may_say("limit", Whole, "Most registrations that are shown");
+const LIMIT: Query = may_say("limit", Count, "Most registrations that are shown");
 const AFTER: Query = may_say("after", Text, "Those after this one: next of the page before");
 
 pub(super) static ROUTES: &[Route] = &[

@@ -2,17 +2,20 @@
 
 use super::{
     ANYONE, Access, Body, CHECKED, Form, OWN, OWNERS, PUBLIC, Query,
-    QueryKind::{Between, Text, Whole},
+    QueryKind::{Between, Count, Text, Whole},
     Route, Subject,
     bodies::SECRET,
     has_to_say, keyed, may_say,
     new_job::{JOB_CHANGE, NEW_JOB},
     route,
 };
-use crate::{decisions, dry_run, fees, jobs, secrets};
+use crate::{
+    create::{GAS_LIMIT, KEEPERS_MAX},
+    decisions, dry_run, fees, jobs, secrets,
+};
 
 const LIMIT: Query =
-    may_say("limit", Whole, "Most elements that are shown; where there are more, a Link leads on");
+    may_say("limit", Count, "Most elements that are shown; where there are more, a Link leads on");
 const BEFORE: Query = may_say("before", Text, "Jobs before this one, by its job_id");
 const BEFORE_TASK: Query = may_say("before", Whole, "Tasks before this one, by its task_id");
 const FEE_KIND: Query = has_to_say("task_definition_id", Between(1, 7), "The kind of job");
@@ -25,8 +28,12 @@ const FEE_OWNER: Query = may_say("job_owner_address", Text, "Who the job will be
 const FEE_SCRIPT: Query =
     may_say("ipfs_url", Text, "The script, or several with commas between; for kinds 2, 4, 6 and 7");
 const FEE_LANGUAGE: Query = may_say("language", Text, "The script's language; guessed where it is absent");
+const FEE_KEEPERS: Query = may_say("keepers", Between(1, KEEPERS_MAX), "Keepers of an attempt");
+const FEE_THRESHOLD: Query = may_say("threshold", Between(1, KEEPERS_MAX), "How many of them must agree");
+const FEE_GAS: Query = may_say("gas_limit", Between(GAS_LIMIT.0, GAS_LIMIT.1), "Gas that the call gets");
+const FEE_CAP: Query = may_say("fee_cap", Whole, "Most that the job will say that a task may cost, wei");
 
-const DECISIONS: Query = may_say("limit", Whole, "Most rows that are shown");
+const DECISIONS: Query = may_say("limit", Count, "Most rows that are shown");
 
 pub(super) static ROUTES: &[Route] = &[
     route!(POST once "/api/jobs", keyed(OWNERS), CHECKED, Body::Json(Form::Many, &NEW_JOB), jobs::create, [409, 422], "Create jobs, all or none"),
@@ -46,5 +53,5 @@ pub(super) static ROUTES: &[Route] = &[
     route!(GET "/api/jobs/{id}/task-fees", keyed(ANYONE), Subject::Job("id"), Body::None, jobs::task_fees, [], "What each task of a job cost", LIMIT, BEFORE_TASK),
     route!(GET "/api/jobs/{id}/storage", keyed(ANYONE), Subject::Job("id"), Body::None, jobs::storage, [], "What a job's script remembers, as the chain has confirmed it"),
     route!(GET "/api/jobs/{id}/decisions", keyed(ANYONE), Subject::Job("id"), Body::None, decisions::of_job, [], "Why a job fired or did not, newest first", DECISIONS),
-    route!(GET "/api/fees", Access::Limited, PUBLIC, Body::None, fees::quote, [422], "What one task would cost", FEE_KIND, FEE_CHAIN, FEE_TARGET, FEE_FUNCTION, FEE_ABI, FEE_ARGS, FEE_OWNER, FEE_SCRIPT, FEE_LANGUAGE),
+    route!(GET "/api/fees", Access::Limited, PUBLIC, Body::None, fees::quote, [422], "What one task would cost", FEE_KIND, FEE_CHAIN, FEE_TARGET, FEE_FUNCTION, FEE_ABI, FEE_ARGS, FEE_OWNER, FEE_SCRIPT, FEE_LANGUAGE, FEE_KEEPERS, FEE_THRESHOLD, FEE_GAS, FEE_CAP),
 ];

@@ -35,7 +35,7 @@ pub(super) const ARGUMENTS: Field =
     takes("arguments", List(ARGUMENTS_MAX, &Any), "Static arguments: of the call, or for the script");
 
 macro_rules! job {
-    ($name:literal, $always:ident) => {
+    ($name:literal, $always:ident $(, $more:expr)*) => {
         Object {
             name: $name,
             cases: CASES,
@@ -88,8 +88,13 @@ macro_rules! job {
                     Loose(0, ANY_LENGTH),
                     "What becomes of missed instants: run_once, skip or catch_up",
                 ),
-                takes("fee_cap", Digits, "Most that its owner is charged per task, wei"),
+                takes(
+                    "fee_cap",
+                    Digits,
+                    "Most that its owner is charged per task, wei; as GET /api/fees says",
+                ),
                 takes("gas_limit", Whole(GAS_LIMIT.0, GAS_LIMIT.1), "Gas that its call gets"),
+                $($more,)*
             ],
         }
     };
@@ -177,5 +182,10 @@ const CASES: &[Case] = &[
     },
 ];
 
-pub(super) static NEW_JOB: Object = job!("NewJob", needs);
+// Of a new job alone: what is laid over one goes by the names that it is shown with, and keeps its kind.
+const ARG_TYPE: Field =
+    takes("arg_type", Whole(0, 2), "1 static arguments, 2 a script's; its kind says which");
+const QUOTED_CAP: Field = takes("fee_cap_wei", Digits, "fee_cap, as the quote calls it");
+
+pub(super) static NEW_JOB: Object = job!("NewJob", needs, ARG_TYPE, QUOTED_CAP);
 pub(super) static JOB_CHANGE: Object = job!("JobChange", takes);

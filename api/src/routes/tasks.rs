@@ -1,9 +1,13 @@
 //! What became of triggers.
 
-use super::{ANYONE, Body, OWN, Query, QueryKind::Whole, Route, Subject, keyed, may_say, route};
+use super::{
+    ANYONE, Body, OWN, Query,
+    QueryKind::{Count, Whole},
+    Route, Subject, keyed, may_say, route,
+};
 use crate::{bundle, tasks};
 
-const LIMIT: Query = may_say("limit", Whole, "Most tasks that are shown");
+const LIMIT: Query = may_say("limit", Count, "Most tasks that are shown");
 const BEFORE: Query = may_say("before", Whole, "Tasks before this one, by its task_id");
 
 pub(super) static ROUTES: &[Route] = &[

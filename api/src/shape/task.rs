@@ -106,6 +106,7 @@ fn error_text(state: &TaskState, status: TaskStatus) -> Option<String> {
     match &state.verdict {
         Some((Verdict::Agreed(_), _)) => match (status, &state.receipt) {
             (TaskStatus::Failed, Some(_)) => Some("the call reverted on chain".to_owned()),
+            (TaskStatus::Failed, None) if state.lapsed_because.is_some() => state.lapsed_because.clone(),
             (TaskStatus::Failed, None) => {
                 let declined = state.handoff.as_ref().and_then(|handoff| handoff.declined.as_ref());
                 Some(match declined {

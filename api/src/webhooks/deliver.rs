@@ -9,7 +9,7 @@ use std::{
 use argus_domain::{
     Address,
     time::Timestamp,
-    webhook::{DeadLetter, Progress, Webhook},
+    webhook::{DeadLetter, Failure, Progress, Webhook},
 };
 use argus_machine::backoff::Backoff;
 use argus_ports::{
@@ -26,6 +26,8 @@ use crate::{Edge, mac::hmac, shape::task};
 const PAGE: u32 = 256;
 /// Most of a receiver's answer that is taken, bytes; nobody looks at it.
 const ANSWER_MAX: u64 = 64 * 1024;
+/// Most that is kept of why a try failed, characters.
+const REASON_MAX: usize = 200;
 
 /// When a webhook is to be looked at again; `None`: once there is something new.
 type Next = Option<Timestamp>;
@@ -180,7 +182,10 @@ async fn step(edge: &Edge, id: &str) -> Result<Next, StoreError> {
         let is_full = changes.len() >= PAGE as usize;
         if is_full {
             let skipped = Progress { position: *position, failures: 0, next_at: now };
-            edge.ports.webhooks.move_webhook(id, skipped, None, edge.config.webhooks.dead_letters).await?;
+            edge.ports
+                .webhooks
+                .move_webhook(id, skipped, (None, None), edge.config.webhooks.dead_letters)
+                .await?;
         }
         return Ok(is_full.then_some(now));
     };
@@ -203,9 +208,11 @@ async fn note(
 ) -> Result<Next, StoreError> {
     let (rules, now) = (&edge.config.webhooks, edge.ports.clock.now());
     let through = Progress { position, failures: 0, next_at: now };
-    let (progress, dead) = match sent {
-        Ok(()) => (through, None),
-        Err(reason) => {
+    let failure = sent.err().map(|reason| Failure { at: now, reason: short(&reason) });
+    let (progress, dead) = match &failure {
+        None => (through, None),
+        Some(Failure { reason, .. }) => {
+            let reason = reason.clone();
             let failures = webhook.progress.failures.saturating_add(1);
             tracing::debug!(webhook = webhook.id, reason, failures, "a webhook did not take a change");
             if failures >= rules.failures_max {
@@ -218,8 +225,13 @@ async fn note(
             }
         }
     };
-    edge.ports.webhooks.move_webhook(&webhook.id, progress, dead, rules.dead_letters).await?;
+    edge.ports.webhooks.move_webhook(&webhook.id, progress, (failure, dead), rules.dead_letters).await?;
     Ok(Some(progress.next_at))
+}
+
+/// One line: what other people's servers and libraries say may be long, and may be anything.
+fn short(reason: &str) -> String {
+    reason.chars().map(|c| if c.is_control() { ' ' } else { c }).take(REASON_MAX).collect()
 }
 
 /// The same at every delivery of a change.

@@ -514,8 +514,7 @@ async fn what_counts_for_nothing_is_told_beside_the_answer() {
     let world = World::new().await;
     let script = world.script("print [\"7\"]").await;
     let computed = |fields: Value| {
-        let mut all =
-            json!({"task_definition_id": 2, "arguments": [], "dynamic_arguments_script_url": script});
+        let mut all = json!({"task_definition_id": 2, "arg_type": 2, "arguments": [], "dynamic_arguments_script_url": script});
         all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         all
     };
@@ -536,7 +535,9 @@ async fn what_counts_for_nothing_is_told_beside_the_answer() {
             json!({"recurring": true, "limits": {"fuel_max": 5}, "dynamic_arguments_script_url": script}),
             &["dynamic_arguments_script_url is ignored: a job of this kind has no script", "limits is ignored"],
         ),
-        (json!({"recurring": true, "safe_address": SAFE}), &["safe_address is ignored: is_safe is not true"]),
+        (json!({"recurring": true, "arg_type": 2}), &["arg_type is ignored: the arguments of a job of this kind are static"]),
+        (computed(json!({"recurring": true, "arg_type": 1})), &["arg_type is ignored: the arguments of a job of this kind are a"]),
+        (json!({"recurring": true, "arg_type": 0, "safe_address": SAFE}), &["safe_address is ignored: is_safe is not true"]),
         (
             computed(json!({"recurring": true, "limits": {"fuel_max": 5000000, "http_calls": 50}})),
             &["limits.http_calls is ignored: a job may set fuel_max, memory_bytes, wall_ms, command_bytes"],

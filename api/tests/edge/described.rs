@@ -55,6 +55,7 @@ pub fn check(method: &Method, uri: &Uri, answer: &Answer) {
         Found::OtherMethods => "/components/responses/MethodNotAllowed".to_owned(),
         Found::Nothing => "/components/responses/NotFound".to_owned(),
     };
+    check_headers(&response, answer, &what);
     let Some(content) = document().pointer(&format!("{response}/content")).and_then(Value::as_object) else {
         assert_eq!(answer.text, "", "{what} has a body");
         return;
@@ -68,6 +69,43 @@ pub fn check(method: &Method, uri: &Uri, answer: &Answer) {
     if media == "application/json" {
         validate(&format!("{response}/content/application~1json/schema"), &answer.json(), &what);
     }
+}
+
+/// Those that come with every message, with CORS, and with documents.
+const OTHER_HEADERS: [&str; 8] = [
+    "content-type",
+    "content-length",
+    "content-disposition",
+    "content-security-policy",
+    "cache-control",
+    "vary",
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+];
+
+/// Holds an answer's headers to the response at a JSON pointer: those that it always has are there, and those that are
+/// there are described.
+fn check_headers(response: &str, answer: &Answer, what: &str) {
+    let described = document().pointer(&format!("{response}/headers")).and_then(Value::as_object);
+    let described = described.unwrap_or_else(|| panic!("{what}: its headers are not described"));
+    for (name, header) in described {
+        let at = format!("{response}/headers/{name}");
+        let at = header["$ref"].as_str().map_or(at, |named| named.trim_start_matches('#').to_owned());
+        let header = document().pointer(&at).expect("a header");
+        let Some(value) = answer.headers.get(name.to_lowercase()) else {
+            assert_ne!(header["required"], true, "{what} lacks {name}");
+            continue;
+        };
+        let text = value.to_str().unwrap();
+        let is_number = header["schema"]["type"] == "integer";
+        let value = if is_number { text.parse::<u64>().unwrap().into() } else { Value::from(text) };
+        validate(&format!("{at}/schema"), &value, &format!("{name} of {what}"));
+    }
+    let is_known = |name: &str| {
+        OTHER_HEADERS.contains(&name) || described.keys().any(|known| known.eq_ignore_ascii_case(name))
+    };
+    let unknown: Vec<_> = answer.headers.keys().filter(|name| !is_known(name.as_str())).collect();
+    assert!(unknown.is_empty(), "{what} has headers that are not described: {unknown:?}");
 }
 
 /// Holds a body that was taken to its description: what is described is never narrower than what is taken.

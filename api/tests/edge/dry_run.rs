@@ -68,7 +68,10 @@ async fn a_job_is_shown_as_it_would_run() {
 
 #[tokio::test]
 async fn what_would_not_be_paid_for_or_agreed_on_is_said() {
-    let world = read_only().await;
+    let mut config = argus_api::Config::default();
+    config.policy.fee_cap_max = U256::MAX;
+    let world = World::with(config).await;
+    world.store.refuse_writes(Some(StoreError::ReadOnly("a dry run writes nothing".to_owned())));
     let said = async |changes: Value| {
         let told = tried(&world, "user", &job_with("1", changes)).await;
         assert_eq!(told["ok"], true, "{told}");
@@ -102,6 +105,56 @@ async fn what_would_not_be_paid_for_or_agreed_on_is_said() {
     assert!(
         dear.contains("the owner's deposit is 10000000000000000000") && !dear.contains("fee_cap of"),
         "{dear}"
+    );
+}
+
+#[tokio::test]
+async fn a_safe_that_would_not_act_is_said() {
+    let world = read_only().await;
+    let said = async |changes: Value| {
+        let safe = json!({"is_safe": true, "safe_address": SAFE, "target_function": "execJobFromHub",
+            "abi": SAFE_ABI, "arguments": [SAFE, TARGET, "1", "0x", 0]});
+        let mut job = job_with("1", safe);
+        job.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        let told = tried(&world, "user", &job).await;
+        assert_eq!(told["ok"], true, "{told}");
+        told["warnings"].as_array().unwrap().clone()
+    };
+    *world.chain.safes.lock().unwrap() = (Some(true), Some(true));
+    let nothing = said(json!({})).await;
+    let chain = format!("on chain {CHAIN}");
+    for (safes, words) in [
+        ((Some(true), Some(false)), vec!["is not enabled in the Safe"]),
+        ((Some(false), Some(true)), vec!["user_address does not own the Safe"]),
+        (
+            (Some(false), Some(false)),
+            vec!["user_address does not own the Safe", "is not enabled in the Safe"],
+        ),
+        ((None, Some(true)), vec!["safe_address is no Safe"]),
+        ((Some(true), None), vec!["safe_address is no Safe"]),
+    ] {
+        *world.chain.safes.lock().unwrap() = safes;
+        let warnings = said(json!({})).await;
+        assert_eq!(warnings.len(), nothing.len() + words.len(), "{warnings:?}");
+        for words in words {
+            let words = format!("{words} {chain}");
+            assert!(
+                warnings.iter().any(|told| told.as_str().unwrap().contains(&words)),
+                "{warnings:?}: {words}"
+            );
+        }
+    }
+    *world.chain.safes.lock().unwrap() = (Some(true), Some(true));
+    *world.chain.threshold.lock().unwrap() = 2;
+    let told = said(json!({})).await;
+    let words = format!("2 owners of the Safe {chain} have to agree");
+    assert!(told.iter().any(|told| told.as_str().unwrap().contains(&words)), "{told:?}");
+    let codeless = crate::fakes::CODELESS.to_string();
+    let told = said(json!({"safe_address": codeless, "arguments": [codeless, TARGET, "1", "0x", 0]})).await;
+    assert!(
+        told.iter().any(|told| told
+            == &json!(format!("safe_address has no code {chain}: create the Safe before the job is due"))),
+        "{told:?}"
     );
 }
 

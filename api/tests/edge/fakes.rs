@@ -8,9 +8,13 @@ use std::{
 use argus_api::ReadyCheck;
 use argus_domain::{
     Address, B256, Bytes, U256,
-    chain::{Block, GasPrice, Log, LogQuery, SignedTx, TxReceipt},
-    contracts::{encode_balance, encode_fee, encode_job},
+    call::Signature,
+    chain::{Block, GasPrice, Log, LogQuery, SignedTx, TxDraft, TxReceipt},
+    contracts::{
+        encode_balance, encode_fee, encode_is_module_enabled, encode_is_owner, encode_job, encode_threshold,
+    },
     ids::{ChainId, JobId},
+    keccak256,
     limits::Limits,
     module::{Admitted, EngineId, Language, Needs, Refusal, Shape, WasmHash},
     run::{FailureKind, HostCall, RunEnd, RunFailure, RunInput, RunReport, Transcript},
@@ -18,7 +22,7 @@ use argus_domain::{
 };
 use argus_ports::{
     ChainError, ChainReader, ChainWriter, Egress, EgressError, EgressRequest, EgressResponse, LinkError,
-    ModuleRunner, Nudge, Reach, RunnerError, chain::At,
+    ModuleRunner, Nudge, Reach, RunnerError, Signer, SignerError, chain::At,
 };
 use async_trait::async_trait;
 use serde_json::json;
@@ -31,6 +35,14 @@ pub struct FakeChain {
     pub reverts: Mutex<bool>,
     /// `None`: nobody says what gas costs.
     pub base_fee: Mutex<Option<u128>>,
+    /// An account that is a contract, and what it says of signatures; `None`: nobody says.
+    pub wallet: Mutex<Option<(Address, Option<Bytes>)>>,
+    /// What every Safe says: whether an account owns it, and whether a module is enabled. `None`: it is no Safe.
+    pub safes: Mutex<(Option<bool>, Option<bool>)>,
+    /// How many owners of a Safe have to agree.
+    pub threshold: Mutex<u8>,
+    /// What was sent, all of which is mined.
+    pub sent: Mutex<Vec<B256>>,
 }
 
 impl Default for FakeChain {
@@ -39,6 +51,10 @@ impl Default for FakeChain {
             registered: Mutex::default(),
             reverts: Mutex::default(),
             base_fee: Mutex::new(Some(1_000_000_000)),
+            wallet: Mutex::default(),
+            safes: Mutex::new((Some(false), Some(true))),
+            threshold: Mutex::new(1),
+            sent: Mutex::default(),
         }
     }
 }
@@ -75,6 +91,27 @@ impl ChainReader for FakeChain {
             ];
             return Ok(words.iter().flat_map(|w| w.0).collect::<Vec<u8>>().into());
         }
+        let says = |told: Option<bool>| {
+            Ok(told.map(|is| B256::with_last_byte(u8::from(is)).to_vec()).unwrap_or_default().into())
+        };
+        let (owned, enabled) = *self.safes.lock().unwrap();
+        if is(encode_is_owner(Address::ZERO)) {
+            return says(owned);
+        }
+        if is(encode_threshold()) {
+            return Ok(U256::from(*self.threshold.lock().unwrap()).to_be_bytes::<32>().into());
+        }
+        if is(encode_is_module_enabled(Address::ZERO)) {
+            return says(enabled);
+        }
+        let wallet = self.wallet.lock().unwrap().clone().filter(|(account, _)| *account == to);
+        if let Some((_, answer)) = wallet {
+            if *self.reverts.lock().unwrap() {
+                return Err(ChainError::Reverted { reason: "no".to_owned(), data: Bytes::new() });
+            }
+            let silence = || ChainError::Unreachable { chain: ChainId(CHAIN), reason: "silence".to_owned() };
+            return answer.ok_or_else(silence);
+        }
         Ok(Bytes::new())
     }
     async fn balance(&self, _: Address, _: At) -> Result<U256, ChainError> {
@@ -83,8 +120,17 @@ impl ChainReader for FakeChain {
     async fn logs(&self, _: LogQuery) -> Result<Vec<Log>, ChainError> {
         Ok(Vec::new())
     }
-    async fn receipt(&self, _: B256) -> Result<Option<TxReceipt>, ChainError> {
-        Ok(None)
+    async fn receipt(&self, transaction: B256) -> Result<Option<TxReceipt>, ChainError> {
+        let is_sent = self.sent.lock().unwrap().contains(&transaction);
+        Ok(is_sent.then(|| TxReceipt {
+            transaction,
+            block_number: 100,
+            block_hash: B256::repeat_byte(7),
+            success: true,
+            gas_used: 21_000,
+            gas_price: U256::from(1),
+            logs: Vec::new(),
+        }))
     }
     async fn code(&self, account: Address) -> Result<Bytes, ChainError> {
         Ok(if account == CODELESS { Bytes::new() } else { Bytes::from_static(&[0x60]) })
@@ -113,8 +159,27 @@ impl ChainWriter for FakeChain {
         }
         Ok(50_000)
     }
-    async fn send(&self, _: &SignedTx) -> Result<(), ChainError> {
+    async fn send(&self, tx: &SignedTx) -> Result<(), ChainError> {
+        self.sent.lock().unwrap().push(tx.hash);
         Ok(())
+    }
+}
+
+/// The faucet's account.
+pub struct Purse;
+
+impl Signer for Purse {
+    fn address(&self) -> Address {
+        Address::repeat_byte(0x66)
+    }
+    fn sign(&self, _: B256) -> Result<Signature, SignerError> {
+        Err(SignerError("nobody here asks for that".to_owned()))
+    }
+    fn sign_transaction(&self, draft: &TxDraft) -> Result<SignedTx, SignerError> {
+        Ok(SignedTx { hash: keccak256(draft.to), raw: Bytes::new() })
+    }
+    fn recover(&self, _: B256, _: &Signature) -> Option<Address> {
+        None
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use argus_domain::U256;
 use axum::{body::Body, http::Request};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::world::{ABI, SAFE, SAFE_ABI, TARGET, World};
+use crate::world::{ABI, SAFE, SAFE_ABI, TARGET, World, job, job_with, one};
 
 fn query(pairs: &[(&str, &str)]) -> String {
     let text: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
@@ -35,7 +36,7 @@ async fn a_quote_needs_no_key_and_is_above_zero() {
     let answer = world.send(request).await;
     assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
     let body = answer.json();
-    let gas_wei = (50_000u128 + 180_000) * 1_000_000_001;
+    let gas_wei = (50_000u128 + 76_000 + 2 * 6_500 + 16 * (36 + 2 * 65)) * 1_000_000_001;
     let current = 2_000_000_000_000u128 + gas_wei;
     assert_eq!(body["current_total_fee"].to_string(), current.to_string());
     assert_eq!(body["current_total_fee_wei"], json!(current.to_string()));
@@ -43,6 +44,88 @@ async fn a_quote_needs_no_key_and_is_above_zero() {
     *world.chain.reverts.lock().unwrap() = true;
     let reverting = world.get("", &query(&usual("1", "", "[\"3\"]"))).await.json();
     assert!(reverting["breakdown"]["simulation"].as_str().unwrap().contains("reverts now"));
+}
+
+#[tokio::test]
+async fn the_cap_that_is_quoted_is_the_cap_of_the_job() {
+    let world = World::new().await;
+    let quoted = async |said: &[(&str, &str)]| {
+        let pairs = [usual("1", "", "[\"3\"]"), said.to_vec()].concat();
+        world.get("", &query(&pairs)).await.json()["fee_cap_wei"].clone()
+    };
+    let shown = async |id: &str| {
+        let path = format!("/api/jobs/user/0x1111111111111111111111111111111111111111/{id}");
+        world.get("user", &path).await.json()["fee_cap"].clone()
+    };
+    let by_gas = |gas: u64, signatures: u64| {
+        let gas = gas + 76_000 + signatures * (6_500 + 16 * 65);
+        json!((u128::from(gas) * 50_000_000_000).to_string())
+    };
+    let cases: [(&[(&str, &str)], Value, Value); 5] = [
+        (&[], json!({}), by_gas(1_000_000, 2)),
+        (&[("gas_limit", "200000")], json!({"gas_limit": 200_000}), by_gas(200_000, 2)),
+        (
+            &[("keepers", "5"), ("threshold", "4")],
+            json!({"keepers": 5, "threshold": 4}),
+            by_gas(1_000_000, 4),
+        ),
+        (&[("fee_cap", "77")], json!({"fee_cap": "77"}), json!("77")),
+        (&[("fee_cap", "78")], json!({"fee_cap_wei": 78}), json!("78")),
+    ];
+    for (n, (asked, fields, cap)) in (1..).zip(cases) {
+        let id = n.to_string();
+        assert_eq!(quoted(asked).await, cap, "{asked:?}");
+        // The price of gas moves, and the same job is sent again.
+        for base_fee in [1_000_000_000, 900_000_000_000] {
+            *world.chain.base_fee.lock().unwrap() = Some(base_fee);
+            world.clock.advance(Duration::from_millis(3_001));
+            let answer = world.create("user", &one(job_with(&id, fields.clone()))).await;
+            assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+            assert_eq!(shown(&id).await, cap, "{fields}");
+        }
+    }
+    let limit = "1000000000000000001";
+    for fields in [json!({"fee_cap": limit}), json!({"fee_cap_wei": limit}), json!({"fee_cap_wei": "1.5"})] {
+        let answer = world.create("user", &one(job_with("9", fields))).await;
+        assert_eq!(answer.status.as_u16(), 422, "{}", answer.text);
+        assert!(
+            answer.text.contains("is a whole number of wei from 1 to 1000000000000000000"),
+            "{}",
+            answer.text
+        );
+    }
+    let above = [usual("1", "", "[\"3\"]"), vec![("fee_cap", limit)]].concat();
+    assert_eq!(world.get("", &query(&above)).await.status.as_u16(), 422);
+    // A change of what it follows from changes it, unless somebody named it.
+    for (id, change, cap) in [
+        ("1", json!({"gas_limit": 300_000}), by_gas(300_000, 2)),
+        ("4", json!({"gas_limit": 300_000}), json!("77")),
+        ("4", json!({"fee_cap": "80"}), json!("80")),
+        ("5", json!({"job_title": "another title"}), json!("78")),
+    ] {
+        let answer = world.call("user", "PUT", &format!("/api/jobs/update/{id}"), &change.to_string()).await;
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+        assert_eq!(shown(id).await, cap, "{id} {change}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_was_taken_keeps_its_cap_when_the_operator_changes_the_rule() {
+    let world = World::new().await;
+    let cap = async |world: &World| {
+        let path = "/api/jobs/user/0x1111111111111111111111111111111111111111/1";
+        let quoted = world.get("", &query(&usual("1", "", "[\"3\"]"))).await.json();
+        (quoted["fee_cap_wei"].clone(), world.get("user", path).await.json()["fee_cap"].clone())
+    };
+    assert_eq!(world.create("user", &one(job("1"))).await.status.as_u16(), 200);
+    let (quoted, taken) = cap(&world).await;
+    assert_eq!(quoted, taken);
+    let world = world.configured(|config| config.tariff.gas_price_max = U256::from(60_000_000_000u64));
+    let again = world.create("user", &one(job("1"))).await;
+    assert_eq!(again.status.as_u16(), 200, "{}", again.text);
+    let (quoted, kept) = cap(&world).await;
+    assert_eq!(kept, taken);
+    assert_ne!(quoted, taken);
 }
 
 #[tokio::test]

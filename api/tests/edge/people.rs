@@ -1,12 +1,16 @@
 //! Users, keepers, and what they have points for.
 
+use std::time::Duration;
+
 use argus_domain::{
     B256, U256,
     fees::{LedgerEntry, LedgerReason, POINT},
     ids::{ChainId, KeeperId},
     keeper::KeeperRecord,
+    time::Timestamp,
 };
-use argus_ports::{KeeperStore, KeyStore, Ledger};
+use argus_ports::{ClaimStore, KeeperStore, KeyStore, Ledger};
+use axum::{body::Body, http::Request};
 use serde_json::{Value, json};
 
 use crate::world::{NOW, World, address, job, one};
@@ -122,6 +126,33 @@ async fn boards_are_sorted_and_have_the_fields_that_the_pages_read() {
 }
 
 #[tokio::test]
+async fn a_host_shows_the_keepers_of_its_front_end() {
+    let world = World::new().await;
+    for n in [0x33, 0x44] {
+        register(&world, n).await;
+    }
+    let form = json!({
+        "keeper_address": KEEPER, "rewards_address": USER, "keeper_name": "Keeper One", "email_id": "", "on_imua": true,
+    });
+    assert_eq!(post(&world, "keeper", "/api/keepers/form", form).await.0, 201);
+    let shown = async |host: &str| {
+        let request = Request::builder().uri("/api/leaderboard/keepers").header("host", host);
+        let request = request.header("X-Api-Key", &world.keys["user"]);
+        let answer = world.send(request.body(Body::empty()).unwrap()).await.json();
+        answer.as_array().unwrap().iter().map(|one| one["on_imua"].as_bool().unwrap()).collect::<Vec<_>>()
+    };
+    for (host, keepers) in [
+        ("imua.triggerx.network", vec![true]),
+        ("IMUA.triggerx.network:443", vec![true]),
+        ("app.triggerx.network", vec![false]),
+        ("127.0.0.1:9002", vec![true, false]),
+        ("imua.triggerx.network.example", vec![true, false]),
+    ] {
+        assert_eq!(shown(host).await, keepers, "{host}");
+    }
+}
+
+#[tokio::test]
 async fn an_email_address_is_its_owners() {
     let world = World::new().await;
     let path = format!("/api/users/{USER}");
@@ -219,7 +250,7 @@ async fn the_use_of_a_key_is_noted_once_a_minute() {
     assert_eq!(used().await, None);
     let mut noted = Vec::new();
     for secs in [0, 1, 59, 60, 61, 119, 120] {
-        world.clock.set(argus_domain::time::Timestamp(NOW.0 + secs * 1_000));
+        world.clock.set(Timestamp(NOW.0 + secs * 1_000));
         world.get("user", "/api/jobs/by-apikey").await;
         noted.push(used().await.unwrap().since(NOW).as_secs());
     }
@@ -228,7 +259,7 @@ async fn the_use_of_a_key_is_noted_once_a_minute() {
     assert_eq!(listed[0]["last_used"], json!("2027-01-15T08:02:00.000Z"));
     // A store that cannot write keeps nobody from reading.
     world.store.refuse_writes(Some(argus_ports::StoreError::ReadOnly("full".to_owned())));
-    world.clock.set(argus_domain::time::Timestamp(NOW.0 + 300_000));
+    world.clock.set(Timestamp(NOW.0 + 300_000));
     assert_eq!(world.get("user", "/api/jobs/by-apikey").await.status.as_u16(), 200);
 }
 
@@ -238,4 +269,35 @@ async fn without_an_account_there_is_no_faucet() {
     let body = json!({"wallet_address": USER, "network": "base_sepolia"});
     let (status, answer) = post(&world, "user", "/api/claim-fund", body).await;
     assert_eq!((status, &answer["code"]), (404, &json!("FAUCET_OFF")));
+}
+
+#[tokio::test]
+async fn coins_are_given_once_a_day_and_one_claim_is_paid_at_a_time_whichever_process_pays() {
+    let faucet = argus_api::config::FaucetRules {
+        amount: U256::from(7),
+        networks: [("dev".to_owned(), ChainId(31337))].into(),
+    };
+    let config = argus_api::Config { faucet, ..argus_api::Config::default() };
+    let world = World::with(config).await.giving(std::sync::Arc::new(crate::fakes::Purse));
+    let claim = async |key: &str, wallet: &str| {
+        post(&world, key, "/api/claim-fund", json!({"wallet_address": wallet, "network": "dev"})).await
+    };
+    // Another process is at it, and dies.
+    let (turn, until) = (vec!["faucet:31337".to_owned()], Timestamp(NOW.0 + 60_000));
+    assert_eq!(world.store.claim(turn.clone(), NOW, until).await, Ok(Ok(())));
+    let (status, answer) = claim("user", USER).await;
+    assert_eq!((status, &answer["code"]), (503, &json!("FAUCET_BUSY")), "{answer}");
+    world.clock.set(until);
+    let (status, answer) = claim("user", USER).await;
+    assert_eq!(status, 200, "its turn is over: {answer}");
+    assert_eq!(
+        world.store.claim(turn.clone(), until, until + Duration::from_secs(1)).await,
+        Ok(Ok(())),
+        "given back"
+    );
+    world.store.unclaim(turn, until + Duration::from_secs(1)).await.unwrap();
+    let (status, answer) = claim("user", USER).await;
+    assert_eq!((status, &answer["code"]), (429, &json!("FAUCET_CLAIMED")), "{answer}");
+    world.clock.set(until + Duration::from_secs(24 * 3_600));
+    assert_eq!(claim("user", USER).await.0, 200);
 }

@@ -73,7 +73,7 @@ async fn a_nonce_is_good_once_and_for_five_minutes() {
         let text = message(&wallet, made_up);
         assert_eq!(sign_in(&world, &text, &wallet.sign(&text)).await.code(), "NONCE_REFUSED", "{made_up}");
     }
-    // Of another process.
+    // Of another platform.
     let text = message(&wallet, &nonce(&self::world().await).await);
     assert_eq!(sign_in(&world, &text, &wallet.sign(&text)).await.code(), "NONCE_REFUSED");
     for (age, code) in [(299_999, ""), (300_000, "NONCE_REFUSED")] {
@@ -83,6 +83,56 @@ async fn a_nonce_is_good_once_and_for_five_minutes() {
         world.clock.set(Timestamp(NOW.0 + age));
         assert_eq!(sign_in(&world, &text, &wallet.sign(&text)).await.code(), code, "{age} ms old");
     }
+}
+
+#[tokio::test]
+async fn a_nonce_of_one_process_is_good_in_the_others_and_once_in_all() {
+    let world = world().await;
+    let wallet = Wallet::new(7);
+    let text = message(&wallet, &nonce(&world).await);
+    let signature = wallet.sign(&text);
+    let (before, other) = world.again();
+    assert_eq!(sign_in(&other, &text, &signature).await.status.as_u16(), 201, "made there, used here");
+    let mut world = other;
+    world.router = before;
+    assert_eq!(sign_in(&world, &text, &signature).await.code(), "NONCE_REFUSED", "and not there again");
+}
+
+#[tokio::test]
+async fn an_account_that_is_a_contract_says_itself_what_it_signed() {
+    let world = world().await;
+    let wallet = Wallet::new(7);
+    let text = message(&wallet, &nonce(&world).await);
+    let refused = async |says: &str, signature: &str| {
+        let answer = sign_in(&world, &text, signature).await;
+        assert_eq!(answer.code(), "SIGNATURE_REFUSED", "{says}: {}", answer.text);
+    };
+    let magic = format!("1626ba7e{}", "0".repeat(56));
+    let contract = |answer: Option<&str>| {
+        let answer = answer.map(|text| text.parse().unwrap());
+        *world.chain.wallet.lock().unwrap() = Some((wallet.address(), answer));
+    };
+    for answer in ["0x", "0x00", &format!("0x{}", "0".repeat(64)), "0x1626ba7e", &format!("0x{magic}00")] {
+        contract(Some(answer));
+        refused(answer, "0x1234").await;
+    }
+    contract(Some(&format!("0x{magic}")));
+    refused("not hexadecimal", "zz").await;
+    refused("too long", &format!("0x{}", "ab".repeat(4_097))).await;
+    *world.chain.reverts.lock().unwrap() = true;
+    refused("a contract that reverts", "0x1234").await;
+    *world.chain.reverts.lock().unwrap() = false;
+    contract(None);
+    let silent = sign_in(&world, &text, "0x1234").await;
+    assert_eq!((silent.status.as_u16(), silent.code()), (503, "CHAIN_UNAVAILABLE".to_owned()));
+    contract(Some(&format!("0x{magic}")));
+    let made = sign_in(&world, &text, "0x1234").await;
+    assert_eq!(made.status.as_u16(), 201, "{}", made.text);
+    assert_eq!(made.json()["owner"], json!(wallet.address()));
+    // Another account is no contract.
+    let other = Wallet::new(8);
+    let text = message(&other, &nonce(&world).await);
+    assert_eq!(sign_in(&world, &text, "0x1234").await.code(), "SIGNATURE_REFUSED");
 }
 
 #[tokio::test]

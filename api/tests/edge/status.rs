@@ -163,7 +163,13 @@ async fn a_time_frame_that_is_over_is_refused() {
     world.clock.advance(Duration::from_secs(100));
     let (status, told) = put(&world, "/api/jobs/update/1", r#"{"time_frame": 1}"#).await;
     assert_eq!((status, &told["details"][0]["path"]), (422, &json!("time_frame")), "{told}");
-    assert_eq!(put(&world, "/api/jobs/update/1", r#"{"time_frame": 7200}"#).await.0, 200);
+    assert_eq!(put(&world, "/api/jobs/update/1", r#"{"time_frame": 7200}"#).await.1["warnings"], json!(null));
+    // It goes on until then, and comes to nothing more.
+    let (status, told) = put(&world, "/api/jobs/update/1", r#"{"time_frame": 110}"#).await;
+    let end = Timestamp(NOW.0 + 110_000).to_rfc3339();
+    let says = format!("it is not due any more before its time frame ends at {end}: nothing more is called");
+    assert_eq!((status, &told["warnings"]), (200, &json!([says])), "{told}");
+    assert_eq!(put(&world, "/api/jobs/update/1", r#"{"time_frame": 7200}"#).await.1["warnings"], json!(null));
 }
 
 #[tokio::test]

@@ -105,6 +105,10 @@ async fn a_failure_is_tried_again_with_the_same_id_and_given_up_in_the_end() {
     assert_eq!(told(&world, "/a").len(), 1, "no second try at once");
     let shown = world.get("user", &format!("/api/webhooks/{id}")).await.json();
     assert_eq!((&shown["failures_in_a_row"], shown["next_try_at"].is_null()), (&json!(1), false));
+    assert_eq!(
+        shown["last_failure"],
+        json!({"at": NOW.to_rfc3339(), "reason": "it answered with status 500"})
+    );
     later(&world, Duration::from_millis(499));
     settle().await;
     assert_eq!(told(&world, "/a").len(), 1);
@@ -133,6 +137,7 @@ async fn a_failure_is_tried_again_with_the_same_id_and_given_up_in_the_end() {
     assert_eq!(told(&world, "/well")[0]["id"], json!("1-2"));
     let shown = world.get("user", &format!("/api/webhooks/{id}")).await.json();
     assert_eq!((&shown["failures_in_a_row"], &shown["next_try_at"]), (&json!(0), &Value::Null));
+    assert!(shown["last_failure"]["reason"].is_string(), "it stays: {shown}");
 }
 
 #[tokio::test]

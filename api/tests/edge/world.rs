@@ -8,7 +8,7 @@ use std::{
 use argus_api::{Chain, Config, NewKey, Ports, api, new_key};
 use argus_domain::{Address, access::Role, chain::Contracts, ids::ChainId, time::Timestamp};
 use argus_memory::{ManualClock, MemoryArchive, MemoryBus, MemoryContent, MemoryLimiter, MemoryStore};
-use argus_ports::{KeyStore, ModuleBuilder, Secrets};
+use argus_ports::{KeyStore, ModuleBuilder, Secrets, Signer};
 use argus_vault::KeyVault;
 use axum::{
     Router,
@@ -170,6 +170,18 @@ impl World {
             config,
             background,
         }
+    }
+
+    /// The same world with a faucet.
+    pub fn giving(mut self, purse: Arc<dyn Signer>) -> Self {
+        self.ports.faucet = Some(purse);
+        self.again().1
+    }
+
+    /// The same world, behind a process with other settings.
+    pub fn configured(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self.again().1
     }
 
     /// The same world behind another process, or after a restart.

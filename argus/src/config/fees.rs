@@ -11,7 +11,7 @@ use super::reader::Reader;
 pub struct Fees {
     /// What quotes are made of.
     pub tariff: Tariff,
-    /// Most wei that a task may cost where its job says nothing.
+    /// Most wei that any job may let a task of it cost.
     pub cap: U256,
     /// A price of gas that is younger is not asked for again.
     pub price_fresh: Duration,
@@ -21,8 +21,15 @@ pub struct Fees {
 
 /// Reads the section.
 pub fn read(r: &mut Reader<'_>) -> Fees {
-    let [fixed_wei, computed_wei, choice_wei, fuel_million_wei, cap] =
-        ["fixed", "computed", "choice", "fuel_million", "cap"].map(|name| r.wei(&format!("fees.{name}_wei")));
+    let [fixed_wei, computed_wei, choice_wei, fuel_million_wei, gas_price_max, cap] =
+        ["fixed", "computed", "choice", "fuel_million", "gas_price_max", "cap"]
+            .map(|name| r.wei(&format!("fees.{name}_wei")));
+    if gas_price_max.is_zero() {
+        r.fault(
+            "fees.gas_price_max_wei",
+            "a number of wei above 0: the cap of jobs that name none follows from it",
+        );
+    }
     if cap.is_zero() {
         r.fault(
             "fees.cap_wei",
@@ -35,8 +42,8 @@ pub fn read(r: &mut Reader<'_>) -> Fees {
         computed_wei,
         choice_wei,
         fuel_million_wei,
-        aggregation_gas: r.number("fees.aggregation_gas", 0, 30_000_000),
         fallback_gas: r.number("fees.fallback_gas", 21_000, 30_000_000),
+        gas_price_max,
         margin_percent: r.number("fees.margin_percent", 0, 1_000),
     };
     let fresh = r.number("fees.price_fresh_ms", 0, 60_000);
@@ -60,7 +67,7 @@ mod tests {
     fn the_file_has_the_defaults_of_the_library() {
         let fees = Config::load(None, &[]).expect("defaults").fees;
         let edge = argus_api::Config::default();
-        assert_eq!((fees.tariff, fees.cap), (Tariff::DEFAULT, edge.policy.fee_cap));
+        assert_eq!((fees.tariff, fees.cap), (Tariff::DEFAULT, edge.policy.fee_cap_max));
         assert_eq!((fees.price_fresh, fees.price_stale), (edge.prices.fresh, edge.prices.stale_max));
     }
 

@@ -179,7 +179,7 @@ pub struct Ended {
 }
 
 /// What a fee is asked for with, and which field of a job says it.
-const FEE_FIELDS: [(&str, &str); 9] = [
+const FEE_FIELDS: [(&str, &str); 13] = [
     ("task_definition_id", "task_definition_id"),
     ("target_chain_id", "target_chain_id"),
     ("target_contract_address", "target_contract_address"),
@@ -189,6 +189,10 @@ const FEE_FIELDS: [(&str, &str); 9] = [
     ("job_owner_address", "user_address"),
     ("ipfs_url", "dynamic_arguments_script_url"),
     ("language", "language"),
+    ("keepers", "keepers"),
+    ("threshold", "threshold"),
+    ("gas_limit", "gas_limit"),
+    ("fee_cap", "fee_cap"),
 ];
 
 impl Client {

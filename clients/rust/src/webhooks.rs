@@ -22,15 +22,28 @@ pub struct Webhook {
     pub url: String,
     /// Which kinds of them.
     pub events: Vec<String>,
+    /// The newest try that failed, also where a later one did not.
+    pub last_failure: Option<WebhookFailure>,
     /// What changes are signed with; shown by the creation alone, and by `Debug` never.
     pub secret: Option<String>,
 }
 
+/// A try that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct WebhookFailure {
+    /// When (RFC 3339).
+    pub at: String,
+    /// What it met.
+    pub reason: String,
+}
+
 impl fmt::Debug for Webhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, user_address, url, events, secret: _ } = self;
+        let Self { id, user_address, url, events, last_failure, secret: _ } = self;
         let mut shown = f.debug_struct("Webhook");
         shown.field("id", id).field("user_address", user_address).field("url", url).field("events", events);
+        shown.field("last_failure", last_failure);
         shown.finish_non_exhaustive()
     }
 }

@@ -122,6 +122,56 @@ export class Client {
     return this.#json({ method: "POST", path: ["modules", cid, "run"] });
   }
 
+  /** The secrets that a job is granted. */
+  async secrets(job: string): Promise<t.Secret[]> {
+    return (await this.#get<{ secrets: t.Secret[] }>(["jobs", job, "secrets"])).secrets;
+  }
+
+  /** Gives a secret its value, in place of the one that it had. The job has to name it among its secrets. */
+  async setSecret(job: string, name: string, value: string): Promise<void> {
+    await this.#http.send({ method: "PUT", path: ["jobs", job, "secrets", name], body: { value } });
+  }
+
+  /** Takes a secret's value away; safe to call again. */
+  async unsetSecret(job: string, name: string): Promise<void> {
+    await this.#http.send({ method: "DELETE", path: ["jobs", job, "secrets", name] });
+  }
+
+  /** A user. */
+  user(address: string): Promise<t.User> {
+    return this.#get(["users", address]);
+  }
+
+  /** Notes where mail reaches a user; empty: nowhere. */
+  async setEmail(user: string, email: string): Promise<void> {
+    await this.#http.send({ method: "POST", path: ["users", "email"], body: { user_address: user, email_id: email } });
+  }
+
+  /** Safes that a user's jobs act through. */
+  async safesOf(user: string): Promise<string[]> {
+    return (await this.#get<{ safe_addresses: string[] }>(["users", "safe-addresses", user])).safe_addresses;
+  }
+
+  /** Users by rank. */
+  rankedUsers(): Promise<t.RankedUser[]> {
+    return this.#get(["leaderboard", "users"]);
+  }
+
+  /** Keepers by rank. */
+  rankedKeepers(): Promise<t.RankedKeeper[]> {
+    return this.#get(["leaderboard", "keepers"]);
+  }
+
+  /** Registered keepers. */
+  keepers(): Promise<t.Performer[]> {
+    return this.#get(["keepers", "performers"]);
+  }
+
+  /** A keeper, by its number or address. */
+  keeper(id: number | string): Promise<t.Keeper> {
+    return this.#get(["keepers", id]);
+  }
+
   /** Makes a key, which this answer alone shows. Not sent twice: each one that is sent makes a key. */
   createKey(owner: string, role: t.ApiKey["role"], rateLimit?: number): Promise<t.ApiKey> {
     return this.#json({ method: "POST", path: ["admin", "api-keys"], body: { owner, role, rate_limit: rateLimit } });
@@ -209,6 +259,10 @@ const FEE_FIELDS = [
   ["job_owner_address", "user_address"],
   ["ipfs_url", "dynamic_arguments_script_url"],
   ["language", "language"],
+  ["keepers", "keepers"],
+  ["threshold", "threshold"],
+  ["gas_limit", "gas_limit"],
+  ["fee_cap", "fee_cap"],
 ] as const;
 
 /** The `before` of the link to the next page (RFC 8288); the rest of the address is known. */

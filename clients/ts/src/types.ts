@@ -119,8 +119,62 @@ export interface Webhook {
   user_address: string;
   url: string;
   events: string[];
+  /** The newest try that failed, also where a later one did not. */
+  last_failure: { at: string; reason: string } | null;
   /** What changes are signed with; shown by the creation alone. */
   secret?: string;
+  [field: string]: unknown;
+}
+
+export interface User {
+  user_address: string;
+  /** Empty: nobody said. */
+  email_id: string;
+  /** Newest first. */
+  job_ids: string[];
+  /** Wei that they have deposited on all chains. */
+  ether_balance: string;
+  /** A coin that was paid is one. */
+  user_points: number;
+  total_jobs: number;
+  total_tasks: number;
+  [field: string]: unknown;
+}
+
+export interface RankedUser {
+  user_address: string;
+  total_jobs: number;
+  total_tasks: number;
+  user_points: number;
+  [field: string]: unknown;
+}
+
+/** A registered keeper. */
+export interface Performer {
+  /** Its number, by which routes know it, too. */
+  keeper_id: number;
+  keeper_address: string;
+  keeper_name: string;
+  [field: string]: unknown;
+}
+
+export interface RankedKeeper extends Performer {
+  no_executed_tasks: number;
+  /** Tasks whose call it signed and another made. */
+  no_attested_tasks: number;
+  keeper_points: number;
+}
+
+export interface Keeper extends RankedKeeper {
+  /** Whether the registry has it. */
+  registered: boolean;
+}
+
+/** A secret that a job is granted. No answer shows a value. */
+export interface Secret {
+  name: string;
+  /** Since when it has a value; null: it has none. */
+  set_at: string | null;
   [field: string]: unknown;
 }
 

@@ -28,7 +28,7 @@ use crate::{
 pub use check::{Check, Finding, Tools, check};
 
 /// The format's name and version, first in the file.
-const FORMAT: &str = "argus-bundle/3";
+const FORMAT: &str = "argus-bundle/4";
 /// Largest file: the largest module, as hexadecimal, and a few transcripts.
 pub const BUNDLE_BYTES_MAX: usize = 2 * WASI_COMMAND_BYTES_MAX as usize + (32 << 20);
 

@@ -8,7 +8,7 @@ use alloy_sol_types::{SolCall, SolError, SolEvent, SolValue};
 
 use crate::{
     call::{Claim, Signature},
-    ids::{JobId, KeeperId, TaskId},
+    ids::{ChainId, JobId, KeeperId, TaskId},
 };
 
 #[allow(clippy::too_many_arguments, reason = "the macro writes one constructor argument per event field")]
@@ -50,10 +50,16 @@ mod abi {
         interface IGasRegistry {
             function getBalance(address account) external view returns (uint256);
         }
+
+        interface ISafe {
+            function isOwner(address account) external view returns (bool);
+            function isModuleEnabled(address module) external view returns (bool);
+            function getThreshold() external view returns (uint256);
+        }
     }
 }
 
-use abi::{IExecutor, IGasRegistry, IJobRegistry, IKeeperRegistry, SolClaim};
+use abi::{IExecutor, IGasRegistry, IJobRegistry, IKeeperRegistry, ISafe, SolClaim};
 
 /// What the executor logged about a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +117,22 @@ pub const JOB_CREATED: B256 = IJobRegistry::JobCreated::SIGNATURE_HASH;
 /// Topic 0 of the job registry's deletion event.
 pub const JOB_DELETED: B256 = IJobRegistry::JobDeleted::SIGNATURE_HASH;
 
+/// Gas that the executor uses and charges beside its inner call: for itself, and per signature, with its registry
+/// look-ups. What a node estimates for the inner call has a transaction's base cost in it, which is taken off here.
+const EXECUTE_GAS: u64 = 76_000;
+const SIGNATURE_GAS: u64 = 6_500;
+/// Gas per byte of calldata and signatures (`Executor.OVERHEAD_GAS_PER_BYTE`).
+const BYTE_GAS: u64 = 16;
+
+/// Gas that the executor charges an owner for a call for which a node estimates `inner`, with so many signatures and
+/// bytes of calldata. tests/contracts holds it against what the contract really charges.
+pub fn execute_gas(inner: u64, signatures: usize, calldata: usize) -> u64 {
+    let (signatures, calldata) = (signatures as u64, calldata as u64);
+    let bytes = signatures.saturating_mul(65).saturating_add(calldata);
+    let own = SIGNATURE_GAS.saturating_mul(signatures).saturating_add(BYTE_GAS.saturating_mul(bytes));
+    inner.saturating_add(EXECUTE_GAS).saturating_add(own)
+}
+
 /// Calldata of `Executor.execute(claim, data, signatures)`. Signatures have to be in ascending order of signer.
 pub fn encode_execute(claim: &Claim, calldata: &Bytes, signatures: &[Signature]) -> Bytes {
     let joined: Vec<u8> = signatures.iter().flat_map(|s| s.0).collect();
@@ -161,14 +183,21 @@ pub fn encode_is_used(task: TaskId) -> Bytes {
     IExecutor::isUsedCall { taskId: task.0 }.abi_encode().into()
 }
 
-/// Answer of `Executor.isUsed`; `None`: malformed.
-pub fn decode_is_used(answer: &Bytes) -> Option<bool> {
-    IExecutor::isUsedCall::abi_decode_returns(answer).ok()
-}
-
 /// Whether the executor reverted with this because the job was deleted in its registry.
 pub fn is_job_not_active(revert: &Bytes) -> bool {
     IExecutor::JobNotActive::abi_decode(revert).is_ok()
+}
+
+/// Why the executor makes no more calls of a job that was deleted in its registry.
+pub fn refuses_deleted(chain: ChainId) -> String {
+    format!("the job was deleted in the registry of chain {chain}, so the executor refuses its calls")
+}
+
+/// Why it makes none of a job that its registry has under another owner.
+pub fn refuses_owner(chain: ChainId) -> String {
+    format!(
+        "the registry of chain {chain} has the job under another owner, so the executor refuses its calls"
+    )
 }
 
 /// Calldata of `Executor.fee()`: wei per call on top of gas.
@@ -237,6 +266,26 @@ pub fn decode_registry_event(topics: &[B256], data: &Bytes) -> Option<RegistryEv
         }
         Some(_) | None => None,
     }
+}
+
+/// Calldata of a Safe's `isOwner(account)`.
+pub fn encode_is_owner(account: Address) -> Bytes {
+    ISafe::isOwnerCall { account }.abi_encode().into()
+}
+
+/// Calldata of a Safe's `isModuleEnabled(module)`.
+pub fn encode_is_module_enabled(module: Address) -> Bytes {
+    ISafe::isModuleEnabledCall { module }.abi_encode().into()
+}
+
+/// Calldata of a Safe's `getThreshold()`: how many owners have to agree.
+pub fn encode_threshold() -> Bytes {
+    ISafe::getThresholdCall {}.abi_encode().into()
+}
+
+/// An answer that is one bool; `None`: malformed.
+pub fn decode_bool(answer: &Bytes) -> Option<bool> {
+    bool::abi_decode(answer).ok()
 }
 
 /// Calldata of `GasRegistry.getBalance(account)`.

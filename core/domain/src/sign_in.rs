@@ -1,6 +1,7 @@
 //! Signing in with an Ethereum account: the message of EIP-4361, read strictly.
 
-use alloy_primitives::{Address, B256, eip191_hash_message};
+use alloy_primitives::{Address, B256, Bytes, eip191_hash_message};
+use alloy_sol_types::{SolCall, sol};
 
 use crate::{ids::ChainId, time::Timestamp};
 
@@ -131,6 +132,22 @@ impl SignInMessage {
 /// What a wallet signs for a text (EIP-191, version E).
 pub fn digest(text: &str) -> B256 {
     eip191_hash_message(text.as_bytes())
+}
+
+sol! {
+    function isValidSignature(bytes32 hash, bytes signature) external view returns (bytes4);
+}
+
+/// Calldata that asks an account which is a contract whether a signature over a digest is its own (EIP-1271).
+pub fn encode_is_valid_signature(digest: B256, signature: Bytes) -> Bytes {
+    isValidSignatureCall { hash: digest, signature }.abi_encode().into()
+}
+
+/// Whether it answered that it is: with the function's own selector, and nothing else.
+pub fn is_valid_signature(answer: &Bytes) -> bool {
+    let mut yes = B256::ZERO;
+    yes[..4].copy_from_slice(&isValidSignatureCall::SELECTOR);
+    answer[..] == yes[..]
 }
 
 struct Lines<'a>(std::iter::Peekable<std::str::Split<'a, char>>);

@@ -43,8 +43,10 @@ pub struct TaskState {
     pub receipt: Option<Receipt>,
     /// The receipt is final.
     pub confirmed: bool,
-    /// `valid_until` passed unused.
+    /// The call can be made no more: `valid_until` passed unused.
     pub lapsed: bool,
+    /// Why else it can be made no more.
+    pub lapsed_because: Option<String>,
     /// The log that set it off is gone.
     pub trigger_lost: bool,
     /// Disputes.
@@ -94,7 +96,10 @@ impl TaskState {
                 self.look_at_receipt();
             }
             Fact::Confirmed { .. } => self.confirmed = true,
-            Fact::Lapsed { .. } => self.lapsed = true,
+            Fact::Lapsed { because, .. } => {
+                self.lapsed = true;
+                self.lapsed_because.clone_from(because);
+            }
             Fact::TriggerLost { .. } => self.trigger_lost = true,
             Fact::Challenged(c) => self.challenges.push(c.clone()),
             Fact::Disagreed(d) => self.disagreements.push(Arc::clone(d)),

@@ -1,9 +1,11 @@
 //! What a task will cost, from what is known before it runs: integer wei through and through.
 //!
 //! A quote only estimates. What an owner is charged the executor contract computes from the gas that was used, within
-//! the job's cap and the owner's deposit; see [`crate::fees`] for what the ledger then keeps of it.
+//! the job's cap, which is quoted too, and the owner's deposit; see [`crate::fees`] for what the ledger then keeps of it.
 
 use alloy_primitives::U256;
+
+use crate::{contracts::execute_gas, job::Mode, quorum::threshold};
 
 /// What an operator takes, and by how much quotes err on the safe side.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,10 +18,10 @@ pub struct Tariff {
     pub choice_wei: U256,
     /// Per million units of fuel, wei; a part of a million counts whole.
     pub fuel_million_wei: U256,
-    /// Gas that checking the quorum and settling costs on top of the call.
-    pub aggregation_gas: u64,
     /// Gas of a call of which no simulation says how much it uses.
     pub fallback_gas: u64,
+    /// Highest price of gas that an owner pays for whose job says nothing, wei.
+    pub gas_price_max: U256,
     /// Margin of a quote's total, per cent.
     pub margin_percent: u64,
 }
@@ -31,8 +33,8 @@ impl Tariff {
         computed_wei: U256::from_limbs([2_333_333_333_333, 0, 0, 0]),
         choice_wei: U256::from_limbs([3_333_333_333_333, 0, 0, 0]),
         fuel_million_wei: U256::from_limbs([1_000_000_000, 0, 0, 0]),
-        aggregation_gas: 180_000,
         fallback_gas: 500_000,
+        gas_price_max: U256::from_limbs([50_000_000_000, 0, 0, 0]),
         margin_percent: 20,
     };
 
@@ -45,12 +47,11 @@ impl Tariff {
             Work::Computed => self.computed_wei,
             Work::Choice => self.choice_wei,
         };
-        let off_chain = by_work.max(task.executor_fee.unwrap_or_default());
+        let off_chain = by_work.max(task.executor_fee);
         let fuel = self.fuel_million_wei.saturating_mul(U256::from(task.fuel.div_ceil(1_000_000)));
         let gas = task.gas.unwrap_or(self.fallback_gas);
         let call = U256::from(gas).saturating_mul(task.gas_price);
-        // Without an executor a keeper calls the target itself, and there is nothing to check.
-        let aggregation_gas = task.executor_fee.map_or(0, |_| self.aggregation_gas);
+        let aggregation_gas = through_gas(gas, task.mode, task.calldata) - gas;
         let aggregation = U256::from(aggregation_gas).saturating_mul(task.gas_price);
         let sum = [off_chain, fuel, call, aggregation].into_iter().fold(U256::ZERO, U256::saturating_add);
         // Clients take a quote of nothing for none.
@@ -58,6 +59,21 @@ impl Tariff {
         let margin = U256::from(self.margin_percent).saturating_add(U256::from(100));
         let total = current.checked_mul(margin).map_or(U256::MAX, |wei| wei.div_ceil(U256::from(100)));
         Quote { total, current, off_chain, fuel, call, aggregation, gas }
+    }
+
+    /// Most wei that a task is charged whose job says nothing of it: for all the gas that its call may use, at the highest
+    /// price. It follows from what the job says alone, so that what is quoted is what is enforced.
+    pub fn cap(&self, gas_limit: u64, mode: Mode) -> U256 {
+        U256::from(through_gas(gas_limit, mode, 0)).saturating_mul(self.gas_price_max)
+    }
+}
+
+/// Gas that an owner is charged for a call that itself uses `gas`.
+fn through_gas(gas: u64, mode: Mode, calldata: usize) -> u64 {
+    match mode {
+        Mode::Quorum { .. } => execute_gas(gas, threshold(mode), calldata),
+        // A keeper calls the target itself, and there is nothing to check.
+        Mode::Solo => gas,
     }
 }
 
@@ -79,12 +95,16 @@ pub struct Measured {
     pub work: Work,
     /// Fuel that its scripts used when they were tried.
     pub fuel: u64,
+    /// How many keepers' signatures the executor checks, if there is one.
+    pub mode: Mode,
     /// Gas of the simulated call; `None`: it could not be simulated.
     pub gas: Option<u64>,
+    /// Bytes of its calldata.
+    pub calldata: usize,
     /// Price of each, wei.
     pub gas_price: U256,
-    /// What the chain's executor takes beside the gas, wei; `None` where there is no executor.
-    pub executor_fee: Option<U256>,
+    /// What the chain's executor takes beside the gas, wei; zero where there is no executor.
+    pub executor_fee: U256,
 }
 
 /// What a task would cost, wei.
@@ -123,18 +143,24 @@ mod tests {
         prop_oneof![Just(Work::Fixed), Just(Work::Computed), Just(Work::Choice)]
     }
 
+    fn mode() -> impl Strategy<Value = Mode> {
+        let quorum =
+            (any::<u8>(), any::<u8>()).prop_map(|(keepers, threshold)| Mode::Quorum { keepers, threshold });
+        prop_oneof![Just(Mode::Solo), quorum]
+    }
+
     prop_compose! {
-        fn task()(work in work(), fuel in any::<u64>(), gas in any::<Option<u64>>(), gas_price in wei(),
-            executor_fee in proptest::option::of(wei())) -> Measured {
-            Measured { work, fuel, gas, gas_price, executor_fee }
+        fn task()(work in work(), mode in mode(), fuel in any::<u64>(), gas in any::<Option<u64>>(),
+            calldata in any::<usize>(), gas_price in wei(), executor_fee in wei()) -> Measured {
+            Measured { work, mode, fuel, gas, calldata, gas_price, executor_fee }
         }
     }
 
     prop_compose! {
-        fn tariff()(by_work in [wei(), wei(), wei()], fuel_million_wei in wei(), aggregation_gas in any::<u64>(),
+        fn tariff()(by_work in [wei(), wei(), wei()], fuel_million_wei in wei(), gas_price_max in wei(),
             fallback_gas in any::<u64>(), margin_percent in any::<u64>()) -> Tariff {
             let [fixed_wei, computed_wei, choice_wei] = by_work;
-            Tariff { fixed_wei, computed_wei, choice_wei, fuel_million_wei, aggregation_gas, fallback_gas, margin_percent }
+            Tariff { fixed_wei, computed_wei, choice_wei, fuel_million_wei, gas_price_max, fallback_gas, margin_percent }
         }
     }
 
@@ -168,7 +194,7 @@ mod tests {
                 Measured { fuel: task.fuel.saturating_add(fuel), ..task.clone() },
                 Measured { gas: task.gas.map(|had| had.saturating_add(gas)), ..task.clone() },
                 Measured { gas_price: task.gas_price.saturating_add(wei), ..task.clone() },
-                Measured { executor_fee: task.executor_fee.map(|fee| fee.saturating_add(wei)), ..task.clone() },
+                Measured { executor_fee: task.executor_fee.saturating_add(wei), ..task.clone() },
             ];
             for more in more {
                 prop_assert!(tariff.quote(&more).total >= base, "{:?}", more);
@@ -180,16 +206,22 @@ mod tests {
     fn the_usual_numbers() {
         let task = Measured {
             work: Work::Computed,
+            mode: Mode::Quorum { keepers: 3, threshold: 2 },
             fuel: 1_000_001,
             gas: Some(50_000),
+            calldata: 100,
             gas_price: U256::from(1_000_000_001),
-            executor_fee: Some(U256::from(5)),
+            executor_fee: U256::from(5),
         };
         let quote = Tariff::DEFAULT.quote(&task);
-        let current = 2_333_333_333_333u128 + 2 * 1_000_000_000 + 230_000 * 1_000_000_001;
+        let gas = 50_000 + 76_000 + 2 * 6_500 + 16 * (100 + 2 * 65);
+        let current = 2_333_333_333_333u128 + 2 * 1_000_000_000 + gas * 1_000_000_001;
         assert_eq!((quote.current, quote.gas), (U256::from(current), 50_000));
         assert_eq!(quote.total, U256::from((current * 120).div_ceil(100)));
-        let alone = Tariff::DEFAULT.quote(&Measured { executor_fee: None, gas: None, ..task });
+        let alone = Tariff::DEFAULT.quote(&Measured { mode: Mode::Solo, gas: None, ..task });
         assert_eq!((alone.aggregation, alone.gas), (U256::ZERO, 500_000));
+        assert_eq!(Tariff::DEFAULT.cap(100_000, Mode::Solo), U256::from(100_000 * 50_000_000_000u128));
+        let through = Tariff::DEFAULT.cap(100_000, task.mode);
+        assert_eq!(through, U256::from((100_000 + 76_000 + 2 * 6_500 + 16 * 2 * 65) * 50_000_000_000u128));
     }
 }

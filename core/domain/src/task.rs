@@ -113,12 +113,14 @@ pub enum Fact {
         /// When that was seen.
         at: Timestamp,
     },
-    /// monitor: `valid_until` passed unused, as finally as the chain says anything.
+    /// monitor: the call can be made no more, as finally as the chain says anything.
     Lapsed {
         /// The task.
         task: TaskId,
         /// When that was seen.
         at: Timestamp,
+        /// Why, where it is not that `valid_until` passed unused.
+        because: Option<String>,
     },
     /// monitor: the log that set the task off is on the chain no more.
     TriggerLost {

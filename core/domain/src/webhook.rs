@@ -19,6 +19,17 @@ pub struct Webhook {
     pub created_at: Timestamp,
     /// How far it has come.
     pub progress: Progress,
+    /// The last try that failed, also where a later one did not.
+    pub failure: Option<Failure>,
+}
+
+/// A try that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// When.
+    pub at: Timestamp,
+    /// What it met.
+    pub reason: String,
 }
 
 /// How far a receiver has been told.

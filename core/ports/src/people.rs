@@ -1,12 +1,10 @@
 //! What people say of themselves, and where they are told of changes.
 
-use std::time::Duration;
-
 use argus_domain::{
     Address,
     profile::{Profile, ProfileChange},
     time::Timestamp,
-    webhook::{DeadLetter, Progress, Webhook},
+    webhook::{DeadLetter, Failure, Progress, Webhook},
 };
 use async_trait::async_trait;
 
@@ -48,31 +46,33 @@ pub trait WebhookStore: Send + Sync {
     /// Puts a receiver's next try off to `until`, provided that it still stands as it was `seen`: of several who see it
     /// due one makes the try, and it is due again if nothing comes of that. Whether it was put off; absent: false.
     async fn take_webhook(&self, id: &str, seen: Progress, until: Timestamp) -> Result<bool, StoreError>;
-    /// Notes how far a receiver has come, in one step with a letter that was given up on the way. Of its letters the
-    /// newest `kept` stay. A position never goes back: then nothing is written. Idempotent by the letter's event; of a
-    /// receiver that is absent nothing is kept.
+    /// Notes how far a receiver has come, in one step with why a try failed and with a letter that was given up on the
+    /// way; without a failure the last one stays. Of its letters the newest `kept` stay. A position never goes back: then
+    /// nothing is written. Idempotent by the letter's event; of a receiver that is absent nothing is kept.
     async fn move_webhook(
         &self,
         id: &str,
         progress: Progress,
-        dead: Option<DeadLetter>,
+        missed: (Option<Failure>, Option<DeadLetter>),
         kept: u32,
     ) -> Result<(), StoreError>;
     /// What a receiver did not take, newest first.
     async fn dead_letters(&self, id: &str) -> Result<Vec<DeadLetter>, StoreError>;
 }
 
-/// What is given to anyone once in a while.
+/// What only one may have at a time, whichever process asks: coins once a day, a nonce once, a turn.
 #[async_trait]
 pub trait ClaimStore: Send + Sync {
-    /// Notes that all of these had it at `at`, and says whether they may: where one of them had it less than `every`
-    /// before, nothing is noted, and the instant is given from which all of them may. What is older is forgotten.
+    /// Notes that all of these have it from `now` until an instant, and says whether they may: where one of them has it
+    /// already, nothing is noted, and the instant is given from which all of them may. What is over is forgotten.
     async fn claim(
         &self,
         who: Vec<String>,
-        at: Timestamp,
-        every: Duration,
+        now: Timestamp,
+        until: Timestamp,
     ) -> Result<Result<(), Timestamp>, StoreError>;
-    /// Takes back what was noted at just this instant. Idempotent.
-    async fn unclaim(&self, who: Vec<String>, at: Timestamp) -> Result<(), StoreError>;
+    /// Takes back what was noted until just this instant. Idempotent.
+    async fn unclaim(&self, who: Vec<String>, until: Timestamp) -> Result<(), StoreError>;
+    /// The key under which nonces are made, the same for every process for ever: that of the first one who asked.
+    async fn nonce_key(&self, fresh: [u8; 32]) -> Result<[u8; 32], StoreError>;
 }

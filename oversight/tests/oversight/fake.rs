@@ -105,6 +105,8 @@ struct State {
     down: bool,
     queries: Vec<LogQuery>,
     keepers: Vec<(KeeperId, u128, bool)>,
+    /// Jobs in the registry: whose, and from which block on they are deleted.
+    jobs: Vec<(JobId, Address, u64)>,
     list_answer: Option<Bytes>,
     keeper_answer: Option<Bytes>,
 }
@@ -161,6 +163,11 @@ impl FakeChain {
     /// Who is in the registry: keeper, stake, whether it is active.
     pub fn register(&self, keepers: &[(KeeperId, u128, bool)]) {
         self.state().keepers = keepers.to_vec();
+    }
+
+    /// A job in the registry, that is deleted from this block on.
+    pub fn delete_job(&self, job: JobId, owner: Address, from: u64) {
+        self.state().jobs.push((job, owner, from));
     }
 
     /// The registry answers these bytes to `keepers()` or to `keeper(address)`.
@@ -234,13 +241,20 @@ impl ChainReader for FakeChain {
         data: Bytes,
         at: At,
     ) -> Result<Bytes, ChainError> {
-        self.seen(|_| ())?;
-        assert_eq!(to, CONTRACTS.keeper_registry, "nobody here calls anything else");
+        let there = self.block(at).await?.expect("a block that there is");
         assert!(matches!(at, At::Hash(_)), "all answers come from one block");
         let state = self.state();
         let words = |words: Vec<U256>| -> Bytes {
             words.into_iter().flat_map(|w| w.to_be_bytes::<32>()).collect::<Vec<_>>().into()
         };
+        if to == CONTRACTS.job_registry {
+            let job = state.jobs.iter().find(|(job, ..)| data == contracts::encode_job(*job));
+            let (owner, active) =
+                job.map_or((Address::ZERO, false), |(_, owner, from)| (*owner, there.number < *from));
+            let owner = U256::from_be_slice(owner.as_slice());
+            return Ok(words(vec![owner, U256::ZERO, U256::from(1), U256::from(u8::from(active))]));
+        }
+        assert_eq!(to, CONTRACTS.keeper_registry, "nobody here calls anything else");
         if data == contracts::encode_keepers() {
             let listed = state.keepers.iter().map(|(k, _, _)| U256::from_be_slice(k.0.as_slice()));
             let head = [U256::from(32), U256::from(state.keepers.len())];

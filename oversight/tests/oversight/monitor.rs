@@ -6,11 +6,11 @@ use std::{
 };
 
 use argus_domain::{
-    B256, U256,
+    Address, B256, U256,
     chain::{Block, Log},
     fees::LedgerReason,
     ids::{ChainId, TaskId},
-    job::{Job, Mode},
+    job::{Job, JobChange, Mode},
     status::TaskStatus,
     task::{Broadcast, Fact, Task, TriggerFact, Verdict},
     time::Timestamp,
@@ -136,7 +136,7 @@ impl World {
     }
 
     /// What is booked under a task.
-    async fn booked(&self, task: &Task) -> Vec<(LedgerReason, argus_domain::Address, U256)> {
+    async fn booked(&self, task: &Task) -> Vec<(LedgerReason, Address, U256)> {
         let rows = self.store.of_key(B256::from(task.id.0)).await.expect("read");
         rows.into_iter().map(|e| (e.reason, e.account, e.amount)).collect()
     }
@@ -154,7 +154,7 @@ fn execution(task: &Task) -> Tx {
     executes(task.id, task.job, keeper(1))
 }
 
-fn paid() -> Vec<(LedgerReason, argus_domain::Address, U256)> {
+fn paid() -> Vec<(LedgerReason, Address, U256)> {
     let wei = U256::from(CHARGED);
     vec![
         (LedgerReason::Charged, OWNER, wei),
@@ -361,6 +361,57 @@ async fn an_unused_claim_lapses_by_the_chains_time() {
         assert_eq!(w.kinds(&task).await, kinds);
         assert_eq!(w.booked(&task).await, []);
     }
+}
+
+#[tokio::test]
+async fn a_call_that_the_registry_rules_out_for_good_lapses_with_the_reason() {
+    let deleted = "the job was deleted in the registry of chain 31337, so the executor refuses its calls";
+    let others =
+        "the registry of chain 31337 has the job under another owner, so the executor refuses its calls";
+    let stranger = Address::repeat_byte(0x77);
+    // Whether it is deleted here, whose it is there, the head, and why it lapses: it is deleted there in block 5.
+    for (is_deleted, owner, head, because) in [
+        (true, OWNER, 6, None),
+        (true, OWNER, 7, Some(deleted)),
+        (false, OWNER, 7, None),
+        (true, stranger, 6, Some(others)),
+    ] {
+        let mut w = world(2);
+        let task = w.one().await;
+        w.chain.delete_job(task.job, owner, 5);
+        if is_deleted {
+            JobStore::change(&w.store, task.job, JobChange::Deleted(START)).await.expect("deleted");
+        }
+        w.chain.grow(head - 1);
+        w.start().await;
+        let expected: &[&str] = if because.is_some() { &["lapsed"] } else { &[] };
+        assert_eq!(w.said(&task).await, expected, "{is_deleted} {owner} {head}");
+        let state = record(&w.store, task.id).await.state();
+        assert_eq!(state.lapsed_because.as_deref(), because);
+        assert_eq!(w.told.tasks().contains(&task.id), because.is_some());
+    }
+    // One that was called in time counts.
+    let mut w = world(2);
+    let task = w.one().await;
+    w.chain.delete_job(task.job, OWNER, 5);
+    JobStore::change(&w.store, task.job, JobChange::Deleted(START)).await.expect("deleted");
+    w.chain.grow(2);
+    w.chain.mine(vec![execution(&task)]);
+    w.chain.grow(3);
+    w.start().await;
+    assert_eq!(w.said(&task).await, ["received/1", "confirmed"]);
+    // One that is deleted while it is followed is found at the next rescan.
+    let mut w = world(2);
+    let task = w.one().await;
+    w.start().await;
+    w.chain.grow(6);
+    w.chain.delete_job(task.job, OWNER, 5);
+    JobStore::change(&w.store, task.job, JobChange::Deleted(START)).await.expect("deleted");
+    w.look().await;
+    assert_eq!(w.said(&task).await, [""; 0]);
+    w.clock.set(w.clock.now() + Config::default().rescan);
+    settle().await;
+    assert_eq!(w.said(&task).await, ["lapsed"]);
 }
 
 #[tokio::test]

@@ -633,7 +633,11 @@ pub fn fact() -> impl Strategy<Value = Fact> {
             at
         }),
         (task_id(), hash(), at()).prop_map(|(task, block_hash, at)| Fact::Confirmed { task, block_hash, at }),
-        (task_id(), at()).prop_map(|(task, at)| Fact::Lapsed { task, at }),
+        (task_id(), at(), option::of(text())).prop_map(|(task, at, because)| Fact::Lapsed {
+            task,
+            at,
+            because
+        }),
         (task_id(), at()).prop_map(|(task, at)| Fact::Announced { task, at }),
         (task_id(), at()).prop_map(|(task, at)| Fact::TriggerLost { task, at }),
         (task_id(), keeper(), text(), at()).prop_map(|(task, keeper, finding, at)| Fact::Challenged(

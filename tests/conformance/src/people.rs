@@ -1,6 +1,6 @@
 //! The contracts of the stores of people and of what they come to.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use argus_domain::{
     Address, B256, U256,
@@ -10,7 +10,7 @@ use argus_domain::{
     keeper::KeeperRecord,
     module::{Cid, Language, ModuleRecord, ModuleRef, Shape, WasmHash},
     profile::{Profile, ProfileChange},
-    webhook::{DeadLetter, Progress, Webhook},
+    webhook::{DeadLetter, Failure, Progress, Webhook},
 };
 use argus_ports::{ClaimStore, KeeperStore, KeyStore, Ledger, ModuleStore, ProfileStore, WebhookStore};
 
@@ -176,6 +176,7 @@ pub async fn webhooks<S: WebhookStore>(fresh: impl Fn() -> S) {
         kinds: vec!["task.confirmed".to_owned(), "task.lapsed".to_owned()],
         created_at: at(ms),
         progress: Progress { position: 3, failures: 0, next_at: at(ms) },
+        failure: None,
     };
     for (id, account, ms, is_added) in
         [("b", 1, 2, true), ("a", 1, 3, true), ("c", 1, 4, false), ("d", 2, 1, true)]
@@ -197,7 +198,8 @@ pub async fn webhooks<S: WebhookStore>(fresh: impl Fn() -> S) {
         reason: "status 500".to_owned(),
     };
     let to = |position, failures| Progress { position, failures, next_at: at(position) };
-    store.move_webhook("a", to(3, 2), None, 2).await.expect("move");
+    let failure = Failure { at: at(8), reason: "status 500".to_owned() };
+    store.move_webhook("a", to(3, 2), (Some(failure.clone()), None), 2).await.expect("move");
     assert_eq!(store.webhook("a").await.expect("webhook").expect("there").progress, to(3, 2));
     let taken = Progress { next_at: at(90), ..to(3, 2) };
     for (seen, is_first) in [(to(3, 1), false), (to(3, 2), true), (to(3, 2), false)] {
@@ -206,20 +208,23 @@ pub async fn webhooks<S: WebhookStore>(fresh: impl Fn() -> S) {
     assert_eq!(store.webhook("a").await.expect("webhook").expect("there").progress, taken);
     assert_eq!(store.take_webhook("z", to(3, 2), at(90)).await, Ok(false), "absent is no");
     for n in [5, 5, 6, 7] {
-        store.move_webhook("a", to(n.into(), 0), Some(letter(n)), 2).await.expect("move");
+        store.move_webhook("a", to(n.into(), 0), (None, Some(letter(n))), 2).await.expect("move");
     }
-    store.move_webhook("a", to(6, 9), Some(letter(8)), 2).await.expect("move");
+    let late = Failure { at: at(9), reason: "late".to_owned() };
+    store.move_webhook("a", to(6, 9), (Some(late), Some(letter(8))), 2).await.expect("move");
+    assert_eq!(store.webhook("a").await.expect("webhook").expect("there").failure, Some(failure.clone()));
     assert_eq!(store.webhook("a").await.expect("webhook").expect("there").progress, to(7, 0), "never back");
     assert_eq!(store.dead_letters("a").await, Ok(vec![letter(7), letter(6)]), "newest first, and no more");
     assert_eq!(store.dead_letters("b").await, Ok(vec![]));
-    store.move_webhook("z", to(9, 0), Some(letter(9)), 2).await.expect("move");
+    store.move_webhook("z", to(9, 0), (None, Some(letter(9))), 2).await.expect("move");
     assert_eq!(store.dead_letters("z").await, Ok(vec![]), "of one that is absent nothing is kept");
-    store.move_webhook("a", to(7, 4), None, 2).await.expect("move");
+    store.move_webhook("a", to(7, 4), (None, None), 2).await.expect("move");
     let kinds = vec!["task.created".to_owned()];
     let changed = store.change_webhook("a", Some("https://b.example".to_owned()), None, at(50)).await;
     let expected = Webhook {
         url: "https://b.example".to_owned(),
         progress: Progress { next_at: at(50), ..to(7, 0) },
+        failure: Some(failure),
         ..hook("a", 1, 3)
     };
     assert_eq!(changed, Ok(Some(expected.clone())), "tried as if for the first time");
@@ -233,24 +238,31 @@ pub async fn webhooks<S: WebhookStore>(fresh: impl Fn() -> S) {
     assert_eq!(store.add_webhook(hook("c", 1, 4), 2).await, Ok(true), "there is room again");
 }
 
-/// What is given once in a while.
+/// What only one has at a time.
 pub async fn claims<S: ClaimStore>(fresh: impl Fn() -> S) {
     let store = &fresh() as &dyn ClaimStore;
-    let claim = async |who: [&str; 2], ms: u64| {
+    let claim_for = async |who: [&str; 2], ms: u64, length: u64| {
         let who = who.map(str::to_owned).to_vec();
-        store.claim(who, at(ms), Duration::from_millis(100)).await.expect("claim")
+        store.claim(who, at(ms), at(ms + length)).await.expect("claim")
     };
+    let claim = async |who, ms| claim_for(who, ms, 100).await;
     assert_eq!(claim(["a", "1"], 0).await, Ok(()));
     assert_eq!(claim(["a", "2"], 10).await, Err(at(100)), "one of them had it");
     assert_eq!(claim(["b", "2"], 20).await, Ok(()), "a refusal notes nothing");
     assert_eq!(claim(["a", "2"], 99).await, Err(at(120)), "from when all of them may");
     assert_eq!(claim(["a", "1"], 100).await, Ok(()), "its time is over");
     for _ in 0..2 {
-        store.unclaim(vec!["b".to_owned(), "2".to_owned()], at(20)).await.expect("unclaim");
-        store.unclaim(vec!["a".to_owned()], at(20)).await.expect("unclaim");
+        store.unclaim(vec!["b".to_owned(), "2".to_owned()], at(120)).await.expect("unclaim");
+        store.unclaim(vec!["a".to_owned()], at(120)).await.expect("unclaim");
     }
     assert_eq!(claim(["b", "2"], 101).await, Ok(()), "as if it had not been");
     assert_eq!(claim(["a", "3"], 102).await, Err(at(200)), "another instant's stays");
+    assert_eq!(claim_for(["c", "3"], 103, 5).await, Ok(()), "a short one");
+    assert_eq!(claim_for(["c", "4"], 108, 5).await, Ok(()), "is over soon");
+    assert_eq!(claim(["a", "4"], 109).await, Err(at(200)), "and ends no other");
+    for fresh in [[1; 32], [2; 32]] {
+        assert_eq!(store.nonce_key(fresh).await, Ok([1; 32]), "the first one's");
+    }
 }
 
 /// Published scripts.

@@ -187,7 +187,7 @@ async fn unfinished_agrees_with_the_fold<S: JobStore + TaskStore>(store: &S) {
         vec![
             Fact::Announced { task: id, at: NOW },
             Fact::Confirmed { task: id, block_hash, at: NOW },
-            Fact::Lapsed { task: id, at: NOW },
+            Fact::Lapsed { task: id, at: NOW, because: None },
             Fact::Received(receipt(id, 1)),
             Fact::Revoked { task: id, sighting: 1, block_hash, at: NOW },
             Fact::HandedOff(handoff(id, 1)),
@@ -344,7 +344,7 @@ async fn a_jobs_state_is_what_its_confirmed_calls_left<S: JobStore + TaskStore>(
     // Calls that lapse or fail leave what there was, and so do tasks that never ran, however many.
     let (lapsed, _) = open_next(store, id).await;
     record(ran(lapsed, written(1), 2)).await;
-    record(vec![Fact::Lapsed { task: lapsed, at: NOW }]).await;
+    record(vec![Fact::Lapsed { task: lapsed, at: NOW, because: None }]).await;
     let (failed, _) = open_next(store, id).await;
     record(ran(failed, written(1), 3)).await;
     record(vec![Fact::Received(Receipt { success: false, ..receipt(failed, 1) })]).await;

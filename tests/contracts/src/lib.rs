@@ -12,7 +12,7 @@ use argus_domain::{
     call::{Claim, ExecutorDomain, Signature},
     chain::{Contracts, TxDraft, TxReceipt},
     contracts::{
-        JOB_CREATED, TaskExecuted, decode_is_used, decode_task_executed, decode_uint, encode_balance,
+        JOB_CREATED, TaskExecuted, decode_bool, decode_task_executed, decode_uint, encode_balance,
         encode_execute, encode_is_used,
     },
     ids::{ChainId, JobId, KeeperId, TaskId},
@@ -239,7 +239,7 @@ impl World {
     /// Whether a task id is used up.
     pub async fn is_used(&self, task: TaskId) -> bool {
         let answer = self.ask(self.contracts.executor, encode_is_used(task)).await;
-        decode_is_used(&answer).expect("an answer")
+        decode_bool(&answer).expect("an answer")
     }
 
     /// Balance in the gas registry, wei.

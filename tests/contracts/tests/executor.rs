@@ -9,10 +9,12 @@ use argus_domain::{
     call::{Claim, Signature},
     contracts::encode_execute,
     ids::{JobId, TaskId},
+    job::Mode,
+    tariff::{Measured, Tariff, Work},
     time::Timestamp,
 };
-use argus_evm::contracts::{Executor, JobRegistry, Target};
-use argus_ports::{ChainReader, Signer, chain::At};
+use argus_evm::contracts::{Executor, JobRegistry, KeeperRegistry, Target};
+use argus_ports::{ChainReader, ChainWriter, Signer, chain::At};
 
 // A job that the registry does not know: quorum-bound.
 const UNKNOWN: JobId = JobId(U256::ZERO);
@@ -81,6 +83,47 @@ async fn a_good_call_costs_what_the_event_says_and_not_a_wei_more() {
     println!("gas charged above gas used: {over:?}");
     assert!((-17_100..0).contains(&over[0]), "{over:?}");
     assert!(over[1..].iter().all(|gas| (0..8_000).contains(gas)), "{over:?}");
+}
+
+/// What is quoted of a plain call covers what the executor then charges, and not much more; for every quorum, whether the
+/// registry knows the job or not.
+#[tokio::test]
+async fn a_quote_is_a_little_above_the_charge() {
+    let Some(world) = World::start().await else { return };
+    let registered = world.job(1, world.target).await;
+    // From the second call on, storage of target and keeper is there: what a job's calls meet but for its first.
+    let first = world.record(1);
+    world.execute(&world.claim(UNKNOWN, &first), &first).await;
+    for threshold in 1..=3u8 {
+        let quorum = KeeperRegistry::setQuorumCall { value: U256::from(threshold) };
+        world.tell(&world.admin, world.contracts.keeper_registry, U256::ZERO, &quorum).await.expect("set");
+        for job in [registered, UNKNOWN] {
+            let data = world.record(7);
+            let claim = world.claim(job, &data);
+            let executor = world.contracts.executor;
+            let inner = world.chain.estimate(executor, world.target, U256::ZERO, data.clone()).await;
+            let signers: Vec<_> = world.keepers.iter().take(threshold.into()).collect();
+            let input = encode_execute(&claim, &data, &world.sign(&claim, &signers));
+            let receipt = world.send(&world.keepers[0], input, TX_GAS).await;
+            let charged = world.reported(&receipt).charged;
+            let quote = Tariff::DEFAULT.quote(&Measured {
+                work: Work::Fixed,
+                fuel: 0,
+                mode: Mode::Quorum { keepers: 3, threshold },
+                gas: Some(inner.expect("gas")),
+                calldata: data.len(),
+                gas_price: receipt.gas_price,
+                executor_fee: U256::from(1_000),
+            });
+            let hundred = U256::from(100);
+            println!(
+                "quorum of {threshold}: charged {charged}, quoted {} and {}",
+                quote.current, quote.total
+            );
+            assert!(quote.current >= charged, "{quote:?} for {charged}");
+            assert!(quote.total * hundred <= charged * U256::from(125), "{quote:?} for {charged}");
+        }
+    }
 }
 
 #[tokio::test]

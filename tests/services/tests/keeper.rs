@@ -504,8 +504,8 @@ async fn a_job_that_is_deleted_on_the_chain_is_a_reason_of_its_own() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_its_owner_cannot_pay_for_is_neither_signed_nor_brought_to_the_chain() {
-    // The call is likely to use 195,000 gas at 1,010 wei.
-    let (little, enough) = (190_000_000, 205_000_000);
+    // The call is likely to use 192,000 gas at 1,010 wei.
+    let (little, enough) = (190_000_000, 200_000_000);
     let says_how = |reason: &str, has: u64| {
         for part in
             [format!("is {has} wei"), "needs about 19".to_owned(), format!("depositETH at {GAS_REGISTRY}")]

@@ -211,7 +211,7 @@ impl World {
         let waits = self.chain.pool.values().any(|tx| tx.draft.data.as_ref() == B256::as_slice(&id.0));
         let guarded = agreed.how != argus_domain::task::AgreedHow::Solo;
         if passed && (guarded || !waits) && !state.lapsed {
-            return vec![Fact::Lapsed { task: id, at: now }];
+            return vec![Fact::Lapsed { task: id, at: now, because: None }];
         }
         Vec::new()
     }

@@ -518,8 +518,8 @@ fn other_files_are_refused_with_a_sentence() {
     for (bytes, part) in [
         (&b"{}"[..], "missing field `format`"),
         (b"junk", "no bundle"),
-        (br#"{"format":"argus-bundle/2"}"#, "use the release that wrote it"),
-        (br#"{"format":"argus-bundle/3"}"#, "missing field"),
+        (br#"{"format":"argus-bundle/3"}"#, "use the release that wrote it"),
+        (br#"{"format":"argus-bundle/4"}"#, "missing field"),
     ] {
         let said = Bundle::decode(bytes).expect_err("refused").to_string();
         assert!(said.contains(part), "{said}");

@@ -82,6 +82,19 @@ async fn what_is_safe_to_send_again_is_and_under_one_name() {
 }
 
 #[tokio::test]
+async fn a_secret_goes_to_its_place_and_comes_back_as_a_name() {
+    let listed = json!({"job_id": "7", "secrets": [{"name": "TOKEN", "set_at": null}, {"name": "KEY", "set_at": "t"}]});
+    let (client, script, _serving) = platform(&[(200, listed)]).await;
+    let secrets = client.secrets("7").await.expect("listed");
+    let shown: Vec<_> = secrets.iter().map(|one| (one.name.as_str(), one.set_at.as_deref())).collect();
+    assert_eq!(shown, [("TOKEN", None), ("KEY", Some("t"))]);
+    client.set_secret("7", "TOKEN", "value").await.expect("set");
+    client.unset_secret("7", "TOKEN").await.expect("unset");
+    let paths = script.lock().expect("it").paths.clone();
+    assert_eq!(paths, ["/api/jobs/7/secrets", "/api/jobs/7/secrets/TOKEN", "/api/jobs/7/secrets/TOKEN"]);
+}
+
+#[tokio::test]
 async fn a_call_ends_at_its_deadline_and_a_list_with_its_last_page() {
     let (address, _serving) = serve(Router::new().fallback(async || {
         sleep(Duration::from_secs(600)).await;

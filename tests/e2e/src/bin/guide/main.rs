@@ -76,8 +76,14 @@ async fn scripts(client: &Client) -> Result<(), Error> {
 }
 
 async fn people(client: &Client) -> Result<(), Error> {
-    let user = client.call(Method::GET, &format!("/users/{}", given("OWNER")), None).await?;
-    print(user);
+    let user = client.user(&given("OWNER")).await?;
+    let ranked = client.ranked_users().await?;
+    let place = ranked.iter().position(|one| one.user_address == user.user_address).map(|at| at + 1);
+    let keepers = client.keepers().await?;
+    let keeper = client.keeper(&keepers[0].keeper_id.to_string()).await?;
+    print(json!({
+        "jobs": user.total_jobs, "deposited": user.deposited, "place": place, "registered": keeper.registered,
+    }));
     Ok(())
 }
 
