@@ -24,7 +24,6 @@ use axum::{
 };
 use tokio::{
     net::TcpListener,
-    runtime::{Builder, Runtime},
     sync::broadcast,
     task::JoinSet,
     time::{Instant, timeout},
@@ -97,18 +96,18 @@ fn created(task: &Task) -> Change {
 
 /// Measures with so many sockets.
 pub async fn run(folder: &Path, sockets: usize) -> anyhow::Result<Vec<Row>> {
-    let (edge, clients) = (Edge::serve(folder).await?, Clients::start()?);
+    let edge = Edge::serve(folder).await?;
     let mut story = Story::new(&edge.store, 1).await?;
-    let mut watchers = clients.watch(&edge, 1, sockets, false).await?;
+    let mut watchers = edge.watchers(1, sockets, false).await?;
     let (plain, plain_address) = Plain::serve().await?;
-    let mut others = clients.open(plain_address, "/".to_owned(), sockets, false).await?;
+    let mut others = Watcher::open(plain_address, "/", sockets, false).await?;
     // The first burst warms both up, and gives the payload.
     let changes = story.open().await?;
     edge.store.publish(changes).await?;
-    clients.hear(&mut watchers).await?;
+    hear(&mut watchers).await?;
     let payload = Utf8Bytes::from(watchers.first().context("no sockets")?.last().to_owned());
     plain.tell(&payload)?;
-    clients.hear(&mut others).await?;
+    hear(&mut others).await?;
 
     let (mut ratios, mut rates, mut floors, mut cpu) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let deliveries = (sockets * BURST) as f64;
@@ -116,11 +115,11 @@ pub async fn run(folder: &Path, sockets: usize) -> anyhow::Result<Vec<Row>> {
         let changes = story.open().await?;
         let watch = Stopwatch::start();
         edge.store.publish(changes).await?;
-        clients.hear(&mut watchers).await?;
+        hear(&mut watchers).await?;
         let (ours, ours_cpu) = (watch.wall().as_secs_f64(), watch.cpu().as_secs_f64());
         let watch = Stopwatch::start();
         plain.tell(&payload)?;
-        clients.hear(&mut others).await?;
+        hear(&mut others).await?;
         let theirs = watch.wall().as_secs_f64();
         ratios.push(theirs / ours);
         rates.push(deliveries / ours);
@@ -143,32 +142,32 @@ pub async fn run(folder: &Path, sockets: usize) -> anyhow::Result<Vec<Row>> {
             "{ROUNDS} rounds of {BURST} changes published at once, from the publication to the last frame in the last \
              client, in turns with a plain axum server that hands the same payload ({} bytes) as many times to a task per \
              socket, which writes each message by itself; median of the rounds' ratios. Real API over SQLite, its reading of \
-             tasks and making of frames included; servers in this process, clients on a thread of their own: CPU {:.2} us a \
-             frame, {:.2} us where each is written by itself",
+             tasks and making of frames included; servers and clients in this process: CPU {:.2} us a frame, {:.2} us where \
+             each is written by itself",
             payload.len(),
             of(|(ours, _)| *ours),
             of(|(_, theirs)| *theirs),
         ),
     };
-    Ok(vec![fanout, beside_stalled(&edge, &clients, sockets).await?])
+    Ok(vec![fanout, beside_stalled(&edge, sockets).await?])
 }
 
 /// What those who read pay for those who do not.
-async fn beside_stalled(edge: &Edge, clients: &Clients, sockets: usize) -> anyhow::Result<Row> {
+async fn beside_stalled(edge: &Edge, sockets: usize) -> anyhow::Result<Row> {
     let (mut calm, mut burdened) = (Story::new(&edge.store, 2).await?, Story::new(&edge.store, 3).await?);
     let prompt = sockets - sockets / STALLED;
     let (mut with_calm, mut with_burdened) =
-        (clients.watch(edge, 2, prompt, false).await?, clients.watch(edge, 3, prompt, false).await?);
+        (edge.watchers(2, prompt, false).await?, edge.watchers(3, prompt, false).await?);
     let (mut ratios, mut values, mut floors) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
         // New ones each time: those of the last round have been dropped, or will be.
-        let stalled = clients.watch(edge, 3, sockets / STALLED, true).await?;
+        let stalled = edge.watchers(3, sockets / STALLED, true).await?;
         let mut took = Vec::new();
         for (story, watchers) in [(&mut calm, &mut with_calm), (&mut burdened, &mut with_burdened)] {
             let changes = story.open().await?;
             let began = Instant::now();
             edge.store.publish(changes).await?;
-            clients.hear(watchers).await?;
+            hear(watchers).await?;
             took.push(began.elapsed().as_secs_f64() * 1e3);
         }
         drop(stalled);
@@ -196,86 +195,34 @@ async fn beside_stalled(edge: &Edge, clients: &Clients, sockets: usize) -> anyho
     })
 }
 
-/// Those who read, on a thread of their own: on the threads of the servers they would read when these have nothing to
-/// write, and nobody would have to be woken for a message.
-struct Clients(Option<Runtime>);
-
-impl Clients {
-    fn start() -> std::io::Result<Self> {
-        let runtime =
-            Builder::new_multi_thread().worker_threads(1).thread_name("clients").enable_all().build();
-        Ok(Self(Some(runtime?)))
+/// Has all of them read a burst.
+async fn hear(watchers: &mut Vec<Watcher>) -> anyhow::Result<()> {
+    let mut reading = JoinSet::new();
+    for mut watcher in watchers.drain(..) {
+        reading.spawn(async move {
+            timeout(PATIENCE, watcher.hear(BURST)).await.context("the frames do not come")??;
+            anyhow::Ok(watcher)
+        });
     }
-
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = anyhow::Result<T>> + Send + 'static,
-    ) -> anyhow::Result<T> {
-        self.0.as_ref().context("the clients are gone")?.spawn(work).await?
+    while let Some(watcher) = reading.join_next().await {
+        watchers.push(watcher??);
     }
-
-    async fn open(
-        &self,
-        address: SocketAddr,
-        path: String,
-        count: usize,
-        is_stalled: bool,
-    ) -> anyhow::Result<Vec<Watcher>> {
-        self.run(async move { Watcher::open(address, &path, count, is_stalled).await }).await
-    }
-
-    /// Sockets in a job's room, which have read what comes at the beginning; stalled ones not even that.
-    async fn watch(
-        &self,
-        edge: &Edge,
-        job: u64,
-        count: usize,
-        is_stalled: bool,
-    ) -> anyhow::Result<Vec<Watcher>> {
-        let path = format!("/api/ws/tasks?api_key={}", edge.key);
-        let mut watchers = self.open(edge.address, path, count, is_stalled).await?;
-        self.run(async move {
-            for watcher in &mut watchers {
-                watcher.say(&format!(r#"{{"type":"SUBSCRIBE","data":{{"room":"job:{job}"}}}}"#)).await?;
-                watcher.hear(1).await?;
-                if !is_stalled {
-                    watcher.hear(1).await?;
-                }
-            }
-            Ok(watchers)
-        })
-        .await
-    }
-
-    /// Has all of them read a burst.
-    async fn hear(&self, watchers: &mut Vec<Watcher>) -> anyhow::Result<()> {
-        let told = std::mem::take(watchers);
-        *watchers = self
-            .run(async move {
-                let mut reading = JoinSet::new();
-                for mut watcher in told {
-                    reading.spawn(async move {
-                        timeout(PATIENCE, watcher.hear(BURST)).await.context("the frames do not come")??;
-                        anyhow::Ok(watcher)
-                    });
-                }
-                let mut heard = Vec::new();
-                while let Some(watcher) = reading.join_next().await {
-                    heard.push(watcher??);
-                }
-                Ok(heard)
-            })
-            .await?;
-        Ok(())
-    }
+    Ok(())
 }
 
-impl Drop for Clients {
-    /// A runtime that another one drops may not wait for its threads.
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
+impl Edge {
+    /// Sockets in a job's room, which have read what comes at the beginning; stalled ones not even that.
+    async fn watchers(&self, job: u64, count: usize, is_stalled: bool) -> anyhow::Result<Vec<Watcher>> {
+        let path = format!("/api/ws/tasks?api_key={}", self.key);
+        let mut watchers = Watcher::open(self.address, &path, count, is_stalled).await?;
+        for watcher in &mut watchers {
+            watcher.say(&format!(r#"{{"type":"SUBSCRIBE","data":{{"room":"job:{job}"}}}}"#)).await?;
+            watcher.hear(1).await?;
+            if !is_stalled {
+                watcher.hear(1).await?;
+            }
         }
+        Ok(watchers)
     }
 }
 

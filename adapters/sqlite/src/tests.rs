@@ -133,7 +133,7 @@ async fn a_few_rows_are_found_where_they_are_asked_for_and_nobody_is_waited_for_
     let dir = tempfile::tempdir().expect("a folder");
     let options = Options { readers: 1, ..Options::default() };
     let store = SqliteStore::open(&dir.path().join("argus.db"), &options).expect("open");
-    let (begun, begins) = std::sync::mpsc::channel();
+    let (begun, begins) = std::sync::mpsc::sync_channel(1);
     let slow = store.read(move |_| {
         begun.send(()).expect("it is awaited");
         std::thread::sleep(Duration::from_millis(100));
@@ -162,8 +162,8 @@ async fn who_writes_alone_writes_in_place_and_the_others_through_the_thread() {
         assert_eq!(write().await, Ok(here));
     }
     // The first one holds the connection until the others wait.
-    let (begin, begun) = std::sync::mpsc::channel();
-    let (let_go, held) = std::sync::mpsc::channel::<()>();
+    let (begin, begun) = std::sync::mpsc::sync_channel(1);
+    let (let_go, held) = std::sync::mpsc::sync_channel::<()>(1);
     let (first, held) = (store.clone(), Mutex::new(held));
     let mut others = tokio::task::JoinSet::new();
     others.spawn(async move {
