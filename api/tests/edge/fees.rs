@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use argus_domain::U256;
 use axum::{body::Body, http::Request};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::world::{ABI, SAFE, SAFE_ABI, TARGET, World, job, job_with, one};
 
@@ -61,20 +61,20 @@ async fn the_cap_that_is_quoted_is_the_cap_of_the_job() {
         let gas = gas + 76_000 + signatures * (6_500 + 16 * 65);
         json!((u128::from(gas) * 50_000_000_000).to_string())
     };
-    let cases: [(&[(&str, &str)], Value, Value); 5] = [
-        (&[], json!({}), by_gas(1_000_000, 2)),
-        (&[("gas_limit", "200000")], json!({"gas_limit": 200_000}), by_gas(200_000, 2)),
+    let cases = [
+        (vec![], json!({}), by_gas(1_000_000, 2)),
+        (vec![("gas_limit", "200000")], json!({"gas_limit": 200_000}), by_gas(200_000, 2)),
         (
-            &[("keepers", "5"), ("threshold", "4")],
+            vec![("keepers", "5"), ("threshold", "4")],
             json!({"keepers": 5, "threshold": 4}),
             by_gas(1_000_000, 4),
         ),
-        (&[("fee_cap", "77")], json!({"fee_cap": "77"}), json!("77")),
-        (&[("fee_cap", "78")], json!({"fee_cap_wei": 78}), json!("78")),
+        (vec![("fee_cap", "77")], json!({"fee_cap": "77"}), json!("77")),
+        (vec![("fee_cap", "78")], json!({"fee_cap_wei": 78}), json!("78")),
     ];
     for (n, (asked, fields, cap)) in (1..).zip(cases) {
         let id = n.to_string();
-        assert_eq!(quoted(asked).await, cap, "{asked:?}");
+        assert_eq!(quoted(&asked).await, cap, "{asked:?}");
         // The price of gas moves, and the same job is sent again.
         for base_fee in [1_000_000_000, 900_000_000_000] {
             *world.chain.base_fee.lock().unwrap() = Some(base_fee);
