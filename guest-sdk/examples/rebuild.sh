@@ -40,8 +40,8 @@ compare() {
 
 build_rust() {
     local folder name ended=0
-    # The stack and heap of the template: cargo.sh sets flags, so that cargo reads none of a file.
-    (cd "$here/rust" && RUSTFLAGS="-Clink-arg=-zstack-size=81920 -Clink-arg=--initial-heap=65536" CARGO_TARGET_DIR=$out/rust "$top/host/prebuilt/cargo.sh" "$top" build --quiet --release --locked --examples \
+    # The stack of the template: cargo.sh sets flags, so that cargo reads none of a file.
+    (cd "$here/rust" && RUSTFLAGS="-Clink-arg=-zstack-size=81920" CARGO_TARGET_DIR=$out/rust "$top/host/prebuilt/cargo.sh" "$top" build --quiet --release --locked --examples \
         --target wasm32-unknown-unknown -Zbuild-std=std,panic_abort -Zbuild-std-features=) || ended=$?
     ((ended != 75)) || { absent Rust "host/prebuilt/rebuild.sh brings its compiler"; return; }
     ((ended == 0)) || exit $ended

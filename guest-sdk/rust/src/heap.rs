@@ -13,7 +13,16 @@ use dlmalloc::{Allocator, Dlmalloc};
 const PAGE: usize = 64 << 10;
 
 #[global_allocator]
-static HEAP: Heap = Heap(UnsafeCell::new(Dlmalloc::new_with_allocator(Pages { is_begun: Cell::new(false) })));
+static HEAP: Heap = Heap(UnsafeCell::new(heap()));
+
+/// What is asked for is rounded up to this: not to pages, of which a small module has no whole one left.
+const GRAIN: usize = 4 << 10;
+
+const fn heap() -> Dlmalloc<Pages> {
+    let mut heap = Dlmalloc::new_with_allocator(Pages { is_begun: Cell::new(false) });
+    assert!(heap.set_granularity(GRAIN));
+    heap
+}
 
 unsafe extern "C" {
     /// Where the linker placed nothing any more. It has an address and no value.
