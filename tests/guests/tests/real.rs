@@ -60,7 +60,11 @@ async fn a_small_rust_script_makes_do_with_the_memory_that_it_has() {
         host.run(found.source.clone(), found.language, Arc::new(input), found.limits(), Arc::new(secrets));
     let report = run.await.expect("a run");
     assert_eq!(ended(&found.case.expect, &report), None);
-    assert_eq!(report.memory_bytes, 2 << 16, "80 KB of stack, its data, and what is left of the page is its heap");
+    assert_eq!(
+        report.memory_bytes,
+        2 << 16,
+        "80 KB of stack, its data, and what is left of the page is its heap"
+    );
 }
 
 fn remembered(expected: &BTreeMap<String, String>, report: &RunReport) -> Option<String> {
