@@ -128,7 +128,7 @@ impl Bare {
             }
         };
         let (entry, text) = match script {
-            None => (first, context::context(input).to_string()),
+            None => (first, context::context(input)),
             Some(module) => {
                 let imports: Vec<_> =
                     module.imports().filter_map(|i| first.get_export(&mut store, i.name())).collect();

@@ -174,13 +174,13 @@ async fn reactor_run(store: &mut Store<Run>, instance: &Instance) -> wasmtime::R
     if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut *store, "_initialize") {
         initialize.call_async(&mut *store, ()).await?;
     }
-    let input = context::context(&store.data().input).to_string();
+    let input = context::context(&store.data().input);
     call_run(store, instance, input.as_bytes(), false).await.map(Ended::Replied)
 }
 
 async fn command_run(store: &mut Store<Run>, instance: &Instance) -> wasmtime::Result<Ended> {
     let run = store.data_mut();
-    run.stdin = context::context(&run.input).to_string().into_bytes();
+    run.stdin = context::context(&run.input).into_bytes();
     run.environment = context::environment(&run.input);
     let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
     start.call_async(&mut *store, ()).await?;

@@ -92,7 +92,7 @@ mod wasm {
         std::panic::set_hook(Box::new(|panic| crate::env::log(&panic.to_string())));
         let answer = serde_json::from_slice(&take(ptr, len))
             .map_err(|error| Error::Failed(format!("the context cannot be read: {error}")))
-            .and_then(|context: Value| script(context.into()));
+            .and_then(script);
         let answer = match answer {
             Ok(answer) => answer.into(),
             Err(Error::Skip(reason)) => json!({ "skip": reason }),

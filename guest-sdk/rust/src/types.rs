@@ -2,6 +2,7 @@
 
 use std::{fmt, num::NonZeroU64, str::FromStr};
 
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 
 /// Why a script gives no arguments.
@@ -88,6 +89,7 @@ fn text(value: Option<Value>) -> String {
 }
 
 /// A member that is an object; what is absent is empty.
+#[cfg(target_arch = "wasm32")]
 fn object(value: Option<Value>) -> Map<String, Value> {
     match value {
         Some(Value::Object(fields)) => fields,
@@ -129,27 +131,49 @@ impl Default for Context {
     }
 }
 
-impl From<Value> for Context {
-    /// A context as the host writes it; what is absent is empty.
-    fn from(value: Value) -> Self {
-        let mut fields = object(Some(value));
-        let mut details = object(fields.remove("trigger"));
-        Self {
-            job_id: text(fields.remove("job_id")),
-            task_id: text(fields.remove("task_id")),
-            due: text(fields.remove("due")),
-            attempt: fields
-                .get("attempt")
-                .and_then(Value::as_u64)
-                .and_then(|n| n.try_into().ok())
-                .unwrap_or_default(),
-            trigger: Trigger { kind: text(details.remove("kind")), details },
-            arguments: match fields.remove("arguments") {
-                Some(Value::Array(given)) => given,
-                _ => Vec::new(),
-            },
-            pinned: object(fields.remove("pinned")),
+/// As the host writes it; what is absent is empty. Read without a tree in between, which is a part of what every script
+/// costs.
+impl<'de> Deserialize<'de> for Context {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        from.deserialize_map(Fields)
+    }
+}
+
+struct Fields;
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Context;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a context")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> std::result::Result<Context, A::Error> {
+        let mut context = Context {
+            job_id: String::new(),
+            task_id: String::new(),
+            due: String::new(),
+            attempt: 0,
+            trigger: Trigger { kind: String::new(), details: Map::new() },
+            arguments: Vec::new(),
+            pinned: Map::new(),
+        };
+        while let Some(name) = fields.next_key::<String>()? {
+            match name.as_str() {
+                "job_id" => context.job_id = fields.next_value()?,
+                "task_id" => context.task_id = fields.next_value()?,
+                "due" => context.due = fields.next_value()?,
+                "attempt" => context.attempt = fields.next_value()?,
+                "trigger" => {
+                    let mut details: Map<String, Value> = fields.next_value()?;
+                    context.trigger = Trigger { kind: text(details.remove("kind")), details };
+                }
+                "arguments" => context.arguments = fields.next_value()?,
+                "pinned" => context.pinned = fields.next_value()?,
+                _ => drop(fields.next_value::<IgnoredAny>()?),
+            }
         }
+        Ok(context)
     }
 }
 
@@ -547,10 +571,11 @@ mod tests {
 
     #[test]
     fn a_context_is_what_the_host_writes() {
-        let context = Context::from(json!({
+        let context = serde_json::from_value::<Context>(json!({
             "job_id": "7", "due": "2025-06-01T12:00:00.000Z", "attempt": 2, "arguments": [1],
             "trigger": { "kind": "condition", "value": "5" }, "pinned": { "1": { "number": 9 } },
-        }));
+        }))
+        .expect("a context");
         assert_eq!((context.job_id.as_str(), context.attempt, context.arguments.len()), ("7", 2, 1));
         assert_eq!(
             (context.trigger.kind.as_str(), &context.trigger.details["value"]),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use argus_domain::{
     B256, U256,
-    ids::{AttemptNo, JobId, TaskId},
+    chain::Pin,
+    ids::{AttemptNo, ChainId, JobId, TaskId},
     run::RunInput,
     secret::Grants,
     task::TriggerFact,
@@ -39,22 +40,22 @@ pub fn default_input() -> RunInput {
     }
 }
 
-/// The context of a run. Numbers that may pass 2^53 are decimal strings.
-pub(crate) fn context(input: &RunInput) -> Value {
-    let pinned: serde_json::Map<String, Value> = input
-        .pins
-        .iter()
-        .map(|(chain, pin)| (chain.to_string(), json!({ "number": pin.number, "hash": pin.hash })))
-        .collect();
-    json!({
-        "job_id": input.job.to_string(),
-        "task_id": input.task.to_string(),
-        "due": input.due.to_rfc3339(),
-        "attempt": input.attempt.0,
-        "trigger": trigger(&input.trigger),
-        "arguments": input.arguments,
-        "pinned": pinned,
-    })
+/// The context of a run, as JSON. Numbers that may pass 2^53 are decimal strings. Written at once: a tree of values
+/// costs a small run a twentieth of its time. What stands between quotes here has none in it.
+pub(crate) fn context(input: &RunInput) -> String {
+    let arguments = input.arguments.iter().map(Value::to_string).collect::<Vec<_>>().join(",");
+    let pin = |(chain, pin): (&ChainId, &Pin)| {
+        format!(r#""{chain}":{{"number":{},"hash":"{:#x}"}}"#, pin.number, pin.hash)
+    };
+    let pinned = input.pins.iter().map(pin).collect::<Vec<_>>().join(",");
+    format!(
+        r#"{{"job_id":"{}","task_id":"{}","due":"{}","attempt":{},"trigger":{},"arguments":[{arguments}],"pinned":{{{pinned}}}}}"#,
+        input.job,
+        input.task,
+        input.due.to_rfc3339(),
+        input.attempt.0,
+        trigger(&input.trigger),
+    )
 }
 
 fn trigger(fact: &TriggerFact) -> Value {
@@ -109,4 +110,39 @@ pub(crate) fn environment(input: &RunInput) -> Vec<(String, String)> {
         })
         .chain(secrets)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_context_is_the_json_that_it_says_it_is() {
+        let hash = B256::repeat_byte(0xab);
+        let mut input = RunInput {
+            job: JobId(U256::MAX),
+            arguments: vec![json!("a \"quoted\" word\n"), json!({ "deep": [1, null] }), json!(true)],
+            trigger: TriggerFact::Value { value: "1.5".parse().expect("a decimal"), at: Timestamp(0) },
+            ..default_input()
+        };
+        input.pins.insert(ChainId(1), Pin { number: u64::MAX, hash });
+        input.pins.insert(ChainId(10), Pin { number: 0, hash: B256::ZERO });
+        let read: Value = serde_json::from_str(&context(&input)).expect("JSON");
+        let expected = json!({
+            "job_id": U256::MAX.to_string(),
+            "task_id": format!("0x{}", "00".repeat(32)),
+            "due": "2025-01-01T00:00:00.000Z",
+            "attempt": 1,
+            "trigger": { "kind": "condition", "value": "1.5", "observed_at": "1970-01-01T00:00:00.000Z" },
+            "arguments": input.arguments,
+            "pinned": {
+                "1": { "number": u64::MAX, "hash": format!("0x{}", "ab".repeat(32)) },
+                "10": { "number": 0, "hash": format!("0x{}", "00".repeat(32)) },
+            },
+        });
+        assert_eq!(read, expected);
+        assert!(!context(&input).contains('\n'), "a line feed would end it");
+        let bare: Value = serde_json::from_str(&context(&default_input())).expect("JSON");
+        assert_eq!((&bare["arguments"], &bare["pinned"]), (&json!([]), &json!({})));
+    }
 }
