@@ -83,7 +83,8 @@ fn classify(code: i64, message: &str, data: Option<Bytes>) -> Fault {
     // Code 3 is geth's for a revert; -32015 is nethermind's and the old Parity's.
     if code == 3
         || code == -32015
-        || any(&["execution reverted", "vm execution error", "transaction reverted"])
+        // What follows is anvil's for an invalid instruction and the like.
+        || any(&["execution reverted", "vm execution error", "transaction reverted", "evm error"])
     {
         let data = data.unwrap_or_default();
         let reason = if data.is_empty() { clip(message) } else { revert_reason(&data) };
@@ -218,8 +219,10 @@ mod tests {
             };
             assert_eq!(reason, "no!");
         }
-        let bare = classify(-32000, "execution reverted", None);
-        assert!(matches!(bare, Fault::Final(ChainError::Reverted { .. })));
+        for (code, message) in [(-32000, "execution reverted"), (-32603, "EVM error InvalidFEOpcode")] {
+            let bare = classify(code, message, None);
+            assert!(matches!(bare, Fault::Final(ChainError::Reverted { .. })), "{message}");
+        }
     }
 
     #[test]

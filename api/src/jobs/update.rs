@@ -6,7 +6,7 @@ use argus_domain::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{apply, move_cursor, nudge, refuse_ended};
 use crate::{
@@ -43,6 +43,10 @@ pub struct Updated {
     warnings: Vec<String>,
 }
 
+/// Fields with two names: by which one a job is shown, and by which one newer clients call it.
+const SECOND_NAMES: [(&str, &str); 2] =
+    [("dynamic_arguments_script_url", "execution_script_url"), ("language", "execution_script_language")];
+
 /// `PUT /api/jobs/update/{id}`: the fields given are laid over the job as it is, and the whole is checked anew.
 pub async fn update(call: Call) -> Result<Reply<Update>, ApiError> {
     let record = call.job()?;
@@ -62,7 +66,13 @@ pub async fn update(call: Call) -> Result<Reply<Update>, ApiError> {
     if old.policy.fee_cap == usual_cap(&call.edge, old.policy.gas_limit, old.policy.mode) {
         laid.remove("fee_cap");
     }
-    laid.extend(body.into_iter().filter(|(_, value)| !value.is_null()));
+    let changes = body.into_iter().filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>();
+    for (name, other) in SECOND_NAMES {
+        if changes.contains_key(other) {
+            laid.remove(name);
+        }
+    }
+    laid.extend(changes);
     let given = |name: &str| laid.get(name).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
     if given("job_id") != Some(old.id.to_string()) {
         faults.add("job_id", "FIXED", "the id in the body is not the one in the path");

@@ -27,6 +27,9 @@ use crate::{
 const CLOSE_SLOW: u16 = 4008;
 /// Nothing was heard from the client.
 const CLOSE_IDLE: u16 = 4000;
+/// What was sent is no frame of a client, or no text (RFC 6455, section 7.4.1).
+const CLOSE_PROTOCOL: u16 = 1002;
+const CLOSE_NO_TEXT: u16 = 1007;
 /// A message is larger than it may be (RFC 6455, section 7.4.1).
 const CLOSE_TOO_LARGE: u16 = 1009;
 /// The API key was revoked.
@@ -84,12 +87,24 @@ pub async fn serve(edge: Arc<Edge>, key: ApiKey, seat: Seat, socket: Socket) {
                 return;
             }
             message = connection.socket.hear() => match message {
+                Some(Ok(Message::Close(_))) => {
+                    connection.answer_close().await;
+                    return;
+                }
                 Some(Ok(message)) => {
                     heard_at = Instant::now();
                     connection.hear(message).await
                 }
                 Some(Err(Error::Capacity(_))) => {
                     connection.close(CLOSE_TOO_LARGE, "the message is too large").await;
+                    return;
+                }
+                Some(Err(Error::Protocol(_))) => {
+                    connection.close(CLOSE_PROTOCOL, "this is no frame of a client").await;
+                    return;
+                }
+                Some(Err(Error::Utf8(_))) => {
+                    connection.close(CLOSE_NO_TEXT, "the text is not UTF-8").await;
                     return;
                 }
                 Some(Err(_)) | None => return,
@@ -132,6 +147,11 @@ impl Connection {
     async fn close_slow(&mut self) {
         self.edge.metrics.slow_readers.inc();
         self.close(CLOSE_SLOW, "changes come faster than they are read").await;
+    }
+
+    /// Answers a client that says it is over.
+    async fn answer_close(&mut self) {
+        let _is_known_to_the_client = timeout(CLOSE_GRACE, self.socket.finish()).await;
     }
 
     /// Says why it is over, and waits for the client to have read that: a socket that is closed with something unread
@@ -180,8 +200,7 @@ impl Connection {
     async fn hear(&mut self, message: Message) -> Result<(), Over> {
         let text = match message {
             Message::Text(text) => text,
-            Message::Close(_) => return Err(Over),
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
+            Message::Close(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
             Message::Binary(_) => {
                 return self.refuse(Refused("INVALID_MESSAGE_TYPE", "send text".to_owned()), None).await;
             }

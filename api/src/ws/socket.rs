@@ -69,6 +69,11 @@ impl Socket {
     pub async fn close(&mut self, frame: CloseFrame) -> Result<(), Error> {
         self.flush().await?;
         self.stream.send(Message::Close(Some(frame))).await?;
+        self.finish().await
+    }
+
+    /// Lets the library say what is left to be said of the end, by either side.
+    pub async fn finish(&mut self) -> Result<(), Error> {
         while let Some(heard) = self.stream.next().await {
             heard?;
         }

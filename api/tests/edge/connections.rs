@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio_tungstenite::{MaybeTlsStream, connect_async, tungstenite::Message};
+use tokio::io::AsyncWriteExt;
+use tokio_tungstenite::{
+    MaybeTlsStream, connect_async,
+    tungstenite::{Message, protocol::CloseFrame},
+};
 
 use crate::{
     rooms::{Client, Served, kind, serve},
@@ -145,6 +149,28 @@ async fn a_revoked_key_loses_its_connections() {
         other.join("job:2002", Value::Null).await;
         assert_eq!(kind(&other.hear().await), "SUCCESS");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_closes_or_breaks_the_protocol_is_answered_with_a_code() {
+    let served = serve(argus_api::Config::default()).await;
+    let mut client = Client::connect(&served, "user").await;
+    let farewell = CloseFrame { code: 3001.into(), reason: "enough".into() };
+    client.0.send(Message::Close(Some(farewell))).await.unwrap();
+    let last = client.hear().await;
+    assert_eq!((kind(&last), &last["code"]), ("CLOSE", &json!(3001)));
+    // A reserved operation, a frame that is not masked, and a text that is not UTF-8.
+    for (raw, code) in [
+        (&[0x83, 0x80, 0, 0, 0, 0][..], 1002),
+        (&[0x81, 0x02, b'{', b'}'][..], 1002),
+        (&[0x81, 0x81, 0, 0, 0, 0, 0xff][..], 1007),
+    ] {
+        let mut client = Client::connect(&served, "user").await;
+        client.0.get_mut().write_all(raw).await.unwrap();
+        let last = client.hear().await;
+        assert_eq!((kind(&last), &last["code"]), ("CLOSE", &json!(code)), "{raw:?}");
+    }
+    client_count_becomes(&served, 0).await;
 }
 
 #[tokio::test]

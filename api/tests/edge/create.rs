@@ -328,6 +328,23 @@ async fn what_a_job_may_do_is_shown_as_it_was_given() {
 }
 
 #[tokio::test]
+async fn a_change_takes_either_name_of_a_field() {
+    let world = World::new().await;
+    let (before, after) = (world.script("print [\"7\"]").await, world.script("print [\"8\"]").await);
+    let computed = json!({"task_definition_id": 2, "language": "ts", "dynamic_arguments_script_url": before});
+    assert_eq!(world.create("user", &one(job_with("1", computed))).await.status.as_u16(), 200);
+    for (version, (name, url)) in
+        (2..).zip([("execution_script_url", &after), ("dynamic_arguments_script_url", &before)])
+    {
+        let change = json!({name: url}).to_string();
+        let changed = world.call("user", "PUT", "/api/jobs/update/1", &change).await;
+        assert_eq!((changed.status.as_u16(), &changed.json()["version"]), (200, &json!(version)), "{name}");
+        let shown = world.get("user", &format!("/api/jobs/user/{OWN}/1")).await.json();
+        assert_eq!(&shown["dynamic_arguments_script_url"], url, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_refused_script_is_a_200_unless_something_else_is_wrong() {
     let world = World::new().await;
     let with = |url: &str, more: Value| {
