@@ -344,6 +344,21 @@ async fn the_web_surface_is_there() {
             r#"[{"a":1},true,7,[["content-type","text/plain;charset=UTF-8"],["x-a","b"]],"application/json",false]"#,
         ),
         (
+            "what is equal in depth",
+            "const same = require('util').isDeepStrictEqual, many = (last) => Array.from({ length: 300 }, (_, i) => (i === 299 ? last : i)); return [same({ a: 1, b: 2 }, { b: 2, a: 1 }), same(new Set([1, 2]), new Set([2, 1])), same(new Error('x'), new Error('x')), same(new Map([['k', [1]]]), new Map([['k', [1]]])), same([NaN, new Date(5)], [NaN, new Date(5)]), same(many(1), many(2)), same(new URL('https://a.example'), new URL('https://b.example')), same(new Uint8Array([1]).buffer, new Uint8Array([2]).buffer), same(() => 1, () => 2), same({ [Symbol.for('s')]: 1 }, { [Symbol.for('s')]: 2 }), same([1], ['1']), same({}, []), same(0, -0)]",
+            "[true,true,true,true,true,false,false,false,false,false,false,false,false]",
+        ),
+        (
+            "assertions",
+            "const assert = require('assert'), ends = async (f) => { try { await f(); return 'held' } catch (e) { return e.name } }; return [await ends(() => assert.throws(() => { throw new TypeError('no') }, TypeError)), await ends(() => assert.throws(() => {})), await ends(() => assert.throws(() => { throw new RangeError('no') }, /no/)), await ends(() => assert.rejects(Promise.reject(new Error('a')), { message: 'b' })), await ends(() => assert.strict.equal(1, '1')), await ends(() => assert.deepEqual([1], ['1'])), await ends(() => assert.notDeepStrictEqual([1], [1])), await ends(() => assert.match('abc', /b/))]",
+            r#"["held","AssertionError","held","Error","AssertionError","held","AssertionError","held"]"#,
+        ),
+        (
+            "what is shown runs nothing and costs little",
+            r#"const util = require('util'); console.error({ text: 'x'.repeat(60000) }); console.error(new Proxy({}, { ownKeys() { throw new Error('no') } })); return [util.inspect({ get a() { throw new Error('no') }, set b(v) {}, c: 'a\n', d: "it's" }), util.inspect(new URL('https://a.example/p')).includes("pathname: '/p'"), new URLSearchParams({ a: 'abcdefgh'.repeat(4000) + 'ü&' }).toString().length, new URLSearchParams('a=' + 'abcdefgh'.repeat(4000) + '%C3%BC%C3x').get('a').slice(-3), Buffer.from('a'.repeat(60000)).toString('base64').length]"#,
+            r#"["{ a: [Getter], b: [Setter], c: 'a\\n', d: \"it's\" }",true,32011,"ü�x",80000]"#,
+        ),
+        (
             "an answer cannot be changed",
             "'use strict'; const r = await fetch('https://a.example/json'); let said; try { r.status = 500 } catch (e) { said = e instanceof TypeError } return [said, r.status, Object.keys(r), r.headers === r.headers, require('util').inspect(r).includes('status: 200'), Response.error().type]",
             r#"[true,200,[],true,true,"error"]"#,

@@ -1,20 +1,12 @@
 // How values look when they are printed: close to Node's util.inspect.
 const isError = (v) => v instanceof Error;
 
+const ESCAPES = { "\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\", "'": "\\'" };
+const escaped = (c) => ESCAPES[c] ?? "\\x" + c.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0");
+// By whole stretches: a character at a time costs a long text more fuel than a run has.
 function quote(text) {
   const mark = !text.includes("'") ? "'" : !text.includes('"') ? '"' : !text.includes("`") ? "`" : "'";
-  let out = mark;
-  for (const c of text) {
-    const code = c.codePointAt(0);
-    if (c === "\n") out += "\\n";
-    else if (c === "\t") out += "\\t";
-    else if (c === "\r") out += "\\r";
-    else if (c === "\\") out += "\\\\";
-    else if (c === mark) out += "\\" + c;
-    else if (code < 32 || code === 127) out += "\\x" + code.toString(16).toUpperCase().padStart(2, "0");
-    else out += c;
-  }
-  return out + mark;
+  return mark + text.replace(mark === "'" ? /[\0-\x1f\x7f\\']/g : /[\0-\x1f\x7f\\]/g, escaped) + mark;
 }
 
 // The engine keeps the frames alone; a stack begins with name and message, as
@@ -86,9 +78,18 @@ function inspect(v, depth = 2, indent = 0, seen = []) {
     return wrap(`${name}(${v.length}) [`, "]", [...[...v.subarray(0, INSPECT_ITEMS)].map(String), ...more(v.length)], indent);
   if (v instanceof Map) return wrap(`Map(${v.size}) {`, "}", [...v].map(([k, x]) => `${down(k)} => ${down(x)}`), indent);
   if (v instanceof Set) return wrap(`Set(${v.size}) {`, "}", [...v].map(down), indent);
-  const members = typeof v[SHOWN] === "function" ? v[SHOWN]() : v;
-  const parts = Object.keys(members).map((k) => `${plainKey.test(k) ? k : quote(k)}: ${down(members[k])}`);
+  let parts;
+  try {
+    const members = v[SHOWN]?.() ?? v;
+    parts = Object.keys(members).map((k) => `${plainKey.test(k) ? k : quote(k)}: ${member(members, k, down)}`);
+  } catch { return `[${name}]`; } // a proxy that refuses
   return wrap(name === "Object" ? "{" : `${name} {`, "}", parts, indent);
+}
+
+// Showing a value runs none of its getters.
+function member(o, k, shown) {
+  const { value, get, set } = Object.getOwnPropertyDescriptor(o, k) ?? {};
+  return get ? (set ? "[Getter/Setter]" : "[Getter]") : set ? "[Setter]" : shown(value);
 }
 
 function format(args) {

@@ -39,7 +39,7 @@ class TextDecoder {
 
 function latin1(bytes) {
   let s = "";
-  for (let i = 0; i < bytes.length; i += 4096) s += String.fromCharCode(...bytes.subarray(i, i + 4096));
+  for (let i = 0; i < bytes.length; i += 4096) s += String.fromCharCode.apply(null, bytes.subarray(i, i + 4096));
   return s;
 }
 const fromLatin1 = (s) => Uint8Array.from(s, (c) => c.charCodeAt(0) & 255);

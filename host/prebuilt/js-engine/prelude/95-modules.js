@@ -1,9 +1,41 @@
 // What require() and import find. There is no module resolution: a script is
 // one file, and everything here is built in.
+const isSame = (a, b, strict) => (strict ? Object.is(a, b) : a == b || (a !== a && b !== b));
+
+// Node's comparison. Sets and maps are compared by the keys that they have, where those are no objects, and else by order.
+function isDeepEqual(a, b, strict, seen = []) {
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return isSame(a, b, strict);
+  if (a === b || seen.some(([x, y]) => x === a && y === b)) return true;
+  if (strict && Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
+  const inside = [...seen, [a, b]], equal = (x, y) => isDeepEqual(x, y, strict, inside);
+  const both = (type) => a instanceof type || b instanceof type, neither = (type) => !(a instanceof type && b instanceof type);
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  for (const type of [Date, Number, String, Boolean, BigInt]) if (both(type) && (neither(type) || !Object.is(a.valueOf(), b.valueOf()))) return false;
+  if (both(RegExp) && (neither(RegExp) || String(a) !== String(b) || a.lastIndex !== b.lastIndex)) return false;
+  if (both(Error) && (neither(Error) || a.name !== b.name || a.message !== b.message || !equal(a.cause, b.cause))) return false;
+  if (both(URL) && (neither(URL) || a.href !== b.href)) return false;
+  if (both(Promise) || both(WeakMap) || both(WeakSet)) return false;
+  if (both(ArrayBuffer)) return !neither(ArrayBuffer) && Buffer.compare(bytesOf(a), bytesOf(b)) === 0;
+  if (ArrayBuffer.isView(a) || ArrayBuffer.isView(b)) return className(a) === className(b) && Buffer.compare(bytesOf(a), bytesOf(b)) === 0;
+  for (const type of [Map, Set]) if (both(type)) {
+    if (neither(type) || a.size !== b.size) return false;
+    const left = [...b.keys()];
+    for (const key of a.keys()) {
+      const at = left.findIndex((other) => (typeof key === "object" ? equal(key, other) : Object.is(key, other)));
+      if (at < 0 || (type === Map && !equal(a.get(key), b.get(left[at])))) return false;
+      left.splice(at, 1);
+    }
+  }
+  const own = (o) => Reflect.ownKeys(o).filter((k) => Object.prototype.propertyIsEnumerable.call(o, k) && (strict || typeof k === "string"));
+  const keys = own(a);
+  return keys.length === own(b).length && keys.every((k) => Object.prototype.propertyIsEnumerable.call(b, k) && equal(a[k], b[k]))
+    && (!Array.isArray(a) || a.length === b.length) && (a[SHOWN] === undefined || !strict || equal(a[SHOWN](), b[SHOWN]()));
+}
+
 const util = {
   inspect: (v, o) => inspect(v, o?.depth === null ? Infinity : o?.depth ?? 2), format: (...a) => format(a),
   promisify: (f) => (...a) => new Promise((ok, no) => f(...a, (e, v) => (e ? no(e) : ok(v)))),
-  isDeepStrictEqual: (a, b) => inspect(a, Infinity) === inspect(b, Infinity), TextEncoder, TextDecoder, types: {}, deprecate: (f) => f, inherits() {},
+  isDeepStrictEqual: (a, b) => isDeepEqual(a, b, true), TextEncoder, TextDecoder, types: {}, deprecate: (f) => f, inherits() {},
 };
 const only = (reason) => () => { throw new Error(reason); };
 const fs = {
@@ -18,8 +50,28 @@ const fs = {
 function assert(ok, message) { if (!ok) throw isError(message) ? message : Object.assign(new Error(message ?? "Assertion failed"), { name: "AssertionError" }); }
 assert.ok = assert;
 assert.equal = (a, b, m) => assert(a == b, m ?? `${inspect(a)} == ${inspect(b)}`);
+assert.notEqual = (a, b, m) => assert(a != b, m ?? `${inspect(a)} != ${inspect(b)}`);
 assert.strictEqual = (a, b, m) => assert(Object.is(a, b), m ?? `${inspect(a)} === ${inspect(b)}`);
-assert.deepEqual = assert.deepStrictEqual = (a, b, m) => assert(util.isDeepStrictEqual(a, b), m ?? "values differ");
+assert.notStrictEqual = (a, b, m) => assert(!Object.is(a, b), m ?? `${inspect(a)} !== ${inspect(b)}`);
+assert.deepEqual = (a, b, m) => assert(isDeepEqual(a, b, false), m ?? "values differ");
+assert.notDeepEqual = (a, b, m) => assert(!isDeepEqual(a, b, false), m ?? "values are equal");
+assert.deepStrictEqual = (a, b, m) => assert(isDeepEqual(a, b, true), m ?? "values differ");
+assert.notDeepStrictEqual = (a, b, m) => assert(!isDeepEqual(a, b, true), m ?? "values are equal");
+assert.match = (s, re, m) => assert(re.test(s), m ?? `${inspect(s)} does not match ${re}`);
+assert.doesNotMatch = (s, re, m) => assert(!re.test(s), m ?? `${inspect(s)} matches ${re}`);
+assert.fail = (m) => assert(false, m ?? "Failed");
+const isExpected = (e, expected) => expected === undefined || typeof expected === "string" || (expected instanceof RegExp ? expected.test(String(e))
+  : isFunction(expected) ? (expected.prototype !== undefined && e instanceof expected) || (expected !== Error && !Error.isPrototypeOf(expected) && expected(e) === true)
+  : Object.keys(expected).every((k) => (expected[k] instanceof RegExp && typeof e[k] === "string" ? expected[k].test(e[k]) : isDeepEqual(e[k], expected[k], true))));
+assert.throws = (f, expected, m) => {
+  try { f(); } catch (e) { if (!isExpected(e, expected)) throw e; return; }
+  assert.fail(m ?? (typeof expected === "string" ? expected : "Missing expected exception."));
+};
+assert.rejects = async (p, expected, m) => {
+  try { await (isFunction(p) ? p() : p); } catch (e) { if (!isExpected(e, expected)) throw e; return; }
+  assert.fail(m ?? (typeof expected === "string" ? expected : "Missing expected rejection."));
+};
+assert.strict = Object.assign((ok, m) => assert(ok, m), assert, { equal: assert.strictEqual, notEqual: assert.notStrictEqual, deepEqual: assert.deepStrictEqual, notDeepEqual: assert.notDeepStrictEqual });
 
 const later = (ms, v) => new Promise((ok) => setTimeout(ok, ms, v));
 const fetchModule = Object.assign((...a) => fetch(...a), { default: fetch, fetch, Headers, Request, Response, AbortController });
