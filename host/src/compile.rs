@@ -116,13 +116,12 @@ impl Compiler {
     pub fn new(slots: u32, config: &HostConfig) -> Result<Self, HostError> {
         let modules = engine::build(slots)?;
         let Split { code, memory } = prebuilt::split_js_engine()?;
-        let snapshot = Snapshot::new(memory).map_err(HostError::engine)?;
         let open = |dir| Cache::open(dir, &modules, engine::id()).map(Arc::new);
         let cache = config.cache_dir.as_deref().map(open).transpose()?;
         Ok(Self {
             native: Native::new(modules.clone(), config.compiler.clone()),
             modules,
-            scripts: engine::build_for_scripts(slots, snapshot)?,
+            scripts: engine::build_for_scripts(slots, Snapshot::new(memory))?,
             js_code: code,
             cache,
             bounds: Bounds { time: config.compile_timeout, memory: config.compile_memory_bytes },

@@ -6,7 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::{
+    fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create},
+    process::{Resource, getrlimit},
+};
 use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
 
 use super::{Free, mapping::Mapping, written::Written};
@@ -17,22 +20,34 @@ const KEPT_BYTES: usize = 2 << 20;
 
 /// How a memory begins.
 pub(crate) struct Snapshot {
-    /// Mapped by every region: pages that no run wrote are the same memory for all of them.
-    file: OwnedFd,
+    /// Mapped by every region: pages that no run wrote are the same memory for all of them. `None` where there may be no
+    /// file of this size; then each region has a copy, all of which is put back.
+    file: Option<OwnedFd>,
     bytes: Vec<u8>,
 }
 
 impl Snapshot {
     /// `bytes` is a whole number of pages.
-    pub fn new(bytes: Vec<u8>) -> io::Result<Self> {
-        let file = memfd_create("argus-snapshot", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-        let mut left = bytes.as_slice();
-        while !left.is_empty() {
-            left = &left[rustix::io::write(&file, left)?..];
-        }
-        fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
-        Ok(Self { file, bytes })
+    pub fn new(bytes: Vec<u8>) -> Self {
+        let file = in_a_file(&bytes);
+        let file =
+            file.inspect_err(|error| tracing::warn!(%error, "the JavaScript engine's memory is copied")).ok();
+        Self { file, bytes }
     }
+}
+
+fn in_a_file(bytes: &[u8]) -> io::Result<OwnedFd> {
+    // A limit for the size of files counts for those in memory, and passing it ends the process.
+    if getrlimit(Resource::Fsize).current.is_some_and(|most| most < bytes.len() as u64) {
+        return Err(io::Error::other("files may not be as large"));
+    }
+    let file = memfd_create("argus-snapshot", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    let mut left = bytes;
+    while !left.is_empty() {
+        left = &left[rustix::io::write(&file, left)?..];
+    }
+    fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
+    Ok(file)
 }
 
 /// Makes the memories of one engine.
@@ -143,8 +158,16 @@ impl Region {
         let len = len.ok_or_else(|| io::Error::other("more than the address space is asked for"))?;
         let mut mapping = Mapping::reserve(len)?;
         let open = snapshot.bytes.len();
-        mapping.place(guard..guard + open, snapshot.file.as_fd())?;
-        Ok(Self { mapping, base: guard, reserved, open })
+        let range = guard..guard + open;
+        match &snapshot.file {
+            Some(file) => mapping.place(range, file.as_fd())?,
+            None => mapping.open(range)?,
+        }
+        let mut region = Self { mapping, base: guard, reserved, open };
+        if snapshot.file.is_none() {
+            region.bytes_mut().copy_from_slice(&snapshot.bytes);
+        }
+        Ok(region)
     }
 
     fn bytes(&self) -> &[u8] {
@@ -213,16 +236,20 @@ mod tests {
 
     fn snapshot(pages: usize) -> Snapshot {
         let bytes = (0..pages * PAGE).map(|i| if i / PAGE % 3 == 1 { 0 } else { (i % 251) as u8 }).collect();
-        Snapshot::new(bytes).expect("a snapshot")
+        Snapshot::new(bytes)
     }
 
     fn regions(written: Written) -> Regions {
-        Regions(Arc::new(Shared { snapshot: snapshot(64), written, free: Free::new(4) }))
+        let snapshot = snapshot(64);
+        assert!(snapshot.file.is_some());
+        Regions(Arc::new(Shared { snapshot, written, free: Free::new(4) }))
     }
 
-    /// Both ways of finding out: the kernel's, and none.
-    fn both() -> [Regions; 2] {
-        [regions(Written::new()), regions(Written::everything())]
+    /// Where the kernel says what was written, where it does not, and where there may be no file.
+    fn all() -> [Regions; 3] {
+        let copied = Snapshot { file: None, ..snapshot(64) };
+        let copied = Shared { snapshot: copied, written: Written::new(), free: Free::new(4) };
+        [regions(Written::new()), regions(Written::everything()), Regions(Arc::new(copied))]
     }
 
     fn content(lease: &mut Lease) -> &mut [u8] {
@@ -239,7 +266,7 @@ mod tests {
 
     #[test]
     fn whatever_a_run_writes_the_next_one_finds_the_snapshot() {
-        for regions in both() {
+        for regions in all() {
             let image = regions.0.snapshot.bytes.len();
             let mut below = numbers(7);
             for round in 0..300 {
