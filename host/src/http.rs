@@ -23,7 +23,7 @@ const REQUEST_BODY_BYTES_MAX: usize = 1 << 20;
 const URL_BYTES_MAX: usize = 8 * 1024;
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 /// Response headers that scripts see and transcripts hold.
-const HEADERS_SEEN: [&str; 10] = [
+pub const HEADERS_SEEN: [&str; 10] = [
     "content-type",
     "content-length",
     "etag",
@@ -35,9 +35,10 @@ const HEADERS_SEEN: [&str; 10] = [
     "link",
     "x-total-count",
 ];
-const HEADERS_SEEN_PREFIX: &str = "x-ratelimit-";
+/// And all whose names begin with this.
+pub const HEADERS_SEEN_PREFIX: &str = "x-ratelimit-";
 /// Headers that belong to the connection, not to the script.
-const HEADERS_OURS: [&str; 7] =
+pub const HEADERS_OURS: [&str; 7] =
     ["host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "proxy-authorization"];
 /// Headers that are not carried to another origin.
 const HEADERS_PRIVATE: [&str; 2] = ["authorization", "cookie"];

@@ -51,6 +51,7 @@ pub use config::HostConfig;
 pub use context::{ContextError, default_input, parse_context};
 pub use error::HostError;
 pub use host::Host;
+pub use http::{HEADERS_OURS, HEADERS_SEEN, HEADERS_SEEN_PREFIX};
 pub use native::CompilerProcess;
 pub use reactor::host_calls;
 pub use text::shown;

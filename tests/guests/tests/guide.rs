@@ -10,7 +10,7 @@ use argus_domain::{
     run::RunEnd,
 };
 use argus_guests_tests::{Case, Expect, find, host};
-use argus_host::host_calls;
+use argus_host::{HEADERS_OURS, HEADERS_SEEN, HEADERS_SEEN_PREFIX, host_calls};
 use argus_ports::ModuleRunner;
 use serde_json::json;
 
@@ -124,6 +124,13 @@ fn size(bytes: u64) -> String {
     }
 }
 
+fn headers() -> String {
+    let listed = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let seen = format!("{}, and those that begin with `{HEADERS_SEEN_PREFIX}`", listed(&HEADERS_SEEN));
+    let rows = [("a script sees of an answer", seen), ("a request may not set", listed(&HEADERS_OURS))];
+    table(&["headers", "which"], rows.map(|(what, which)| vec![what.to_owned(), which]))
+}
+
 fn limits() -> String {
     let (d, c) = (Limits::DEFAULT, Limits::CEILING);
     let n = |n: u64| n.to_string();
@@ -233,6 +240,7 @@ async fn the_guides_tables_are_what_the_code_says() {
     let fresh = put(&committed, "languages", &languages());
     let fresh = put(&fresh, "host calls", &calls());
     let fresh = put(&fresh, "JavaScript", &surface().await);
+    let fresh = put(&fresh, "headers", &headers());
     let fresh = put(&fresh, "limits", &limits());
     let fresh = put(&fresh, "errors", &errors().await);
     if committed != fresh {

@@ -81,7 +81,8 @@ function normalPath(path, isSpecial) {
 }
 
 // Most URLs are already as they should be: parsed by one expression, to what the rules below would give.
-const PLAIN = /^(https?):\/\/((?:[a-z0-9-]+\.)*[a-z][a-z0-9-]*)(?::([1-9][0-9]{0,3}))?(\/[!$&-;=@-Z\[\]_a-z~|^]*)?(\?[!$%&(-;=?-~]+)?$/;
+const HOST = "(?:[a-z0-9-]+\\.)*[a-z][a-z0-9-]*", PATH = "\\/[!$&-;=@-Z\\[\\]_a-z~|^]*", QUERY = "\\?[!$%&(-;=?-\\[\\]-~]+";
+const PLAIN = new RegExp(`^(https?):\\/\\/(${HOST})(?::([1-9][0-9]{0,3}))?(${PATH})?(${QUERY})?$`);
 function plainUrl(s) {
   const m = PLAIN.exec(s);
   if (!m || m[4]?.includes("/.")) return undefined;

@@ -185,7 +185,7 @@ function send(wire, asked, refused = fetchError) {
 }
 
 // Most ask for an address and nothing else, written as a Request would write it: nothing in it needs quotes or changes.
-const WRITTEN = /^https?:\/\/(?:[a-z0-9-]+\.)*[a-z][a-z0-9-]*(?::(?!80\/|443\/)[1-9][0-9]{0,3})?\/[!$&-;=@-Z\[\]_a-z~|^]*(?:\?[!$%&(-;=?-\[\]-~]+)?$/;
+const WRITTEN = new RegExp(`^https?:\\/\\/${HOST}(?::(?!80\\/|443\\/)[1-9][0-9]{0,3})?${PATH}(?:${QUERY})?$`);
 
 function fetch(input, init) {
   if (init == null && typeof input === "string" && WRITTEN.test(input) && !input.includes("/."))
