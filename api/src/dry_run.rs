@@ -2,7 +2,7 @@
 //! nothing shows of a job of somebody else's that may have the same id.
 
 use argus_domain::{
-    U256, Value,
+    Bytes, U256, Value,
     job::{Job, Trigger},
 };
 use schemars::JsonSchema;
@@ -96,6 +96,9 @@ async fn answer(edge: &Edge, mut faults: Faults, one: One) -> Result<DryRun, Api
     let (fee_cap, warnings) = match one.checked {
         Some(Checked { job, mut warnings, .. }) => {
             warnings.extend(unpaid(edge, &job, cost).await);
+            if would_revert == Some(false) {
+                warnings.extend(too_little_gas(&job, gas.unwrap_or_default(), calldata.as_ref()));
+            }
             (Some(job.policy.fee_cap), warnings)
         }
         None => (None, Vec::new()),
@@ -117,6 +120,21 @@ async fn answer(edge: &Edge, mut faults: Faults, one: One) -> Result<DryRun, Api
         fee_cap_wei: fee_cap.map(Wei),
         fuel,
         log: one.refused.map_or(log, |refused| refused.log),
+    })
+}
+
+/// Gas that a transaction costs before it does anything, and at most for each byte of calldata (EIP-2028). A node's
+/// estimate has both in it, a job's gas limit neither.
+const TRANSACTION_GAS: u64 = 21_000;
+const BYTE_GAS: u64 = 16;
+
+/// Said of a call that uses more gas than the job gives it: it fails, and its owner pays for that.
+fn too_little_gas(job: &Job, estimate: u64, calldata: Option<&Bytes>) -> Option<String> {
+    let bytes = calldata.map_or(0, |calldata| calldata.len() as u64);
+    let needs = estimate.saturating_sub(TRANSACTION_GAS + BYTE_GAS * bytes);
+    let limit = job.policy.gas_limit;
+    (needs > limit).then(|| {
+        format!("the call uses {needs} gas now, and its gas_limit is {limit}: it would fail, and be charged")
     })
 }
 
@@ -156,9 +174,9 @@ fn next_runs(sketch: &Sketch) -> Vec<Instant> {
 async fn price(edge: &Edge, sketch: &Sketch) -> Result<Option<Price>, ApiError> {
     let is_known = sketch.plan.call.is_some() || sketch.plan.skip.is_some();
     let chain = sketch.chain.and_then(|id| edge.ports.chains.get(&id));
-    match (sketch.kind, chain, sketch.mode) {
-        (Some(kind), Some(chain), Some(mode)) if is_known => {
-            Ok(Some(fees::price(edge, chain, (kind, mode), &sketch.plan).await?))
+    match (sketch.kind, chain, &sketch.policy) {
+        (Some(kind), Some(chain), Some(policy)) if is_known => {
+            Ok(Some(fees::price(edge, chain, (kind, policy), &sketch.plan).await?))
         }
         _ => Ok(None),
     }

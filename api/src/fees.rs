@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use argus_domain::{
     Address, Bytes, U256, Value,
     ids::ChainId,
-    job::Mode,
+    job::Policy,
     module::Language,
     run::RunEnd,
     tariff::{Measured, Quote, Work},
@@ -112,7 +112,7 @@ pub async fn quote(call: Call) -> Result<Reply<ShownQuote>, ApiError> {
         return Err(faults.into_error());
     }
     let Price { quote, gas_price, simulation } =
-        price(&call.edge, chain, (kind.into(), policy.mode), &plan).await?;
+        price(&call.edge, chain, (kind.into(), &policy), &plan).await?;
     Ok(Reply::of(ShownQuote {
         total_fee: WeiNumber(quote.total),
         total_fee_wei: Wei(quote.total),
@@ -283,7 +283,7 @@ impl Simulation {
 pub async fn price(
     edge: &Edge,
     chain: &Chain,
-    (kind, mode): (u64, Mode),
+    (kind, policy): (u64, &Policy),
     plan: &Plan,
 ) -> Result<Price, ApiError> {
     let work = match kind {
@@ -295,9 +295,9 @@ pub async fn price(
     let known = prices::of(edge, chain).await?;
     let task = Measured {
         work,
-        mode,
+        mode: policy.mode,
         fuel: plan.fuel,
-        gas,
+        gas: gas.unwrap_or(policy.gas_limit),
         calldata: plan.call.as_ref().map_or(0, |(_, calldata)| calldata.len()),
         gas_price: known.gas_price,
         executor_fee: known.executor_fee,

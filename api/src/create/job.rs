@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use argus_domain::{
     ids::{ChainId, JobId, Serial},
-    job::{Action, Agreement, Cursor, Job, Mode, Trigger},
+    job::{Action, Agreement, Cursor, Job, Mode, Policy, Trigger},
     task::TriggerFact,
     time::Timestamp,
 };
@@ -47,8 +47,8 @@ pub struct Sketch {
     pub kind: Option<u64>,
     /// Chain of its calls.
     pub chain: Option<ChainId>,
-    /// How many keepers it takes.
-    pub mode: Option<Mode>,
+    /// How it is agreed on, and what its calls may use.
+    pub policy: Option<Policy>,
     /// What it waits for.
     pub trigger: Option<Trigger>,
     /// From when to when it lives.
@@ -209,7 +209,7 @@ pub async fn check_on(
     let sketch = Sketch {
         kind: fields.get("task_definition_id").and_then(json::whole),
         chain: who.target,
-        mode: Some(policy.mode),
+        policy: Some(policy.clone()),
         trigger: trigger.clone(),
         life: expires_at.map(|end| (basis.accepted_at, end)),
         plan,

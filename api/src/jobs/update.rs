@@ -108,15 +108,16 @@ pub async fn update(call: Call) -> Result<Reply<Update>, ApiError> {
         return Ok(Reply::of(Update::Refused(Refusal::of(refused))));
     }
     let checked = one.checked.ok_or_else(|| ApiError::internal("a job without fault and content"))?;
-    let new = checked.job;
+    let (new, mut warnings) = (checked.job, checked.warnings);
     let is_same = Job { version: old.version, ..new.clone() } == *old;
     let record = if is_same { record.clone() } else { replace(&call, old, new).await? };
+    warnings.extend(over(&record.job, call.now));
     Ok(Reply::of(Update::Done(Updated {
         message: if is_same { "The job is as it was" } else { "Job updated successfully" },
         job_id: JobNumber(old.id),
         version: record.job.version,
         updated_at: Instant(record.updated_at),
-        warnings: over(&record.job, call.now).into_iter().collect(),
+        warnings,
     })))
 }
 

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use argus_domain::{
-    U256,
-    ids::{ChainId, KeeperId},
-    keeper::KeeperRecord,
-};
-use argus_ports::{JobStore, KeeperStore, Ledger, ModuleStore, StoreError};
+use argus_domain::U256;
+use argus_ports::{JobStore, Ledger, ModuleStore, StoreError};
 use serde_json::{Value, json};
 
-use crate::world::{ABI, CHAIN, SAFE, SAFE_ABI, TARGET, World, address, job, job_with, one};
+use crate::{
+    people::register,
+    world::{ABI, CHAIN, SAFE, SAFE_ABI, TARGET, World, address, job, job_with, one},
+};
 
 const OWN: &str = "0x1111111111111111111111111111111111111111";
 const OTHERS: &str = "0x2222222222222222222222222222222222222222";
@@ -79,20 +78,15 @@ async fn what_would_not_be_paid_for_or_agreed_on_is_said() {
     };
     let nothing = said(json!({})).await;
     assert!(said(json!({"fee_cap": "1"})).await.contains("more than its fee_cap of 1"));
+    // A node estimates 50,000 with a transaction's 21,000 and 16 for each byte.
+    assert!(said(json!({"gas_limit": 27_000})).await.contains("gas now, and its gas_limit is 27000"));
+    assert_eq!(said(json!({"gas_limit": 29_000})).await, nothing);
     // More keepers than others ask for, before any is registered, and beside too few and enough.
     let wide = json!({"keepers": 4, "threshold": 3});
     assert_eq!(said(wide.clone()).await, nothing);
     world.store.refuse_writes(None);
     for (registered, is_said) in [(1, true), (2, true), (3, false)] {
-        let record = KeeperRecord {
-            keeper: KeeperId(address(registered)),
-            name: format!("keeper {registered}"),
-            stake: 1,
-            chains: [ChainId(CHAIN)].into(),
-            faults: 0,
-            registered_at: crate::world::NOW,
-        };
-        KeeperStore::put(&world.store, vec![record]).await.unwrap();
+        register(&world, registered).await;
         let words = format!("3 keepers have to agree and {registered} are registered");
         assert_eq!(said(wide.clone()).await.contains(&words), is_said, "{registered}");
     }

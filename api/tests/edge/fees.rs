@@ -241,7 +241,9 @@ async fn a_script_that_needs_its_trigger_is_no_reason_to_refuse() {
     let answer = world.get("", &query(&usual("4", &url, "[]"))).await.json();
     let said = answer["breakdown"]["simulation"].as_str().unwrap();
     assert_eq!(said, "the script, tried without its trigger, failed: TypeError: no log");
-    assert_eq!(answer["breakdown"]["gas"], json!(500_000));
+    assert_eq!(answer["breakdown"]["gas"], json!(1_000_000), "all that it may use");
+    let much = query(&[usual("4", &url, "[]"), vec![("gas_limit", "15000000")]].concat());
+    assert_eq!(world.get("", &much).await.json()["breakdown"]["gas"], json!(15_000_000));
     let misfit = world.script("print [\"seven\"]").await;
     assert_eq!(world.get("", &query(&usual("4", &misfit, "[]"))).await.status.as_u16(), 422);
 }

@@ -39,7 +39,7 @@ async fn book(world: &World, rows: &[(u8, LedgerReason, u8, U256)]) {
     world.store.book(rows.iter().map(entry).collect()).await.unwrap();
 }
 
-async fn register(world: &World, n: u8) {
+pub async fn register(world: &World, n: u8) {
     let record = KeeperRecord {
         keeper: KeeperId(address(n)),
         name: format!("keeper {n:x}"),

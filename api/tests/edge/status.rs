@@ -13,7 +13,10 @@ use argus_domain::{
 use argus_ports::{JobStore, TaskStore};
 use serde_json::{Value, json};
 
-use crate::world::{CHAIN, NOW, World, address, fail_task, job, job_with, one, open_task};
+use crate::{
+    people::register,
+    world::{CHAIN, NOW, World, address, fail_task, job, job_with, one, open_task},
+};
 
 async fn put(world: &World, path: &str, body: &str) -> (u16, Value) {
     let answer = world.call("user", "PUT", path, body).await;
@@ -154,6 +157,16 @@ async fn a_change_of_nothing_says_so() {
     assert_eq!(said(r#"{"job_titel": "other"}"#).await, "The job is as it was");
     assert_eq!(said(r#"{"job_title": "other"}"#).await, "Job updated successfully");
     assert_eq!(said(r#"{"job_title": "other"}"#).await, "The job is as it was");
+}
+
+#[tokio::test]
+async fn a_change_warns_as_a_creation_does() {
+    let world = World::new().await;
+    register(&world, 1).await;
+    assert_eq!(world.create("user", &one(job("1"))).await.status.as_u16(), 200);
+    let (status, told) = put(&world, "/api/jobs/update/1", r#"{"keepers": 4, "threshold": 3}"#).await;
+    let says = "3 keepers have to agree and 1 are registered: until there are more, nothing is called";
+    assert_eq!((status, &told["warnings"]), (200, &json!([says])), "{told}");
 }
 
 #[tokio::test]

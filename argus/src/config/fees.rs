@@ -42,7 +42,6 @@ pub fn read(r: &mut Reader<'_>) -> Fees {
         computed_wei,
         choice_wei,
         fuel_million_wei,
-        fallback_gas: r.number("fees.fallback_gas", 21_000, 30_000_000),
         gas_price_max,
         margin_percent: r.number("fees.margin_percent", 0, 1_000),
     };

@@ -18,8 +18,6 @@ pub struct Tariff {
     pub choice_wei: U256,
     /// Per million units of fuel, wei; a part of a million counts whole.
     pub fuel_million_wei: U256,
-    /// Gas of a call of which no simulation says how much it uses.
-    pub fallback_gas: u64,
     /// Highest price of gas that an owner pays for whose job says nothing, wei.
     pub gas_price_max: U256,
     /// Margin of a quote's total, per cent.
@@ -33,7 +31,6 @@ impl Tariff {
         computed_wei: U256::from_limbs([2_333_333_333_333, 0, 0, 0]),
         choice_wei: U256::from_limbs([3_333_333_333_333, 0, 0, 0]),
         fuel_million_wei: U256::from_limbs([1_000_000_000, 0, 0, 0]),
-        fallback_gas: 500_000,
         gas_price_max: U256::from_limbs([50_000_000_000, 0, 0, 0]),
         margin_percent: 20,
     };
@@ -49,7 +46,7 @@ impl Tariff {
         };
         let off_chain = by_work.max(task.executor_fee);
         let fuel = self.fuel_million_wei.saturating_mul(U256::from(task.fuel.div_ceil(1_000_000)));
-        let gas = task.gas.unwrap_or(self.fallback_gas);
+        let gas = task.gas;
         let call = U256::from(gas).saturating_mul(task.gas_price);
         let aggregation_gas = through_gas(gas, task.mode, task.calldata) - gas;
         let aggregation = U256::from(aggregation_gas).saturating_mul(task.gas_price);
@@ -97,8 +94,8 @@ pub struct Measured {
     pub fuel: u64,
     /// How many keepers' signatures the executor checks, if there is one.
     pub mode: Mode,
-    /// Gas of the simulated call; `None`: it could not be simulated.
-    pub gas: Option<u64>,
+    /// Gas of the call: simulated, or all that it may use.
+    pub gas: u64,
     /// Bytes of its calldata.
     pub calldata: usize,
     /// Price of each, wei.
@@ -150,7 +147,7 @@ mod tests {
     }
 
     prop_compose! {
-        fn task()(work in work(), mode in mode(), fuel in any::<u64>(), gas in any::<Option<u64>>(),
+        fn task()(work in work(), mode in mode(), fuel in any::<u64>(), gas in any::<u64>(),
             calldata in any::<usize>(), gas_price in wei(), executor_fee in wei()) -> Measured {
             Measured { work, mode, fuel, gas, calldata, gas_price, executor_fee }
         }
@@ -158,9 +155,9 @@ mod tests {
 
     prop_compose! {
         fn tariff()(by_work in [wei(), wei(), wei()], fuel_million_wei in wei(), gas_price_max in wei(),
-            fallback_gas in any::<u64>(), margin_percent in any::<u64>()) -> Tariff {
+            margin_percent in any::<u64>()) -> Tariff {
             let [fixed_wei, computed_wei, choice_wei] = by_work;
-            Tariff { fixed_wei, computed_wei, choice_wei, fuel_million_wei, gas_price_max, fallback_gas, margin_percent }
+            Tariff { fixed_wei, computed_wei, choice_wei, fuel_million_wei, gas_price_max, margin_percent }
         }
     }
 
@@ -192,7 +189,7 @@ mod tests {
             let base = tariff.quote(&task).total;
             let more = [
                 Measured { fuel: task.fuel.saturating_add(fuel), ..task.clone() },
-                Measured { gas: task.gas.map(|had| had.saturating_add(gas)), ..task.clone() },
+                Measured { gas: task.gas.saturating_add(gas), ..task.clone() },
                 Measured { gas_price: task.gas_price.saturating_add(wei), ..task.clone() },
                 Measured { executor_fee: task.executor_fee.saturating_add(wei), ..task.clone() },
             ];
@@ -208,7 +205,7 @@ mod tests {
             work: Work::Computed,
             mode: Mode::Quorum { keepers: 3, threshold: 2 },
             fuel: 1_000_001,
-            gas: Some(50_000),
+            gas: 50_000,
             calldata: 100,
             gas_price: U256::from(1_000_000_001),
             executor_fee: U256::from(5),
@@ -218,8 +215,8 @@ mod tests {
         let current = 2_333_333_333_333u128 + 2 * 1_000_000_000 + gas * 1_000_000_001;
         assert_eq!((quote.current, quote.gas), (U256::from(current), 50_000));
         assert_eq!(quote.total, U256::from((current * 120).div_ceil(100)));
-        let alone = Tariff::DEFAULT.quote(&Measured { mode: Mode::Solo, gas: None, ..task });
-        assert_eq!((alone.aggregation, alone.gas), (U256::ZERO, 500_000));
+        let alone = Tariff::DEFAULT.quote(&Measured { mode: Mode::Solo, ..task });
+        assert_eq!((alone.aggregation, alone.gas), (U256::ZERO, 50_000));
         assert_eq!(Tariff::DEFAULT.cap(100_000, Mode::Solo), U256::from(100_000 * 50_000_000_000u128));
         let through = Tariff::DEFAULT.cap(100_000, task.mode);
         assert_eq!(through, U256::from((100_000 + 76_000 + 2 * 6_500 + 16 * 2 * 65) * 50_000_000_000u128));

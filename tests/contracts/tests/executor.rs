@@ -110,7 +110,7 @@ async fn a_quote_is_a_little_above_the_charge() {
                 work: Work::Fixed,
                 fuel: 0,
                 mode: Mode::Quorum { keepers: 3, threshold },
-                gas: Some(inner.expect("gas")),
+                gas: inner.expect("gas"),
                 calldata: data.len(),
                 gas_price: receipt.gas_price,
                 executor_fee: U256::from(1_000),
