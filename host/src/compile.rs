@@ -44,9 +44,8 @@ const STOPPED_MAX: usize = 1024;
 /// Sources stripped or compiled at a time; each takes a place in the pool besides the runs.
 pub(crate) const TOOLS: u32 = 2;
 
-/// Sources from this size on are held together with their hash, this many and so many bytes of them at most.
-const HASHED_BYTES_MIN: usize = 16 * 1024;
-const HASHED_MAX: usize = 64;
+/// So many sources are held together with their hash at most, and so many bytes of them.
+const HASHED_MAX: usize = 1024;
 const HASHED_BYTES_MAX: usize = 256 << 20;
 
 /// A module that is ready to start.
@@ -90,20 +89,23 @@ pub(crate) struct Compiler {
     tools: Semaphore,
     ready: Mutex<Kept>,
     /// Per module that is being made ready: who asks for it meanwhile waits for that.
-    turns: Mutex<HashMap<[u8; 32], Weak<tokio::sync::Mutex<()>>>>,
+    turns: Mutex<HashMap<Key, Weak<tokio::sync::Mutex<()>>>>,
     js_engine: OnceCell<InstancePre<Run>>,
     js_compiler: OnceCell<InstancePre<Meter>>,
     ts_strip: OnceCell<InstancePre<Meter>>,
 }
 
-/// Ready modules by the hash of what was published; the one used longest ago goes first.
+/// What was published, by its hash, and what it is to be read as.
+type Key = ([u8; 32], Language);
+
+/// Ready modules; the one used longest ago goes first.
 struct Kept {
-    entries: HashMap<[u8; 32], (u64, Ready)>,
-    /// Hashes of large sources whose bytes are held, so that the same bytes are not hashed for every run: 4 MB take
-    /// longer than the run itself.
+    entries: HashMap<Key, (u64, Ready)>,
+    /// Hashes of sources whose bytes are held, so that the same bytes are not hashed for every run: 4 MB take longer than
+    /// the run itself, and half a kilobyte a tenth of one.
     hashed: HashMap<(usize, usize), (Bytes, [u8; 32])>,
     /// Modules that could not be compiled, when that was, and why.
-    stopped: HashMap<[u8; 32], (Instant, NoCode)>,
+    stopped: HashMap<Key, (Instant, NoCode)>,
     max: usize,
     clock: u64,
 }
@@ -150,7 +152,7 @@ impl Compiler {
         language: Language,
         limits: &Limits,
     ) -> Result<Ready, NoScript> {
-        let key = self.key(source, language);
+        let key = (self.content_hash(source), language);
         if let Some(ready) = self.kept(&key, limits) {
             return ready;
         }
@@ -313,7 +315,7 @@ impl Compiler {
         module.map_err(|e| NoCode::Invalid(format!("the module does not fit into a run: {e:#}")))
     }
 
-    fn turn(&self, key: [u8; 32]) -> Arc<tokio::sync::Mutex<()>> {
+    fn turn(&self, key: Key) -> Arc<tokio::sync::Mutex<()>> {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(turn) = turns.get(&key).and_then(Weak::upgrade) {
             return turn;
@@ -322,15 +324,6 @@ impl Compiler {
         let turn = Arc::default();
         turns.insert(key, Arc::downgrade(&turn));
         turn
-    }
-
-    fn key(&self, source: &Bytes, language: Language) -> [u8; 32] {
-        let content = if source.len() < HASHED_BYTES_MIN {
-            *blake3::hash(source).as_bytes()
-        } else {
-            self.content_hash(source)
-        };
-        *blake3::keyed_hash(&content, &[language as u8]).as_bytes()
     }
 
     /// As long as a `Bytes` is held here its address belongs to it, and its content cannot change.
@@ -350,7 +343,7 @@ impl Compiler {
         hash
     }
 
-    fn kept(&self, key: &[u8; 32], limits: &Limits) -> Option<Result<Ready, NoScript>> {
+    fn kept(&self, key: &Key, limits: &Limits) -> Option<Result<Ready, NoScript>> {
         let mut kept = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         kept.clock += 1;
         let now = kept.clock;
@@ -367,7 +360,7 @@ impl Compiler {
         Some(Err(reason.clone().into()))
     }
 
-    fn keep_stopped(&self, key: [u8; 32], reason: NoCode) {
+    fn keep_stopped(&self, key: Key, reason: NoCode) {
         let mut kept = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.stopped.len() >= STOPPED_MAX {
             kept.stopped.clear();
@@ -375,7 +368,7 @@ impl Compiler {
         kept.stopped.insert(key, (Instant::now(), reason));
     }
 
-    fn keep(&self, key: [u8; 32], ready: Ready) {
+    fn keep(&self, key: Key, ready: Ready) {
         let mut kept = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.entries.len() >= kept.max {
             let oldest = kept.entries.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| *key);

@@ -50,7 +50,8 @@ pub(crate) struct Run {
     pub state: Option<Arc<State>>,
     /// The script's clock, nanoseconds since 1970.
     pub now_ns: u64,
-    pub random: ChaCha20Rng,
+    /// The script's randomness, once it has asked for some.
+    random: Option<ChaCha20Rng>,
     /// What a command reads: the context.
     pub stdin: Vec<u8>,
     pub stdin_read: usize,
@@ -63,7 +64,8 @@ pub(crate) struct Run {
     pub pollables: ResourceTable,
     tape: Tape,
     made: BTreeMap<u32, (Op, Made)>,
-    in_flight: FuturesUnordered<Timed>,
+    /// Calls that are out, once there was one.
+    in_flight: Option<FuturesUnordered<Timed>>,
     landed: BTreeMap<u32, (Reply, Duration)>,
     tickets: u32,
 }
@@ -96,7 +98,6 @@ impl Run {
     ) -> Self {
         let mut pollables = ResourceTable::new();
         pollables.set_max_capacity(POLLABLES_MAX);
-        let seed = digest_of("argus/random/1", &(input.job, input.task));
         Self {
             meter: Meter::new(&limits),
             secrets: Arc::new(Secrets::new(&input, secrets)),
@@ -106,7 +107,7 @@ impl Run {
             output: Output::default(),
             state: input.state.clone(),
             now_ns: input.due.0.saturating_mul(NS_PER_MS),
-            random: ChaCha20Rng::from_seed(seed.0),
+            random: None,
             stdin: Vec::new(),
             stdin_read: 0,
             environment: Vec::new(),
@@ -115,7 +116,7 @@ impl Run {
             pollables,
             tape,
             made: BTreeMap::new(),
-            in_flight: FuturesUnordered::new(),
+            in_flight: None,
             landed: BTreeMap::new(),
             tickets: 0,
             input,
@@ -138,7 +139,9 @@ impl Run {
     }
 
     pub fn fill_random(&mut self, into: &mut [u8]) {
-        self.random.fill_bytes(into);
+        let input = &self.input;
+        let seeded = || ChaCha20Rng::from_seed(digest_of("argus/random/1", &(input.job, input.task)).0);
+        self.random.get_or_insert_with(seeded).fill_bytes(into);
     }
 
     /// Adds to the result.
@@ -180,7 +183,7 @@ impl Run {
         if !self.tape.is_replay() || op.is_own() {
             let flight = op.start(self, &request);
             let issued = Instant::now();
-            self.in_flight.push(Box::pin(async move {
+            self.in_flight.get_or_insert_default().push(Box::pin(async move {
                 let reply = flight.await;
                 (ticket, reply, issued.elapsed())
             }));
@@ -231,10 +234,14 @@ impl Run {
             if let Some(landed) = self.landed.remove(&ticket) {
                 return Ok(landed);
             }
-            match self.in_flight.next().await {
-                Some((other, reply, took)) => self.landed.insert(other, (reply, took)),
-                None => return Err(Stop::Trap(format!("the call with ticket {ticket} is not under way"))),
+            let next = match &mut self.in_flight {
+                Some(flights) => flights.next().await,
+                None => None,
             };
+            let Some((other, reply, took)) = next else {
+                return Err(Stop::Trap(format!("the call with ticket {ticket} is not under way")));
+            };
+            self.landed.insert(other, (reply, took));
         }
     }
 
