@@ -130,13 +130,18 @@ impl SqliteStore {
         self.0.readers.read(act).await
     }
 
-    /// Reads a few rows by their keys: see [`Readers::find`].
+    /// Reads a few rows by their keys: see [`Readers::find`]. What was just written is still in the memory of the
+    /// connection that wrote it, while the others have to read it again; so that one is asked while nobody writes.
     pub(crate) async fn find<T, F>(&self, act: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Fn(&Connection) -> Result<T, Fault> + Send + 'static,
     {
-        self.0.readers.find(act).await
+        let Inner { writer, readers, .. } = &*self.0;
+        match writer.while_idle(|db| readers.find_at_once(db, &act)).flatten() {
+            Some(found) => Ok(found?),
+            None => readers.find(act).await,
+        }
     }
 
     pub(crate) fn watch(&self) -> &Watch {

@@ -111,8 +111,8 @@ fn count(db: &Connection, entry: &LedgerEntry) -> Result<(), Fault> {
     let mut standing = of_board(db, board, entry.account)?;
     standing.count(entry.reason, entry.amount);
     db.prepare_cached(
-        "INSERT OR REPLACE INTO standings (board, account, points, jobs, tasks, attested)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO standings (board, account, points, jobs, tasks, attested) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO UPDATE SET points = ?3, jobs = ?4, tasks = ?5, attested = ?6",
     )?
     .execute(params![
         place(board),

@@ -53,16 +53,24 @@ impl Readers {
         T: Send + 'static,
         F: Fn(&Connection) -> Result<T, Fault> + Send + 'static,
     {
-        match self.find_at_once(&act) {
+        let at_once = || {
+            let db = self.connections.iter().find_map(|db| db.try_lock().ok())?;
+            self.find_at_once(&db, &act)
+        };
+        match at_once() {
             Some(found) => Ok(found?),
             None => self.read(act).await,
         }
     }
 
-    fn find_at_once<T>(&self, act: impl Fn(&Connection) -> Result<T, Fault>) -> Option<Result<T, Fault>> {
-        let db = self.connections.iter().find_map(|db| db.try_lock().ok())?;
+    /// Carries `act` out on this connection, unless another process is in its way.
+    pub(crate) fn find_at_once<T>(
+        &self,
+        db: &Connection,
+        act: impl Fn(&Connection) -> Result<T, Fault>,
+    ) -> Option<Result<T, Fault>> {
         db.busy_timeout(Duration::ZERO).ok()?;
-        let found = on_one_state(&db, act);
+        let found = on_one_state(db, act);
         let restored = db.busy_timeout(self.busy_timeout).map_err(Fault::from);
         match found {
             Err(Fault::Sql(e)) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => None,

@@ -19,7 +19,7 @@ use argus_ports::{Archive, ClaimStore, KeyStore, Ledger, StoreError};
 use bytes::Bytes;
 use rusqlite::Connection;
 
-use crate::{Options, SqliteStore, cell::corrupt};
+use crate::{Options, SqliteStore, cell::corrupt, fault::Fault};
 
 fn open() -> (tempfile::TempDir, SqliteStore) {
     let dir = tempfile::tempdir().expect("a folder");
@@ -134,17 +134,31 @@ async fn a_few_rows_are_found_where_they_are_asked_for_and_nobody_is_waited_for_
     let options = Options { readers: 1, ..Options::default() };
     let store = SqliteStore::open(&dir.path().join("argus.db"), &options).expect("open");
     let (begun, begins) = std::sync::mpsc::sync_channel(1);
-    let slow = store.read(move |_| {
+    fn hold(begun: &std::sync::mpsc::SyncSender<()>) -> Result<(), Fault> {
         begun.send(()).expect("it is awaited");
         std::thread::sleep(Duration::from_millis(100));
         Ok(())
-    });
+    }
+    let reading = || {
+        let begun = begun.clone();
+        store.read(move |_| hold(&begun))
+    };
     let found = async {
         begins.recv().expect("the other one is polled first");
         store.find(place).await
     };
-    let (slow, found) = tokio::join!(slow, found);
-    assert_eq!(slow, Ok(()));
+    let (read, found) = tokio::join!(reading(), found);
+    assert_eq!((read, found), (Ok(()), Ok(here)), "the connection that writes is free");
+    let writing = store.write(1, {
+        let begun = begun.clone();
+        move |_| hold(&begun)
+    });
+    let found = async {
+        begins.recv().and_then(|()| begins.recv()).expect("the others are polled first");
+        store.find(place).await
+    };
+    let (read, written, found) = tokio::join!(reading(), writing, found);
+    assert_eq!((read, written), (Ok(()), Ok(())));
     assert!(found.expect("a thread finds it") != here);
 }
 

@@ -114,6 +114,15 @@ impl Writer {
         Ok(Self { queue: Some(queue), thread: Some(thread), db, underway: AtomicUsize::new(0) })
     }
 
+    /// Carries `act`, which writes nothing, out on the connection that writes, if nobody writes or waits to.
+    pub(crate) fn while_idle<T>(&self, act: impl FnOnce(&Connection) -> T) -> Option<T> {
+        if self.underway.load(Ordering::Acquire) > 0 {
+            return None;
+        }
+        let db = self.db.try_lock().ok()?;
+        Some(act(&db))
+    }
+
     /// Carries `act`, which writes nothing, out on the connection that writes: what a file that is locked for it needs.
     pub(crate) async fn read<T, F>(&self, act: F) -> Result<T, StoreError>
     where
@@ -208,9 +217,10 @@ fn alone(db: &Connection, mut operation: Box<dyn Operation>) {
 
 /// All of `act`, durably, or nothing of it.
 fn transaction(db: &Connection, act: impl FnOnce() -> Result<(), Fault>) -> Result<(), StoreError> {
-    db.execute_batch("BEGIN IMMEDIATE").map_err(|e| told(&e))?;
-    let done =
-        act().map_err(StoreError::from).and_then(|()| db.execute_batch("COMMIT").map_err(|e| told(&e)));
+    // Prepared once: a batch is parsed each time.
+    let say = |sql| db.prepare_cached(sql)?.execute([]).map(drop);
+    say("BEGIN IMMEDIATE").map_err(|e| told(&e))?;
+    let done = act().map_err(StoreError::from).and_then(|()| say("COMMIT").map_err(|e| told(&e)));
     // Where it could not be committed it is undone. That needs no room on the disk; if it fails all the same, the next
     // BEGIN says so. A full disk makes SQLite undo the transaction by itself.
     if !db.is_autocommit() {
