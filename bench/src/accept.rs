@@ -19,6 +19,8 @@ const ROUNDS: usize = 9;
 const REQUESTS: usize = 100;
 /// Clients that send at once where it is about rates.
 const CLIENTS: usize = 64;
+/// Seconds after which the store's log should have stopped growing.
+const LOG_MAX: usize = 30;
 
 /// Requests a second and CPU time per request of `CLIENTS` clients at once.
 async fn rate(edge: &Arc<Edge>, seconds: u64, is_job: bool) -> anyhow::Result<(f64, f64)> {
@@ -48,13 +50,30 @@ async fn rate(edge: &Arc<Edge>, seconds: u64, is_job: bool) -> anyhow::Result<(f
     Ok((count / watch.wall().as_secs_f64(), watch.cpu().as_secs_f64() * 1e6 / count.max(1.0)))
 }
 
+/// Sends requests until the store's log has its size: a commit that makes a file longer takes twice as long, and a
+/// platform that has run for a minute makes none.
+async fn settle(edge: &Arc<Edge>, folder: &Path) -> anyhow::Result<()> {
+    let log = folder.join("argus.db-wal");
+    let mut length = 0;
+    for _ in 0..LOG_MAX {
+        rate(edge, 1, true).await.context("the API refuses the job that is measured with")?;
+        let now = std::fs::metadata(&log)?.len();
+        if now == length {
+            break;
+        }
+        length = now;
+    }
+    for _ in 0..REQUESTS {
+        edge.job().await?;
+        edge.hello().await?;
+    }
+    Ok(())
+}
+
 /// Measures for about so many seconds per kind of request.
 pub async fn run(folder: &Path, seconds: u64) -> anyhow::Result<Vec<Row>> {
     let edge = Arc::new(Edge::serve(folder).await?);
-    for _ in 0..50 {
-        edge.job().await.context("the API refuses the job that is measured with")?;
-        edge.hello().await?;
-    }
+    settle(&edge, folder).await?;
     let (mut ratios, mut values, mut floors, mut all) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut hellos, mut syncs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
