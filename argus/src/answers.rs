@@ -40,7 +40,9 @@ mod tests {
     use std::time::Duration;
 
     use argus_domain::{Address, B256, U256, chain::LogQuery};
-    use argus_ports::{ChainError, EgressError, EgressRequest, Method, Reach, chain::At};
+    use argus_ports::{ChainError, EgressError, EgressRequest, EgressResponse, Method, Reach, chain::At};
+
+    use serde_json::json;
 
     use super::*;
 
@@ -52,17 +54,26 @@ mod tests {
     }
 
     async fn ask(world: &Answers, method: Method, body: Option<&str>) -> Result<String, EgressError> {
+        let response = fetch(world, method, "https://a.example/x", body).await?;
+        Ok(format!("{} {}", response.status, String::from_utf8_lossy(&response.body)))
+    }
+
+    async fn fetch(
+        world: &Answers,
+        method: Method,
+        url: &str,
+        body: Option<&str>,
+    ) -> Result<EgressResponse, EgressError> {
         let request = EgressRequest {
             method,
-            url: "https://a.example/x".to_owned(),
+            url: url.to_owned(),
             headers: Vec::new(),
             body: body.map(|text| text.to_owned().into()),
             timeout: Duration::from_secs(1),
             max_body: 20,
             reach: Reach::default(),
         };
-        let response = world.egress.fetch(request).await?;
-        Ok(format!("{} {}", response.status, String::from_utf8_lossy(&response.body)))
+        world.egress.fetch(request).await
     }
 
     #[tokio::test]
@@ -82,6 +93,37 @@ mod tests {
         let other = ask(&world, Method::Post, Some(r#"{"q": 2}"#)).await.expect_err("another body");
         assert!(other.to_string().contains("POST https://a.example/x"), "{other}");
         assert_eq!(ask(&world, Method::Put, None).await, Err(EgressError::TooLarge(20)));
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_for_every_spelling_of_its_url() {
+        let url = "HTTPS://API.example.com:443?q=a b&of=ü'#part";
+        let world = answers(
+            &json!({"http": [{"url": url, "headers": [["Content-Type", "text/plain"], ["ETag", "A"]]}]})
+                .to_string(),
+        )
+        .expect("answers");
+        for same in [
+            url,
+            "https://api.example.com/?q=a%20b&of=%C3%BC%27",
+            "https://api.example.com?q=a%20b&of=ü%27",
+            "https://api.example.com:443/?q=a b&of=%C3%BC'",
+            "https://api.example.com/./?q=a b&of=ü'",
+        ] {
+            let response = fetch(&world, Method::Get, same, None).await.expect(same);
+            let headers = [("content-type", "text/plain"), ("etag", "A")];
+            assert_eq!(response.headers, headers.map(|(n, v)| (n.to_owned(), v.to_owned())), "{same}");
+        }
+        for other in [
+            "http://api.example.com/?q=a%20b&of=%C3%BC%27",
+            "https://api.example.com:444/?q=a%20b&of=%C3%BC%27",
+            "https://api.example.com/?of=%C3%BC%27&q=a%20b",
+            "https://api.example.com/?q=a+b&of=%C3%BC%27",
+            "https://api.example.com/Q?q=a%20b&of=%C3%BC%27",
+            "no URL",
+        ] {
+            assert!(fetch(&world, Method::Get, other, None).await.is_err(), "{other}");
+        }
     }
 
     #[tokio::test]

@@ -17,6 +17,7 @@ use argus_ports::{
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::Value;
+use url::Url;
 
 use crate::lock;
 
@@ -28,7 +29,7 @@ pub struct Exchange {
     /// GET where it is left out.
     #[serde(default = "get")]
     pub method: String,
-    /// The URL, exactly.
+    /// The URL, in any spelling that URL parsers take for the same.
     pub url: String,
     /// The request's body, where only that one is meant: text as it is, anything else compared as JSON.
     #[serde(default)]
@@ -36,7 +37,7 @@ pub struct Exchange {
     /// 200 where it is left out.
     #[serde(default = "ok")]
     pub status: u16,
-    /// Headers of the answer, names in lower case.
+    /// Headers of the answer.
     #[serde(default)]
     pub headers: Vec<(String, String)>,
     /// Body of the answer: text as it is, anything else as JSON.
@@ -122,7 +123,13 @@ pub struct Recorded {
 
 impl Recorded {
     /// A world of these answers.
-    pub fn new(http: Vec<Exchange>) -> Self {
+    pub fn new(mut http: Vec<Exchange>) -> Self {
+        for exchange in &mut http {
+            exchange.url = spelled(&exchange.url);
+            for (name, _) in &mut exchange.headers {
+                name.make_ascii_lowercase();
+            }
+        }
         Self {
             http: Mutex::new(http.into_iter().map(|exchange| (exchange, false)).collect()),
             unknown: Mutex::default(),
@@ -135,14 +142,24 @@ impl Recorded {
     }
 
     fn take(&self, request: &EgressRequest) -> Option<Exchange> {
+        let url = spelled(&request.url);
         let mut http = lock(&self.http);
-        let fitting: Vec<usize> = (0..http.len()).filter(|at| fits(&http[*at].0, request)).collect();
+        let fits = |at: &usize| http[*at].0.url == url && fits(&http[*at].0, request);
+        let fitting: Vec<usize> = (0..http.len()).filter(fits).collect();
         let at = fitting.iter().copied().find(|at| !http[*at].1).or_else(|| fitting.last().copied())?;
         http[at].1 = true;
         Some(http[at].0.clone())
     }
 }
 
+/// A URL as the parser writes it, without what is never sent of it; what is none stays as it is.
+fn spelled(url: &str) -> String {
+    let Ok(mut parsed) = Url::parse(url) else { return url.to_owned() };
+    parsed.set_fragment(None);
+    parsed.into()
+}
+
+/// Whether method and body are those that are meant.
 fn fits(exchange: &Exchange, request: &EgressRequest) -> bool {
     let sent = request.body.as_deref().unwrap_or_default();
     let is_meant = match &exchange.sent {
@@ -150,7 +167,7 @@ fn fits(exchange: &Exchange, request: &EgressRequest) -> bool {
         Some(Value::String(text)) => text.as_bytes() == sent,
         Some(json) => serde_json::from_slice::<Value>(sent).is_ok_and(|sent| sent == *json),
     };
-    exchange.url == request.url && exchange.method.eq_ignore_ascii_case(named(request.method)) && is_meant
+    exchange.method.eq_ignore_ascii_case(named(request.method)) && is_meant
 }
 
 fn named(method: Method) -> &'static str {

@@ -18,6 +18,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::{Context, HostError, Result, to_hex};
 
@@ -175,10 +176,11 @@ impl World {
     fn fetch(&mut self, request: &Value) -> std::result::Result<Value, HostError> {
         let (method, url) =
             (request["method"].as_str().unwrap_or("GET"), request["url"].as_str().unwrap_or_default());
+        let asked = spelled(url);
         let body = request["body"].as_str().and_then(|hex| crate::from_hex(hex).ok()).unwrap_or_default();
         let fits = |answer: &Http| {
             answer.method.as_deref().unwrap_or("GET").eq_ignore_ascii_case(method)
-                && answer.url == url
+                && spelled(&answer.url) == asked
                 && match &answer.sent {
                     None => true,
                     Some(Value::String(text)) => text.as_bytes() == body,
@@ -199,7 +201,8 @@ impl World {
             Value::String(text) => text.clone(),
             json => json.to_string(),
         };
-        let headers: Vec<Value> = answer.headers.iter().map(|(n, v)| json!([n, v])).collect();
+        let headers: Vec<Value> =
+            answer.headers.iter().map(|(n, v)| json!([n.to_ascii_lowercase(), v])).collect();
         let status = answer.status.unwrap_or(200);
         Ok(json!({ "status": status, "headers": headers, "body": to_hex(text.as_bytes()), "url": url }))
     }
@@ -232,6 +235,13 @@ impl World {
         };
         found.unwrap_or_else(|| Err(absent(&format!("{import} {request}"))))
     }
+}
+
+/// A URL as the parser writes it, without what is never sent of it; what is none stays as it is.
+fn spelled(url: &str) -> String {
+    let Ok(mut parsed) = Url::parse(url) else { return url.to_owned() };
+    parsed.set_fragment(None);
+    parsed.into()
 }
 
 fn absent(what: &str) -> HostError {
@@ -281,7 +291,25 @@ pub(crate) fn answer(import: &str, request: &Value) -> std::result::Result<Value
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Arguments, arguments, evm};
+    use crate::{Arguments, arguments, evm, http};
+
+    #[test]
+    fn an_answer_is_for_every_spelling_of_its_url() {
+        let answer = json!({ "url": "HTTPS://API.example.com:443?q=a b#part", "headers": [["ETag", "A"]] });
+        let world = World::recorded(&json!({ "http": [answer] }).to_string());
+        let etag = |url: &str| {
+            let script = |_: Context| -> Result<Arguments> {
+                Ok(arguments![http::get(url).send()?.header("etag")])
+            };
+            world.clone().run(script, Context::default())
+        };
+        for same in ["HTTPS://API.example.com:443?q=a b#part", "https://api.example.com/?q=a%20b"] {
+            assert_eq!(etag(same), Ok(arguments!["A"].into()), "{same}");
+        }
+        for other in ["https://api.example.com/?q=a+b", "http://api.example.com/?q=a%20b", "no URL"] {
+            assert!(etag(other).is_err(), "{other}");
+        }
+    }
 
     #[test]
     fn recorded_logs_are_those_that_are_asked_for() {
