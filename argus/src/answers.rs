@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use anyhow::Context;
 use argus_domain::ids::ChainId;
 use argus_memory::recorded::{Chain, Exchange, Recorded, readers};
-use argus_ports::{ChainReader, Egress};
+use argus_ports::ChainReader;
 use serde::Deserialize;
 
 /// A file of answers.
@@ -21,7 +21,7 @@ struct File {
 /// What a recorded world consists of.
 pub struct Answers {
     /// HTTP.
-    pub egress: Arc<dyn Egress>,
+    pub http: Arc<Recorded>,
     /// Chains.
     pub chains: BTreeMap<ChainId, Arc<dyn ChainReader>>,
 }
@@ -32,7 +32,7 @@ pub fn read(file: &Path) -> anyhow::Result<Answers> {
     let File { http, chains } = serde_json::from_str(&text).with_context(|| {
         format!("{} holds no answers: {{\"http\": [...], \"chains\": [...]}}", file.display())
     })?;
-    Ok(Answers { egress: Arc::new(Recorded::new(http)), chains: readers(chains) })
+    Ok(Answers { http: Arc::new(Recorded::new(http)), chains: readers(chains) })
 }
 
 #[cfg(test)]
@@ -40,7 +40,9 @@ mod tests {
     use std::time::Duration;
 
     use argus_domain::{Address, B256, U256, chain::LogQuery};
-    use argus_ports::{ChainError, EgressError, EgressRequest, EgressResponse, Method, Reach, chain::At};
+    use argus_ports::{
+        ChainError, Egress, EgressError, EgressRequest, EgressResponse, Method, Reach, chain::At,
+    };
 
     use serde_json::json;
 
@@ -73,7 +75,7 @@ mod tests {
             max_body: 20,
             reach: Reach::default(),
         };
-        world.egress.fetch(request).await
+        world.http.fetch(request).await
     }
 
     #[tokio::test]
@@ -93,6 +95,8 @@ mod tests {
         let other = ask(&world, Method::Post, Some(r#"{"q": 2}"#)).await.expect_err("another body");
         assert!(other.to_string().contains("POST https://a.example/x"), "{other}");
         assert_eq!(ask(&world, Method::Put, None).await, Err(EgressError::TooLarge(20)));
+        world.http.rewind();
+        assert_eq!(ask(&world, Method::Get, None).await, Ok("500 ".to_owned()));
     }
 
     #[tokio::test]

@@ -282,8 +282,8 @@ pub async fn know_key(store: &dyn KeyStore, text: &str, role: Role, owner: Addre
 }
 
 /// A sandbox for one command that reaches recorded answers and nothing else.
-pub fn recorded_runner(answers: Answers) -> anyhow::Result<Arc<dyn ModuleRunner>> {
-    command_runner(&[], answers.egress, answers.chains)
+pub fn recorded_runner(answers: &Answers) -> anyhow::Result<Arc<dyn ModuleRunner>> {
+    command_runner(&[], answers.http.clone(), answers.chains.clone())
 }
 
 /// The Go toolchain: the one that is configured, or one on this machine.

@@ -136,6 +136,13 @@ impl Recorded {
         }
     }
 
+    /// Gives the answers from the first one on, as if none had been given.
+    pub fn rewind(&self) {
+        for (_, is_given) in lock(&self.http).iter_mut() {
+            *is_given = false;
+        }
+    }
+
     /// Requests that no recorded answer fits.
     pub fn unknown(&self) -> Vec<String> {
         lock(&self.unknown).clone()

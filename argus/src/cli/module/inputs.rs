@@ -13,6 +13,7 @@ use argus_domain::{
     run::{RunInput, RunReport},
 };
 use argus_host::parse_context;
+use argus_memory::recorded::Recorded;
 use argus_ports::{ModuleRunner, RunnerError};
 use bytes::Bytes;
 use serde_json::Value;
@@ -90,6 +91,8 @@ pub struct Prepared {
     pub input: Arc<RunInput>,
     /// What it may use.
     pub limits: Limits,
+    /// The answers that it meets, where they were recorded.
+    recorded: Option<Arc<Recorded>>,
 }
 
 const MB: u64 = 1024 * 1024;
@@ -147,12 +150,14 @@ impl Inputs {
                 )
             }
         };
-        let runner = match &self.answers {
-            Some(file) => backends::recorded_runner(answers::read(file)?)?,
+        let answers = self.answers.as_deref().map(answers::read).transpose()?;
+        let runner = match &answers {
+            Some(answers) => backends::recorded_runner(answers)?,
             None => show::waiting(STARTING, backends::local_runner(&[], &self.chains)).await?,
         };
+        let recorded = answers.map(|answers| answers.http);
         let input = Arc::new(parse_context(given.as_ref(), self.allow_hosts.clone())?);
-        Ok(Prepared { runner, source, language, input, limits: self.limits() })
+        Ok(Prepared { runner, source, language, input, limits: self.limits(), recorded })
     }
 }
 
@@ -168,8 +173,11 @@ impl Prepared {
         self.again().await
     }
 
-    /// Runs what was compiled before.
+    /// Runs what was compiled before. Every run meets the recorded answers from the first one on.
     pub async fn again(&self) -> Result<RunReport, RunnerError> {
+        if let Some(recorded) = &self.recorded {
+            recorded.rewind();
+        }
         let (source, input) = (self.source.clone(), self.input.clone());
         self.runner.run(source, self.language, input, self.limits, Arc::default()).await
     }

@@ -144,6 +144,23 @@ async fn a_component_runs_and_is_measured() {
 }
 
 #[tokio::test]
+async fn every_measured_run_meets_the_first_answers() {
+    let place = tempfile::tempdir().expect("a folder");
+    let script = "const ask = async () => (await fetch('https://API.example.com')).status;
+        console.log(JSON.stringify([await ask(), await ask()]));";
+    let url = "https://api.example.com:443/";
+    let answers = json!({ "http": [{ "url": url, "status": 500 }, { "url": url }] });
+    for (name, content) in [("retry.js", script.to_owned()), ("answers.json", answers.to_string())] {
+        fs::write(place.path().join(name), content).expect("a file");
+    }
+    let given = ["retry.js", "--answers", "answers.json"];
+    let ran = said(place.path(), &[&["module", "run"][..], &given].concat()).await;
+    assert_eq!(ran["arguments"], json!([500, 200]), "{ran}");
+    let measured = said(place.path(), &[&["module", "bench", "--runs", "3"][..], &given].concat()).await;
+    assert_eq!((&measured["runs"], &measured["fuel"]), (&json!(3), &ran["fuel"]), "{measured}");
+}
+
+#[tokio::test]
 async fn recorded_logs_are_read_by_a_script() {
     let place = tempfile::tempdir().expect("a folder");
     let (token, topic) = (format!("0x{}", "aa".repeat(20)), format!("0x{}", "07".repeat(32)));
