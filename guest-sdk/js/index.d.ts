@@ -179,11 +179,18 @@ declare class URLSearchParams {
 }
 declare class URL {
   constructor(url: string | URL, base?: string | URL);
-  readonly href: string;
+  static canParse(url: string | URL, base?: string | URL): boolean;
+  href: string;
   readonly origin: string;
-  readonly host: string;
+  protocol: string;
+  username: string;
+  password: string;
+  host: string;
+  hostname: string;
+  port: string;
   pathname: string;
   search: string;
+  hash: string;
   readonly searchParams: URLSearchParams;
   toString(): string;
 }

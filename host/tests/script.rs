@@ -440,6 +440,15 @@ async fn what_the_surface_lacks_is_named() {
         ("await crypto.subtle.sign('HMAC', {}, new Uint8Array())", "crypto.subtle.sign is not available"),
         ("(await fetch('https://a.example/json')).body", "streams are not available here; use text()"),
         (
+            "new URL('https://bücher.example/')",
+            "TypeError: Invalid URL: bücher.example: a host name outside ASCII is written in its xn-- form here",
+        ),
+        (
+            "await fetch('https://bücher.example/')",
+            "is written in its xn-- form here; Node's url.domainToASCII",
+        ),
+        ("new URL('https://a.example/').host = 'b%C3%BCcher.example'", "is written in its xn-- form here"),
+        (
             "require('fs').readFileSync('/etc/passwd')",
             "ENOENT: no such file or directory, open '/etc/passwd'",
         ),

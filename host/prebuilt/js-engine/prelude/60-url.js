@@ -58,27 +58,47 @@ function ipv6(inner) {
   return `[${hex(n.slice(0, best.at))}::${hex(n.slice(best.at + best.len))}]`;
 }
 
-function parseHost(raw, isSpecial) {
+const invalidUrl = (input, why = "") => Object.assign(new TypeError(`Invalid URL: ${input.slice(0, 200)}${why}`), { code: "ERR_INVALID_URL", input });
+
+// undefined where it is none. Behind file: comes the empty one, mostly.
+function parseHost(raw, protocol) {
+  if (raw === "" && (protocol === "file:" || !special(protocol))) return "";
   if (raw.startsWith("[")) return raw.endsWith("]") ? ipv6(raw.slice(1, -1)) : undefined;
-  if (!isSpecial) return /[\0\t\n\r #/<>?@[\\\]^|]/.test(raw) ? undefined : raw;
+  if (!special(protocol)) return /[\0\t\n\r #/:<>?@[\\\]^|]/.test(raw) ? undefined : percent(raw, IN_OPAQUE);
   const host = percentDecode(raw).toLowerCase();
-  if (host === "" || /[\0-\x20"#%/:<>?@[\\\]^`{|}\x7f]/.test(host) || /[^\0-\x7f]/.test(host)) return undefined;
-  return ipv4(host);
+  if (/[^\0-\x7f]/.test(host)) throw invalidUrl(raw, ": a host name outside ASCII is written in its xn-- form here; Node's url.domainToASCII gives it");
+  if (host === "" || /[\0-\x20#%/:<>?@[\\\]^|\x7f]/.test(host)) return undefined;
+  return protocol === "file:" && host === "localhost" ? "" : ipv4(host);
+}
+
+// A host, and what comes behind the colon after it, if there is one: the first that is in no brackets.
+const hostAndPort = (s) => /^((?:\[[^\]]*\]|[^:])*)(?::(.*))?$/s.exec(s).slice(1);
+
+// As a URL shows it: a scheme's own port is left out. undefined where it is none.
+function parsePort(digits, protocol) {
+  const port = String(Number(digits));
+  return Number(port) > 65535 ? undefined : port === DEFAULT_PORT[protocol] ? "" : port;
 }
 
 function normalPath(path, isSpecial) {
   const out = [];
-  const segments = (isSpecial ? path.replace(/\\/g, "/") : path).split("/");
+  const [, ...segments] = (isSpecial ? path.replace(/\\/g, "/") : path).replace(/^(?!\/)/, "/").split("/");
   segments.forEach((segment, i) => {
     const plain = segment.replace(/%2e/gi, ".");
     const isLast = i === segments.length - 1;
-    if (plain === "..") { if (out.length > 1) out.pop(); if (isLast) out.push(""); }
+    if (plain === "..") { out.pop(); if (isLast) out.push(""); }
     else if (plain === ".") { if (isLast) out.push(""); }
     else out.push(percent(segment, IN_PATH));
   });
-  const joined = out.join("/");
-  return joined.startsWith("/") ? joined : "/" + joined;
+  return "/" + out.join("/");
 }
+
+// Of a URL are kept: protocol, username, password, hostname (null where it has no place for one), port, pathname, search
+// and hash with their marks (null where there is not even the mark), and whether the path is opaque (mailto:x).
+const searchOf = (text, isSpecial) => "?" + percent(text, isSpecial ? IN_QUERY : IN_QUERY_ANY);
+const hashOf = (text) => "#" + percent(text, IN_HASH);
+const split = (s, mark) => { const at = s.indexOf(mark); return at < 0 ? [s, null] : [s.slice(0, at), s.slice(at + 1)]; };
+const onOneLine = (s) => s.replace(/[\t\n\r]/g, "");
 
 // Most URLs are already as they should be: parsed by one expression, to what the rules below would give.
 const HOST = "(?:[a-z0-9-]+\\.)*[a-z][a-z0-9-]*", PATH = "\\/[!$&-;=@-Z\\[\\]_a-z~|^]*", QUERY = "\\?[!$%&(-;=?-\\[\\]-~]+";
@@ -87,70 +107,58 @@ function plainUrl(s) {
   const m = PLAIN.exec(s);
   if (!m || m[4]?.includes("/.")) return undefined;
   const protocol = m[1] + ":", port = m[3] ?? "";
-  return { protocol, username: "", password: "", hostname: m[2], port: port === DEFAULT_PORT[protocol] ? "" : port, pathname: m[4] ?? "/", search: m[5] ?? "", hash: "" };
+  return { protocol, username: "", password: "", hostname: m[2], port: port === DEFAULT_PORT[protocol] ? "" : port, pathname: m[4] ?? "/", search: m[5] ?? null, hash: null, opaque: false };
 }
 
 function parseUrl(input, base) {
   const plain = plainUrl(input);
   if (plain) return plain;
-  const s = input.replace(/^[\0-\x20]+|[\0-\x20]+$/g, "").replace(/[\t\n\r]/g, "");
-  const m = /^([A-Za-z][A-Za-z0-9+.-]*):(.*)$/s.exec(s);
-  const hashAt = (t) => { const i = t.indexOf("#"); return i < 0 ? [t, ""] : [t.slice(0, i), t.slice(i + 1) === "" ? "" : "#" + percent(t.slice(i + 1), IN_HASH)]; };
-  const queryAt = (t, sp) => { const i = t.indexOf("?"); return i < 0 ? [t, null] : [t.slice(0, i), t.slice(i + 1) === "" ? "" : "?" + percent(t.slice(i + 1), sp ? IN_QUERY : IN_QUERY_ANY)]; };
-  if (m && !(base && special(m[1].toLowerCase() + ":") && base.protocol === m[1].toLowerCase() + ":" && !/^[/\\]/.test(m[2]))) {
-    const protocol = m[1].toLowerCase() + ":", isSpecial = special(protocol);
-    const [beforeHash, hash] = hashAt(m[2]);
-    const [beforeQuery, search] = queryAt(beforeHash, isSpecial);
-    let rest = beforeQuery;
-    const u = { protocol, username: "", password: "", hostname: "", port: "", pathname: "", search: search ?? "", hash };
-    if (isSpecial && protocol !== "file:") rest = "//" + rest.replace(/^[/\\]+/, "");
-    if (!rest.startsWith("//")) { u.pathname = rest.startsWith("/") ? normalPath(rest, isSpecial) : percent(rest, IN_OPAQUE); u.opaque = !rest.startsWith("/"); return u; }
-    return authority(u, rest.slice(2), isSpecial);
+  const s = onOneLine(input.replace(/^[\0-\x20]+|[\0-\x20]+$/g, ""));
+  const m = /^([A-Za-z][A-Za-z0-9+.-]*):(.*)$/s.exec(s), scheme = m && m[1].toLowerCase() + ":";
+  // What begins with its base's scheme and has no host is relative all the same.
+  const isWhole = m && !(base?.protocol === scheme && special(scheme) && !m[2].startsWith("//"));
+  if (!isWhole && !base) return undefined;
+  const protocol = isWhole ? scheme : base.protocol, isSpecial = special(protocol);
+  const [beforeHash, fragment] = split(m ? m[2] : s, "#"), [text, query] = split(beforeHash, "?");
+  const rest = isSpecial ? text.replace(/\\/g, "/") : text;
+  if (!isWhole && base.opaque && (rest !== "" || query !== null || fragment === null)) return undefined;
+  const own = { protocol, username: "", password: "", hostname: protocol === "file:" ? "" : null, port: "", pathname: "", opaque: false,
+    search: query === null ? null : searchOf(query, isSpecial), hash: fragment === null ? null : hashOf(fragment) };
+  if (rest.startsWith("//") || (isWhole && isSpecial && protocol !== "file:"))
+    return authority(own, rest.slice(isSpecial && protocol !== "file:" ? rest.search(/[^/]|$/) : 2), isSpecial);
+  if (isWhole) {
+    own.opaque = !isSpecial && !rest.startsWith("/");
+    own.pathname = own.opaque ? percent(rest, IN_OPAQUE) : normalPath(rest, isSpecial);
+    return own;
   }
-  if (!base) return undefined;
-  const relative = m ? m[2] : s;
-  if (base.opaque && !relative.startsWith("#")) return undefined;
-  const isSpecial = special(base.protocol);
-  const [beforeHash, hash] = hashAt(relative);
-  const [path, search] = queryAt(beforeHash, isSpecial);
-  const u = { ...base, hash };
-  const slashed = isSpecial ? path.replace(/\\/g, "/") : path;
-  if (slashed.startsWith("//")) return authority({ ...u, search: search ?? "", username: "", password: "", port: "" }, slashed.slice(2), isSpecial);
-  if (slashed === "") { u.search = search ?? base.search; return u; }
-  u.search = search ?? "";
-  u.pathname = normalPath(slashed.startsWith("/") ? slashed : base.pathname.replace(/[^/]*$/, "") + slashed, isSpecial);
+  const u = { ...base, search: own.search, hash: own.hash };
+  if (rest === "") u.search ??= query === null ? base.search : null;
+  else u.pathname = normalPath(rest.startsWith("/") ? rest : base.pathname.replace(/[^/]*$/, "") + rest, isSpecial);
   return u;
 }
 
 function authority(u, rest, isSpecial) {
-  const end = rest.search(isSpecial ? /[/\\]/ : /\//);
-  let host = end < 0 ? rest : rest.slice(0, end);
-  const at = host.lastIndexOf("@");
+  const [before, path] = split(rest, "/"), at = before.lastIndexOf("@");
   if (at >= 0) {
-    const [user, ...pass] = host.slice(0, at).split(":");
+    const [user, pass] = split(before.slice(0, at), ":");
     u.username = percent(user, IN_USER);
-    u.password = percent(pass.join(":"), IN_USER);
-    host = host.slice(at + 1);
+    u.password = percent(pass ?? "", IN_USER);
   }
-  const port = /:([0-9]*)$/.exec(host.startsWith("[") ? host.slice(host.indexOf("]") + 1) : host);
-  if (port) {
-    host = host.slice(0, host.length - port[0].length);
-    if (port[1] !== "") {
-      if (Number(port[1]) > 65535) return undefined;
-      u.port = String(Number(port[1]));
-      if (u.port === DEFAULT_PORT[u.protocol]) u.port = "";
-    }
-  } else if (/:[^\]]*$/.test(host) && !host.startsWith("[")) return undefined;
-  u.hostname = host === "" && !(isSpecial && u.protocol !== "file:") ? "" : parseHost(host, isSpecial);
-  if (u.hostname === undefined) return undefined;
-  u.pathname = end < 0 ? (isSpecial ? "/" : "") : normalPath(rest.slice(end), isSpecial);
+  const given = before.slice(at + 1), [host, port] = u.protocol === "file:" ? [given] : hostAndPort(given);
+  if ((port && /[^0-9]/.test(port)) || (host === "" && (port !== undefined || at >= 0))) return undefined;
+  u.hostname = parseHost(host, u.protocol);
+  if (port) u.port = parsePort(port, u.protocol);
+  if (u.hostname === undefined || u.port === undefined) return undefined;
+  if (path !== null || isSpecial) u.pathname = normalPath("/" + (path ?? ""), isSpecial);
   return u;
 }
 
 const formEncode = (s) => percent(s, IN_FORM).replace(/ /g, "+");
 const formDecode = (s) => percentDecode(s.replace(/\+/g, " "));
 
+let readAnew; // (params, text): what they hold from now on, where somebody has them
 class URLSearchParams {
+  static { readAnew = (params, text) => { if (params) { params.#pairs = []; params.#parse(text); } }; }
   #pairs = []; #changed = () => {};
   constructor(init = "", changed) {
     if (changed) this.#changed = changed;
@@ -188,6 +196,24 @@ class URLSearchParams {
   toString() { return this.#pairs.map(([k, v]) => `${formEncode(k)}=${formEncode(v)}`).join("&"); }
 }
 
+// What changes the parts of a URL. A private method of the class would cost every URL fuel when it is made.
+const hostOf = (u) => (u.hostname ?? "") + (u.port && ":" + u.port);
+const hasHost = (u) => !!u.hostname && u.protocol !== "file:";
+function setHost(u, text, withPort) {
+  const given = onOneLine(text).split(special(u.protocol) ? /[/\\?#]/ : /[/?#]/, 1)[0];
+  const [host, port] = u.protocol === "file:" ? [given] : hostAndPort(given);
+  if (u.opaque || (port !== undefined && (!withPort || host === "")) || (host === "" && (u.username || u.password || u.port))) return;
+  const hostname = parseHost(host, u.protocol);
+  if (hostname === undefined) return;
+  u.hostname = hostname;
+  if (port) setPort(u, port);
+}
+function setPort(u, text) {
+  const given = onOneLine(text), digits = /^[0-9]*/.exec(given)[0];
+  if (!hasHost(u) || (digits === "" && given !== "")) return;
+  u.port = digits === "" ? "" : parsePort(digits, u.protocol) ?? u.port;
+}
+
 class URL {
   #u; #params;
   constructor(input, base) {
@@ -197,7 +223,7 @@ class URL {
       if (!parent) throw Object.assign(new TypeError("Invalid URL"), { code: "ERR_INVALID_URL", input: String(input), base: String(base) });
     }
     this.#u = parseUrl(String(input), parent);
-    if (!this.#u) throw Object.assign(new TypeError(`Invalid URL: ${String(input).slice(0, 200)}`), { code: "ERR_INVALID_URL", input: String(input) });
+    if (!this.#u) throw invalidUrl(String(input));
   }
   [SHOWN]() {
     const { href, origin, protocol, username, password, host, hostname, port, pathname, search, searchParams, hash } = this;
@@ -208,30 +234,46 @@ class URL {
   get protocol() { return this.#u.protocol; }
   get username() { return this.#u.username; }
   get password() { return this.#u.password; }
-  get hostname() { return this.#u.hostname; }
+  get hostname() { return this.#u.hostname ?? ""; }
   get port() { return this.#u.port; }
   get pathname() { return this.#u.pathname; }
-  get search() { return this.#u.search; }
-  get hash() { return this.#u.hash; }
-  get host() { return this.#u.hostname + (this.#u.port && ":" + this.#u.port); }
-  get origin() { return special(this.#u.protocol) && this.#u.protocol !== "file:" ? `${this.#u.protocol}//${this.host}` : "null"; }
+  get search() { return this.#u.search === "?" ? "" : this.#u.search ?? ""; }
+  get hash() { return this.#u.hash === "#" ? "" : this.#u.hash ?? ""; }
+  get host() { return hostOf(this.#u); }
+  get origin() { return special(this.#u.protocol) && this.#u.protocol !== "file:" ? `${this.#u.protocol}//${hostOf(this.#u)}` : "null"; }
   get href() {
     const u = this.#u, user = u.username || u.password ? u.username + (u.password && ":" + u.password) + "@" : "";
-    const slashes = u.hostname !== "" || u.protocol === "file:" ? "//" : "";
-    return `${u.protocol}${slashes}${user}${this.host}${u.pathname}${u.search}${u.hash}`;
+    // A path that would read as a host without it has a dot in front.
+    const before = u.hostname !== null ? `//${user}${hostOf(u)}` : !u.opaque && u.pathname.startsWith("//") ? "/." : "";
+    return `${u.protocol}${before}${u.pathname}${u.search ?? ""}${u.hash ?? ""}`;
   }
-  set href(v) { this.#u = new URL(v).#u; this.#params = undefined; }
-  set protocol(v) { const p = String(v).replace(/:.*$/s, "").toLowerCase() + ":"; if (special(p) === special(this.#u.protocol)) { this.#u.protocol = p; if (this.#u.port === DEFAULT_PORT[p]) this.#u.port = ""; } }
-  set username(v) { this.#u.username = percent(String(v), IN_USER); }
-  set password(v) { this.#u.password = percent(String(v), IN_USER); }
-  set hostname(v) { const h = parseHost(String(v), special(this.#u.protocol)); if (h !== undefined) this.#u.hostname = h; }
-  set host(v) { const u = authority({ ...this.#u, port: "" }, String(v), special(this.#u.protocol)); if (u) { this.#u.hostname = u.hostname; this.#u.port = u.port; } }
-  set port(v) { const p = /^[0-9]*/.exec(String(v))[0]; if (p === "") this.#u.port = ""; else if (Number(p) <= 65535) this.#u.port = String(Number(p)) === DEFAULT_PORT[this.#u.protocol] ? "" : String(Number(p)); }
-  set pathname(v) { if (!this.#u.opaque) this.#u.pathname = normalPath((String(v).startsWith("/") ? "" : "/") + String(v).replace(/\?/g, "%3F").replace(/#/g, "%23"), special(this.#u.protocol)); }
-  set search(v) { const s = String(v).replace(/^\?/, ""); this.#u.search = s === "" ? "" : "?" + percent(s.replace(/#/g, "%23"), special(this.#u.protocol) ? IN_QUERY : IN_QUERY_ANY); this.#params = undefined; }
-  set hash(v) { const s = String(v).replace(/^#/, ""); this.#u.hash = s === "" ? "" : "#" + percent(s, IN_HASH); }
+  // By the standard a part that cannot be is not taken, without a word, and of some only the beginning.
+  set href(v) { this.#u = new URL(v).#u; readAnew(this.#params, this.search); }
+  set protocol(v) {
+    const u = this.#u, m = /^([A-Za-z][A-Za-z0-9+.-]*)(?::|$)/.exec(onOneLine(String(v)));
+    const protocol = m && m[1].toLowerCase() + ":";
+    if (!m || special(protocol) !== special(u.protocol)) return;
+    if ((protocol === "file:" && (u.username || u.password || u.port)) || (u.protocol === "file:" && !u.hostname)) return;
+    u.protocol = protocol;
+    if (u.port === DEFAULT_PORT[protocol]) u.port = "";
+  }
+  set username(v) { if (hasHost(this.#u)) this.#u.username = percent(String(v), IN_USER); }
+  set password(v) { if (hasHost(this.#u)) this.#u.password = percent(String(v), IN_USER); }
+  set host(v) { setHost(this.#u, String(v), true); }
+  set hostname(v) { setHost(this.#u, String(v), false); }
+  set port(v) { setPort(this.#u, String(v)); }
+  set pathname(v) {
+    const u = this.#u, path = onOneLine(String(v));
+    if (!u.opaque) u.pathname = path === "" && !special(u.protocol) && u.hostname !== null ? "" : normalPath(path, special(u.protocol));
+  }
+  set search(v) {
+    const given = String(v);
+    this.#u.search = given === "" ? null : searchOf(onOneLine(given.replace(/^\?/, "")), special(this.#u.protocol));
+    readAnew(this.#params, this.search);
+  }
+  set hash(v) { const given = String(v); this.#u.hash = given === "" ? null : hashOf(onOneLine(given.replace(/^#/, ""))); }
   get searchParams() {
-    this.#params ??= new URLSearchParams(this.#u.search, () => { const s = this.#params.toString(); this.#u.search = s === "" ? "" : "?" + s; });
+    this.#params ??= new URLSearchParams(this.search, () => { const s = this.#params.toString(); this.#u.search = s === "" ? null : "?" + s; });
     return this.#params;
   }
   toString() { return this.href; }

@@ -18,3 +18,4 @@ generate ethers-v5 ethers@5.8.0
 generate axios axios@1.21.1
 generate locale
 generate hashes
+generate url
