@@ -113,6 +113,8 @@ declare class Headers {
   set(name: string, value: string): void;
   append(name: string, value: string): void;
   delete(name: string): void;
+  /** Always empty: an answer's cookies are not seen. */
+  getSetCookie(): string[];
   forEach(each: (value: string, name: string) => void): void;
   entries(): IterableIterator<[string, string]>;
   keys(): IterableIterator<string>;
@@ -126,8 +128,22 @@ interface RequestInit {
   redirect?: "follow" | "manual" | "error";
   signal?: AbortSignal;
 }
-/** A body is read whole, once; there are no streams. */
+/** A body as a stream: it was received whole and comes in one piece. Only a body is one. */
+interface ReadableStream extends AsyncIterable<Uint8Array> {
+  readonly locked: boolean;
+  getReader(): ReadableStreamDefaultReader;
+  cancel(reason?: unknown): Promise<void>;
+  values(options?: { preventCancel?: boolean }): AsyncIterableIterator<Uint8Array>;
+}
+interface ReadableStreamDefaultReader {
+  read(): Promise<{ done: false; value: Uint8Array } | { done: true; value: undefined }>;
+  cancel(reason?: unknown): Promise<void>;
+  releaseLock(): void;
+  readonly closed: Promise<undefined>;
+}
+/** A body is read once, whole or as a stream. */
 interface Body {
+  readonly body: ReadableStream | null;
   readonly bodyUsed: boolean;
   json(): Promise<any>;
   text(): Promise<string>;
@@ -145,6 +161,7 @@ declare class Request {
 interface Response extends Body {}
 declare class Response {
   constructor(body?: string | Uint8Array | ArrayBuffer | URLSearchParams | null, init?: { status?: number; statusText?: string; headers?: RequestInit["headers"] });
+  static redirect(url: string | URL, status?: 301 | 302 | 303 | 307 | 308): Response;
   static json(value: unknown, init?: { status?: number; statusText?: string; headers?: RequestInit["headers"] }): Response;
   readonly status: number;
   readonly statusText: string;

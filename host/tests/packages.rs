@@ -38,6 +38,11 @@ async fn results_are_those_of_the_packages() {
             include_str!("scripts/packages/expected/hashes.json"),
         ),
         ("URL", include_str!("scripts/packages/url.js"), include_str!("scripts/packages/expected/url.json")),
+        (
+            "fetch",
+            include_str!("scripts/packages/fetch.js"),
+            include_str!("scripts/packages/expected/fetch.json"),
+        ),
     ] {
         // More than six hundred cases at once.
         let limits = Limits { fuel_max: 2_000_000_000, ..Limits::DEFAULT };

@@ -374,6 +374,16 @@ async fn the_web_surface_is_there() {
             r#"[[["a","1"],["b","2, 3"],["c","4"]],["a","b","c"],"2, 3",false,{"a":"1","b":"2, 3","c":"4"}]"#,
         ),
         (
+            "a body as a stream",
+            "const text = async (r) => { let s = ''; for await (const piece of r.body) s += new TextDecoder().decode(piece); return s }; const r = await fetch('https://a.example/json'), c = r.clone(), reader = c.body.getReader(); const first = await reader.read(); await reader.closed; return [r.bodyUsed, await text(r), r.bodyUsed, r.body.locked, first.value instanceof Uint8Array, first.value.length, (await reader.read()).done, c.body.locked, c.bodyUsed, (await fetch('https://a.example/n/200', { method: 'HEAD' })).body, (await fetch('https://a.example/n/204')).body, await text(await fetch('https://a.example/n/200'))]",
+            r#"[false,"{\"price\":\"1234.567890\",\"items\":[1,2,3]}",true,false,true,39,true,true,true,null,null,""]"#,
+        ),
+        (
+            "a body is made a stream by whoever asks",
+            "const r = await fetch('https://a.example/json'); return [(await r.json()).items.length, r.body.locked, r.body === r.body]",
+            "[3,true,true]",
+        ),
+        (
             "node-fetch",
             "const fetch = require('node-fetch'); const r = await fetch('https://a.example/json', { timeout: 100 }); return [Buffer.isBuffer(await r.clone().buffer()), (await r.clone().text()).length, (await r.json()).items, fetch.default === require('node-fetch').default]",
             "[true,39,[1,2,3],true]",
@@ -438,7 +448,16 @@ async fn what_the_surface_lacks_is_named() {
         ),
         ("await crypto.subtle.digest('MD5', new Uint8Array())", "MD5 is not available here; use SHA-1"),
         ("await crypto.subtle.sign('HMAC', {}, new Uint8Array())", "crypto.subtle.sign is not available"),
-        ("(await fetch('https://a.example/json')).body", "streams are not available here; use text()"),
+        ("(await fetch('https://a.example/json')).body.tee()", "tee() is not available here; use clone()"),
+        ("(await fetch('https://a.example/json')).body.pipeThrough({})", "use getReader() or for await"),
+        (
+            "new Response((await fetch('https://a.example/json')).body)",
+            "a ReadableStream body is not available here",
+        ),
+        (
+            "new ((await fetch('https://a.example/json')).body.constructor)({})",
+            "a ReadableStream cannot be made here",
+        ),
         (
             "new URL('https://bücher.example/')",
             "TypeError: Invalid URL: bücher.example: a host name outside ASCII is written in its xn-- form here",

@@ -19,6 +19,17 @@ function deliverOldest() {
 
 const tokenText = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
+function headerName(k) {
+  const name = String(k);
+  if (!tokenText.test(name)) throw new TypeError(`Headers: "${name.slice(0, 60)}" is no header name`);
+  return name.toLowerCase();
+}
+function headerValue(v) {
+  const value = String(v).replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, "");
+  if (/[\0\r\n]/.test(value)) throw new TypeError("Headers: a value must be on one line");
+  return value;
+}
+
 let receivedHeaders; // those of an answer: the host gives names in lower case and values on one line
 class Headers {
   static {
@@ -30,21 +41,11 @@ class Headers {
     const pairs = typeof init[Symbol.iterator] === "function" ? init : Object.entries(init);
     for (const [k, v] of pairs) this.append(k, v);
   }
-  #name(k) {
-    const name = String(k);
-    if (!tokenText.test(name)) throw new TypeError(`Headers: "${name.slice(0, 60)}" is no header name`);
-    return name.toLowerCase();
-  }
-  #value(v) {
-    const value = String(v).replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, "");
-    if (/[\0\r\n]/.test(value)) throw new TypeError("Headers: a value must be on one line");
-    return value;
-  }
-  append(k, v) { const n = this.#name(k), old = this.#map.get(n), value = this.#value(v); this.#map.set(n, old === undefined ? value : `${old}, ${value}`); }
-  set(k, v) { this.#map.set(this.#name(k), this.#value(v)); }
-  get(k) { return this.#map.get(this.#name(k)) ?? null; }
-  has(k) { return this.#map.has(this.#name(k)); }
-  delete(k) { this.#map.delete(this.#name(k)); }
+  append(k, v) { const n = headerName(k), old = this.#map.get(n), value = headerValue(v); this.#map.set(n, old === undefined ? value : `${old}, ${value}`); }
+  set(k, v) { this.#map.set(headerName(k), headerValue(v)); }
+  get(k) { return this.#map.get(headerName(k)) ?? null; }
+  has(k) { return this.#map.has(headerName(k)); }
+  delete(k) { this.#map.delete(headerName(k)); }
   getSetCookie() { return []; }
   forEach(f, self) { for (const [k, v] of this) f.call(self, v, k, this); }
   *entries() { for (const k of [...this.#map.keys()].sort()) yield [k, this.#map.get(k)]; }
@@ -68,25 +69,138 @@ function promised(f) {
   try { return Promise.resolve(f()); } catch (e) { return Promise.reject(e); }
 }
 
-let heldBytes; // of a Request or a Response, read or not; null where there are none
-class Body {
-  static { heldBytes = (body) => body.#bytes; }
-  #bytes;
-  #used = false;
-  constructor(bytes) { this.#bytes = bytes; }
-  get bodyUsed() { return this.#used; }
-  get body() { throw new TypeError("streams are not available here; use text(), json(), arrayBuffer() or bytes()"); }
-  #take() {
-    if (this.#used) throw new TypeError("Body is unusable: Body has already been read");
-    this.#used = true;
-    return this.#bytes ?? new Uint8Array(0);
+// In place of a body: what follows is an answer of the host, or of another Response.
+const RECEIVED = Symbol("received");
+const unusable = () => new TypeError("Body is unusable: Body has already been read");
+const noState = (what) => new TypeError(`Invalid state: ${what}`);
+
+// A body that was received, as a stream of one piece. Nobody makes one but the getter of a body, when it is first read.
+let streamOf, isDisturbed, takeWhole;
+class ReadableStream {
+  static {
+    streamOf = (bytes) => new ReadableStream(RECEIVED, bytes);
+    isDisturbed = (stream) => stream.#disturbed;
+    // For text() and its like; who reads the body that way holds the stream for good. true: no stream, and read before.
+    takeWhole = (stream) => {
+      if (stream === true || stream.#disturbed || stream.#reader) throw unusable();
+      stream.#end();
+      stream.#reader = RECEIVED;
+    };
   }
-  bytes() { return promised(() => this.#take()); }
-  async arrayBuffer() { const b = this.#take(); return b.buffer.slice(b.byteOffset, b.byteOffset + b.byteLength); }
-  #text() { const s = N.utf8Decode(this.#take(), false); return s.charCodeAt(0) === 0xfeff ? s.slice(1) : s; }
-  text() { return promised(() => this.#text()); }
-  async buffer() { return Buffer.of8(this.#take()); } // node-fetch's
-  json() { return promised(() => JSON.parse(this.#text())); }
+  static #Reader = class ReadableStreamDefaultReader {
+    #stream;
+    #closed; #settle; // the promise, and what ends it
+    constructor(stream) {
+      if (stream.#reader) throw noState("ReadableStream is locked");
+      this.#stream = stream;
+      stream.#reader = this;
+    }
+    #attached() {
+      if (!this.#stream) throw noState("The reader is not attached to a stream");
+      return this.#stream;
+    }
+    async read() {
+      const value = this.#attached().#left;
+      await this.cancel();
+      return value === null ? { value: undefined, done: true } : { value, done: false };
+    }
+    async cancel() {
+      this.#attached().#end();
+      this.#settle?.resolve();
+    }
+    releaseLock() {
+      if (!this.#stream) return;
+      this.#stream.#reader = null;
+      this.#stream = null;
+      this.#settle?.reject(noState("Reader released"));
+      this.#closed = undefined;
+    }
+    get closed() {
+      if (this.#closed) return this.#closed;
+      this.#settle = Promise.withResolvers();
+      this.#closed = this.#settle.promise;
+      this.#closed.catch(() => {});
+      if (!this.#stream) this.#settle.reject(noState("Reader released"));
+      else if (this.#stream.#left === null) this.#settle.resolve();
+      return this.#closed;
+    }
+  };
+  #left; // what was not read yet; null at the end
+  #disturbed = false;
+  #reader = null;
+  constructor(key, bytes) {
+    if (key !== RECEIVED) throw new TypeError("a ReadableStream cannot be made here: only the body of a Response or a Request is one");
+    this.#left = bytes.length ? bytes : null;
+  }
+  #end() { this.#disturbed = true; this.#left = null; }
+  get locked() { return this.#reader !== null; }
+  get [Symbol.toStringTag]() { return "ReadableStream"; }
+  getReader(options) {
+    if (options?.mode !== undefined) throw new TypeError("getReader: a mode is not available here");
+    return new ReadableStream.#Reader(this);
+  }
+  async cancel() {
+    if (this.locked) throw noState("ReadableStream is locked");
+    this.#end();
+  }
+  // No generator: one that is left by a throw would let go of the stream only after whoever catches that has gone on.
+  values(options) {
+    const reader = this.getReader();
+    let isOver = false;
+    const leave = () => { isOver = true; reader.releaseLock(); };
+    return {
+      async next() {
+        if (isOver) return { value: undefined, done: true };
+        const piece = await reader.read();
+        if (piece.done) leave();
+        return piece;
+      },
+      async return(value) {
+        if (!isOver && !options?.preventCancel) reader.cancel();
+        leave();
+        return { value, done: true };
+      },
+      [Symbol.asyncIterator]() { return this; },
+    };
+  }
+  [Symbol.asyncIterator](options) { return this.values(options); }
+  tee() { throw new TypeError("tee() is not available here; use clone() of what it is the body of"); }
+  pipeTo() { throw new TypeError("pipeTo() is not available here; use getReader() or for await"); }
+  pipeThrough() { throw new TypeError("pipeThrough() is not available here; use getReader() or for await"); }
+}
+
+// Functions and no private methods of the class: those cost every answer fuel when it is made.
+const takeText = (body) => { const s = N.utf8Decode(take(body), false); return s.charCodeAt(0) === 0xfeff ? s.slice(1) : s; };
+let heldBytes, withoutBytes, isRead, take; // of a Request or a Response; its bytes, read or not, are null where there is no body
+class Body {
+  static {
+    heldBytes = (body) => body.#bytes;
+    withoutBytes = (body) => { body.#bytes = null; return body; };
+    isRead = (body) => body.bodyUsed || (body.#used !== false && body.#used.locked);
+    take = (body) => {
+      if (body.#used) takeWhole(body.#used);
+      else body.#used = true;
+      return body.#bytes ?? new Uint8Array(0);
+    };
+  }
+  #bytes;
+  #used = false; // or its stream, once somebody asked for that
+  constructor(bytes) { this.#bytes = bytes; }
+  get bodyUsed() { return typeof this.#used === "boolean" ? this.#used : isDisturbed(this.#used); }
+  get body() {
+    if (this.#bytes === null) return null;
+    if (typeof this.#used !== "object") {
+      const stream = streamOf(this.#bytes);
+      if (this.#used) takeWhole(stream);
+      this.#used = stream;
+    }
+    return this.#used;
+  }
+  bytes() { return promised(() => take(this)); }
+  async arrayBuffer() { const b = take(this); return b.buffer.slice(b.byteOffset, b.byteOffset + b.byteLength); }
+  text() { return promised(() => takeText(this)); }
+  async buffer() { return Buffer.of8(take(this)); } // node-fetch's
+  json() { return promised(() => JSON.parse(takeText(this))); }
   async blob() { throw new TypeError("blob() is not available here; use arrayBuffer() or bytes()"); }
   async formData() { throw new TypeError("formData() is not available here; use text() and URLSearchParams"); }
 }
@@ -119,17 +233,20 @@ class Request extends Body {
     if (this.signal !== null && !(this.signal instanceof AbortSignal)) throw new TypeError("fetch: signal is no AbortSignal");
     this.timeout = init.timeout; // node-fetch's spelling
   }
-  clone() { return new Request(this); }
+  clone() {
+    if (isRead(this)) throw new TypeError("Request.clone: Body has already been consumed.");
+    return new Request(this);
+  }
 }
 
 const STATUS_TEXT = { 200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 301: "Moved Permanently", 302: "Found", 304: "Not Modified",
   400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 409: "Conflict", 422: "Unprocessable Entity",
   429: "Too Many Requests", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout" };
 
-// In place of a body: what follows is an answer of the host, or of another Response.
-const RECEIVED = Symbol("received");
 // What comes behind # is never sent, and no part of where an answer is from.
 const bare = (url) => { const at = url.indexOf("#"); return at < 0 ? url : url.slice(0, at); };
+
+const NO_BODY = [204, 205, 304], REDIRECTS = [301, 302, 303, 307, 308]; // statuses
 
 class Response extends Body {
   #of; // as the host gives it: { status, headers, url }, and what was asked for; what is derived is added when it is read
@@ -143,6 +260,7 @@ class Response extends Body {
     super(given);
     const status = init.status ?? 200;
     if (!(status >= 200 && status <= 599)) throw new RangeError("Response: status must be between 200 and 599");
+    if (given !== null && NO_BODY.includes(status)) throw new TypeError(`Response: an answer of status ${status} has no body`);
     const headers = new Headers(init.headers);
     if (type && !headers.has("content-type")) headers.set("content-type", type);
     this.#of = { status, statusText: init.statusText ?? "", headers, url: "", asked: "", type: "default" };
@@ -157,8 +275,9 @@ class Response extends Body {
   get url() { return bare(this.#of.url ?? this.#of.asked); }
   get redirected() { return this.url !== bare(this.#of.asked); }
   get type() { return this.#of.type ?? "basic"; }
+  get body() { return NO_BODY.includes(this.#of.status) ? null : super.body; }
   clone() {
-    if (this.bodyUsed) throw new TypeError("Response.clone: Body has already been consumed.");
+    if (isRead(this)) throw new TypeError("Response.clone: Body has already been consumed.");
     return new Response(RECEIVED, { ...this.#of, headers: new Headers(this.headers) }, heldBytes(this)?.slice() ?? null);
   }
   [SHOWN]() {
@@ -166,6 +285,11 @@ class Response extends Body {
     return { status, statusText, headers, bodyUsed, ok, redirected, type, url };
   }
   static json(v, init = {}) { const h = new Headers(init.headers); if (!h.has("content-type")) h.set("content-type", "application/json"); return new Response(JSON.stringify(v), { ...init, headers: h }); }
+  static redirect(url, status = 302) {
+    const { href } = new URL(url);
+    if (!REDIRECTS.includes(status)) throw new RangeError(`Response.redirect: ${status} is no status of a redirect: use ${REDIRECTS.join(", ")}`);
+    return new Response(RECEIVED, { status, statusText: "", headers: new Headers({ location: href }), url: "", asked: "", type: "default" });
+  }
   static error() { return new Response(RECEIVED, { status: 0, statusText: "", headers: [], url: "", asked: "", type: "error" }); }
 }
 
@@ -205,11 +329,12 @@ async function fetchRequest(input, init) {
   // quotes has none in it.
   const wire = `{"method":"${request.method}","url":${JSON.stringify(request.url)},"headers":${JSON.stringify([...request.headers])},`
     + `"body":${bytes === null ? "null" : `"0x${N.hex(bytes)}"`},"timeout_ms":${Math.ceil(timeoutMs)},"redirect":"${request.redirect}"}`;
-  const answered = send(wire, request.url, (refusal) => {
+  let answered = send(wire, request.url, (refusal) => {
     if (refusal.kind !== "timeout" || !bySignal) return fetchError(refusal);
     signalAbort(signal, timeoutError());
     return signal.reason;
   });
+  if (request.method === "HEAD") answered = answered.then(withoutBytes);
   if (!signal) return answered;
   // An abort is seen at once; the call itself is out, and its answer is recorded like any other.
   return new Promise((resolve, reject) => {

@@ -19,3 +19,4 @@ generate axios axios@1.21.1
 generate locale
 generate hashes
 generate url
+generate fetch
