@@ -43,6 +43,11 @@ async fn results_are_those_of_the_packages() {
             include_str!("scripts/packages/fetch.js"),
             include_str!("scripts/packages/expected/fetch.json"),
         ),
+        (
+            "util.types",
+            include_str!("scripts/packages/types.js"),
+            include_str!("scripts/packages/expected/types.json"),
+        ),
     ] {
         // More than six hundred cases at once.
         let limits = Limits { fuel_max: 2_000_000_000, ..Limits::DEFAULT };

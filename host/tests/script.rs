@@ -459,6 +459,10 @@ async fn what_the_surface_lacks_is_named() {
             "a ReadableStream cannot be made here",
         ),
         (
+            "require('util').types.isModuleNamespaceObject({})",
+            "util.types.isModuleNamespaceObject is not available",
+        ),
+        (
             "new URL('https://bücher.example/')",
             "TypeError: Invalid URL: bücher.example: a host name outside ASCII is written in its xn-- form here",
         ),

@@ -205,6 +205,11 @@ static JSValue n_unhex(JSContext *c, JSValueConst t, int argc, JSValueConst *arg
     return v;
 }
 
+/* What the engine keeps in an object, as a number; 0 for what is no object. */
+static JSValue n_kind(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    return JS_NewUint32(c, JS_GetClassID(argv[0]));
+}
+
 static JSValue digest(JSContext *c, JSValueConst *argv, void (*f)(const uint8_t *, size_t, uint8_t *), size_t size) {
     size_t len;
     uint8_t out[64], *p = JS_GetUint8Array(c, &len, argv[0]);
@@ -224,7 +229,7 @@ static const struct { const char *name; JSCFunction *f; int argc; } natives[] = 
     { "issue", n_issue, 2 }, { "await", n_await, 1 }, { "write", n_write, 2 }, { "now", n_now, 0 },
     { "advance", n_advance, 1 }, { "exit", n_exit, 1 }, { "randomBytes", n_random_bytes, 1 },
     { "random", n_random, 0 }, { "utf8Encode", n_utf8_encode, 1 }, { "utf8Decode", n_utf8_decode, 2 },
-    { "hex", n_hex, 1 }, { "unhex", n_unhex, 1 }, { "keccak256", n_keccak256, 1 }, { "sha1", n_sha1, 1 },
+    { "hex", n_hex, 1 }, { "unhex", n_unhex, 1 }, { "kind", n_kind, 1 }, { "keccak256", n_keccak256, 1 }, { "sha1", n_sha1, 1 },
     { "sha256", n_sha256, 1 }, { "sha384", n_sha384, 1 }, { "sha512", n_sha512, 1 },
 };
 

@@ -32,10 +32,30 @@ function isDeepEqual(a, b, strict, seen = []) {
     && (!Array.isArray(a) || a.length === b.length) && (a[SHOWN] === undefined || !strict || equal(a[SHOWN](), b[SHOWN]()));
 }
 
+// By what the engine keeps in a value, whatever its prototype and its tag say: as an example has it.
+function kinds(...examples) {
+  const known = examples.map(N.kind);
+  return (v) => known.includes(N.kind(v));
+}
+const typedArrays = [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, BigInt64Array, BigUint64Array, Float16Array, Float32Array, Float64Array];
+const asyncGenerator = async function* () {}, generator = function* () {};
+const types = guarded({
+  isDate: kinds(new Date(0)), isRegExp: kinds(/x/), isNativeError: kinds(new Error()), isPromise: kinds(Promise.resolve()), isProxy: kinds(new Proxy({}, {})),
+  isMap: kinds(new Map()), isSet: kinds(new Set()), isWeakMap: kinds(new WeakMap()), isWeakSet: kinds(new WeakSet()),
+  isMapIterator: kinds(new Map().keys()), isSetIterator: kinds(new Set().keys()),
+  isNumberObject: kinds(Object(0)), isStringObject: kinds(Object("")), isBooleanObject: kinds(Object(false)), isBigIntObject: kinds(Object(0n)), isSymbolObject: kinds(Object(Symbol.iterator)),
+  isBoxedPrimitive: kinds(Object(0), Object(""), Object(false), Object(0n), Object(Symbol.iterator)),
+  isAsyncFunction: kinds(async () => {}, asyncGenerator), isGeneratorFunction: kinds(generator, asyncGenerator), isGeneratorObject: kinds(generator(), asyncGenerator()),
+  isArgumentsObject: kinds((function () { return arguments; })(), new Function("return arguments")()),
+  isArrayBuffer: kinds(new ArrayBuffer(0)), isSharedArrayBuffer: kinds(new SharedArrayBuffer(0)), isAnyArrayBuffer: kinds(new ArrayBuffer(0), new SharedArrayBuffer(0)),
+  isDataView: kinds(new DataView(new ArrayBuffer(0))), isArrayBufferView: (v) => ArrayBuffer.isView(v), isTypedArray: kinds(...typedArrays.map((Type) => new Type())),
+  ...Object.fromEntries(typedArrays.map((Type) => [`is${Type.name}`, kinds(new Type())])),
+}, "util.types");
+
 const util = {
   inspect: (v, o) => inspect(v, o?.depth === null ? Infinity : o?.depth ?? 2), format: (...a) => format(a),
   promisify: (f) => (...a) => new Promise((ok, no) => f(...a, (e, v) => (e ? no(e) : ok(v)))),
-  isDeepStrictEqual: (a, b) => isDeepEqual(a, b, true), TextEncoder, TextDecoder, types: {}, deprecate: (f) => f, inherits() {},
+  isDeepStrictEqual: (a, b) => isDeepEqual(a, b, true), TextEncoder, TextDecoder, types, deprecate: (f) => f, inherits() {},
 };
 const only = (reason) => () => { throw new Error(reason); };
 const fs = {
@@ -76,7 +96,7 @@ assert.strict = Object.assign((ok, m) => assert(ok, m), assert, { equal: assert.
 const later = (ms, v) => new Promise((ok) => setTimeout(ok, ms, v));
 const fetchModule = Object.assign((...a) => fetch(...a), { default: fetch, fetch, Headers, Request, Response, AbortController });
 const provided = new Map(Object.entries({
-  process, console, util, fs, assert, crypto: nodeCrypto, buffer: { Buffer, atob, btoa },
+  process, console, util, "util/types": types, fs, assert, crypto: nodeCrypto, buffer: { Buffer, atob, btoa },
   url: { URL, URLSearchParams, fileURLToPath: String }, timers: { setTimeout, setInterval, setImmediate, clearTimeout, clearInterval: clearTimeout, clearImmediate: clearTimeout },
   "timers/promises": { setTimeout: later, setImmediate: (v) => later(1, v) }, querystring: { stringify: (o) => new URLSearchParams(o).toString(), parse: (s) => Object.fromEntries(new URLSearchParams(s)) },
   perf_hooks: { performance }, events: { EventTarget, Event }, "node-fetch": fetchModule, "cross-fetch": fetchModule, "isomorphic-fetch": fetchModule, undici: fetchModule, argus,

@@ -20,3 +20,4 @@ generate locale
 generate hashes
 generate url
 generate fetch
+generate types
