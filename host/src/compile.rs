@@ -197,7 +197,8 @@ impl Compiler {
         };
         let pre = tool(&self.js_compiler, &prebuilt::JS_ENGINE, self.js()).await?;
         let tool = Tool { pre, entry, doing: "compiling the script" };
-        let bytecode = script::apply(&tool, language, text).await?;
+        let compiled = script::apply(&tool, language, text).await;
+        let bytecode = compiled.map_err(|none| none.naming_decorators(language, source))?;
         drop(place);
         let wasm = script::module(&bytecode);
         if wasm.len() as u64 > MODULE_BYTES_MAX {

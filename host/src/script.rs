@@ -39,6 +39,29 @@ impl From<HostError> for NoScript {
     }
 }
 
+impl NoScript {
+    /// The same; where the engine stumbled over a decorator, which it takes for a stray sign, by its name.
+    pub(crate) fn naming_decorators(self, language: Language, source: &str) -> Self {
+        let Self::Refused(refusal) = &self else { return self };
+        let places = refusal.reasons.iter().filter_map(|reason| reason.split_once('\n'));
+        let stumbled = places.map(|(_, place)| place).find(|place| is_decorator(place, source));
+        match stumbled {
+            Some(place) => refused(format!("{language}: SyntaxError: {NO_DECORATORS}\n{place}")),
+            None => self,
+        }
+    }
+}
+
+const NO_DECORATORS: &str =
+    "decorators are not supported: call what they name on the class or on its member instead";
+
+/// Whether an `@` begins at the place, `at FILE:LINE:COLUMN`, of the author's source.
+fn is_decorator(place: &str, source: &str) -> bool {
+    let mut numbers = place.trim_end().rsplit(':').map_while(|n| n.parse::<usize>().ok()?.checked_sub(1));
+    let (Some(column), Some(line)) = (numbers.next(), numbers.next()) else { return false };
+    source.lines().nth(line).is_some_and(|text| text.chars().nth(column) == Some('@'))
+}
+
 fn refused(reason: String) -> NoScript {
     NoScript::Refused(Refusal { reasons: vec![reason] })
 }

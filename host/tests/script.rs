@@ -153,6 +153,27 @@ async fn sources_that_do_not_compile_are_refused_with_a_position() {
         (Language::TypeScript, "let x: number = ;", "script.ts:1:17: "),
         (Language::JavaScript, "const a = 1;\n  let = ;", "at script.js:2:9"),
         (Language::JavaScript, "export const a = 1;\nlet b = (;", "at script.js:2:10"),
+        (
+            Language::JavaScript,
+            "const seal = (c) => c;\n@seal\nclass A {}",
+            "js: SyntaxError: decorators are not supported: call what they name on the class or on its member instead\n    at script.js:2:1",
+        ),
+        (
+            Language::JavaScript,
+            "class A {\n  x = 1; @get y = 2;\n}",
+            "decorators are not supported: call what they name on the class or on its member instead\n    at script.js:2:10",
+        ),
+        (
+            Language::TypeScript,
+            "type T = number;\nclass A {\n  /* ü */ @log m(): T { return 1 }\n}",
+            "ts: SyntaxError: decorators are not supported: call what they name on the class or on its member instead\n    at script.ts:3:11",
+        ),
+        (
+            Language::TypeScript,
+            "class A {\n  constructor(private a: number, @inject() b: string) {}\n}",
+            "decorators are not supported: call what they name on the class or on its member instead\n    at script.ts:2:34",
+        ),
+        (Language::JavaScript, "const a = '@'; let b = = 1;", "unexpected token in expression: '='"),
         (Language::Go, "package main", "argus module build"),
         (Language::Python, "print(1)", "Python"),
     ] {
