@@ -14,6 +14,7 @@ use argus_domain::{
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OnceCell, Semaphore};
+use wasmparser::Parser;
 use wasmtime::{Engine, InstancePre, Linker, Module};
 
 use crate::{
@@ -215,8 +216,9 @@ impl Compiler {
     }
 
     async fn module(&self, source: &Bytes, limits: &Limits) -> Result<Ready, NoScript> {
-        // Before anything reads it: what is too large for every shape.
-        if let Some(reason) = admit::too_large(source.len() as u64, Shape::Command, limits) {
+        // Before anything reads it: what is too large for the shapes that its first bytes leave open.
+        let largest = if Parser::is_component(source) { Shape::Component } else { Shape::Command };
+        if let Some(reason) = admit::too_large(source.len() as u64, largest, limits) {
             return Err(refused(&reason));
         }
         let (source, limits) = (source.clone(), *limits);

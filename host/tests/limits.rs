@@ -292,6 +292,19 @@ async fn sizes_are_checked_before_anything_runs() {
     }
 }
 
+/// A job's larger limit is for WASI commands: of no use to a component.
+#[tokio::test]
+async fn a_component_that_no_job_takes_is_told_the_limit_of_components() {
+    let b = bench();
+    let mut component = b"\0asm\x0d\0\x01\0".to_vec();
+    component.resize(17 << 20, 0);
+    for limits in [Limits::DEFAULT, Limits::CEILING] {
+        let refused = b.run_with(&component, Language::Wasm, limits).await.expect_err("refused");
+        let said = refused.to_string();
+        assert!(said.ends_with("the limit is 4 MB: strip debug information and optimise for size"), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn a_job_cannot_raise_the_ceiling() {
     let b = bench();
