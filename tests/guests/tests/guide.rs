@@ -12,6 +12,7 @@ use argus_domain::{
 use argus_guests_tests::{Case, Expect, find, host};
 use argus_host::{HEADERS_OURS, HEADERS_SEEN, HEADERS_SEEN_PREFIX, host_calls};
 use argus_ports::ModuleRunner;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 const TOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
@@ -165,9 +166,10 @@ fn limits() -> String {
 type Lowered = fn(&mut Limits);
 
 /// Scripts that go wrong: what each does, its JavaScript, and how a job's limits are changed for it.
-const WRONG: [(&str, &str, Lowered); 13] = [
+const WRONG: [(&str, &str, Lowered); 14] = [
     ("never ends", "for (;;);", |_| ()),
     ("keeps too much", "const a = []; for (;;) a.push(new Uint8Array(1 << 20));", |_| ()),
+    ("calls itself for ever", "(function again() { again(); })();", |_| ()),
     ("prints too much", "console.log('x'.repeat(200000));", |_| ()),
     ("prints what is nested too deep", "console.log('['.repeat(65) + ']'.repeat(65));", |_| ()),
     ("asks too often", "for (let i = 0; i < 6; i++) await fetch('https://a.example/');", |_| ()),
@@ -206,16 +208,27 @@ async fn errors() -> String {
     table(&["a script that", "kind", "is told"], rows)
 }
 
-/// What a script in JavaScript finds, as it finds it.
-async fn surface() -> String {
+/// What a script in JavaScript comes to.
+async fn told<T: DeserializeOwned>(script: &'static str) -> T {
     let case: Case =
         serde_json::from_value(json!({ "about": "", "expect": { "error": "" } })).expect("a case");
     let (host, _) = host(&case);
     let input = Arc::new(case.input().expect("a context").0);
-    let script = include_str!("guide/surface.js");
     let run = host.run(script.into(), Language::JavaScript, input, Limits::DEFAULT, Arc::default());
-    let RunEnd::Value(found) = run.await.expect("a run").end else { panic!("the script fails") };
-    let found: Vec<(String, Vec<String>)> = serde_json::from_value(found).expect("names by place");
+    let RunEnd::Value(value) = run.await.expect("a run").end else { panic!("the script fails") };
+    serde_json::from_value(value).expect("what is read of it")
+}
+
+/// How deep functions that call themselves go.
+async fn depths() -> String {
+    let measured: Vec<(String, u32)> = told(include_str!("guide/depths.js")).await;
+    let rows = measured.into_iter().map(|(what, depth)| vec![what, depth.to_string()]);
+    table(&["a function that calls itself", "how often inside each other"], rows)
+}
+
+/// What a script in JavaScript finds, as it finds it.
+async fn surface() -> String {
+    let found: Vec<(String, Vec<String>)> = told(include_str!("guide/surface.js")).await;
     let rows = found.into_iter().map(|(place, names)| vec![place, names.join(", ")]);
     table(&["where", "what"], rows)
 }
@@ -242,6 +255,7 @@ async fn the_guides_tables_are_what_the_code_says() {
     let fresh = put(&fresh, "JavaScript", &surface().await);
     let fresh = put(&fresh, "headers", &headers());
     let fresh = put(&fresh, "limits", &limits());
+    let fresh = put(&fresh, "depths", &depths().await);
     let fresh = put(&fresh, "errors", &errors().await);
     if committed != fresh {
         let written = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guest-guide.md");
