@@ -201,7 +201,8 @@ pub async fn own_task(edge: &Edge, key: &ApiKey, text: &str) -> Result<(TaskReco
     };
     let task = task.ok_or_else(ApiError::absent)?;
     let job = edge.ports.jobs.job(task.task.job).await?;
-    let job = job.filter(|r| key.may_act_for(r.job.owner)).ok_or_else(ApiError::absent)?;
+    let own = |r: &JobRecord| r.opened(&task.task) && key.may_act_for(r.job.owner);
+    let job = job.filter(own).ok_or_else(ApiError::absent)?;
     Ok((task, job))
 }
 

@@ -139,6 +139,7 @@ pub async fn tasks(call: &Call, query: TaskQuery, page: &Page) -> Result<Part<Se
         let is_last = read.len() < most as usize;
         for record in read {
             if let Some(job) = jobs.of(edge, record.task.job).await?
+                && job.opened(&record.task)
                 && key.may_act_for(job.job.owner)
             {
                 found.push((record, job));

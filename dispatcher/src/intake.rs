@@ -6,7 +6,7 @@ use std::{
 };
 
 use argus_domain::{
-    ids::{JobId, TaskId, TaskNumber},
+    ids::{JobId, Serial, TaskId, TaskNumber},
     job::Job,
     state::StateRef,
     task::TaskRecord,
@@ -32,7 +32,7 @@ pub(crate) struct Taken {
 /// Jobs read lately.
 pub(crate) struct Intake {
     versions: HashMap<(JobId, u32), Arc<Job>>,
-    deleted: HashMap<JobId, (bool, Timestamp)>,
+    deleted: HashMap<Serial, (bool, Timestamp)>,
 }
 
 /// Jobs kept in memory. Past this everything is read anew: simpler than an order of use, and as rare as it is cheap.
@@ -76,33 +76,36 @@ impl Intake {
         }
         let is_good = |at: Timestamp| now >= at && now.since(at) <= config.job_good_for;
         // One read per distinct job at most.
-        let wanted: BTreeMap<(JobId, u32), ()> = records
+        let wanted: BTreeMap<(JobId, u32, Serial), ()> = records
             .iter()
-            .map(|r| (r.task.job, r.task.job_version))
-            .filter(|(id, version)| {
+            .map(|r| (r.task.job, r.task.job_version, r.task.serial))
+            .filter(|(id, version, serial)| {
                 fresh
                     || !self.versions.contains_key(&(*id, *version))
-                    || !self.deleted.get(id).is_some_and(|(_, at)| is_good(*at))
+                    || !self.deleted.get(serial).is_some_and(|(_, at)| is_good(*at))
             })
             .map(|key| (key, ()))
             .collect();
         let known = &self.versions;
-        let reads = wanted.into_keys().map(|(id, version)| async move {
+        let reads = wanted.into_keys().map(|(id, version, serial)| async move {
             let record = Retry::new(config).run("job", || ports.jobs.job(id)).await?;
-            let Some(record) = record else { return Ok::<_, StoreError>((id, version, true, None)) };
-            let deleted = record.deleted_at.is_some();
+            let Some(record) = record else {
+                return Ok::<_, StoreError>(((id, version), serial, true, None));
+            };
+            // One that has taken its place is another job.
+            let deleted = record.deleted_at.is_some() || record.job.serial != serial;
             let job = match known.get(&(id, version)) {
                 Some(job) => Some(job.clone()),
                 None if record.job.version == version => Some(Arc::new(record.job)),
                 None => Retry::new(config).run("version", || ports.jobs.version(id, version)).await?,
             };
-            Ok((id, version, deleted, job))
+            Ok(((id, version), serial, deleted, job))
         });
         let read: Vec<_> = stream::iter(reads).buffer_unordered(READS_AT_ONCE).try_collect().await?;
-        for (id, version, deleted, job) in read {
-            self.deleted.insert(id, (deleted, now));
+        for (key, serial, deleted, job) in read {
+            self.deleted.insert(serial, (deleted, now));
             if let Some(job) = job {
-                self.versions.insert((id, version), job);
+                self.versions.insert(key, job);
             }
         }
         let mut taken: Vec<_> = records.into_iter().filter_map(|record| self.taken(record)).collect();
@@ -121,7 +124,7 @@ impl Intake {
             tracing::error!(task = %record.task.id, job = %key.0, version = key.1, "a task without its job");
             return None;
         };
-        let deleted = self.deleted.get(&key.0).is_some_and(|(deleted, _)| *deleted);
+        let deleted = self.deleted.get(&record.task.serial).is_some_and(|(deleted, _)| *deleted);
         let gone = deleted.then(|| "its job was deleted".to_owned());
         Some(Taken { record, job, gone, free: None })
     }

@@ -14,9 +14,9 @@ use argus_domain::{
     chain::{Block, LogQuery},
     contracts,
     fees::{LedgerEntry, LedgerReason},
-    ids::{ChainId, JobId, TaskId},
+    ids::{ChainId, JobId, Serial, TaskId},
     status::TaskState,
-    task::{Fact, Receipt, TaskRecord, TriggerFact, Verdict},
+    task::{Fact, Receipt, Task, TaskRecord, TriggerFact, Verdict},
 };
 use argus_ports::{
     ChainError, Change, ChangeKind, Clock, Dispatch, EventBus, JobStore, Ledger, Recorded, StoreError,
@@ -133,7 +133,7 @@ struct Monitor {
     ports: Ports,
     followed: BTreeMap<TaskId, TaskRecord>,
     /// Owners of the jobs that are deleted here, of those with a call that may still be made.
-    ended: BTreeMap<JobId, Address>,
+    ended: BTreeMap<Serial, Address>,
     scanned: BTreeMap<ChainId, Scanned>,
     /// Changes whose facts are recorded and that the bus has not taken yet.
     untold: Vec<Change>,
@@ -164,13 +164,20 @@ impl Monitor {
         // What was missed between two notices may lie below the mark.
         self.scanned.clear();
         let may_call = |r: &&TaskRecord| r.state().agreed().is_some();
-        let jobs: BTreeSet<JobId> = self.followed.values().filter(may_call).map(|r| r.task.job).collect();
+        let newest = self.followed.values().filter(may_call).map(|r| (r.task.serial, &r.task));
         self.ended.clear();
-        for id in jobs {
-            let ended = self.ports.jobs.job(id).await?.filter(|record| record.deleted_at.is_some());
-            self.ended.extend(ended.map(|record| (id, record.job.owner)));
+        for (serial, task) in newest.collect::<BTreeMap<_, _>>() {
+            let stands = self.ports.jobs.job(task.job).await?.filter(|record| record.opened(task));
+            if stands.is_none_or(|record| record.deleted_at.is_some()) {
+                self.ended.extend(self.owner(task).await?.map(|owner| (serial, owner)));
+            }
         }
         Ok(())
+    }
+
+    /// Whose job opened a task, also where another job has taken that one's place.
+    async fn owner(&self, task: &Task) -> Result<Option<Address>, StoreError> {
+        Ok(self.ports.jobs.version(task.job, task.job_version).await?.map(|job| job.owner))
     }
 
     async fn follow(&mut self, ids: &[TaskId]) -> Result<(), StoreError> {
@@ -231,7 +238,7 @@ impl Monitor {
                 let until = state.agreed().map(|a| a.valid_until).unwrap_or_default();
                 let by_chain = head.time > until && self.is_deep(chain, head, until).await?;
                 let is_over = by_chain || now > until + self.config.idle_lapse;
-                let because = match self.ended.get(&record.task.job) {
+                let because = match self.ended.get(&record.task.serial) {
                     Some(owner) if !is_over => self.refused(chain, head, record.task.job, *owner).await?,
                     Some(_) | None => None,
                 };
@@ -395,7 +402,7 @@ impl Monitor {
         let mut entries = Vec::new();
         for fact in &facts {
             let Some(record) = self.followed.get(&fact.task()) else { continue };
-            let owner = self.ports.jobs.job(record.task.job).await?.map(|j| j.job.owner);
+            let owner = self.owner(&record.task).await?;
             if let Fact::Confirmed { task, .. } = fact {
                 let mut state = record.state();
                 facts.iter().filter(|other| other.task() == *task).for_each(|other| state.take_in(other));

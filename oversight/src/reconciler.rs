@@ -170,6 +170,10 @@ impl Reconciler {
                 self.end(&record, Registration { discrepancy: Discrepancy::DeletedOnChain, ..seen }).await
             }
             Discrepancy::Gone => self.forget_unless_why(&seen).await,
+            // Its owner's job has taken the other's place.
+            Discrepancy::OwnerDiffers(_) if record.job.owner == seen.owner => {
+                Ok(self.ports.registrations.forget(seen.chain, seen.job).await?)
+            }
             Discrepancy::DeletedOnChain | Discrepancy::OwnerDiffers(_) => Ok(()),
         }
     }
@@ -191,6 +195,10 @@ impl Reconciler {
         tracing::warn!(job = %id, block = why.block, transaction = %why.transaction, found = ?why.discrepancy,
             "a job is deleted, because its registry says otherwise than what is stored");
         self.ports.registrations.keep(why).await?;
+        // From here on the owner's job may come, and what is done under this id would be done to that one.
+        if record.deleted_at.is_some() {
+            return Ok(());
+        }
         if let Some(names) = record.job.args.secrets() {
             self.ports.secrets.remove(id, names.clone()).await?;
         }

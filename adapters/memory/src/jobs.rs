@@ -7,6 +7,7 @@ use argus_domain::{
     fees::LedgerEntry,
     ids::{JobId, Serial},
     job::{Cursor, Job, JobChange, JobRecord, TriggerKind},
+    registration::Discrepancy,
     time::Timestamp,
 };
 use argus_ports::{CreateOutcome, CursorOutcome, JobQuery, JobStore, StoreError};
@@ -24,13 +25,12 @@ impl JobStore for MemoryStore {
         let mut state = self.write()?;
         let mut fresh: BTreeMap<JobId, &Job> = BTreeMap::new();
         for (job, _) in &jobs {
-            let known = state.jobs.get(&job.id).map(|entry| entry.versions.get(&job.version).map(|j| &**j));
-            let known = known.or_else(|| fresh.get(&job.id).map(|other| Some(*other)));
-            match known {
+            let known = state.standing(job).and_then(JobEntry::created).map(|created| &**created);
+            match known.or_else(|| fresh.get(&job.id).copied()) {
                 None => {
                     fresh.insert(job.id, job);
                 }
-                Some(Some(other)) if same_content(job, other) => {}
+                Some(other) if same_content(job, other) => {}
                 Some(_) => return Ok(CreateOutcome::Taken(job.id)),
             }
         }
@@ -40,7 +40,7 @@ impl JobStore for MemoryStore {
         }
         let mut serials = Vec::with_capacity(jobs.len());
         for (job, cursor) in jobs {
-            let known = state.jobs.get(&job.id).map(|entry| entry.record.job.serial);
+            let known = state.standing(&job).map(|entry| entry.record.job.serial);
             serials.push(known.unwrap_or_else(|| state.insert(job, cursor)));
         }
         if !was_new {
@@ -52,6 +52,10 @@ impl JobStore for MemoryStore {
 
     async fn job(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
         Ok(self.read().jobs.get(&id).map(|entry| entry.record.clone()))
+    }
+
+    async fn created(&self, id: JobId) -> Result<Option<Arc<Job>>, StoreError> {
+        Ok(self.read().jobs.get(&id).and_then(JobEntry::created).cloned())
     }
 
     async fn version(&self, id: JobId, version: u32) -> Result<Option<Arc<Job>>, StoreError> {
@@ -111,11 +115,30 @@ impl State {
         self.by_serial.last_key_value().map_or(1, |(last, _)| last.0 + 1)
     }
 
-    fn insert(&mut self, mut job: Job, cursor: Cursor) -> Serial {
+    /// The job that stands under another's id, and stays there.
+    fn standing(&self, job: &Job) -> Option<&JobEntry> {
+        let known = self.jobs.get(&job.id)?;
+        let found = self.registrations.get(&(job.created_chain, job.id));
+        let is_theirs = found
+            .is_some_and(|r| matches!(r.discrepancy, Discrepancy::OwnerDiffers(_)) && r.owner == job.owner);
+        let record = &known.record;
+        (record.deleted_at.is_none() || record.job.owner == job.owner || !is_theirs).then_some(known)
+    }
+
+    fn insert(&mut self, mut job: Job, mut cursor: Cursor) -> Serial {
         let serial = Serial(self.next_serial());
         job.serial = serial;
+        let mut versions = BTreeMap::new();
+        if let Some(before) = self.jobs.remove(&job.id) {
+            self.by_serial.remove(&before.record.job.serial);
+            self.decisions.remove(&job.id);
+            self.secrets.retain(|(of, _), _| *of != job.id);
+            job.version = before.record.job.version.saturating_add(1);
+            cursor = cursor.in_place_of(&before.record.cursor);
+            versions = before.versions;
+        }
         self.by_serial.insert(serial, job.id);
-        let versions = BTreeMap::from([(job.version, Arc::new(job.clone()))]);
+        versions.insert(job.version, Arc::new(job.clone()));
         let (id, updated_at) = (job.id, job.accepted_at);
         let record = JobRecord {
             job,
@@ -132,6 +155,11 @@ impl State {
 }
 
 impl JobEntry {
+    /// Its first version.
+    fn created(&self) -> Option<&Arc<Job>> {
+        self.versions.values().find(|version| version.serial == self.record.job.serial)
+    }
+
     fn apply(&mut self, change: JobChange) {
         let record = &mut self.record;
         match change {
@@ -158,7 +186,8 @@ impl JobEntry {
 }
 
 fn same_content(a: &Job, b: &Job) -> bool {
-    let a = Job { serial: b.serial, accepted_at: b.accepted_at, expires_at: b.expires_at, ..a.clone() };
+    let (serial, version) = (b.serial, b.version);
+    let a = Job { serial, version, accepted_at: b.accepted_at, expires_at: b.expires_at, ..a.clone() };
     a == *b
 }
 

@@ -37,7 +37,10 @@ impl RegistrationStore for MemoryStore {
         let all = state.registrations.values();
         let arrived = all.filter(|r| match r.discrepancy {
             Discrepancy::Orphan | Discrepancy::Gone => state.jobs.contains_key(&r.job),
-            Discrepancy::DeletedOnChain | Discrepancy::OwnerDiffers(_) => false,
+            Discrepancy::OwnerDiffers(_) => {
+                state.jobs.get(&r.job).is_some_and(|entry| entry.record.job.owner == r.owner)
+            }
+            Discrepancy::DeletedOnChain => false,
         });
         Ok(arrived.take(limit as usize).cloned().collect())
     }

@@ -93,10 +93,6 @@ impl MemoryStore {
 }
 
 impl State {
-    pub(crate) fn is_deleted(&self, job: JobId) -> bool {
-        self.jobs.get(&job).is_none_or(|entry| entry.record.deleted_at.is_some())
-    }
-
     /// Books those that are not there yet.
     pub(crate) fn book(&mut self, entries: Vec<LedgerEntry>) {
         for entry in entries {

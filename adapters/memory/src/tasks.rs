@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use argus_domain::{
     ids::TaskId,
-    job::Cursor,
+    job::{Cursor, JobRecord},
     task::{Fact, Task, TaskRecord, Verdict},
 };
 use argus_ports::{OpenOutcome, Recorded, StoreError, TaskQuery, TaskStore};
@@ -50,7 +50,8 @@ impl TaskStore for MemoryStore {
                 None => return Ok(Vec::new()),
             },
         };
-        let mut found: Vec<&TaskEntry> = state.tasks.values().filter(|entry| asked(&query, entry)).collect();
+        let all = state.tasks.values();
+        let mut found: Vec<&TaskEntry> = all.filter(|entry| state.is_asked(&query, entry)).collect();
         found.retain(|entry| end.is_none_or(|end| rank(&query, &entry.record.task) < end));
         found.sort_by_key(|entry| std::cmp::Reverse(rank(&query, &entry.record.task)));
         Ok(found.into_iter().take(limit as usize).map(|entry| entry.record.clone()).collect())
@@ -68,7 +69,7 @@ impl State {
         let number_taken = self.by_number.contains_key(&task.public_id());
         let Some(entry) = self.jobs.get_mut(&task.job) else { return OpenOutcome::Gone };
         let record = &mut entry.record;
-        if record.deleted_at.is_some() || record.paused_at.is_some() {
+        if record.deleted_at.is_some() || record.paused_at.is_some() || !record.opened(&task) {
             return OpenOutcome::Gone;
         }
         let moves = cursor.job == task.job && record.cursor.revision.checked_add(1) == Some(cursor.revision);
@@ -93,10 +94,11 @@ impl State {
 
     fn record(&mut self, fact: Fact) -> Recorded {
         let id = fact.task();
-        let Some(job) = self.tasks.get(&id).map(|entry| entry.record.task.job) else {
+        let Some(task) = self.tasks.get(&id).map(|entry| &entry.record.task) else {
             return Recorded::Refused;
         };
-        let deleted = self.is_deleted(job);
+        let job = self.job_of(task).map(|record| record.job.id);
+        let deleted = self.job_of(task).is_none_or(|record| record.deleted_at.is_some());
         let Some(entry) = self.tasks.get_mut(&id) else { return Recorded::Refused };
         let key = fact.key();
         if let Some(known) = entry.keys.get(&key).and_then(|at| entry.record.facts.get(*at)) {
@@ -112,7 +114,7 @@ impl State {
         if state.is_finished() {
             self.unfinished.remove(&id);
         }
-        if let Some(entry) = self.jobs.get_mut(&job) {
+        if let Some(entry) = job.and_then(|job| self.jobs.get_mut(&job)) {
             let sum = entry.record.charged.saturating_sub(before);
             entry.record.charged = sum.saturating_add(state.charged());
         }
@@ -120,17 +122,24 @@ impl State {
     }
 }
 
+impl State {
+    /// The job that opened a task, while it stands under its id.
+    fn job_of(&self, task: &Task) -> Option<&JobRecord> {
+        self.jobs.get(&task.job).map(|entry| &entry.record).filter(|record| record.opened(task))
+    }
+
+    fn is_asked(&self, query: &TaskQuery, entry: &TaskEntry) -> bool {
+        match query {
+            TaskQuery::Job(job) => entry.record.task.job == *job && self.job_of(&entry.record.task).is_some(),
+            TaskQuery::Owner(owner) => entry.owner == *owner,
+            TaskQuery::Safe(safe) => entry.safe == Some(*safe),
+            TaskQuery::Recent => true,
+        }
+    }
+}
+
 /// A job's tasks are opened in the order of their numbers, whatever the clock says.
 fn rank(query: &TaskQuery, task: &Task) -> (u64, u64) {
     let opened_at = if matches!(query, TaskQuery::Job(_)) { 0 } else { task.opened_at.0 };
     (opened_at, task.public_id())
-}
-
-fn asked(query: &TaskQuery, entry: &TaskEntry) -> bool {
-    match query {
-        TaskQuery::Job(job) => entry.record.task.job == *job,
-        TaskQuery::Owner(owner) => entry.owner == *owner,
-        TaskQuery::Safe(safe) => entry.safe == Some(*safe),
-        TaskQuery::Recent => true,
-    }
 }

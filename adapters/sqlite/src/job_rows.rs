@@ -61,10 +61,53 @@ pub(crate) fn by_id(db: &Connection, id: JobId) -> Result<Option<JobRecord>, Fau
 
 pub(crate) fn version(db: &Connection, id: JobId, version: u32) -> Result<Option<Arc<Job>>, Fault> {
     let mut select = db.prepare_cached(
-        "SELECT v.body FROM job_versions v JOIN jobs j ON j.serial = v.serial WHERE j.id = ?1 AND v.version = ?2",
+        "SELECT v.body FROM job_versions v JOIN jobs j ON j.serial = v.serial
+         WHERE j.id BETWEEN ?1 AND ?2 AND v.version = ?3",
     )?;
-    let mut rows = select.query(params![of_job(id), version])?;
+    let mut rows = select.query(params![of_job(id), replaced(id, Serial(u32::MAX)), version])?;
     rows.next()?.map(|row| Ok(Arc::new(body(row, "body")?))).transpose()
+}
+
+pub(crate) fn created(db: &Connection, id: JobId) -> Result<Option<Arc<Job>>, Fault> {
+    let mut select = db.prepare_cached(
+        "SELECT v.body FROM job_versions v JOIN jobs j ON j.serial = v.serial WHERE j.id = ?1
+         ORDER BY v.version LIMIT 1",
+    )?;
+    let mut rows = select.query([of_job(id)])?;
+    rows.next()?.map(|row| Ok(Arc::new(body(row, "body")?))).transpose()
+}
+
+/// The cell of the id of a job whose place another has taken: right behind the other's, and equal to no id.
+fn replaced(id: JobId, serial: Serial) -> [u8; 36] {
+    let mut cell = [0; 36];
+    let (own, behind) = cell.split_at_mut(32);
+    own.copy_from_slice(&of_job(id));
+    behind.copy_from_slice(&serial.0.to_be_bytes());
+    cell
+}
+
+/// Whether a job may take the place of what stands under its id.
+pub(crate) fn may_replace(db: &Connection, job: &Job) -> Result<bool, Fault> {
+    let mut select = db.prepare_cached(
+        "SELECT 1 FROM jobs j JOIN registrations r ON r.job = j.id
+         WHERE j.id = ?1 AND j.deleted_at IS NOT NULL AND j.owner != ?2
+           AND r.chain = ?3 AND r.owner = ?2 AND r.kind = 4",
+    )?;
+    Ok(select.exists(params![of_job(job.id), job.owner.0.0, exact(job.created_chain.0)])?)
+}
+
+/// Stores a new job in the place of the one that stands under its id.
+pub(crate) fn replace(db: &Connection, job: &Job, cursor: &Cursor) -> Result<Serial, Fault> {
+    let Some(before) = by_id(db, job.id)? else { return insert(db, job, cursor) };
+    let serial = before.job.serial;
+    // Its versions stay for the tasks that have them; without an owner, no list finds it.
+    db.prepare_cached("UPDATE jobs SET id = ?2, owner = x'', safe = NULL WHERE serial = ?1")?
+        .execute(params![serial.0, replaced(job.id, serial)])?;
+    for clear in ["DELETE FROM decisions WHERE job = ?1", "DELETE FROM secrets WHERE job = ?1"] {
+        db.prepare_cached(clear)?.execute([of_job(job.id)])?;
+    }
+    let version = before.job.version.saturating_add(1);
+    insert(db, &Job { version, ..job.clone() }, &cursor.clone().in_place_of(&before.cursor))
 }
 
 pub(crate) fn serial(db: &Connection, id: JobId) -> Result<Option<Serial>, Fault> {

@@ -48,6 +48,10 @@ impl JobStore for SqliteStore {
         self.find(move |db| job_rows::by_id(db, id)).await
     }
 
+    async fn created(&self, id: JobId) -> Result<Option<Arc<Job>>, StoreError> {
+        self.find(move |db| job_rows::created(db, id)).await
+    }
+
     async fn version(&self, id: JobId, version: u32) -> Result<Option<Arc<Job>>, StoreError> {
         let known = |store: &Self| {
             let versions = store.versions().lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,10 +143,8 @@ impl JobStore for SqliteStore {
 fn create(db: &Connection, jobs: &[(Job, Cursor)]) -> Result<CreateOutcome, Fault> {
     let mut fresh: BTreeMap<JobId, &Job> = BTreeMap::new();
     for (job, _) in jobs {
-        let same = match job_rows::serial(db, job.id)? {
-            Some(_) => {
-                job_rows::version(db, job.id, job.version)?.is_some_and(|known| same_content(job, &known))
-            }
+        let same = match standing(db, job)? {
+            Some(_) => job_rows::created(db, job.id)?.is_some_and(|known| same_content(job, &known)),
             None => match fresh.entry(job.id) {
                 Entry::Occupied(known) => same_content(job, known.get()),
                 Entry::Vacant(place) => {
@@ -161,12 +163,20 @@ fn create(db: &Connection, jobs: &[(Job, Cursor)]) -> Result<CreateOutcome, Faul
     }
     let mut serials = Vec::with_capacity(jobs.len());
     for (job, cursor) in jobs {
-        serials.push(match job_rows::serial(db, job.id)? {
+        serials.push(match standing(db, job)? {
             Some(serial) => serial,
-            None => job_rows::insert(db, job, cursor)?,
+            None => job_rows::replace(db, job, cursor)?,
         });
     }
     Ok(if was_new { CreateOutcome::Created(serials) } else { CreateOutcome::Same(serials) })
+}
+
+/// The job that stands under another's id, and stays there.
+fn standing(db: &Connection, job: &Job) -> Result<Option<Serial>, Fault> {
+    match job_rows::serial(db, job.id)? {
+        Some(_) if job_rows::may_replace(db, job)? => Ok(None),
+        known => Ok(known),
+    }
 }
 
 fn last_serial(db: &Connection) -> Result<u64, Fault> {
@@ -176,7 +186,8 @@ fn last_serial(db: &Connection) -> Result<u64, Fault> {
 }
 
 fn same_content(a: &Job, b: &Job) -> bool {
-    let a = Job { serial: b.serial, accepted_at: b.accepted_at, expires_at: b.expires_at, ..a.clone() };
+    let (serial, version) = (b.serial, b.version);
+    let a = Job { serial, version, accepted_at: b.accepted_at, expires_at: b.expires_at, ..a.clone() };
     a == *b
 }
 

@@ -78,7 +78,8 @@ impl RegistrationStore for SqliteStore {
 
     async fn arrived(&self, limit: u32) -> Result<Vec<Registration>, StoreError> {
         self.read(move |db| {
-            let sql = "SELECT r.* FROM registrations r JOIN jobs j ON j.id = r.job WHERE r.kind IN (1, 2)
+            let sql = "SELECT r.* FROM registrations r JOIN jobs j ON j.id = r.job
+                       WHERE r.kind IN (1, 2) OR (r.kind = 4 AND j.owner = r.owner)
                        ORDER BY r.chain, r.job LIMIT ?1";
             all(db, sql, &[&limit])
         })

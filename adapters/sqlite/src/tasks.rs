@@ -159,6 +159,9 @@ fn open(
     let mut rows = select.query([of_job(task.job)])?;
     let Some(job) = rows.next()? else { return Ok(OpenOutcome::Gone) };
     let serial = Serial(job.get("serial")?);
+    if serial != task.serial {
+        return Ok(OpenOutcome::Gone);
+    }
     let (owner, safe): (Value, Value) = (job.get("owner")?, job.get("safe")?);
     let of_this_job = cursor.job == task.job;
     if facts::row_of(db, task.id)?.is_some() {

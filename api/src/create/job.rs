@@ -86,14 +86,15 @@ pub async fn check(
 ) -> Result<One, ApiError> {
     let id = job_id(fields, faults);
     let known = match id {
-        Some(id) => edge.ports.jobs.version(id, 1).await?,
+        Some(id) => edge.ports.jobs.created(id).await?,
         None => None,
     };
     // What depends on time is computed from the first acceptance, so that a repeat is equal. Of a job of somebody
     // else's nothing may show.
     let known = known.filter(|job| fields.owner() == Some(job.owner));
     let accepted_at = known.as_ref().map_or(now, |job| job.accepted_at);
-    let basis = Basis { id, accepted_at, version: 1, keep: known.as_deref(), stores };
+    let version = known.as_ref().map_or(1, |job| job.version);
+    let basis = Basis { id, accepted_at, version, keep: known.as_deref(), is_change: false, stores };
     let one = check_on(edge, fields, &basis, faults).await?;
     // Where it is to be stored, the store says so.
     if let (Some(known), Some(checked)) = (&known, one.checked.as_ref().filter(|_| !stores))
@@ -119,6 +120,8 @@ pub struct Basis<'a> {
     pub version: u32,
     /// The version before, or the same one of an earlier request.
     pub keep: Option<&'a Job>,
+    /// Whether it is the next version of a job that is there.
+    pub is_change: bool,
     /// Whether it is to be stored if nothing is wrong with it; otherwise nothing of it or of its script is.
     pub stores: bool,
 }
@@ -184,7 +187,7 @@ pub async fn check_on(
             language: remarks.language.clone(),
             publisher: who.owner.filter(|_| basis.stores && faults.len() == before),
             trigger: sample,
-            job: (basis.version > 1).then_some(basis.id).flatten(),
+            job: basis.is_change.then_some(basis.id).flatten(),
         };
         let wants = match (kind, &shape, &called) {
             (Some(Kind::Script), ..) => Wants::Choice,
@@ -226,7 +229,7 @@ pub async fn check_on(
     }
     // A change is shown over all fields of the job as it was; what they say has been said.
     let ignored = match kind {
-        Some(kind) if basis.version == 1 => ignored(fields, kind, (is_computed, arg_type), &trigger),
+        Some(kind) if !basis.is_change => ignored(fields, kind, (is_computed, arg_type), &trigger),
         Some(_) | None => Vec::new(),
     };
     let job = Job {
@@ -250,10 +253,10 @@ pub async fn check_on(
     };
     let (cursor, mut warnings) = first_cursor(edge, &job).await?;
     warnings.extend(warning);
-    if let (Action::Call(target), 1) = (&job.action, job.version) {
+    if let (Action::Call(target), false) = (&job.action, basis.is_change) {
         warnings.extend(target::without_code(edge, fields, target).await);
     }
-    if let (Some(safe), 1) = (&job.safe, job.version) {
+    if let (Some(safe), false) = (&job.safe, basis.is_change) {
         warnings.extend(safe::doubts(edge, fields, &job, safe.address).await);
     }
     warnings.extend(ignored);
@@ -318,7 +321,7 @@ fn trigger(
     faults: &mut Faults,
 ) -> Option<Trigger> {
     // What nobody touched stays as it was compiled: a signature alone may say less than what it came from.
-    if let Some(keep) = basis.keep.filter(|_| basis.version > 1) {
+    if let Some(keep) = basis.keep.filter(|_| basis.is_change) {
         let shown = as_created(keep);
         let (own, beside) = match keep.trigger {
             Trigger::Time(_) => (&SCHEDULE[..], "timezone"),

@@ -92,6 +92,7 @@ pub async fn update(call: Call) -> Result<Reply<Update>, ApiError> {
         accepted_at: old.accepted_at,
         version: old.version + 1,
         keep: Some(old),
+        is_change: true,
         stores: true,
     };
     let one = check_on(&call.edge, &fields, &basis, &mut faults).await?;

@@ -296,6 +296,9 @@ async fn body(edge: &Edge, change: &Change) -> Result<Option<Value>, StoreError>
     let record = edge.ports.tasks.tasks(&[change.task]).await?.into_iter().next();
     let job = edge.ports.jobs.job(change.job).await?;
     let (Some(record), Some(job)) = (record, job) else { return Ok(None) };
+    if !job.opened(&record.task) {
+        return Ok(None);
+    }
     Ok(Some(json!({
         "id": event_id(change),
         "type": kind_name(change.kind),

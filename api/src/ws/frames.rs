@@ -134,14 +134,17 @@ pub async fn change_frames(edge: &Edge, room: Room, changes: &[(u64, Change)]) -
     let mut jobs = BTreeMap::new();
     for id in changes.iter().map(|(_, change)| change.job).collect::<BTreeSet<_>>() {
         if let Some(record) = edge.ports.jobs.job(id).await? {
-            jobs.insert(id, record.job);
+            jobs.insert(id, record);
         }
     }
     let (mut shown, mut encoded) = (Vec::with_capacity(changes.len()), Vec::new());
     for (position, change) in changes {
         let (Some(record), Some(job)) = (tasks.get(&change.task), jobs.get(&change.job)) else { continue };
+        if !job.opened(&record.task) {
+            continue;
+        }
         let begin = encoded.len();
-        put_change(&mut encoded, edge, (room, *position, change), record, job);
+        put_change(&mut encoded, edge, (room, *position, change), record, &job.job);
         shown.push(Shown { position: *position, task: change.task, frame: begin..encoded.len() });
     }
     Ok(Frames { shown, encoded: encoded.into() })

@@ -9,7 +9,7 @@ use argus_domain::{
 use argus_ports::RegistrationStore;
 use serde_json::{Value, json};
 
-use crate::world::{CHAIN, NOW, World, address, job, one};
+use crate::world::{CHAIN, NOW, World, address, job, job_with, one, open_task};
 
 const PATH: &str = "/api/admin/reconciliation";
 
@@ -62,6 +62,48 @@ async fn registrations_are_listed_by_page_with_their_reasons() {
     let second = world.get("admin", &format!("{PATH}?limit=2&after={next}")).await.json();
     assert_eq!((column(&second, "job_id"), &second["next"]), (vec!["1004".to_owned()], &Value::Null));
     assert_eq!(world.get("admin", &format!("{PATH}?after=x")).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_job_goes_to_its_registered_owner_without_anything_of_the_others() {
+    use argus_domain::job::JobChange;
+    use argus_ports::JobStore;
+    let world = World::new().await;
+    let strangers = job_with("1001", json!({"user_address": address(0x22), "job_title": "a stranger's"}));
+    assert_eq!(world.create("other", &one(strangers.clone())).await.status, 200);
+    let task = open_task(&world, "1001").await;
+    let id = "1001".parse().unwrap();
+    world.store.change(id, JobChange::Deleted(NOW)).await.unwrap();
+    let refused = world.create("user", &one(job("1001"))).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (409, "JOB_EXISTS"));
+    world.store.keep(found("1001", 0, Discrepancy::OwnerDiffers(address(0x22)))).await.unwrap();
+    for what in ["it is free", "and sent again it is the same"] {
+        let created = world.create("user", &one(job("1001"))).await;
+        assert_eq!(created.status.as_u16(), 200, "{what}: {}", created.text);
+        assert!(!created.text.contains("created before"), "{what}: {}", created.text);
+    }
+    let refused = world.create("other", &one(strangers)).await;
+    assert_eq!(refused.code(), "JOB_EXISTS", "it is the other's no more");
+
+    let shown = world.get("user", &format!("/api/jobs/user/{}/1001", address(0x11))).await.json();
+    assert_eq!((&shown["job_title"], &shown["deleted_because"]), (&json!("demo job"), &Value::Null));
+    assert_eq!(world.get("user", "/api/tasks/job/1001").await.json(), json!([]));
+    let decisions = world.get("user", "/api/jobs/1001/decisions").await.json();
+    assert_eq!(decisions["decisions"], json!([]));
+    for path in [format!("/api/tasks/{}", task.public_id()), format!("/api/tasks/{}/bundle", task.id)] {
+        assert_eq!(world.get("user", &path).await.status, 404, "{path}");
+        assert_eq!(world.get("other", &path).await.status, 404, "{path}");
+    }
+    for (path, list) in [("/api/jobs/by-apikey", "jobs"), ("/api/tasks/recent", "tasks")] {
+        assert_eq!(world.get("other", path).await.json()[list], json!([]), "{path}");
+    }
+    let changed = world.call("user", "PUT", "/api/jobs/update/1001", r#"{"job_title":"mine"}"#).await;
+    assert_eq!(changed.status.as_u16(), 200, "{}", changed.text);
+    // The first one is due here when the other's was, and one task it stays.
+    open_task(&world, "1001").await;
+    let task = open_task(&world, "1001").await;
+    let tasks = world.get("user", "/api/tasks/job/1001").await.json();
+    assert_eq!((&tasks[0]["task_id"], tasks.as_array().unwrap().len()), (&json!(task.public_id()), 1));
 }
 
 #[tokio::test]

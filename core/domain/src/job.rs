@@ -15,7 +15,7 @@ use crate::{
     rule::Rule,
     schedule::Schedule,
     secret::Grants,
-    task::TriggerFact,
+    task::{Task, TriggerFact},
     time::Timestamp,
 };
 
@@ -307,6 +307,20 @@ pub struct Cursor {
     pub finished: bool,
 }
 
+impl Cursor {
+    /// The first cursor of a job that takes the place of another under its id. Crossings go on counting, because their
+    /// ordinals name tasks; so do revisions, so that nobody who read the other's can write here.
+    pub fn in_place_of(self, before: &Self) -> Self {
+        let position = match (self.position, &before.position) {
+            (Position::Condition { held, last, .. }, Position::Condition { crossings, .. }) => {
+                Position::Condition { crossings: *crossings, held, last }
+            }
+            (position, _) => position,
+        };
+        Self { revision: before.revision.saturating_add(1), position, ..self }
+    }
+}
+
 /// How far a trigger has been followed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Position {
@@ -374,6 +388,11 @@ pub struct JobRecord {
 }
 
 impl JobRecord {
+    /// Whether a task is this job's, and not of one whose place this one has taken under its id.
+    pub fn opened(&self, task: &Task) -> bool {
+        self.job.id == task.job && self.job.serial == task.serial
+    }
+
     /// Whether its trigger may open tasks at `now`.
     pub fn is_armed(&self, now: Timestamp) -> bool {
         self.paused_at.is_none()

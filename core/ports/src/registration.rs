@@ -36,7 +36,8 @@ pub trait RegistrationStore: Send + Sync {
     /// Forgets what is known of a chain and job; absent: nothing to do.
     async fn forget(&self, chain: ChainId, job: JobId) -> Result<(), StoreError>;
 
-    /// Orphans and those that are gone whose job is stored by now, `limit` at most.
+    /// Orphans and those that are gone whose job is stored by now, and those of another owner whose job is stored as
+    /// their owner's by now, `limit` at most.
     async fn arrived(&self, limit: u32) -> Result<Vec<Registration>, StoreError>;
 
     /// All but those that are gone, and but orphans registered after `orphans_until`, by (chain, job), those after

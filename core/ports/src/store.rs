@@ -74,8 +74,15 @@ pub enum CursorOutcome {
 #[async_trait]
 pub trait JobStore: Send + Sync {
     /// Stores jobs with their cursors, all or none, and gives each the next serial (the `serial` fields given are
-    /// ignored). Idempotent: equal content under a known id is [`CreateOutcome::Same`]; content is compared
-    /// without `serial` and `accepted_at` and without what is computed from the latter (`expires_at`).
+    /// ignored). Idempotent: equal content under a known id is [`CreateOutcome::Same`]; content is compared with
+    /// [`JobStore::created`], without `serial`, `version` and `accepted_at` and without what is computed from the latter
+    /// (`expires_at`).
+    ///
+    /// A job takes the place of a deleted one under its id where
+    /// [`Discrepancy::OwnerDiffers`](argus_domain::registration::Discrepancy::OwnerDiffers) is kept of its id and
+    /// chain of registration, with its owner as the one who registered it. Then no list has the other one any more, its
+    /// decisions and secrets are gone, and its tasks are those of no job. Versions go on counting, so that id and
+    /// version name the same content for ever; the cursor follows ([`Cursor::in_place_of`]).
     async fn create(&self, jobs: Vec<(Job, Cursor)>) -> Result<CreateOutcome, StoreError> {
         self.create_and_book(jobs, Vec::new()).await
     }
@@ -91,7 +98,11 @@ pub trait JobStore: Send + Sync {
     /// One job; absent: `None`. A deleted job is still there.
     async fn job(&self, id: JobId) -> Result<Option<JobRecord>, StoreError>;
 
-    /// One version of a job, as a task of that version needs it; absent: `None`.
+    /// The first version of the job that stands under this id, as its owner sent it; absent: `None`.
+    async fn created(&self, id: JobId) -> Result<Option<Arc<Job>>, StoreError>;
+
+    /// One version of a job, as a task of that version needs it, also of one whose place another has taken; absent:
+    /// `None`.
     async fn version(&self, id: JobId, version: u32) -> Result<Option<Arc<Job>>, StoreError>;
 
     /// Jobs by query, newest serial first, those with a serial below `before`, `limit` at most; none: empty.
@@ -124,7 +135,7 @@ pub enum OpenOutcome {
     Already,
     /// The cursor has another revision: nothing was written.
     Stale,
-    /// The job is paused or deleted: nothing was written.
+    /// The job is paused or deleted, or another has taken its place: nothing was written.
     Gone,
 }
 
@@ -135,7 +146,8 @@ pub enum Recorded {
     New,
     /// A fact with its key was there before and stays; for a verdict it is the one that counts.
     Already(Box<Fact>),
-    /// No such task, or for a verdict of agreement: its job was deleted. Nothing was written.
+    /// No such task, or for a verdict of agreement: its job was deleted, or another has taken its place. Nothing was
+    /// written.
     Refused,
 }
 

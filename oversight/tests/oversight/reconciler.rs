@@ -130,6 +130,9 @@ impl JobStore for Mortal {
     async fn job(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
         self.store.job(id).await
     }
+    async fn created(&self, id: JobId) -> Result<Option<Arc<Job>>, StoreError> {
+        self.store.created(id).await
+    }
     async fn version(&self, id: JobId, version: u32) -> Result<Option<Arc<Job>>, StoreError> {
         self.store.version(id, version).await
     }
@@ -346,6 +349,24 @@ async fn a_job_of_another_than_registered_it_is_stopped_and_listed() {
         assert_eq!(w.listed().await, [(id(1), Discrepancy::OwnerDiffers(STRANGER))]);
         assert_eq!(running.counts.borrow().owner_differs, 1);
     }
+}
+
+#[tokio::test]
+async fn the_job_of_its_owner_takes_the_others_place_and_stays() {
+    let w = World::new();
+    let running = w.run();
+    w.store_job(1, STRANGER).await;
+    w.chain.mine(vec![created(1, OWNER)]);
+    w.chain.grow(5);
+    w.looks().await;
+    w.store_job(1, OWNER).await;
+    assert!(!w.is_deleted(1).await);
+    w.looks().await;
+    assert_eq!((w.listed().await, running.counts.borrow().owner_differs), (vec![], 0));
+    // A process that read the log and died reads it again.
+    w.store.set_read_to(CHAIN, CONTRACTS.job_registry, 0).await.expect("set back");
+    w.looks().await;
+    assert!(!w.is_deleted(1).await && w.listed().await.is_empty());
 }
 
 #[tokio::test]

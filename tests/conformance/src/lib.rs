@@ -15,6 +15,7 @@ pub mod kubo;
 pub mod links;
 pub mod people;
 pub mod registrations;
+pub mod replaced;
 pub mod samples;
 pub mod secrets;
 pub mod tasks;

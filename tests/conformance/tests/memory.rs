@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use argus_conformance::{
-    answers, blobs, bus, decisions, jobs, journal, people, registrations, samples::NOW, secrets, tasks, time,
+    answers, blobs, bus, decisions, jobs, journal, people, registrations, replaced, samples::NOW, secrets,
+    tasks, time,
 };
 use argus_memory::{
     ManualClock, MemoryArchive, MemoryBus, MemoryContent, MemoryJournal, MemoryLimiter, MemoryStore,
@@ -68,6 +69,7 @@ async fn decision_store() {
 #[tokio::test]
 async fn registration_store() {
     registrations::suite(MemoryStore::new).await;
+    replaced::suite(MemoryStore::new).await;
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use argus_conformance::{
     bus::change,
     decisions, jobs, journal,
     journal::claim,
-    people, registrations,
+    people, registrations, replaced,
     samples::{attempt, job, new_job, next_task, settled_agreed},
     secrets, tasks,
 };
@@ -73,6 +73,7 @@ async fn decision_store() {
 async fn registration_store() {
     let files = Files::new();
     registrations::suite(|| files.store()).await;
+    replaced::suite(|| files.store()).await;
 }
 
 #[tokio::test]

@@ -70,6 +70,17 @@ async fn reconciles(topology: Topology) {
     let job = deleted(&platform, user, &id).await;
     let why = job["deleted_because"].as_str().unwrap_or_default().to_owned();
     assert!(why.starts_with("registered on chain by another owner"), "{why}");
+
+    // Whoever registered it brings the job, and it is theirs alone.
+    let fields = json!({ "job_id": id, "user_address": owner });
+    platform.create(&jobs::with(jobs::interval(&platform, "ours", 1, 2, 120), fields)).await;
+    until("nothing is amiss any more", 10, async || listed(&platform, &id).await.is_none().then_some(()))
+        .await;
+    let shown = platform.get(&format!("/jobs/user/{owner}/{id}")).await;
+    assert_eq!((&shown["is_active"], &shown["deleted_because"]), (&json!(true), &Value::Null), "{shown}");
+    let first = until("its first task", 20, async || platform.tasks(&id).await.pop()).await;
+    assert_eq!(first["task_number"], 1, "{first}");
+    until("its first call", 20, async || (chain.count("ours").await > 0).then_some(())).await;
     platform.stop().await;
 }
 
