@@ -142,12 +142,7 @@ fn too_little_gas(job: &Job, estimate: u64, calldata: Option<&Bytes>) -> Option<
 async fn unpaid(edge: &Edge, job: &Job, cost: Option<U256>) -> Vec<String> {
     let Some(cost) = cost else { return Vec::new() };
     let mut warnings = Vec::new();
-    let cap = job.policy.fee_cap;
-    if cost > cap {
-        warnings.push(format!(
-            "a task costs {cost} wei now, more than its fee_cap of {cap}: it would not be called"
-        ));
-    }
+    warnings.extend(fees::above_cap(cost, job.policy.fee_cap));
     if let Some(deposit) = chain::deposit(edge, job.created_chain, job.owner).await
         && deposit < cost
     {

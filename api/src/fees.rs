@@ -22,7 +22,7 @@ use crate::{
     errors::ApiError,
     json,
     ports::Chain,
-    prices,
+    prices::{self, Known},
     reply::Reply,
     script::{self, ScriptRefused, Trial, Wants},
     shape::formats::{Wei, WeiNumber},
@@ -286,23 +286,56 @@ pub async fn price(
     (kind, policy): (u64, &Policy),
     plan: &Plan,
 ) -> Result<Price, ApiError> {
+    let (gas, simulation) = simulated(chain, plan).await?;
+    let known = prices::of(edge, chain).await?;
+    let quote = quoted(edge, known, (kind, policy), plan, gas.unwrap_or(policy.gas_limit));
+    Ok(Price { quote, gas_price: known.gas_price, simulation })
+}
+
+fn quoted(edge: &Edge, known: Known, (kind, policy): (u64, &Policy), plan: &Plan, gas: u64) -> Quote {
     let work = match kind {
         7 => Work::Choice,
         kind if kind % 2 == 0 => Work::Computed,
         _ => Work::Fixed,
     };
-    let (gas, simulation) = simulated(chain, plan).await?;
-    let known = prices::of(edge, chain).await?;
     let task = Measured {
         work,
         mode: policy.mode,
         fuel: plan.fuel,
-        gas: gas.unwrap_or(policy.gas_limit),
+        gas,
         calldata: plan.call.as_ref().map_or(0, |(_, calldata)| calldata.len()),
         gas_price: known.gas_price,
         executor_fee: known.executor_fee,
     };
-    Ok(Price { quote: edge.config.tariff.quote(&task), gas_price: known.gas_price, simulation })
+    edge.config.tariff.quote(&task)
+}
+
+/// Said of a job whose task costs more now than it lets one cost.
+pub fn above_cap(cost: U256, cap: U256) -> Option<String> {
+    (cost > cap).then(|| {
+        format!("a task costs {cost} wei now, more than its fee_cap of {cap}: it would not be called")
+    })
+}
+
+/// The same of a job that is stored. A node is asked only where the cap is below what a task costs at most, and one that
+/// does not answer keeps nobody from storing a job.
+pub async fn low_cap(edge: &Edge, chain: &Chain, of: (u64, &Policy), plan: &Plan) -> Option<String> {
+    let (gas_limit, cap) = (of.1.gas_limit, of.1.fee_cap);
+    let known = prices::of(edge, chain).await.ok()?;
+    let most = quoted(edge, known, of, plan, gas_limit).current;
+    if most <= cap {
+        return None;
+    }
+    let tried = match &plan.call {
+        Some(_) => price(edge, chain, of, plan).await.ok()?,
+        None => {
+            return Some(format!(
+                "a task whose call uses all of its gas_limit costs {most} wei now, more than its fee_cap of {cap}: it \
+                 would not be called"
+            ));
+        }
+    };
+    above_cap(tried.quote.current, cap)
 }
 
 /// Gas of the call as simulated now. A call that reverts now may run through when it is due: of it nothing is known,

@@ -1,4 +1,5 @@
-//! Whether a job owner's deposit pays for a call: whoever brings it to the executor pays its gas first.
+//! Whether a job owner's deposit, within the job's cap, pays for a call: whoever brings it to the executor pays its gas
+//! first.
 
 use std::{
     collections::BTreeMap,
@@ -26,18 +27,36 @@ const GOOD_FOR: Duration = Duration::from_secs(1);
 /// Owners whose means are remembered; past them all are forgotten.
 const OWNERS: usize = 4096;
 
-/// The deposit does not cover a call.
+/// What does not cover a call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the deposit of {owner} is {deposit} wei, and this call needs about {needed}: add to it with depositETH at {registry} \
-     on chain {chain}"
-)]
-pub struct Short {
-    owner: Address,
-    deposit: U256,
-    needed: U256,
-    registry: Address,
-    chain: ChainId,
+pub enum Short {
+    /// What the owner has.
+    #[error(
+        "the deposit of {owner} is {deposit} wei, and this call needs about {needed}: add to it with depositETH at \
+         {registry} on chain {chain}"
+    )]
+    Deposit {
+        /// Whose.
+        owner: Address,
+        /// Wei.
+        deposit: U256,
+        /// Wei.
+        needed: U256,
+        /// The gas registry.
+        registry: Address,
+        /// Its chain.
+        chain: ChainId,
+    },
+    /// What the job lets a task cost.
+    #[error(
+        "the job's fee_cap is {cap} wei, and this call needs about {needed}: raise fee_cap with PUT /api/jobs/update/ID"
+    )]
+    Cap {
+        /// Wei.
+        cap: U256,
+        /// Wei.
+        needed: U256,
+    },
 }
 
 /// What a call through the executor meets: the owner's means and the price of gas.
@@ -92,15 +111,21 @@ pub async fn means(
     Ok(means)
 }
 
-/// Whether the deposit covers `gas` at the present price.
-pub fn weigh(keeper: &Inner, chain: ChainId, owner: Address, means: &Means, gas: u64) -> Result<(), Short> {
+/// Whether the deposit and the job's cap cover `gas` at the present price.
+pub fn weigh(
+    keeper: &Inner,
+    chain: ChainId,
+    owner: Address,
+    (means, cap): (&Means, U256),
+    gas: u64,
+) -> Result<(), Short> {
     let per_gas = means.price.base_fee.saturating_add(means.price.priority_fee);
     let needed = U256::from(gas).saturating_mul(U256::from(per_gas)).saturating_add(means.fee);
     if means.deposit >= needed {
-        return Ok(());
+        return if cap >= needed { Ok(()) } else { Err(Short::Cap { cap, needed }) };
     }
     let registry = keeper.config.gas_registries.get(&chain).copied().unwrap_or_default();
-    Err(Short { owner, deposit: means.deposit, needed, registry, chain })
+    Err(Short::Deposit { owner, deposit: means.deposit, needed, registry, chain })
 }
 
 /// Before a claim is signed: nobody would be paid for bringing a call that its owner cannot pay for.
@@ -118,8 +143,9 @@ pub async fn covers(keeper: &Inner, assignment: &Assignment, call: &Call) -> Res
         None => means(keeper, (reader.as_ref(), writer.as_ref()), owner).await.map_err(Objection::Chain)?,
     };
     let gas = |inner| execute_gas(inner, usize::from(threshold), call.calldata.len());
-    // Most deposits pay even for the most that the call may use, and nothing has to be simulated.
-    if weigh(keeper, call.chain, owner, &means, gas(attempt.gas_limit)).is_ok() {
+    let has = (&means, attempt.fee_cap);
+    // Most deposits and caps pay even for the most that the call may use, and nothing has to be simulated.
+    if weigh(keeper, call.chain, owner, has, gas(attempt.gas_limit)).is_ok() {
         return Ok(());
     }
     let executor = keeper.config.domain(call.chain).executor;
@@ -129,5 +155,5 @@ pub async fn covers(keeper: &Inner, assignment: &Assignment, call: &Call) -> Res
         // A call that fails by itself may use all that it is given.
         Err(_) => attempt.gas_limit,
     };
-    Ok(weigh(keeper, call.chain, owner, &means, gas(inner))?)
+    Ok(weigh(keeper, call.chain, owner, has, gas(inner))?)
 }

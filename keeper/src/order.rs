@@ -193,7 +193,7 @@ async fn through_executor(
     // An inner call that fails is a result like any other; it may use all that it is given.
     let inner = inner.map_or(agreed.gas_limit, |gas| gas.min(agreed.gas_limit));
     let likely = execute_gas(inner, signatures.len(), agreed.call.calldata.len());
-    deposit::weigh(keeper, agreed.call.chain, job.owner, &means, likely)?;
+    deposit::weigh(keeper, agreed.call.chain, job.owner, (&means, agreed.fee_cap), likely)?;
     let whole = match whole {
         Ok(gas) => gas,
         Err(ChainError::Reverted { data, .. }) if is_job_not_active(&data) => {

@@ -22,7 +22,7 @@ use crate::{
         policy, safe, schedule, target,
     },
     errors::ApiError,
-    json,
+    fees, json,
     script::{self, ScriptRefused, Wants},
     shape::job::as_created,
 };
@@ -208,14 +208,22 @@ pub async fn check_on(
         (_, Some((target, _)), _) => Some(Action::Call(target)),
         (_, None, _) => None,
     };
+    let kind_number = fields.get("task_definition_id").and_then(json::whole);
     let expires_at = who.time_frame.map(|secs| basis.accepted_at + Duration::from_secs(secs));
     let sketch = Sketch {
-        kind: fields.get("task_definition_id").and_then(json::whole),
+        kind: kind_number,
         chain: who.target,
         policy: Some(policy.clone()),
         trigger: trigger.clone(),
         life: expires_at.map(|end| (basis.accepted_at, end)),
         plan,
+    };
+    // A dry run says it with the rest of what a task costs.
+    let low_cap = match (kind_number, who.target.and_then(|id| edge.ports.chains.get(&id))) {
+        (Some(kind), Some(chain)) if basis.stores && refused.is_none() && faults.len() == before => {
+            fees::low_cap(edge, chain, (kind, &policy), &sketch.plan).await
+        }
+        _ => None,
     };
     let one = |checked| One { id: basis.id, checked, refused, sketch };
     let (Some(id), Some(owner), Some(expires_at), Some(created_chain)) =
@@ -259,6 +267,7 @@ pub async fn check_on(
     if let (Some(safe), false) = (&job.safe, basis.is_change) {
         warnings.extend(safe::doubts(edge, fields, &job, safe.address).await);
     }
+    warnings.extend(low_cap);
     warnings.extend(ignored);
     warnings.extend(too_few_keepers(edge, &job).await?);
     if storage.is_none() && job.has_storage() {

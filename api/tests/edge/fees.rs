@@ -96,17 +96,70 @@ async fn the_cap_that_is_quoted_is_the_cap_of_the_job() {
     }
     let above = [usual("1", "", "[\"3\"]"), vec![("fee_cap", limit)]].concat();
     assert_eq!(world.get("", &query(&above)).await.status.as_u16(), 422);
+    for name in ["fee_cap", "fee_cap_wei"] {
+        for digits in [limit.to_owned(), "9".repeat(100), String::new()] {
+            let asked = [usual("1", "", "[\"3\"]"), vec![(name, digits.as_str())]].concat();
+            let answer = world.get("", &query(&asked)).await;
+            assert_eq!(answer.status.as_u16(), 422, "{}", answer.text);
+            assert_eq!(answer.json()["details"][0]["path"], json!(name), "{}", answer.text);
+        }
+        for value in [format!("\"{limit}\""), "9".repeat(100), "1e400".to_owned(), "-1".to_owned()] {
+            let change = format!("{{\"{name}\": {value}}}");
+            let answer = world.call("user", "PUT", "/api/jobs/update/4", &change).await;
+            assert_eq!(answer.status.as_u16(), 422, "{change}: {}", answer.text);
+            assert_eq!(answer.json()["details"][0]["path"], json!(name), "{change}: {}", answer.text);
+        }
+    }
     // A change of what it follows from changes it, unless somebody named it.
     for (id, change, cap) in [
         ("1", json!({"gas_limit": 300_000}), by_gas(300_000, 2)),
         ("4", json!({"gas_limit": 300_000}), json!("77")),
         ("4", json!({"fee_cap": "80"}), json!("80")),
+        ("4", json!({"fee_cap_wei": "81"}), json!("81")),
+        ("1", json!({"fee_cap_wei": 82}), json!("82")),
         ("5", json!({"job_title": "another title"}), json!("78")),
     ] {
         let answer = world.call("user", "PUT", &format!("/api/jobs/update/{id}"), &change.to_string()).await;
         assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
         assert_eq!(shown(id).await, cap, "{id} {change}");
     }
+}
+
+#[tokio::test]
+async fn a_cap_below_what_a_task_costs_is_said_where_a_job_is_stored() {
+    let world = World::new().await;
+    let gas_wei = (50_000u128 + 76_000 + 2 * 6_500 + 16 * (36 + 2 * 65)) * 1_000_000_001;
+    let cost = 2_000_000_000_000u128 + gas_wei;
+    let words = |cap: u128| {
+        format!("a task costs {cost} wei now, more than its fee_cap of {cap}: it would not be called")
+    };
+    let cap = |wei: u128| json!({"fee_cap": wei.to_string()});
+    let create = async |id: &str, changes: serde_json::Value| {
+        let answer = world.create("user", &one(job_with(id, changes))).await;
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+        answer.json()["warnings"].to_string()
+    };
+    let put = async |id: &str, change: serde_json::Value| {
+        let answer = world.call("user", "PUT", &format!("/api/jobs/update/{id}"), &change.to_string()).await;
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+        answer.json()["warnings"].to_string()
+    };
+    assert!(create("1", cap(cost - 1)).await.contains(&words(cost - 1)));
+    assert!(!create("2", cap(cost)).await.contains("fee_cap"));
+    assert!(put("2", cap(7)).await.contains(&words(7)));
+    assert!(!put("2", cap(cost)).await.contains("fee_cap"));
+    // A script that is not tried again may come to a call that uses all that it may.
+    let script = world.script("print [\"3\"]").await;
+    let scripted = json!({"task_definition_id": 2, "arg_type": 2, "dynamic_arguments_script_url": script,
+        "language": "ts", "arguments": null});
+    create("3", scripted).await;
+    let said = put("3", cap(7)).await;
+    assert!(said.contains("uses all of its gas_limit") && said.contains("its fee_cap of 7"), "{said}");
+    assert!(!put("3", cap(1_000_000_000_000_000_000)).await.contains("fee_cap"));
+    // Nobody knows what gas costs, and the job is stored.
+    *world.chain.base_fee.lock().unwrap() = None;
+    world.clock.advance(Duration::from_secs(3_600));
+    assert!(!create("4", cap(7)).await.contains("fee_cap"));
 }
 
 #[tokio::test]

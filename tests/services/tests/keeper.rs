@@ -543,6 +543,41 @@ async fn what_its_owner_cannot_pay_for_is_neither_signed_nor_brought_to_the_chai
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_its_job_does_not_let_it_cost_is_neither_signed_nor_brought_to_the_chain() {
+    let says_how = |reason: &str, cap: u64| {
+        for part in [format!("fee_cap is {cap} wei"), "needs about 19".to_owned()] {
+            assert!(reason.contains(&part), "{reason}, without {part}");
+        }
+    };
+    let capped = |mut assignment: Assignment, cap: u64| {
+        Arc::make_mut(&mut assignment.job).policy.fee_cap = U256::from(cap);
+        Arc::make_mut(&mut assignment.attempt).fee_cap = U256::from(cap);
+        assignment
+    };
+    let (little, enough) = (190_000_000, 200_000_000);
+    for cap in [1, little] {
+        let bench = Bench::new().await;
+        let keeper = bench.start(TestRunner::printing(json!([5]))).await;
+        let assignment = capped(bench.assignment().await, cap);
+        match keeper.assign(assignment.clone(), PLATFORM).await {
+            FromKeeper::Declined { reason, .. } => says_how(&reason, cap),
+            other => panic!("{other:?}, not declined with a cap of {cap} wei"),
+        }
+        match keeper.ask(ToKeeper::Perform(Box::new(order(&assignment, &[2, 3])))).await {
+            FromKeeper::Performed(PerformEvent::Declined { reason, .. }) => says_how(&reason, cap),
+            other => panic!("{other:?}, not declined"),
+        }
+    }
+    let bench = Bench::new().await;
+    let keeper = bench.start(TestRunner::printing(json!([5]))).await;
+    let assignment = capped(bench.assignment().await, enough);
+    let answer = keeper.assign(assignment.clone(), PLATFORM).await;
+    assert!(matches!(answer, FromKeeper::Answer(_)), "{answer:?}");
+    let sent = keeper.ask(ToKeeper::Perform(Box::new(order(&assignment, &[2, 3])))).await;
+    assert!(matches!(sent, FromKeeper::Performed(PerformEvent::Broadcast { .. })), "{sent:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_restart_the_same_bytes_are_sent_again() {
     let bench = Bench::new().await;
     let assignment = bench.assignment().await;
