@@ -74,7 +74,7 @@ pub async fn quote(call: Call) -> Result<Reply<ShownQuote>, ApiError> {
             "target_chain_id is the number of a chain served here",
         );
     }
-    for name in ["keepers", "threshold", "gas_limit", "fee_cap"] {
+    for name in ["keepers", "threshold", "gas_limit", "fee_cap", "fee_cap_wei"] {
         if query.get(name).is_some_and(String::is_empty) {
             faults.add(name, "RANGE", format!("{name} is a whole number"));
         }

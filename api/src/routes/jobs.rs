@@ -32,6 +32,7 @@ const FEE_KEEPERS: Query = may_say("keepers", Between(1, KEEPERS_MAX), "Keepers 
 const FEE_THRESHOLD: Query = may_say("threshold", Between(1, KEEPERS_MAX), "How many of them must agree");
 const FEE_GAS: Query = may_say("gas_limit", Between(GAS_LIMIT.0, GAS_LIMIT.1), "Gas that the call gets");
 const FEE_CAP: Query = may_say("fee_cap", Whole, "Most that the job will say that a task may cost, wei");
+const FEE_QUOTED_CAP: Query = may_say("fee_cap_wei", Whole, "The same, as the quote calls it");
 
 const DECISIONS: Query = may_say("limit", Count, "Most rows that are shown");
 
@@ -53,5 +54,5 @@ pub(super) static ROUTES: &[Route] = &[
     route!(GET "/api/jobs/{id}/task-fees", keyed(ANYONE), Subject::Job("id"), Body::None, jobs::task_fees, [], "What each task of a job cost", LIMIT, BEFORE_TASK),
     route!(GET "/api/jobs/{id}/storage", keyed(ANYONE), Subject::Job("id"), Body::None, jobs::storage, [], "What a job's script remembers, as the chain has confirmed it"),
     route!(GET "/api/jobs/{id}/decisions", keyed(ANYONE), Subject::Job("id"), Body::None, decisions::of_job, [], "Why a job fired or did not, newest first", DECISIONS),
-    route!(GET "/api/fees", Access::Limited, PUBLIC, Body::None, fees::quote, [422], "What one task would cost", FEE_KIND, FEE_CHAIN, FEE_TARGET, FEE_FUNCTION, FEE_ABI, FEE_ARGS, FEE_OWNER, FEE_SCRIPT, FEE_LANGUAGE, FEE_KEEPERS, FEE_THRESHOLD, FEE_GAS, FEE_CAP),
+    route!(GET "/api/fees", Access::Limited, PUBLIC, Body::None, fees::quote, [422], "What one task would cost", FEE_KIND, FEE_CHAIN, FEE_TARGET, FEE_FUNCTION, FEE_ABI, FEE_ARGS, FEE_OWNER, FEE_SCRIPT, FEE_LANGUAGE, FEE_KEEPERS, FEE_THRESHOLD, FEE_GAS, FEE_CAP, FEE_QUOTED_CAP),
 ];

@@ -70,7 +70,7 @@ async fn the_cap_that_is_quoted_is_the_cap_of_the_job() {
             by_gas(1_000_000, 4),
         ),
         (vec![("fee_cap", "77")], json!({"fee_cap": "77"}), json!("77")),
-        (vec![("fee_cap", "78")], json!({"fee_cap_wei": 78}), json!("78")),
+        (vec![("fee_cap_wei", "78")], json!({"fee_cap_wei": 78}), json!("78")),
     ];
     for (n, (asked, fields, cap)) in (1..).zip(cases) {
         let id = n.to_string();
