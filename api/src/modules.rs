@@ -36,7 +36,7 @@ pub async fn publish(call: Call) -> Result<Reply<Published>, ApiError> {
     let fields = Fields::new(&body, "");
     let sent = (fields.verbatim("source", &mut faults), fields.verbatim("wasm_base64", &mut faults));
     let told = fields.text("language", &mut faults);
-    let limits = limits(&call.edge, &fields, &mut faults);
+    let limits = limits(&call.edge, &fields, None, &mut faults);
     if !faults.is_empty() {
         return Err(faults.into_error());
     }
@@ -263,7 +263,7 @@ pub async fn run(call: Call) -> Result<Reply<ShownRun>, ApiError> {
     let given = fields.array("arguments", call.edge.config.arguments_max, &mut faults);
     let told = fields.text("language", &mut faults);
     let hosts = allow_hosts(&call.edge, &fields, &mut faults);
-    let limits = Limits::effective(&limits(&call.edge, &fields, &mut faults));
+    let limits = Limits::effective(&limits(&call.edge, &fields, None, &mut faults));
     let due = fields.text("due", &mut faults);
     let due = if due.is_empty() { None } else { Some(Timestamp::parse_rfc3339(&due)) };
     if due == Some(None) {
@@ -376,7 +376,7 @@ pub async fn validate(call: Call) -> Result<Reply<Validated>, ApiError> {
     let is_safe = fields.flag("is_safe", false, &mut faults);
     let safe = if is_safe { fields.address("selected_safe", &mut faults) } else { None };
     let hosts = allow_hosts(&call.edge, &fields, &mut faults);
-    let limits = limits(&call.edge, &fields, &mut faults);
+    let limits = limits(&call.edge, &fields, None, &mut faults);
     let signature = fields.text("target_function", &mut faults);
     let abi = fields.text("abi", &mut faults);
     let Ok(language) = language else { return Err(faults.into_error()) };

@@ -181,11 +181,14 @@ pub async fn computed(
     Ok(Tried { args, refused: None, warning, plan })
 }
 
-/// The module of a job as it is, and whether it has storage, where its script is the one that is wanted.
+/// The module of a job as it is, and whether it has storage, where its script is the one that is wanted, and may use as
+/// much as before.
 fn known_script(job: &Job, wanted: &Wanted, wants: Wants<'_>) -> Option<(ModuleRef, bool)> {
     let Args::Computed { url, module, storage, .. } = &job.args else { return None };
-    let is_same =
-        *url == wanted.url && job.remarks.language == wanted.language && is_same_call(&job.action, wants);
+    let is_same = *url == wanted.url
+        && job.remarks.language == wanted.language
+        && job.limits == wanted.limits
+        && is_same_call(&job.action, wants);
     is_same.then(|| (module.clone(), *storage))
 }
 

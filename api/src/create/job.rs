@@ -138,7 +138,8 @@ pub async fn check_on(
     let who = identity(edge, fields, basis.id, faults);
     let trigger = kind.and_then(|kind| trigger(edge, fields, kind, basis, faults));
     let policy = policy::parse(edge, fields, who.target, basis.keep.map(|job| &job.policy), faults);
-    let limits = policy::limits(edge, fields, faults);
+    let limits_before = basis.keep.filter(|_| basis.is_change).map(|job| job.limits);
+    let limits = policy::limits(edge, fields, limits_before, faults);
     let allow_hosts = policy::allow_hosts(edge, fields, faults);
     let storage = fields.get("storage").map(|_| fields.flag("storage", false, faults));
     let recurring = fields.flag("recurring", false, faults);

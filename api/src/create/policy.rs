@@ -129,9 +129,9 @@ fn fee_cap(
 /// Names of the limits that a job may set.
 pub const LIMITS: [&str; 4] = ["fuel_max", "memory_bytes", "wall_ms", "command_bytes"];
 
-/// A job's budgets: what it says, else the defaults; what no job may exceed is refused.
-pub fn limits(edge: &Edge, fields: &Fields<'_>, faults: &mut Faults) -> Limits {
-    let mut limits = edge.config.policy.limits;
+/// A job's budgets: each as it says, else as it was before, else the default; what no job may exceed is refused.
+pub fn limits(edge: &Edge, fields: &Fields<'_>, before: Option<Limits>, faults: &mut Faults) -> Limits {
+    let mut limits = before.unwrap_or(edge.config.policy.limits);
     let Some(map) = fields.object("limits", faults) else { return limits };
     let prefix = fields.path("limits");
     let own = Fields::new(map, &prefix);

@@ -30,7 +30,11 @@ pub(super) static LIMITS: Object = object(
 pub(super) const LANGUAGE: Field = takes("language", ANY_TEXT, "Of the script; guessed where it is absent");
 pub(super) const ALLOW_HOSTS: Field =
     takes("allow_hosts", List(HOSTS_MAX, &Text(1, ANY_LENGTH)), "Hosts that the script may reach");
-pub(super) const RUN_LIMITS: Field = takes("limits", Nested(&LIMITS), "Budgets of the script's runs");
+pub(super) const RUN_LIMITS: Field = takes(
+    "limits",
+    Nested(&LIMITS),
+    "Budgets of the script's runs; one that is not named is as it was, at first the default",
+);
 pub(super) const ARGUMENTS: Field =
     takes("arguments", List(ARGUMENTS_MAX, &Any), "Static arguments: of the call, or for the script");
 

@@ -300,6 +300,46 @@ async fn who_creates_again_what_has_ended_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_change_keeps_the_limits_that_it_does_not_name_and_tries_the_script_under_them() {
+    let world = World::new().await;
+    let script = world.script("print [\"3\"]").await;
+    let limits = json!({"fuel_max": 5_000_000, "wall_ms": 9_999});
+    let scripted = json!({"task_definition_id": 2, "arg_type": 2, "dynamic_arguments_script_url": script,
+        "language": "ts", "arguments": null, "limits": limits});
+    let created = world.create("user", &one(job_with("1", scripted))).await;
+    assert_eq!(created.status.as_u16(), 200, "{}", created.text);
+    let put = async |change: Value| {
+        let answer = world.call("user", "PUT", "/api/jobs/update/1", &change.to_string()).await;
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+        answer.json()
+    };
+    let shown = async || {
+        let path = "/api/jobs/user/0x1111111111111111111111111111111111111111/1";
+        let limits = world.get("user", path).await.json()["limits"].clone();
+        (limits["fuel_max"].clone(), limits["wall_ms"].clone())
+    };
+    let runs = || *world.runner.runs.lock().unwrap();
+    let before = runs();
+    put(json!({"job_title": "another title"})).await;
+    assert_eq!(runs(), before, "what the script may do is as before");
+    put(json!({"limits": {"wall_ms": 8_888}})).await;
+    assert_eq!(shown().await, (json!(5_000_000), json!(8_888)), "the fuel is as it was");
+    assert_eq!(runs(), before + 1);
+    put(json!({"limits": {}})).await;
+    assert_eq!(shown().await, (json!(5_000_000), json!(8_888)));
+    let refused = put(json!({"limits": {"fuel_max": 1_000}})).await;
+    assert_eq!(
+        (&refused["status"], &refused["validation_executable"]),
+        (&json!("validation_failed"), &json!(false))
+    );
+    assert!(refused["message"].as_str().unwrap().contains("1000 of fuel"), "{refused}");
+    assert_eq!(shown().await, (json!(5_000_000), json!(8_888)), "nothing was changed");
+    let broken = world.script("fail closed").await;
+    let refused = put(json!({"dynamic_arguments_script_url": broken})).await;
+    assert_eq!(refused["status"], json!("validation_failed"), "{refused}");
+}
+
+#[tokio::test]
 async fn what_a_job_may_do_is_shown_as_it_was_given() {
     let world = World::new().await;
     let given = json!({

@@ -191,6 +191,9 @@ pub struct FakeRunner {
     pub admitted: Mutex<Limits>,
 }
 
+/// What every script uses.
+const FUEL: u64 = 1_234_567;
+
 #[async_trait]
 impl ModuleRunner for FakeRunner {
     fn engine(&self) -> EngineId {
@@ -220,7 +223,7 @@ impl ModuleRunner for FakeRunner {
         source: bytes::Bytes,
         _: Language,
         input: Arc<RunInput>,
-        _: Limits,
+        limits: Limits,
         values: Arc<RunSecrets>,
     ) -> Result<RunReport, RunnerError> {
         *self.runs.lock().unwrap() += 1;
@@ -247,12 +250,18 @@ impl ModuleRunner for FakeRunner {
                 RunEnd::Failed(RunFailure { kind: FailureKind::Script, message })
             }
         };
+        let end = if limits.fuel_max < FUEL {
+            let message = format!("the run needs more than its {} of fuel", limits.fuel_max);
+            RunEnd::Failed(RunFailure { kind: FailureKind::Limit, message })
+        } else {
+            end
+        };
         Ok(RunReport {
             wasm_hash: WasmHash(B256::repeat_byte(3)),
             engine: self.engine(),
             end,
             log: "a line".to_owned(),
-            fuel: 1_234_567,
+            fuel: FUEL,
             memory_bytes: 65_536,
             host_calls: 0,
             transcript,
