@@ -168,7 +168,7 @@ async fn signed_by(call: &Call, text: &str, signature: &str) -> Result<(Address,
     });
     let message = message.map_err(|fault| match fault {
         SignInFault::Form(_) => ApiError::unprocessable("SIGN_IN_FORM", fault.to_string()),
-        SignInFault::Domain(_) | SignInFault::Chain(_) | SignInFault::Time(_) => {
+        SignInFault::Domain(_) | SignInFault::Uri(_) | SignInFault::Chain(_) | SignInFault::Time(_) => {
             refused("SIGN_IN_REFUSED", fault.to_string())
         }
     })?;

@@ -145,15 +145,31 @@ async fn what_was_not_signed_for_here_and_now_is_refused() {
     for signature in ["", "0x", "0x00", "zz", &format!("0x{}", "ff".repeat(65))] {
         assert_eq!(sign_in(&world, &text, signature).await.code(), "SIGNATURE_REFUSED", "{signature}");
     }
-    for (from, to, code) in [
-        (DOMAIN.to_owned(), "evil.example", "SIGN_IN_REFUSED"),
-        (format!("Chain ID: {CHAIN}"), "Chain ID: 1", "SIGN_IN_REFUSED"),
-        (Timestamp(NOW.0 + 200_000).to_rfc3339(), "2027-01-15T08:00:00Z", "SIGN_IN_REFUSED"),
-        ("Version: 1".to_owned(), "Version: 2", "SIGN_IN_FORM"),
+    let issued = format!("Issued At: {}", NOW.to_rfc3339());
+    let tomorrow = format!("Issued At: {}", Timestamp(NOW.0 + 60_001).to_rfc3339());
+    for (from, to, code, says) in [
+        (format!("{DOMAIN} wants"), "evil.example wants", "SIGN_IN_REFUSED", "is for evil.example"),
+        (
+            format!("https://{DOMAIN}"),
+            "https://evil.example",
+            "SIGN_IN_REFUSED",
+            "URI https://evil.example is",
+        ),
+        (format!("Chain ID: {CHAIN}"), "Chain ID: 1", "SIGN_IN_REFUSED", "chain 1, which"),
+        (issued, &tomorrow, "SIGN_IN_REFUSED", "lies more than a minute ahead"),
+        (
+            Timestamp(NOW.0 + 200_000).to_rfc3339(),
+            "2027-01-15T08:00:00Z",
+            "SIGN_IN_REFUSED",
+            "expiration time has passed",
+        ),
+        ("Version: 1".to_owned(), "Version: 2", "SIGN_IN_FORM", "its version is not 1"),
     ] {
         let other = text.replace(&from, to);
         assert_ne!(other, text);
-        assert_eq!(sign_in(&world, &other, &wallet.sign(&other)).await.code(), code, "{from}");
+        let answer = sign_in(&world, &other, &wallet.sign(&other)).await;
+        assert_eq!(answer.code(), code, "{from}");
+        assert!(answer.text.contains(says), "{}, without {says}", answer.text);
     }
     // Nothing of that used the nonce up.
     assert_eq!(sign_in(&world, &text, &wallet.sign(&text)).await.status.as_u16(), 201);

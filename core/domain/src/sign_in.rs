@@ -1,5 +1,7 @@
 //! Signing in with an Ethereum account: the message of EIP-4361, read strictly.
 
+use std::time::Duration;
+
 use alloy_primitives::{Address, B256, Bytes, eip191_hash_message};
 use alloy_sol_types::{SolCall, sol};
 
@@ -7,6 +9,8 @@ use crate::{ids::ChainId, time::Timestamp};
 
 /// Longest message that is read, bytes.
 pub const MESSAGE_MAX: usize = 4_096;
+/// How far the clock of whoever made a message may be ahead.
+const AHEAD_MAX: Duration = Duration::from_secs(60);
 
 /// A message that asks to be signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +44,9 @@ pub enum SignInFault {
     /// It was made for somebody else.
     #[error("the message is for {0}, which this platform is not")]
     Domain(String),
+    /// It signs in to something else.
+    #[error("the message's URI {0} is at no domain that this platform signs in for")]
+    Uri(String),
     /// It names a chain that this platform does not know.
     #[error("the message is for chain {0}, which this platform does not serve")]
     Chain(ChainId),
@@ -81,8 +88,10 @@ impl SignInMessage {
         if uri.is_empty() {
             return Err(Form("its URI is empty"));
         }
-        if lines.field("Version: ") != Some("1") {
-            return Err(Form("the line `Version: 1` is missing"));
+        match lines.field("Version: ") {
+            Some("1") => {}
+            Some(_) => return Err(Form("its version is not 1")),
+            None => return Err(Form("the line `Version: 1` is missing")),
         }
         let chain = lines.field("Chain ID: ").and_then(plain_number);
         let chain = ChainId(chain.ok_or(Form("the line `Chain ID: ` with a number is missing"))?);
@@ -113,11 +122,18 @@ impl SignInMessage {
         mut chains: impl Iterator<Item = ChainId>,
         now: Timestamp,
     ) -> Result<(), SignInFault> {
-        if !domains.iter().any(|domain| domain.eq_ignore_ascii_case(&self.domain)) {
+        let is_ours = |host: &str| domains.iter().any(|domain| domain.eq_ignore_ascii_case(host));
+        if !is_ours(&self.domain) {
             return Err(SignInFault::Domain(self.domain.clone()));
+        }
+        if !authority(&self.uri).is_some_and(is_ours) {
+            return Err(SignInFault::Uri(self.uri.clone()));
         }
         if !chains.any(|chain| chain == self.chain) {
             return Err(SignInFault::Chain(self.chain));
+        }
+        if self.issued_at > now + AHEAD_MAX {
+            return Err(SignInFault::Time("its `Issued At` lies more than a minute ahead"));
         }
         if self.expires_at.is_some_and(|at| now >= at) {
             return Err(SignInFault::Time("its expiration time has passed"));
@@ -175,6 +191,13 @@ impl<'a> Lines<'a> {
         let at = Timestamp::parse_rfc3339(text);
         at.map(Some).ok_or(SignInFault::Form("one of its instants is not as RFC 3339 has it"))
     }
+}
+
+/// What stands for the host, and the port, in an address of the web.
+fn authority(uri: &str) -> Option<&str> {
+    let (scheme, rest) = uri.split_once("://")?;
+    let is_web = ["http", "https"].iter().any(|known| known.eq_ignore_ascii_case(scheme));
+    is_web.then(|| rest.split(['/', '?', '#', '\\']).next().unwrap_or_default())
 }
 
 fn plain_number(text: &str) -> Option<u64> {

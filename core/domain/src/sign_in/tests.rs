@@ -93,6 +93,49 @@ fn a_message_counts_here_and_now() {
 }
 
 #[test]
+fn a_message_signs_in_to_where_it_is_taken() {
+    let now = Timestamp::parse_rfc3339("2026-01-02T03:04:05Z").expect("an instant");
+    let check = |uri: &str| {
+        let text = least().replace("URI: http://localhost:9002", &format!("URI: {uri}"));
+        let domains = ["app.example", "localhost:9002"].map(str::to_owned);
+        SignInMessage::parse(&text).expect("a message").check(&domains, [ChainId(31337)].into_iter(), now)
+    };
+    for uri in [
+        "http://localhost:9002",
+        "HTTPS://LOCALHOST:9002/",
+        "https://app.example/login?to=https://evil.example",
+        "https://app.example#here",
+    ] {
+        assert_eq!(check(uri), Ok(()), "{uri}");
+    }
+    for uri in [
+        "https://evil.example",
+        "https://evil.example/localhost:9002",
+        "https://app.example:9002",
+        "https://app.example@evil.example",
+        "https://evil.example\\@app.example",
+        "https://user@app.example",
+        "https://app.example.evil.example",
+        "ftp://app.example",
+        "app.example",
+        "https://",
+    ] {
+        assert_eq!(check(uri), Err(SignInFault::Uri(uri.to_owned())));
+    }
+}
+
+#[test]
+fn a_message_is_not_of_tomorrow() {
+    let message = SignInMessage::parse(&least()).expect("a message");
+    let check = |before_ms: u64| {
+        let now = Timestamp(message.issued_at.0 - before_ms);
+        message.check(&["localhost:9002".to_owned()], [ChainId(31337)].into_iter(), now)
+    };
+    assert_eq!(check(60_000), Ok(()), "a clock that is a little ahead");
+    assert!(matches!(check(60_001), Err(SignInFault::Time(_))));
+}
+
+#[test]
 fn digests_are_those_of_wallets() {
     // What ethers' hashMessage("hello") gives.
     let expect = "0x50b2c43fd39106bafbba0da34fc430e1f91e3c96ea2acee2bc34119f92b37750";
