@@ -220,6 +220,65 @@ async fn live_changes(topology: Topology) {
     platform.stop().await;
 }
 
+#[test]
+fn a_jobs_secrets_are_set_shown_and_taken_away() {
+    on(&[Topology::OneProcess], secrets);
+}
+
+/// Prints whether each secret has a value: at first, once it is set, and once it is taken away.
+const SECRETS: &str = r#"
+import { Client, Refusal } from "argus-client";
+const { API, KEY, JOB } = process.env;
+const client = new Client(API, { key: KEY });
+const shown = async () => (await client.secrets(JOB)).map(({ name, set_at }) => [name, set_at !== null]);
+const said = [await shown()];
+await client.setSecret(JOB, "API_KEY", "some value");
+said.push(await shown());
+for (let times = 0; times < 2; times++) await client.unsetSecret(JOB, "API_KEY");
+said.push(await shown());
+const refused = await client.setSecret(JOB, "OTHER", "some value").catch((error) => error);
+console.log(JSON.stringify([said, refused instanceof Refusal && refused.code]));
+"#;
+
+async fn secrets(topology: Topology) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = Start::on(folder.path(), topology).run().await;
+    let script = platform.publish("export default () => [argus.secret(\"API_KEY\"), 1n];").await;
+    let granted = json!({ "secrets": ["API_KEY"], "allow_hosts": ["api.example"] });
+    let job = platform.create(&jobs::with(jobs::scripted(&platform, &script, 3_000, 3_600), granted)).await;
+    let (api, key) = (platform.said("/api").to_owned(), platform.said("/keys/app").to_owned());
+    let expect = json!([[["API_KEY", false]], [["API_KEY", true]], [["API_KEY", false]]]);
+
+    let client = Client::builder(&api).key(&key).build().expect("a client");
+    let shown = async || {
+        let secrets = client.secrets(&job).await.expect("the names");
+        Value::from_iter(secrets.into_iter().map(|secret| json!([secret.name, secret.set_at.is_some()])))
+    };
+    let mut said = vec![shown().await];
+    client.set_secret(&job, "API_KEY", "some value").await.expect("set");
+    said.push(shown().await);
+    for _ in 0..2 {
+        client.unset_secret(&job, "API_KEY").await.expect("taken away, again without effect");
+    }
+    said.push(shown().await);
+    assert_eq!(Value::from(said), expect);
+    let refused = client.set_secret(&job, "OTHER", "some value").await;
+    let code = refused.as_ref().err().and_then(Error::refusal).map(|refusal| refusal.code.as_str());
+    assert_eq!(code, Some("SECRET_NOT_GRANTED"), "{refused:?}");
+
+    if let Some(compiler) = argus_e2e::typescript() {
+        let typescript = TypeScript::package(compiler).await;
+        typescript.compile([("secrets", SECRETS)]).await;
+        let mut program = tokio::process::Command::from(typescript.program("secrets"));
+        program.env("API", &api).env("KEY", &key).env("JOB", &job);
+        let ended =
+            timeout(Duration::from_secs(60), program.output()).await.expect("in time").expect("it runs");
+        let said: Value = serde_json::from_slice(&ended.stdout).unwrap_or_else(|e| panic!("{e}: {ended:?}"));
+        assert_eq!(said, json!([expect, "SECRET_NOT_GRANTED"]));
+    }
+    platform.stop().await;
+}
+
 #[derive(Default)]
 struct Seen {
     snapshots: u32,
