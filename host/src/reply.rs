@@ -128,12 +128,13 @@ impl Reply {
         Some(Self { result, hops: text.hops })
     }
 
-    /// For the JavaScript engine: JSON without the body, and the body as bytes.
+    /// For the JavaScript engine: JSON without the body, an answer's status first, and the body as bytes.
     pub fn head_and_body(&self) -> (String, bytes::Bytes) {
         match &self.result {
             Ok(Answer::Http(a)) => {
-                let head = json!({ "ok": { "status": a.status, "headers": a.headers, "url": a.url } });
-                (head.to_string(), a.body.clone())
+                let (headers, url) = (json!(a.headers), json!(a.url));
+                let head = format!(r#"{{"ok":{{"status":{},"headers":{headers},"url":{url}}}}}"#, a.status);
+                (head, a.body.clone())
             }
             _ => (self.text(), bytes::Bytes::new()),
         }

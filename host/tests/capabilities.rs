@@ -2,7 +2,7 @@
 
 mod common;
 
-use argus_domain::run::FailureKind;
+use argus_domain::{limits::Limits, run::FailureKind};
 use argus_ports::Method;
 use common::{bench, expect_failure, value};
 
@@ -146,4 +146,54 @@ async fn what_is_not_granted_says_so() {
         FailureKind::Script,
         &["TypeError: fetch failed: connection refused"],
     );
+}
+
+#[tokio::test]
+async fn a_plain_address_is_asked_for_as_a_request_of_it_is() {
+    let hosts = [
+        "a.example",
+        "x-1.b2.c",
+        "a.1b",
+        "a.b:80",
+        "a.b:443",
+        "a.b:8443",
+        "a.b:0",
+        "a..b",
+        "a.",
+        "A.b",
+        "u@a.b",
+    ];
+    let paths = [
+        "",
+        "/",
+        "/p;q=1,2(3)!$&+*:@",
+        "/a/./b",
+        "/a/../b",
+        "/a.",
+        "/a|b[c]^~",
+        "/a%20b",
+        "/a b",
+        "/a'b",
+        "/{a}",
+    ];
+    let queries = ["", "?", "?a=1&b=%41", "?a='b'", "?a/../b", "?[a]^`{|}~", "?<a>", "#h"];
+    let all = hosts.iter().map(|host| format!("https://{host}/p"));
+    let all = all.chain(paths.iter().map(|path| format!("http://a.example{path}")));
+    let all: Vec<_> = all.chain(queries.iter().map(|query| format!("https://a.example/p{query}"))).collect();
+    let bench = bench();
+    let mut asked = 0;
+    for some in all.chunks(Limits::DEFAULT.http_calls as usize) {
+        let mut requests = Vec::new();
+        for init in ["", ", {}"] {
+            let urls = serde_json::to_string(some).expect("JSON");
+            let source =
+                format!("for (const u of {urls}) await fetch(u{init}).catch(() => 0); console.log('[1]')");
+            let report = bench.js(&source).await;
+            assert_eq!(value(&report), "[1]", "{some:?}");
+            requests.push(report.transcript.calls.into_iter().map(|call| call.request).collect::<Vec<_>>());
+        }
+        assert_eq!(requests[0], requests[1]);
+        asked += requests[0].len();
+    }
+    assert!(asked > all.len() / 2, "{asked}");
 }

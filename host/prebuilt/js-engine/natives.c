@@ -205,6 +205,52 @@ static JSValue n_unhex(JSContext *c, JSValueConst t, int argc, JSValueConst *arg
     return v;
 }
 
+static int is_lower(char c) { return c >= 'a' && c <= 'z'; }
+static int is_digit(char c) { return c >= '0' && c <= '9'; }
+static int is_one_of(char c, const char *set) { return c && strchr(set, c) != NULL; }
+static int is_in_path(char c) { return (c > ' ' && c <= '~') && !is_one_of(c, "\"#%<?>\\^`{}"); }
+static int is_in_query(char c) { return (c > ' ' && c <= '~') && !is_one_of(c, "\"#'<>\\"); }
+
+/* Whether an address is written as a Request would write it, so that nothing in it changes and nothing needs quotes. What
+   it takes, the rules of 60-url.js leave as it is; it need not take all that they do. */
+static int is_written(const char *s, size_t n) {
+    size_t i, label;
+    if (n > 8 && !memcmp(s, "https://", 8)) i = 8;
+    else if (n > 7 && !memcmp(s, "http://", 7)) i = 7;
+    else return 0;
+    for (label = i; i < n && (is_lower(s[i]) || is_digit(s[i]) || s[i] == '-' || s[i] == '.'); i++) {
+        if (s[i] != '.') continue;
+        if (i == label) return 0;
+        label = i + 1;
+    }
+    /* A last label that begins with a digit may be an address in numbers. */
+    if (label >= n || !is_lower(s[label])) return 0;
+    if (i < n && s[i] == ':') {
+        size_t port = ++i;
+        while (i < n && is_digit(s[i])) i++;
+        size_t digits = i - port;
+        if (digits < 1 || digits > 4 || s[port] == '0') return 0;
+        if ((digits == 2 && !memcmp(s + port, "80", 2)) || (digits == 3 && !memcmp(s + port, "443", 3))) return 0;
+    }
+    if (i >= n || s[i] != '/') return 0;
+    for (; i < n && s[i] != '?'; i++)
+        if (!is_in_path(s[i]) || (s[i] == '/' && i + 1 < n && s[i + 1] == '.')) return 0;
+    if (i == n) return 1;
+    if (++i == n) return 0;
+    for (; i < n; i++)
+        if (!is_in_query(s[i])) return 0;
+    return 1;
+}
+
+static JSValue n_is_written(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    size_t len;
+    const char *s = JS_ToCStringLen(c, &len, argv[0]);
+    if (!s) return JS_EXCEPTION;
+    int is = is_written(s, len);
+    JS_FreeCString(c, s);
+    return JS_NewBool(c, is);
+}
+
 /* What the engine keeps in an object, as a number; 0 for what is no object. */
 static JSValue n_kind(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
     return JS_NewUint32(c, JS_GetClassID(argv[0]));
@@ -229,7 +275,7 @@ static const struct { const char *name; JSCFunction *f; int argc; } natives[] = 
     { "issue", n_issue, 2 }, { "await", n_await, 1 }, { "write", n_write, 2 }, { "now", n_now, 0 },
     { "advance", n_advance, 1 }, { "exit", n_exit, 1 }, { "randomBytes", n_random_bytes, 1 },
     { "random", n_random, 0 }, { "utf8Encode", n_utf8_encode, 1 }, { "utf8Decode", n_utf8_decode, 2 },
-    { "hex", n_hex, 1 }, { "unhex", n_unhex, 1 }, { "kind", n_kind, 1 }, { "keccak256", n_keccak256, 1 }, { "sha1", n_sha1, 1 },
+    { "hex", n_hex, 1 }, { "unhex", n_unhex, 1 }, { "kind", n_kind, 1 }, { "isWritten", n_is_written, 1 }, { "keccak256", n_keccak256, 1 }, { "sha1", n_sha1, 1 },
     { "sha256", n_sha256, 1 }, { "sha384", n_sha384, 1 }, { "sha512", n_sha512, 1 },
 };
 

@@ -93,6 +93,7 @@ function member(o, k, shown) {
 }
 
 function format(args) {
+  if (args.length === 1 && typeof args[0] === "string") return args[0];
   let rest = args;
   let out = "";
   if (typeof args[0] === "string" && args.length > 1 && args[0].includes("%")) {

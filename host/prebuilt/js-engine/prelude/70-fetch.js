@@ -2,19 +2,16 @@
 const HTTP_TIMEOUT_MS = 5000; // of one call; the host enforces the same
 const pending = []; // issued calls, in the order of issue
 
-// One host call as a promise. settle(head, body) turns the reply into its value.
-const issue = (op, request, settle) => issueJson(op, JSON.stringify(request), settle);
+// One host call as a promise. settle(head, body) turns the reply into its value; issueJson leaves the head as JSON text.
+const issue = (op, request, settle) => issueJson(op, JSON.stringify(request), (head) => settle(JSON.parse(head)));
 function issueJson(op, request, settle) {
-  return new Promise((resolve, reject) => {
-    const id = N.issue(op, request);
-    pending.push({ id, deliver(head, body) { try { resolve(settle(head, body)); } catch (e) { reject(e); } } });
-  });
+  return new Promise((resolve, reject) => { pending.push({ id: N.issue(op, request), settle, resolve, reject }); });
 }
 
 function deliverOldest() {
   const call = pending.shift();
   const reply = N.await(call.id);
-  call.deliver(JSON.parse(reply[0]), reply[1]);
+  try { call.resolve(call.settle(reply[0], reply[1])); } catch (e) { call.reject(e); }
 }
 
 const tokenText = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -246,10 +243,20 @@ const STATUS_TEXT = { 200: "OK", 201: "Created", 202: "Accepted", 204: "No Conte
 // What comes behind # is never sent, and no part of where an answer is from.
 const bare = (url) => { const at = url.indexOf("#"); return at < 0 ? url : url.slice(0, at); };
 
+// The head that the host gives, its status first: most scripts want no more of it.
+const ANSWERED = '{"ok":{"status":';
+function whole(of) {
+  if (of.head !== undefined) {
+    Object.assign(of, JSON.parse(of.head).ok);
+    of.head = undefined;
+  }
+  return of;
+}
+
 const NO_BODY = [204, 205, 304], REDIRECTS = [301, 302, 303, 307, 308]; // statuses
 
 class Response extends Body {
-  #of; // as the host gives it: { status, headers, url }, and what was asked for; what is derived is added when it is read
+  #of; // status, what was asked for, and the host's head, which is read once somebody wants more of it
   constructor(body = null, init = {}, bytes = null) {
     if (body === RECEIVED) {
       super(bytes);
@@ -269,16 +276,17 @@ class Response extends Body {
   get ok() { return this.#of.status >= 200 && this.#of.status <= 299; }
   get statusText() { return this.#of.statusText ??= STATUS_TEXT[this.#of.status] ?? ""; }
   get headers() {
-    const of = this.#of;
+    const of = whole(this.#of);
     return Array.isArray(of.headers) ? (of.headers = receivedHeaders(of.headers)) : of.headers;
   }
-  get url() { return bare(this.#of.url ?? this.#of.asked); }
+  get url() { return bare(whole(this.#of).url ?? this.#of.asked); }
   get redirected() { return this.url !== bare(this.#of.asked); }
   get type() { return this.#of.type ?? "basic"; }
   get body() { return NO_BODY.includes(this.#of.status) ? null : super.body; }
   clone() {
     if (isRead(this)) throw new TypeError("Response.clone: Body has already been consumed.");
-    return new Response(RECEIVED, { ...this.#of, headers: new Headers(this.headers) }, heldBytes(this)?.slice() ?? null);
+    const headers = new Headers(this.headers);
+    return new Response(RECEIVED, { ...this.#of, headers }, heldBytes(this)?.slice() ?? null);
   }
   [SHOWN]() {
     const { status, statusText, headers, bodyUsed, ok, redirected, type, url } = this;
@@ -302,17 +310,14 @@ function fetchError({ kind, message: reason }) {
 
 function send(wire, asked, refused = fetchError) {
   return issueJson("http_fetch", wire, (head, bytes) => {
-    if (head.err) throw refused(head.err);
-    head.ok.asked = asked;
-    return new Response(RECEIVED, head.ok, bytes);
+    if (!head.startsWith(ANSWERED)) throw refused(JSON.parse(head).err);
+    return new Response(RECEIVED, { status: parseInt(head.slice(ANSWERED.length, ANSWERED.length + 5)), head, asked }, bytes);
   });
 }
 
-// Most ask for an address and nothing else, written as a Request would write it: nothing in it needs quotes or changes.
-const WRITTEN = new RegExp(`^https?:\\/\\/${HOST}(?::(?!80\\/|443\\/)[1-9][0-9]{0,3})?${PATH}(?:${QUERY})?$`);
-
 function fetch(input, init) {
-  if (init == null && typeof input === "string" && WRITTEN.test(input) && !input.includes("/."))
+  // Most ask for an address and nothing else, written as a Request would write it.
+  if (init == null && typeof input === "string" && N.isWritten(input))
     return send(`{"method":"GET","url":"${input}","headers":[],"body":null,"timeout_ms":${HTTP_TIMEOUT_MS},"redirect":"follow"}`, input);
   return fetchRequest(input, init);
 }
