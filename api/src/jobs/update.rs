@@ -43,12 +43,9 @@ pub struct Updated {
     warnings: Vec<String>,
 }
 
-/// Fields with two names: by which one a job is shown, and by which one it may be called, too.
-const SECOND_NAMES: [(&str, &str); 3] = [
-    ("dynamic_arguments_script_url", "execution_script_url"),
-    ("language", "execution_script_language"),
-    ("fee_cap", "fee_cap_wei"),
-];
+/// Fields with two names: by which one a job is shown, and by which one newer clients call it.
+const SECOND_NAMES: [(&str, &str); 2] =
+    [("dynamic_arguments_script_url", "execution_script_url"), ("language", "execution_script_language")];
 
 /// `PUT /api/jobs/update/{id}`: the fields given are laid over the job as it is, and the whole is checked anew.
 pub async fn update(call: Call) -> Result<Reply<Update>, ApiError> {

@@ -97,7 +97,6 @@ macro_rules! job {
                     Digits,
                     "Most that its owner is charged per task, wei; as GET /api/fees says",
                 ),
-                takes("fee_cap_wei", Digits, "fee_cap, as the quote calls it"),
                 takes("gas_limit", Whole(GAS_LIMIT.0, GAS_LIMIT.1), "Gas that its call gets"),
                 $($more,)*
             ],
@@ -190,6 +189,7 @@ const CASES: &[Case] = &[
 // Of a new job alone: what is laid over one goes by the names that it is shown with, and keeps its kind.
 const ARG_TYPE: Field =
     takes("arg_type", Whole(0, 2), "1 static arguments, 2 a script's; its kind says which");
+const QUOTED_CAP: Field = takes("fee_cap_wei", Digits, "fee_cap, as the quote calls it");
 
-pub(super) static NEW_JOB: Object = job!("NewJob", needs, ARG_TYPE);
+pub(super) static NEW_JOB: Object = job!("NewJob", needs, ARG_TYPE, QUOTED_CAP);
 pub(super) static JOB_CHANGE: Object = job!("JobChange", takes);
