@@ -130,7 +130,7 @@ async fn dies_with_its_chain(topology: Topology) {
     let mut lost = Vec::new();
     for _ in 0..3 {
         let before = platform.tasks(&job).await.len();
-        let mut saved = None;
+        let mut saved: Vec<String> = Vec::new();
         let (transaction, block) = argus_e2e::until("a new call is on the chain", 20, async || {
             // anvil writes in place: half a file is none.
             let state = platform.saved_chain().filter(|text| serde_json::from_str::<Value>(text).is_ok());
@@ -142,15 +142,19 @@ async fn dies_with_its_chain(topology: Topology) {
                 None => None,
             };
             match (transaction, block) {
-                (Some(hash), Some(block)) if saved.is_some() => Some((hash.to_owned(), block)),
+                // What anvil saves has a call before its task shows it.
+                (Some(hash), Some(block)) => {
+                    saved.retain(|state| !state.contains(hash));
+                    (!saved.is_empty()).then(|| (hash.to_owned(), block))
+                }
                 _ => {
-                    saved = state.or(saved.take());
+                    saved.extend(state);
                     None
                 }
             }
         })
         .await;
-        platform.kill_with_chain(&saved.expect("a state from before the call")).await;
+        platform.kill_with_chain(saved.last().expect("a state from before the call")).await;
         let died = now();
         platform = start.run().await;
         down.push(stretch(died, now()));
