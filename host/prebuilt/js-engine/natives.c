@@ -211,44 +211,48 @@ static int is_one_of(char c, const char *set) { return c && strchr(set, c) != NU
 static int is_in_path(char c) { return (c > ' ' && c <= '~') && !is_one_of(c, "\"#%<?>\\^`{}"); }
 static int is_in_query(char c) { return (c > ' ' && c <= '~') && !is_one_of(c, "\"#'<>\\"); }
 
-/* Whether an address is written as a Request would write it, so that nothing in it changes and nothing needs quotes. What
-   it takes, the rules of 60-url.js leave as it is; it need not take all that they do. */
-static int is_written(const char *s, size_t n) {
+enum { OTHERWISE, WRITTEN, WITHOUT_PATH };
+
+/* Whether an address is written as a Request would write it, so that nothing in it changes and nothing needs quotes, or
+   lacks only the path, which is added. What is written, the rules of 60-url.js leave as it is; it need not be all that
+   they do. */
+static int how_written(const char *s, size_t n) {
     size_t i, label;
     if (n > 8 && !memcmp(s, "https://", 8)) i = 8;
     else if (n > 7 && !memcmp(s, "http://", 7)) i = 7;
-    else return 0;
+    else return OTHERWISE;
     for (label = i; i < n && (is_lower(s[i]) || is_digit(s[i]) || s[i] == '-' || s[i] == '.'); i++) {
         if (s[i] != '.') continue;
-        if (i == label) return 0;
+        if (i == label) return OTHERWISE;
         label = i + 1;
     }
     /* A last label that begins with a digit may be an address in numbers. */
-    if (label >= n || !is_lower(s[label])) return 0;
+    if (label >= n || !is_lower(s[label])) return OTHERWISE;
     if (i < n && s[i] == ':') {
         size_t port = ++i;
         while (i < n && is_digit(s[i])) i++;
         size_t digits = i - port;
-        if (digits < 1 || digits > 4 || s[port] == '0') return 0;
-        if ((digits == 2 && !memcmp(s + port, "80", 2)) || (digits == 3 && !memcmp(s + port, "443", 3))) return 0;
+        if (digits < 1 || digits > 4 || s[port] == '0') return OTHERWISE;
+        if ((digits == 2 && !memcmp(s + port, "80", 2)) || (digits == 3 && !memcmp(s + port, "443", 3))) return OTHERWISE;
     }
-    if (i >= n || s[i] != '/') return 0;
+    if (i == n) return WITHOUT_PATH;
+    if (s[i] != '/') return OTHERWISE;
     for (; i < n && s[i] != '?'; i++)
-        if (!is_in_path(s[i]) || (s[i] == '/' && i + 1 < n && s[i + 1] == '.')) return 0;
-    if (i == n) return 1;
-    if (++i == n) return 0;
+        if (!is_in_path(s[i]) || (s[i] == '/' && i + 1 < n && s[i + 1] == '.')) return OTHERWISE;
+    if (i == n) return WRITTEN;
+    if (++i == n) return OTHERWISE;
     for (; i < n; i++)
-        if (!is_in_query(s[i])) return 0;
-    return 1;
+        if (!is_in_query(s[i])) return OTHERWISE;
+    return WRITTEN;
 }
 
-static JSValue n_is_written(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+static JSValue n_how_written(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
     size_t len;
     const char *s = JS_ToCStringLen(c, &len, argv[0]);
     if (!s) return JS_EXCEPTION;
-    int is = is_written(s, len);
+    int how = how_written(s, len);
     JS_FreeCString(c, s);
-    return JS_NewBool(c, is);
+    return JS_NewInt32(c, how);
 }
 
 /* What the engine keeps in an object, as a number; 0 for what is no object. */
@@ -275,7 +279,7 @@ static const struct { const char *name; JSCFunction *f; int argc; } natives[] = 
     { "issue", n_issue, 2 }, { "await", n_await, 1 }, { "write", n_write, 2 }, { "now", n_now, 0 },
     { "advance", n_advance, 1 }, { "exit", n_exit, 1 }, { "randomBytes", n_random_bytes, 1 },
     { "random", n_random, 0 }, { "utf8Encode", n_utf8_encode, 1 }, { "utf8Decode", n_utf8_decode, 2 },
-    { "hex", n_hex, 1 }, { "unhex", n_unhex, 1 }, { "kind", n_kind, 1 }, { "isWritten", n_is_written, 1 }, { "keccak256", n_keccak256, 1 }, { "sha1", n_sha1, 1 },
+    { "hex", n_hex, 1 }, { "unhex", n_unhex, 1 }, { "kind", n_kind, 1 }, { "howWritten", n_how_written, 1 }, { "keccak256", n_keccak256, 1 }, { "sha1", n_sha1, 1 },
     { "sha256", n_sha256, 1 }, { "sha384", n_sha384, 1 }, { "sha512", n_sha512, 1 },
 };
 

@@ -100,14 +100,13 @@ const hashOf = (text) => "#" + percent(text, IN_HASH);
 const split = (s, mark) => { const at = s.indexOf(mark); return at < 0 ? [s, null] : [s.slice(0, at), s.slice(at + 1)]; };
 const onOneLine = (s) => s.replace(/[\t\n\r]/g, "");
 
-// Most URLs are already as they should be: parsed by one expression, to what the rules below would give.
-const HOST = "(?:[a-z0-9-]+\\.)*[a-z][a-z0-9-]*", PATH = "\\/[!$&-;=@-Z\\[\\]_a-z~|^]*", QUERY = "\\?[!$%&(-;=?-\\[\\]-~]+";
-const PLAIN = new RegExp(`^(https?):\\/\\/(${HOST})(?::([1-9][0-9]{0,3}))?(${PATH})?(${QUERY})?$`);
+// Most URLs are already as they should be: what the engine says that of is only taken apart.
+const OTHERWISE = 0, WRITTEN = 1; // what N.howWritten says
+const PARTS = /^(https?:)\/\/([^:/]*):?([^/]*)([^?]*)(.*)$/;
 function plainUrl(s) {
-  const m = PLAIN.exec(s);
-  if (!m || m[4]?.includes("/.")) return undefined;
-  const protocol = m[1] + ":", port = m[3] ?? "";
-  return { protocol, username: "", password: "", hostname: m[2], port: port === DEFAULT_PORT[protocol] ? "" : port, pathname: m[4] ?? "/", search: m[5] ?? null, hash: null, opaque: false };
+  if (N.howWritten(s) === OTHERWISE) return undefined;
+  const [, protocol, hostname, port, pathname, search] = PARTS.exec(s);
+  return { protocol, username: "", password: "", hostname, port, pathname: pathname || "/", search: search || null, hash: null, opaque: false };
 }
 
 function parseUrl(input, base) {

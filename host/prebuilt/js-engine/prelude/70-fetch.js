@@ -317,7 +317,7 @@ function send(wire, asked, refused = fetchError) {
 
 function fetch(input, init) {
   // Most ask for an address and nothing else, written as a Request would write it.
-  if (init == null && typeof input === "string" && N.isWritten(input))
+  if (init == null && typeof input === "string" && N.howWritten(input) === WRITTEN)
     return send(`{"method":"GET","url":"${input}","headers":[],"body":null,"timeout_ms":${HTTP_TIMEOUT_MS},"redirect":"follow"}`, input);
   return fetchRequest(input, init);
 }
