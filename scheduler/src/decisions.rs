@@ -10,7 +10,7 @@ use std::{
 
 use argus_domain::{
     decision::{Decision, Outcome},
-    ids::{JobId, TaskNumber},
+    ids::{JobId, Serial, TaskNumber},
     job::JobRecord,
 };
 use tokio_util::sync::CancellationToken;
@@ -25,19 +25,22 @@ const ROWS_MAX: usize = 16;
 /// Jobs whose rows are written at once.
 const BATCH: usize = 1_000;
 
+/// A job, and not another one under its id.
+type Looked = (JobId, Serial);
+
 #[derive(Default)]
 pub(crate) struct Gathered(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    rows: BTreeMap<JobId, Vec<Decision>>,
+    rows: BTreeMap<Looked, Vec<Decision>>,
     /// Who has waited longest comes first.
-    order: VecDeque<JobId>,
+    order: VecDeque<Looked>,
 }
 
 impl Gathered {
     /// Takes a decision in; whether there was room.
-    fn add(&self, job: JobId, decision: Decision) -> bool {
+    fn add(&self, job: Looked, decision: Decision) -> bool {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Waiting { rows, order } = &mut *waiting;
         if !rows.contains_key(&job) {
@@ -56,7 +59,7 @@ impl Gathered {
         true
     }
 
-    fn take(&self) -> Vec<(JobId, Decision)> {
+    fn take(&self) -> Vec<(Looked, Decision)> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Waiting { rows, order } = &mut *waiting;
         let size = BATCH.min(order.len());
@@ -71,7 +74,8 @@ impl Shell {
     /// Gathers that a look at this job's trigger opened no task.
     pub fn note(&self, record: &JobRecord, outcome: Outcome) {
         let task = TaskNumber(record.cursor.opened.0.saturating_add(1));
-        if !self.gathered.add(record.job.id, Decision::once(task, outcome, self.now())) {
+        let job = (record.job.id, record.job.serial);
+        if !self.gathered.add(job, Decision::once(task, outcome, self.now())) {
             self.metrics.decisions_dropped.add(1);
         }
     }
@@ -113,7 +117,7 @@ mod tests {
     #[test]
     fn what_waits_is_folded_and_bounded_and_the_oldest_goes_first() {
         let gathered = Gathered::default();
-        let job = |n: usize| JobId(U256::from(n));
+        let job = |n: usize| (JobId(U256::from(n)), Serial(1));
         for n in 0..JOBS_MAX {
             assert!(gathered.add(job(n), look(1)));
         }
@@ -128,7 +132,7 @@ mod tests {
     fn one_job_does_not_take_the_room_of_others() {
         let gathered = Gathered::default();
         let of_task = |n| Decision::once(TaskNumber(n), Outcome::Expired, Timestamp(1));
-        let taken = (0..100).filter(|n| gathered.add(JobId(U256::ZERO), of_task(*n))).count();
+        let taken = (0..100).filter(|n| gathered.add((JobId(U256::ZERO), Serial(1)), of_task(*n))).count();
         assert_eq!(taken, ROWS_MAX);
     }
 }

@@ -2,7 +2,10 @@
 
 use std::cmp::Reverse;
 
-use argus_domain::{decision::Decision, ids::JobId};
+use argus_domain::{
+    decision::Decision,
+    ids::{JobId, Serial},
+};
 use argus_ports::{DecisionStore, StoreError};
 use async_trait::async_trait;
 
@@ -10,9 +13,12 @@ use crate::state::MemoryStore;
 
 #[async_trait]
 impl DecisionStore for MemoryStore {
-    async fn note(&self, decisions: Vec<(JobId, Decision)>, keep: u32) -> Result<(), StoreError> {
+    async fn note(&self, decisions: Vec<((JobId, Serial), Decision)>, keep: u32) -> Result<(), StoreError> {
         let mut state = self.write()?;
-        for (job, decision) in decisions {
+        for ((job, serial), decision) in decisions {
+            if state.jobs.get(&job).is_some_and(|entry| entry.record.job.serial != serial) {
+                continue;
+            }
             let rows = state.decisions.entry(job).or_default();
             match rows.iter_mut().find(|row| row.is_like(&decision)) {
                 Some(row) => row.fold(decision),

@@ -2,7 +2,7 @@
 
 use argus_domain::{
     decision::{Decision, Outcome},
-    ids::JobId,
+    ids::{JobId, Serial},
 };
 use argus_ports::{DecisionStore, StoreError};
 use argus_proto::encode;
@@ -13,11 +13,12 @@ use crate::{
     cell::{body, of_job, ordered},
     database::SqliteStore,
     fault::Fault,
+    job_rows,
 };
 
 #[async_trait]
 impl DecisionStore for SqliteStore {
-    async fn note(&self, decisions: Vec<(JobId, Decision)>, keep: u32) -> Result<(), StoreError> {
+    async fn note(&self, decisions: Vec<((JobId, Serial), Decision)>, keep: u32) -> Result<(), StoreError> {
         self.write(decisions.len(), move |db| {
             decisions.iter().try_for_each(|(job, decision)| note(db, *job, decision, keep))
         })
@@ -40,7 +41,15 @@ impl DecisionStore for SqliteStore {
     }
 }
 
-fn note(db: &Connection, job: JobId, decision: &Decision, keep: u32) -> Result<(), Fault> {
+fn note(
+    db: &Connection,
+    (job, serial): (JobId, Serial),
+    decision: &Decision,
+    keep: u32,
+) -> Result<(), Fault> {
+    if job_rows::serial(db, job)?.is_some_and(|standing| standing != serial) {
+        return Ok(());
+    }
     let (task, kind) = (decision.task.0, number(&decision.outcome));
     let mut select =
         db.prepare_cached("SELECT body FROM decisions WHERE job = ?1 AND task = ?2 AND kind = ?3")?;

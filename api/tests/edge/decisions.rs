@@ -2,7 +2,7 @@
 
 use argus_domain::{
     decision::{Compared, Decision, Outcome},
-    ids::{JobId, TaskNumber},
+    ids::{JobId, Serial, TaskNumber},
     rule::Comparison,
     time::Timestamp,
 };
@@ -23,7 +23,7 @@ async fn world() -> World {
 async fn note(world: &World, task: u32, outcome: Outcome, ms: u64) {
     let id: JobId = ID.parse().unwrap();
     let decision = Decision::once(TaskNumber(task), outcome, Timestamp(NOW.0 + ms));
-    world.store.note(vec![(id, decision)], 100).await.unwrap();
+    world.store.note(vec![((id, Serial(1)), decision)], 100).await.unwrap();
 }
 
 #[tokio::test]

@@ -107,7 +107,8 @@ async fn nothing_of_the_other_is_the_new_ones<
     store.change(id, JobChange::Version(Box::new(second), at(2))).await.expect("changed");
     let late = next_task(&store.job(id).await.expect("job").expect("there"));
     let look = Decision::once(opened[0].number, Outcome::Expired, at(3));
-    store.note(vec![(id, look)], 9).await.expect("noted");
+    let look = ((id, opened[0].serial), look);
+    store.note(vec![look.clone()], 9).await.expect("noted");
     let name: SecretName = "KEY".parse().expect("a name");
     let sealed = SealedSecret { key: [1; 8], bytes: vec![1; 40], set_at: at(3) };
     store.put(id, name, sealed).await.expect("put");
@@ -134,7 +135,12 @@ async fn nothing_of_the_other_is_the_new_ones<
         assert_eq!(tasks.open(vec![late]).await, Ok(vec![OpenOutcome::Gone]), "its task is not opened here");
     }
 
-    assert_eq!(DecisionStore::of_job(store, id, 9).await, Ok(vec![]));
+    store.note(vec![look], 9).await.expect("noted");
+    assert_eq!(
+        DecisionStore::of_job(store, id, 9).await,
+        Ok(vec![]),
+        "nor what was looked at before and is written late"
+    );
     assert_eq!(SecretStore::of_job(store, id).await, Ok(vec![]));
     assert_eq!(tasks.list(TaskQuery::Job(id), None, 9).await, Ok(vec![]));
     let theirs = JobStore::list(store, JobQuery::Owner(owner(7)), None, 9).await;
