@@ -248,14 +248,14 @@ async fn failures_show_where_the_author_wrote_it() {
 /// A URL that is as it should be is parsed by one expression; with a space before it, by the rules.
 #[tokio::test]
 async fn what_is_parsed_quickly_is_parsed_to_the_same() {
-    let source = r##"const parts = [["http", "https"], ["a.example", "localhost", "x-1.b2.c", "a1.2b", "1.2.3.4", "0x7f.1", "a.0x1", "xn--bcher-kva.example", "-a.b-", "a_b.c", "A.example", "a."], ["", ":80", ":443", ":8443", ":0", ":65536", ":08", ":"], ["", "/", "/p", "/a//b", "/a/./b", "/a/../b", "/.a", "/a.", "/a;b=c,d(e)'f!$&*+:@", "/%2e%2E/x", "/a%20b", "/[x]|^~", "/a\\b", "/ä b", "/a\"<>`{}"], ["", "?", "?x=1&y=%41", "?q='\"", "?a b", "?é", "?a/../b?c"], ["", "#", "#h"]];
+    let source = r##"const parts = [["http", "https"], ["a.example", "localhost", "x-1.b2.c", "a1.2b", "1.2.3.4", "0x7f.1", "a.0x1", "xn--bcher-kva.example", "-a.b-", "a_b.c", "A.example", "a."], ["", ":80", ":443", ":8443", ":0", ":65536", ":08", ":"], ["", "/", "/p", "/a//b", "/a/./b", "/a/../b", "/.a", "/a.", "/a;b=c,d(e)'f!$&*+:@", "/%2e%2E/x", "/a%20b", "/[x]|^~", "/a\\b", "/ä b", "/a\"<>`{}"], ["", "?", "?x=1&y=%41", "?q='b'", "?q=\"", "?a b", "?é", "?a/../b?c"], ["", "#", "#h"]];
 let all = [""]; for (const [i, list] of parts.entries()) all = all.flatMap((head) => list.map((part) => head + part + (i === 0 ? "://" : "")));
 const of = (text) => { try { const u = new URL(text); return [u.href, u.protocol, u.host, u.hostname, u.port, u.pathname, u.search, u.hash, u.origin].join(" "); } catch (e) { return e.constructor.name; } };
 const seen = all.filter((_, i) => i % 97 === 0);
 console.log(JSON.stringify([seen.length, seen.filter((text) => of(text) !== of(" " + text)).slice(0, 5)]));"##;
     let limits = argus_domain::limits::Limits::CEILING;
     let report = bench().run_with(source.as_bytes(), Language::JavaScript, limits).await.expect("a run");
-    assert_eq!(value(&report), "[624,[]]");
+    assert_eq!(value(&report), "[713,[]]");
 }
 
 /// What the engine's snapshot holds is never freed; what a run leaves in circles is.

@@ -70,6 +70,8 @@ struct Mortal {
     store: MemoryStore,
     writes_left: Arc<AtomicUsize>,
     is_made: bool,
+    /// What somebody posts as soon as a registration is kept.
+    posted: Arc<Mutex<Vec<(Job, Cursor)>>>,
 }
 
 impl Mortal {
@@ -96,7 +98,10 @@ impl RegistrationStore for Mortal {
         self.write(self.store.set_read_to(chain, registry, block)).await
     }
     async fn keep(&self, found: Registration) -> Result<(), StoreError> {
-        self.write(self.store.keep(found)).await
+        self.write(self.store.keep(found)).await?;
+        let posted = std::mem::take(&mut *self.posted.lock().expect("no test panics while it holds this"));
+        self.store.create(posted).await?;
+        Ok(())
     }
     async fn forget(&self, chain: ChainId, job: JobId) -> Result<(), StoreError> {
         self.write(self.store.forget(chain, job)).await
@@ -191,11 +196,16 @@ impl World {
     }
 
     fn run(&self) -> Running {
-        self.run_on(Mortal {
+        self.run_on(self.immortal())
+    }
+
+    fn immortal(&self) -> Mortal {
+        Mortal {
             store: self.store.clone(),
             writes_left: Arc::new(AtomicUsize::new(usize::MAX)),
             is_made: false,
-        })
+            posted: Arc::default(),
+        }
     }
 
     fn run_on(&self, store: Mortal) -> Running {
@@ -230,6 +240,10 @@ impl World {
     }
 
     async fn store_job(&self, n: u64, owner: Address) {
+        self.store.create(vec![Self::posted(n, owner)]).await.expect("stored");
+    }
+
+    fn posted(n: u64, owner: Address) -> (Job, Cursor) {
         let mut stored = job(n, CHAIN, Mode::Solo);
         stored.owner = owner;
         let cursor = Cursor {
@@ -240,7 +254,7 @@ impl World {
             position: Position::Time,
             finished: false,
         };
-        self.store.create(vec![(stored, cursor)]).await.expect("stored");
+        (stored, cursor)
     }
 
     async fn is_deleted(&self, n: u64) -> bool {
@@ -370,6 +384,22 @@ async fn the_job_of_its_owner_takes_the_others_place_and_stays() {
 }
 
 #[tokio::test]
+async fn what_a_stranger_took_back_is_not_deleted_again_for_the_owners_job_may_be_there() {
+    let w = World::new();
+    w.store_job(1, STRANGER).await;
+    w.store.change(id(1), JobChange::Deleted(START)).await.expect("deleted");
+    w.chain.mine(vec![created(1, OWNER)]);
+    w.chain.grow(5);
+    let store = w.immortal();
+    store.posted.lock().expect("alone").push(World::posted(1, OWNER));
+    let _running = w.run_on(store);
+    w.looks().await;
+    let there = w.store.job(id(1)).await.expect("read").expect("there");
+    assert_eq!((there.job.owner, there.deleted_at), (OWNER, None));
+    assert_eq!(w.listed().await, []);
+}
+
+#[tokio::test]
 async fn what_a_reorg_takes_away_before_it_is_final_never_was() {
     let w = World::new();
     w.store_job(2, OWNER).await;
@@ -433,7 +463,7 @@ async fn wherever_it_dies_the_next_one_comes_to_the_same() {
             w.chain.mine(vec![deleted(1, OWNER)]);
             w.chain.grow(5);
             let writes_left = Arc::new(AtomicUsize::new(writes + 1));
-            let mortal = Mortal { store: w.store.clone(), writes_left: writes_left.clone(), is_made };
+            let mortal = Mortal { writes_left: writes_left.clone(), is_made, ..w.immortal() };
             let dies = w.run_on(mortal);
             w.looks().await;
             let survived = writes_left.load(Ordering::Relaxed) > 0;
