@@ -258,6 +258,43 @@ console.log(JSON.stringify([seen.length, seen.filter((text) => of(text) !== of("
     assert_eq!(value(&report), "[713,[]]");
 }
 
+/// The engine settles the promises of its own, of async functions and of host calls without the functions that a
+/// program has for that.
+#[tokio::test]
+async fn promises_are_settled_in_the_order_of_the_standard() {
+    let source = include_str!("scripts/promises.js");
+    let report = bench().js(source).await;
+    let expected = r#"["a0","b0",true,true,"a1","then called","r1","rej x","P 4true","b1:7","thenable 3","r2","TypeError","g1","caught eb","r3","rejected nope","nested 5","w 9","g2","[{\"status\":\"fulfilled\",\"value\":1},{\"status\":\"rejected\",\"reason\":2},{\"status\":\"fulfilled\",\"value\":7},{\"status\":\"rejected\",\"reason\":3}]","AggregateError","race","getter","done"]"#;
+    assert_eq!(value(&report), expected);
+}
+
+#[tokio::test]
+async fn headers_are_named_and_valued_by_the_standard() {
+    let source = r#"const of = (f) => { try { return f() } catch (e) { return `${e.name}: ${e.message}` } };
+        const h = new Headers([["X-a!#$%&'*+-.^_`|~9", "1"], ["x-A!#$%&'*+-.^_`|~9", "2"]]);
+        console.log(JSON.stringify([
+          [...h], ...["", "a b", "ä", "a:", "a\0"].map((name) => of(() => h.get(name))),
+          ...["", " \t x  y\r\n", "é", 5, "a\nb", "a\0"].map((value) => of(() => { h.set("v", value); return h.get("v") })),
+        ]))"#;
+    let named = |name: &str| format!("TypeError: Headers: \"{name}\" is no header name");
+    let line = "TypeError: Headers: a value must be on one line";
+    let expected = serde_json::json!([
+        [["x-a!#$%&'*+-.^_`|~9", "1, 2"]],
+        named(""),
+        named("a b"),
+        named("ä"),
+        named("a:"),
+        named("a\0"),
+        "",
+        "x  y",
+        "é",
+        "5",
+        line,
+        line,
+    ]);
+    assert_eq!(value(&bench().js(source).await), expected.to_string());
+}
+
 /// What the engine's snapshot holds is never freed; what a run leaves in circles is.
 #[tokio::test]
 async fn garbage_is_collected_and_what_the_engine_holds_stays() {

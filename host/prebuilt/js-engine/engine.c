@@ -29,7 +29,10 @@ JSAtom argus_inner_file;
 
 static JSRuntime *rt;
 static JSContext *ctx;
-static JSValue hooks;
+/* What the prelude gives: functions, called by C code. */
+enum { DESCRIBE, REQUIRE, REJECTION, STEP, RUN_COMMONJS, CALL_EXPORTED, RESULT, HOOKS };
+static const char *const hook_names[HOOKS] = { "describe", "require", "rejection", "step", "runCommonJs", "callExported", "result" };
+static JSValue hooks[HOOKS];
 
 EXPORT("abi_alloc") void *abi_alloc(uint32_t len) { return malloc(len ? len : 1); }
 
@@ -50,17 +53,12 @@ static uint64_t reply_string(uint8_t tag, JSValue v) {
     return r;
 }
 
-static JSValue hook(const char *name, int argc, JSValueConst *argv) {
-    JSValue f = JS_GetPropertyStr(ctx, hooks, name);
-    JSValue r = JS_Call(ctx, f, JS_UNDEFINED, argc, argv);
-    JS_FreeValue(ctx, f);
-    return r;
-}
+static JSValue hook(int which, int argc, JSValueConst *argv) { return JS_Call(ctx, hooks[which], JS_UNDEFINED, argc, argv); }
 
 /* The pending exception as text: message, then stack. */
 static uint64_t failed(uint8_t tag) {
     JSValue e = JS_GetException(ctx);
-    JSValue s = hook("describe", 1, (JSValueConst *)&e);
+    JSValue s = hook(DESCRIBE, 1, (JSValueConst *)&e);
     if (JS_IsException(s)) {
         JS_FreeValue(ctx, JS_GetException(ctx));
         s = JS_ToString(ctx, e);
@@ -92,7 +90,7 @@ static int provided_init(JSContext *c, JSModuleDef *m) {
 
 static JSModuleDef *load_module(JSContext *c, const char *name, void *opaque) {
     JSValue arg = JS_NewString(c, name);
-    JSValue object = hook("require", 1, (JSValueConst *)&arg);
+    JSValue object = hook(REQUIRE, 1, (JSValueConst *)&arg);
     JS_FreeValue(c, arg);
     if (JS_IsException(object)) return NULL;
     JSModuleDef *m = JS_NewCModule(c, name, provided_init);
@@ -114,7 +112,7 @@ static char *keep_name(JSContext *c, const char *base, const char *name, void *o
 
 static void rejection(JSContext *c, JSValueConst promise, JSValueConst reason, bool handled, void *opaque) {
     JSValueConst argv[3] = { promise, reason, JS_NewBool(c, handled) };
-    JS_FreeValue(c, hook("rejection", 3, argv));
+    JS_FreeValue(c, hook(REJECTION, 3, argv));
 }
 
 /* ---- exports ---- */
@@ -165,10 +163,15 @@ EXPORT("engine_init") int engine_init(uint8_t *prelude, uint32_t len) {
     free(prelude);
     if (!JS_IsException(f)) f = JS_EvalFunction(ctx, f);
     if (JS_IsException(f)) return -3;
-    hooks = JS_Call(ctx, f, JS_UNDEFINED, 1, (JSValueConst *)&n);
+    JSValue all = JS_Call(ctx, f, JS_UNDEFINED, 1, (JSValueConst *)&n);
     JS_FreeValue(ctx, f);
     JS_FreeValue(ctx, n);
-    if (JS_IsException(hooks)) return -4;
+    if (JS_IsException(all)) return -4;
+    for (int i = 0; i < HOOKS; i++) {
+        hooks[i] = JS_GetPropertyStr(ctx, all, hook_names[i]);
+        if (!JS_IsFunction(ctx, hooks[i])) return -5;
+    }
+    JS_FreeValue(ctx, all);
     JS_SetModuleLoaderFunc(rt, keep_name, load_module, NULL);
     JS_SetHostPromiseRejectionTracker(rt, rejection, NULL);
     JS_RunGC(rt);
@@ -278,7 +281,7 @@ static int settle(void) {
         int r;
         while ((r = JS_ExecutePendingJob(rt, &c)) > 0) {}
         if (r < 0) return -1;
-        JSValue more = hook("step", 0, NULL);
+        JSValue more = hook(STEP, 0, NULL);
         if (JS_IsException(more)) return -1;
         int go_on = JS_ToBool(ctx, more);
         JS_FreeValue(ctx, more);
@@ -305,7 +308,7 @@ static JSValue outcome(JSValue v, const char *what) {
 static int evaluate_commonjs(JSValue f, JSValue *exports) {
     JSValue wrapper = JS_EvalFunction(ctx, f);
     if (JS_IsException(wrapper)) return -1;
-    JSValue r = hook("runCommonJs", 1, (JSValueConst *)&wrapper);
+    JSValue r = hook(RUN_COMMONJS, 1, (JSValueConst *)&wrapper);
     JS_FreeValue(ctx, wrapper);
     if (JS_IsException(r) || settle() < 0) return -1;
     *exports = JS_GetPropertyStr(ctx, r, "exports");
@@ -328,28 +331,24 @@ static int evaluate_module(JSValue f, JSValue *exports) {
 }
 
 /* code: kind byte and bytecode, as compile gave it.
- * input: the environment, a line feed, the context; both JSON on one line. */
+ * input: what argus_begin takes. */
 EXPORT("run_script") uint64_t run_script(uint8_t *code, uint32_t code_len, char *input, uint32_t input_len) {
-    char *context = memchr(input, '\n', input_len);
-    if (!context++) __builtin_trap();
-    JSValue in[2] = { JS_NewStringLen(ctx, input, context - 1 - input), JS_NewStringLen(ctx, context, input + input_len - context) };
-    JSValue begun = hook("begin", 2, (JSValueConst *)in);
-    JS_FreeValue(ctx, in[0]);
-    JS_FreeValue(ctx, in[1]);
-    if (JS_IsException(begun)) return failed(TAG_FAILED);
-    JS_FreeValue(ctx, begun);
+    argus_begin(input, input_len);
     JSValue f = JS_ReadObject(ctx, code + 1, code_len - 1, JS_READ_OBJ_BYTECODE), exports;
     if (JS_IsException(f)) return failed(TAG_FAILED);
     int r = code[0] == KIND_MODULE ? evaluate_module(f, &exports) : evaluate_commonjs(f, &exports);
     if (r < 0) return failed(TAG_FAILED);
 
-    JSValue called = hook("callExported", 1, (JSValueConst *)&exports);
-    if (JS_IsException(called)) return failed(TAG_FAILED);
+    JSValue given = hook(CALL_EXPORTED, 1, (JSValueConst *)&exports);
+    if (JS_IsException(given)) return failed(TAG_FAILED);
+    if (JS_IsNull(given)) return reply(TAG_PRINTED, NULL, 0);
+    JSValue called = JS_GetPropertyUint32(ctx, given, 0);
+    JS_FreeValue(ctx, given);
     if (JS_IsPromise(called)) JS_PromiseMarkAsHandled(ctx, called);
     if (settle() < 0) return failed(TAG_FAILED);
     JSValue value = outcome(called, "the exported function");
     if (JS_IsException(value)) return failed(TAG_FAILED);
-    JSValue text = hook("result", 1, (JSValueConst *)&value);
+    JSValue text = hook(RESULT, 1, (JSValueConst *)&value);
     if (JS_IsException(text)) return failed(TAG_FAILED);
     if (JS_IsNull(text)) return reply(TAG_PRINTED, NULL, 0);
     return reply_string(TAG_RETURNED, text);

@@ -19,35 +19,116 @@ IMPORT("js_now") double host_now_us(void);
 static uint64_t random_state[2];
 static int random_seeded;
 
-static JSValue n_issue(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+/* ---- what a run begins with ---- */
+
+static const char *environment, *context;
+static size_t environment_len, context_len;
+static double started_us;
+
+void argus_begin(const char *input, size_t len) {
+    environment = input;
+    context = memchr(input, '\n', len);
+    if (!context++) __builtin_trap();
+    environment_len = context - 1 - input;
+    context_len = len - environment_len - 1;
+    started_us = host_now_us();
+}
+
+static JSValue n_environment(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) { return JS_NewStringLen(c, environment, environment_len); }
+static JSValue n_context(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) { return JS_NewStringLen(c, context, context_len); }
+static JSValue n_started_at(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) { return JS_NewFloat64(c, started_us / 1000.0); }
+
+/* ---- host calls ---- */
+
+/* of quickjs.patch */
+extern JSValue argus_new_promise(JSContext *c, JSValueConst new_target);
+extern void argus_settle_promise(JSContext *c, JSValueConst promise, JSValueConst resolution, bool is_reject);
+
+/* One that is out. They are answered in the order of issue. */
+typedef struct Call { struct Call *next; uint32_t id; JSValue settle, promise; } Call;
+static Call *oldest, **newest = &oldest;
+
+/* No ticket of a call: an exception is pending. */
+#define NOT_ISSUED UINT32_MAX
+
+static uint32_t issued(JSContext *c, JSValueConst *argv) {
     size_t op_len, req_len;
     const char *op = JS_ToCStringLen(c, &op_len, argv[0]);
-    const char *req = JS_ToCStringLen(c, &req_len, argv[1]);
-    if (!op || !req) return JS_EXCEPTION;
-    uint32_t id = host_issue(op, op_len, req, req_len);
-    JS_FreeCString(c, op);
-    JS_FreeCString(c, req);
-    return JS_NewUint32(c, id);
+    const char *req = op ? JS_ToCStringLen(c, &req_len, argv[1]) : NULL;
+    uint32_t id = req ? host_issue(op, op_len, req, req_len) : NOT_ISSUED;
+    if (op) JS_FreeCString(c, op);
+    if (req) JS_FreeCString(c, req);
+    return id;
 }
 
-/* [head text, body bytes] of a finished call; the reply is
- * u32 head length, head, body. */
-static JSValue n_await(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
-    uint32_t id;
-    if (JS_ToUint32(c, &id, argv[0])) return JS_EXCEPTION;
+/* u32 head length, head as text, body. */
+typedef struct { uint8_t *bytes; uint32_t head_len, body_len; } Reply;
+
+static int awaited(JSContext *c, uint32_t id, Reply *reply) {
     uint64_t packed = host_await(id);
-    uint8_t *p = (uint8_t *)(uintptr_t)(uint32_t)(packed >> 32);
-    uint32_t len = (uint32_t)packed, head_len;
-    if (!p || len < 4) return JS_ThrowInternalError(c, "the host gave no reply");
-    memcpy(&head_len, p, 4);
-    if (head_len > len - 4) return JS_ThrowInternalError(c, "the host's reply is malformed");
-    JSValue pair = JS_NewArray(c);
-    JS_SetPropertyUint32(c, pair, 0, JS_NewStringLen(c, (char *)p + 4, head_len));
-    JS_SetPropertyUint32(c, pair, 1, JS_NewUint8ArrayCopy(c, p + 4 + head_len, len - 4 - head_len));
-    free(p);
-    return pair;
+    uint32_t len = (uint32_t)packed;
+    reply->bytes = (uint8_t *)(uintptr_t)(uint32_t)(packed >> 32);
+    if (reply->bytes && len >= 4) {
+        memcpy(&reply->head_len, reply->bytes, 4);
+        if (reply->head_len <= len - 4) {
+            reply->body_len = len - 4 - reply->head_len;
+            return 0;
+        }
+    }
+    JS_ThrowInternalError(c, "the host gave no reply");
+    return -1;
 }
 
+static JSValue head_of(JSContext *c, const Reply *reply) { return JS_NewStringLen(c, (char *)reply->bytes + 4, reply->head_len); }
+static JSValue body_of(JSContext *c, const Reply *reply) { return JS_NewUint8ArrayCopy(c, reply->bytes + 4 + reply->head_len, reply->body_len); }
+
+/* issue(op, request, settle): a promise of what settle(head text, body bytes)
+ * makes of the reply. */
+static JSValue n_issue(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    uint32_t id = issued(c, argv);
+    if (id == NOT_ISSUED) return JS_EXCEPTION;
+    Call *call = malloc(sizeof *call);
+    if (!call) return JS_ThrowInternalError(c, "out of memory");
+    *call = (Call){ .id = id, .settle = JS_DupValue(c, argv[2]), .promise = argus_new_promise(c, JS_UNDEFINED) };
+    if (JS_IsException(call->promise)) return JS_EXCEPTION;
+    *newest = call;
+    newest = &call->next;
+    return JS_DupValue(c, call->promise);
+}
+
+/* deliver(): waits for the oldest call and settles its promise; false if none
+ * is out. */
+static JSValue n_deliver(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    Call *call = oldest;
+    if (!call) return JS_FALSE;
+    if (!(oldest = call->next)) newest = &oldest;
+    Reply reply;
+    if (awaited(c, call->id, &reply)) return JS_EXCEPTION;
+    JSValue parts[2] = { head_of(c, &reply), body_of(c, &reply) };
+    free(reply.bytes);
+    JSValue value = JS_IsException(parts[0]) || JS_IsException(parts[1]) ? JS_EXCEPTION : JS_Call(c, call->settle, JS_UNDEFINED, 2, (JSValueConst *)parts);
+    int is_refused = JS_IsException(value);
+    if (is_refused) value = JS_GetException(c);
+    argus_settle_promise(c, call->promise, value, is_refused);
+    JSValue used[] = { parts[0], parts[1], call->settle, call->promise, value };
+    for (size_t i = 0; i < sizeof used / sizeof used[0]; i++) JS_FreeValue(c, used[i]);
+    free(call);
+    return JS_TRUE;
+}
+
+/* ask(op, request): the head of the reply, at once. */
+static JSValue n_ask(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    uint32_t id = issued(c, argv);
+    Reply reply;
+    if (id == NOT_ISSUED || awaited(c, id, &reply)) return JS_EXCEPTION;
+    JSValue head = head_of(c, &reply);
+    free(reply.bytes);
+    return head;
+}
+
+/* ---- output, clock, randomness ---- */
+
+/* write(stream, text): whether the text has a visible character of ASCII. */
 static JSValue n_write(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
     uint32_t stream;
     size_t len;
@@ -55,8 +136,10 @@ static JSValue n_write(JSContext *c, JSValueConst t, int argc, JSValueConst *arg
     const char *s = JS_ToCStringLen(c, &len, argv[1]);
     if (!s) return JS_EXCEPTION;
     host_write(stream, s, len);
+    size_t i = 0;
+    while (i < len && !(s[i] > ' ' && s[i] <= '~')) i++;
     JS_FreeCString(c, s);
-    return JS_UNDEFINED;
+    return JS_NewBool(c, i < len);
 }
 
 static JSValue n_now(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
@@ -255,6 +338,35 @@ static JSValue n_how_written(JSContext *c, JSValueConst t, int argc, JSValueCons
     return JS_NewInt32(c, how);
 }
 
+/* The name of a header, in lower case; undefined if it is none (RFC 9110,
+ * 5.6.2). */
+static JSValue n_header_name(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    size_t len, i = 0;
+    const char *s = JS_ToCStringLen(c, &len, argv[0]);
+    char *name = s ? malloc(len + 1) : NULL;
+    if (!name) return JS_EXCEPTION;
+    for (; i < len; i++) {
+        int is_upper = s[i] >= 'A' && s[i] <= 'Z';
+        if (!is_upper && !is_lower(s[i]) && !is_digit(s[i]) && !is_one_of(s[i], "!#$%&'*+-.^_`|~")) break;
+        name[i] = is_upper ? s[i] + ('a' - 'A') : s[i];
+    }
+    JSValue v = i == len && len ? JS_NewStringLen(c, name, len) : JS_UNDEFINED;
+    JS_FreeCString(c, s);
+    free(name);
+    return v;
+}
+
+/* Whether a header's value needs no trimming and is on one line. */
+static JSValue n_is_header_value(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    size_t len, i = 0;
+    const char *s = JS_ToCStringLen(c, &len, argv[0]);
+    if (!s) return JS_EXCEPTION;
+    int is_trimmed = !len || (!is_one_of(s[0], "\t ") && !is_one_of(s[len - 1], "\t "));
+    while (i < len && s[i] && s[i] != '\r' && s[i] != '\n') i++;
+    JS_FreeCString(c, s);
+    return JS_NewBool(c, is_trimmed && i == len);
+}
+
 /* What the engine keeps in an object, as a number; 0 for what is no object. */
 static JSValue n_kind(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
     return JS_NewUint32(c, JS_GetClassID(argv[0]));
@@ -276,11 +388,13 @@ DIGEST(sha384, 48)
 DIGEST(sha512, 64)
 
 static const struct { const char *name; JSCFunction *f; int argc; } natives[] = {
-    { "issue", n_issue, 2 }, { "await", n_await, 1 }, { "write", n_write, 2 }, { "now", n_now, 0 },
+    { "environment", n_environment, 0 }, { "context", n_context, 0 }, { "startedAt", n_started_at, 0 },
+    { "issue", n_issue, 3 }, { "deliver", n_deliver, 0 }, { "ask", n_ask, 2 }, { "write", n_write, 2 }, { "now", n_now, 0 },
     { "advance", n_advance, 1 }, { "exit", n_exit, 1 }, { "randomBytes", n_random_bytes, 1 },
     { "random", n_random, 0 }, { "utf8Encode", n_utf8_encode, 1 }, { "utf8Decode", n_utf8_decode, 2 },
-    { "hex", n_hex, 1 }, { "unhex", n_unhex, 1 }, { "kind", n_kind, 1 }, { "howWritten", n_how_written, 1 }, { "keccak256", n_keccak256, 1 }, { "sha1", n_sha1, 1 },
-    { "sha256", n_sha256, 1 }, { "sha384", n_sha384, 1 }, { "sha512", n_sha512, 1 },
+    { "hex", n_hex, 1 }, { "unhex", n_unhex, 1 }, { "kind", n_kind, 1 }, { "howWritten", n_how_written, 1 },
+    { "headerName", n_header_name, 1 }, { "isHeaderValue", n_is_header_value, 1 },
+    { "keccak256", n_keccak256, 1 }, { "sha1", n_sha1, 1 }, { "sha256", n_sha256, 1 }, { "sha384", n_sha384, 1 }, { "sha512", n_sha512, 1 },
 };
 
 void argus_add_natives(JSContext *c, JSValueConst object) {

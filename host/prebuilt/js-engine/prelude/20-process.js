@@ -1,13 +1,11 @@
 // process and console. stdout is the result, stderr is the log.
 const OUT = 1, ERR = 2;
 let printed = false;
-let contextText = "null", environmentText = "{}";
-let startedAt = 0;
 // Many scripts read neither, so they are parsed when they are first read.
 const parseJson = JSON.parse;
 let parsedContext, parsedEnvironment;
-const theContext = () => (parsedContext ??= parseJson(contextText));
-const theEnvironment = () => (parsedEnvironment ??= parseJson(environmentText));
+const theContext = () => (parsedContext ??= parseJson(N.context()));
+const theEnvironment = () => (parsedEnvironment ??= parseJson(N.environment()));
 
 function text(chunk) {
   if (typeof chunk === "string") return chunk;
@@ -16,9 +14,8 @@ function text(chunk) {
 }
 
 function write(stream, chunk) {
-  const s = text(chunk);
-  if (stream === OUT && !printed && s.trim() !== "") printed = true;
-  N.write(stream, s);
+  const s = text(chunk), isVisible = N.write(stream, s);
+  if (stream === OUT && !printed) printed = isVisible || s.trim() !== "";
   return true;
 }
 
@@ -42,14 +39,14 @@ const process = {
   platform: "linux", arch: "wasm32", title: "script", exitCode: undefined,
   version: "v20.0.0", versions: { node: "20.0.0", quickjs: "0.16.2" }, release: { name: "node" },
   stdout: stream(OUT), stderr: stream(ERR),
-  stdin: { fd: 0, isTTY: false, setEncoding() {}, async *[Symbol.asyncIterator]() { yield contextText; },
-    on(event, f) { if (event === "data") queueMicrotask(() => f(contextText)); if (event === "end") setTimeout(f, 0); return this; } },
+  stdin: { fd: 0, isTTY: false, setEncoding() {}, async *[Symbol.asyncIterator]() { yield N.context(); },
+    on(event, f) { if (event === "data") queueMicrotask(() => f(N.context())); if (event === "end") setTimeout(f, 0); return this; } },
   get env() { return theEnvironment(); },
-  cwd: () => "/", uptime: () => (N.now() - startedAt) / 1000,
+  cwd: () => "/", uptime: () => sinceStart() / 1000,
   hrtime: Object.assign((since) => {
-    const ns = BigInt(Math.round((N.now() - startedAt) * 1e6)) - (since ? BigInt(since[0]) * 1000000000n + BigInt(since[1]) : 0n);
+    const ns = BigInt(Math.round(sinceStart() * 1e6)) - (since ? BigInt(since[0]) * 1000000000n + BigInt(since[1]) : 0n);
     return [Number(ns / 1000000000n), Number(ns % 1000000000n)];
-  }, { bigint: () => BigInt(Math.round((N.now() - startedAt) * 1e6)) }),
+  }, { bigint: () => BigInt(Math.round(sinceStart() * 1e6)) }),
   memoryUsage: () => ({ rss: 0, heapTotal: 0, heapUsed: 0, external: 0, arrayBuffers: 0 }),
   nextTick: (f, ...args) => queueMicrotask(() => f(...args)),
   exit: (code) => N.exit(Number(code ?? process.exitCode ?? 0) & 255),
@@ -69,7 +66,7 @@ function print(fd, args) {
   const line = format(args);
   write(fd, (groupIndent ? line.replace(/^/gm, groupIndent) : line) + "\n");
 }
-const elapsed = (label) => `${label}: ${(N.now() - (timersByLabel.get(label) ?? startedAt)).toFixed(3)}ms`;
+const elapsed = (label) => `${label}: ${(N.now() - (timersByLabel.get(label) ?? N.startedAt())).toFixed(3)}ms`;
 const console = {
   log: (...a) => print(OUT, a), info: (...a) => print(OUT, a), debug: (...a) => print(OUT, a),
   error: (...a) => print(ERR, a), warn: (...a) => print(ERR, a),

@@ -49,4 +49,5 @@ function fireTimer() {
   t.f(...t.args);
 }
 
-const performance = { now: () => N.now() - startedAt, get timeOrigin() { return startedAt; }, mark() {}, measure() {}, toJSON: () => ({}) };
+const sinceStart = () => N.now() - N.startedAt(); // ms
+const performance = { now: sinceStart, get timeOrigin() { return N.startedAt(); }, mark() {}, measure() {}, toJSON: () => ({}) };

@@ -1,28 +1,18 @@
 // Headers, Request, Response, fetch.
 const HTTP_TIMEOUT_MS = 5000; // of one call; the host enforces the same
-const pending = []; // issued calls, in the order of issue
 
-// One host call as a promise. settle(head, body) turns the reply into its value; issueJson leaves the head as JSON text.
-const issue = (op, request, settle) => issueJson(op, JSON.stringify(request), (head) => settle(JSON.parse(head)));
-function issueJson(op, request, settle) {
-  return new Promise((resolve, reject) => { pending.push({ id: N.issue(op, request), settle, resolve, reject }); });
-}
-
-function deliverOldest() {
-  const call = pending.shift();
-  const reply = N.await(call.id);
-  try { call.resolve(call.settle(reply[0], reply[1])); } catch (e) { call.reject(e); }
-}
-
-const tokenText = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+// One host call as a promise; settle turns the head of the reply into its value.
+const issue = (op, request, settle) => N.issue(op, JSON.stringify(request), (head) => settle(JSON.parse(head)));
 
 function headerName(k) {
-  const name = String(k);
-  if (!tokenText.test(name)) throw new TypeError(`Headers: "${name.slice(0, 60)}" is no header name`);
-  return name.toLowerCase();
+  const given = String(k), name = N.headerName(given);
+  if (name === undefined) throw new TypeError(`Headers: "${given.slice(0, 60)}" is no header name`);
+  return name;
 }
 function headerValue(v) {
-  const value = String(v).replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, "");
+  const given = String(v);
+  if (N.isHeaderValue(given)) return given;
+  const value = given.replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, "");
   if (/[\0\r\n]/.test(value)) throw new TypeError("Headers: a value must be on one line");
   return value;
 }
@@ -206,7 +196,7 @@ const METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
 function requestMethod(given) {
   const method = String(given), upper = method.toUpperCase();
   if (METHODS.includes(upper)) return upper;
-  if (!tokenText.test(method) || /^(connect|trace|track)$/i.test(method)) throw new TypeError(`fetch: method ${method.slice(0, 40)} is not allowed`);
+  if (N.headerName(method) === undefined || /^(connect|trace|track)$/i.test(method)) throw new TypeError(`fetch: method ${method.slice(0, 40)} is not allowed`);
   return method;
 }
 
@@ -309,7 +299,7 @@ function fetchError({ kind, message: reason }) {
 }
 
 function send(wire, asked, refused = fetchError) {
-  return issueJson("http_fetch", wire, (head, bytes) => {
+  return N.issue("http_fetch", wire, (head, bytes) => {
     if (!head.startsWith(ANSWERED)) throw refused(JSON.parse(head).err);
     return new Response(RECEIVED, { status: parseInt(head.slice(ANSWERED.length, ANSWERED.length + 5)), head, asked }, bytes);
   });

@@ -7,7 +7,7 @@ const unwrap = (op) => (head) => { if (head.err) throw new HostError(op, head.er
 
 // The few verbs whose answer a script gets at once.
 function callNow(op, request) {
-  const [head] = N.await(N.issue(op, JSON.stringify(request)));
+  const head = N.ask(op, JSON.stringify(request));
   return unwrap(op)(JSON.parse(head));
 }
 

@@ -61,7 +61,7 @@ const only = (reason) => () => { throw new Error(reason); };
 const fs = {
   readFileSync: (path, options) => {
     if (path !== 0 && path !== "/dev/stdin") throw Object.assign(new Error(`ENOENT: no such file or directory, open '${path}' (a script has no files; only standard input)`), { code: "ENOENT" });
-    return options ? contextText : Buffer.from(contextText);
+    return options ? N.context() : Buffer.from(N.context());
   },
   writeSync: (fd, s) => { write(fd, s); return Buffer.byteLength(String(s)); },
   writeFileSync: (path, s) => { if (path === 1 || path === "/dev/stdout") write(OUT, s); else if (path === 2 || path === "/dev/stderr") write(ERR, s); else throw Object.assign(new Error(`EROFS: read-only file system, open '${path}' (a script has no files)`), { code: "EROFS" }); },

@@ -31,8 +31,9 @@ function entry(exports, names) {
 const module = { exports: {}, id: ".", filename: "/script.js", loaded: false, children: [], paths: [], require: (name) => require(name) };
 Object.assign(module.require, { main: module, resolve: (name) => name, cache: {} });
 
+const endByExitCode = () => { if (process.exitCode) N.exit(Number(process.exitCode) & 255); };
+
 const unhandled = new Map();
-const NOTHING = Symbol("nothing to call");
 
 // The engine makes its built-in functions when they are first read: all of them here, so that a run finds them made.
 const made = new Set(), toMake = [globalThis];
@@ -48,11 +49,6 @@ made.clear();
 return {
   describe,
   require,
-  begin(environment, context) {
-    environmentText = environment;
-    contextText = context;
-    startedAt = N.now();
-  },
   rejection(promise, reason, handled) { if (handled) unhandled.delete(promise); else unhandled.set(promise, reason); },
   // One turn of the event loop; false when nothing is left to wait for.
   step() {
@@ -64,7 +60,7 @@ return {
       handler(reason, promise);
       return true;
     }
-    if (pending.length) { deliverOldest(); return true; }
+    if (N.deliver()) return true;
     if (timers.length && timers.some((t) => !t.background)) { fireTimer(); return true; }
     return false;
   },
@@ -72,17 +68,18 @@ return {
     wrapper.call(module.exports, module.exports, module.require, module, "/script.js", "/");
     return module;
   },
-  // NOTHING where there is nothing to call or the script has already printed.
+  // What the exported function gives, in an array; null where there is none, or the script has already printed.
   callExported(exports) {
-    if (printed || process.exitCode) return NOTHING;
+    endByExitCode();
+    if (printed) return null;
     const f = isFunction(exports) ? exports : entry(exports, ["default", "resolve", "main"]) ?? entry(exports?.default, ["resolve", "main"]);
-    if (!f) return NOTHING;
+    if (!f) return null;
     const value = f(theContext());
-    return isFunction(value?.then) ? Promise.resolve(value) : value;
+    return [isFunction(value?.then) ? Promise.resolve(value) : value];
   },
   // The result as JSON; null where it stands in what was printed.
   result(v) {
-    if (process.exitCode) N.exit(Number(process.exitCode) & 255);
-    return printed || v === NOTHING ? null : toJson(v);
+    endByExitCode();
+    return printed ? null : toJson(v);
   },
 };
