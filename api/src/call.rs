@@ -1,6 +1,9 @@
 //! One request, after policy has let it through.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use argus_domain::{
     Address, access::ApiKey, job::JobRecord, task::TaskRecord, time::Timestamp, webhook::Webhook,
@@ -112,6 +115,11 @@ impl Call {
 
     /// The body as JSON; of its fields those alone that the route's table names.
     pub fn json(&self) -> Result<Value, ApiError> {
+        Ok(self.json_and_rest()?.0)
+    }
+
+    /// The same, and the names of the others.
+    pub fn json_and_rest(&self) -> Result<(Value, BTreeSet<String>), ApiError> {
         let mut value = match self.route.body {
             Body::Json(Form::OneOrNone, _) => json::parse_or_empty(&self.body)?,
             Body::None | Body::Unread | Body::Json(..) | Body::Module(_) => json::parse(&self.body)?,
@@ -121,9 +129,16 @@ impl Call {
             one => std::slice::from_mut(one),
         };
         let known = self.route.body.object();
+        let mut rest = BTreeSet::new();
         for map in objects.iter_mut().filter_map(Value::as_object_mut) {
-            map.retain(|name, _| known.is_some_and(|object| object.knows(name)));
+            map.retain(|name, _| {
+                let is_known = known.is_some_and(|object| object.knows(name));
+                if !is_known {
+                    rest.insert(name.clone());
+                }
+                is_known
+            });
         }
-        Ok(value)
+        Ok((value, rest))
     }
 }

@@ -107,10 +107,11 @@ fn form(schema: &Value) -> String {
         Value::Array(some) => some.iter().filter_map(Value::as_str).collect(),
         _ => return "any value".to_owned(),
     };
-    let name = match types.as_slice() {
-        ["array"] => format!("list of {}", form(&schema["items"])),
-        types => types.join(" or "),
+    let named = |one: &&str| match *one {
+        "array" => format!("list of {}", form(&schema["items"])),
+        one => one.to_owned(),
     };
+    let name = types.iter().map(named).collect::<Vec<_>>().join(" or ");
     let bound = |key: &str, word: &str| match &schema[key] {
         Value::Null => String::new(),
         value => format!(", {word} {value}"),

@@ -47,12 +47,18 @@ pub struct Updated {
 const SECOND_NAMES: [(&str, &str); 2] =
     [("dynamic_arguments_script_url", "execution_script_url"), ("language", "execution_script_language")];
 
+/// So many fields that a change does not have are told of,
+const IGNORED_MAX: usize = 8;
+/// each by so many characters of its name.
+const NAME_CHARS_MAX: usize = 40;
+
 /// `PUT /api/jobs/update/{id}`: the fields given are laid over the job as it is, and the whole is checked anew.
 pub async fn update(call: Call) -> Result<Reply<Update>, ApiError> {
     let record = call.job()?;
     let old = &record.job;
     refuse_ended(record, call.now)?;
-    let body = match call.json()? {
+    let (body, rest) = call.json_and_rest()?;
+    let body = match body {
         Value::Object(map) => map,
         Value::Array(mut one) if one.len() == 1 && one[0].is_object() => match one.remove(0) {
             Value::Object(map) => map,
@@ -113,6 +119,10 @@ pub async fn update(call: Call) -> Result<Reply<Update>, ApiError> {
     let is_same = Job { version: old.version, ..new.clone() } == *old;
     let record = if is_same { record.clone() } else { replace(&call, old, new).await? };
     warnings.extend(over(&record.job, call.now));
+    warnings.extend(rest.iter().take(IGNORED_MAX).map(|name| {
+        let name: String = name.chars().take(NAME_CHARS_MAX).collect();
+        format!("{name} is ignored: a change has no such field")
+    }));
     Ok(Reply::of(Update::Done(Updated {
         message: if is_same { "The job is as it was" } else { "Job updated successfully" },
         job_id: JobNumber(old.id),

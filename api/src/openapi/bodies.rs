@@ -79,11 +79,36 @@ fn properties(fields: &[Field], schemas: &mut SchemaGenerator) -> Map<String, Va
         if !field.is_needed {
             forms.push(json!({"type": "null"}));
         }
-        let mut schema = if forms.len() == 1 { forms.remove(0) } else { json!({"anyOf": forms}) };
+        let mut schema = any_of(forms);
         schema["description"] = field.summary.into();
         (field.name.to_owned(), schema)
     };
     fields.iter().map(property).collect()
+}
+
+/// A value in any of these forms. Forms of different types are one schema, each of whose other members is of one type
+/// alone: what makes requests from a schema chooses among the forms of every field, and their number multiplies.
+fn any_of(mut forms: Vec<Value>) -> Value {
+    let (mut types, mut merged, mut members) = (Vec::new(), Map::new(), 0);
+    for (name, member) in forms.iter().filter_map(Value::as_object).flatten() {
+        match (name.as_str(), member) {
+            ("type", Value::Array(some)) => types.extend(some.iter().cloned()),
+            ("type", one) => types.push(one.clone()),
+            _ => {
+                members += 1;
+                merged.insert(name.clone(), member.clone());
+            }
+        }
+    }
+    let is_typed = forms.iter().all(|form| !form["type"].is_null());
+    if forms.len() == 1 {
+        forms.remove(0)
+    } else if is_typed && merged.len() == members {
+        merged.insert("type".to_owned(), types.into());
+        merged.into()
+    } else {
+        json!({"anyOf": forms})
+    }
 }
 
 /// All forms in which a kind of value may come.
@@ -97,7 +122,7 @@ fn forms(kind: Kind, schemas: &mut SchemaGenerator) -> Vec<Value> {
             vec![
                 json!({"type": "boolean"}),
                 text(&format!("^({})?$", in_any_case(&["true", "false"]))),
-                json!({"enum": [0, 1]}),
+                json!({"type": "integer", "minimum": 0, "maximum": 1}),
             ]
         }
         Kind::Whole(least, most) => vec![
@@ -112,8 +137,7 @@ fn forms(kind: Kind, schemas: &mut SchemaGenerator) -> Vec<Value> {
         Kind::Digits => vec![text(r"^\s*[0-9]{0,78}\s*$"), json!({"type": "integer", "minimum": 0})],
         Kind::Address => vec![text(r"^\s*0[xX][0-9a-fA-F]{40}\s*$")],
         Kind::List(most, kind) => {
-            let mut items = forms(*kind, schemas);
-            let items = if items.len() == 1 { items.remove(0) } else { json!({"anyOf": items}) };
+            let items = any_of(forms(*kind, schemas));
             vec![json!({"type": "array", "items": items, "maxItems": most}), json!({"type": "string"})]
         }
         Kind::Some(words) => vec![json!({"type": "array", "items": {"enum": words}, "minItems": 1})],

@@ -189,6 +189,7 @@ const CASES: &[Case] = &[
 // Of a new job alone: what is laid over one goes by the names that it is shown with, and keeps its kind.
 const ARG_TYPE: Field =
     takes("arg_type", Whole(0, 2), "1 static arguments, 2 a script's; its kind says which");
+// A change that has it is told that it is ignored: one member more, and schemathesis makes no requests of its schema.
 const QUOTED_CAP: Field = takes("fee_cap_wei", Digits, "fee_cap, as the quote calls it");
 
 pub(super) static NEW_JOB: Object = job!("NewJob", needs, ARG_TYPE, QUOTED_CAP);

@@ -622,6 +622,12 @@ async fn what_counts_for_nothing_is_told_beside_the_answer() {
     let body = json!({"job_id": "801", "job_title": "renamed"}).to_string();
     let changed = world.call("user", "PUT", "/api/jobs/update/801", &body).await;
     assert!(changed.status == 200 && !changed.text.contains("is ignored"), "{}", changed.text);
+    // But what a change does not have is told: the creation's second name of the cap, or a slip.
+    let body = json!({"fee_cap_wei": "5", "job_title": "again", "recuring": true}).to_string();
+    let changed = world.call("user", "PUT", "/api/jobs/update/801", &body).await.json();
+    let ignored =
+        ["fee_cap_wei", "recuring"].map(|name| format!("{name} is ignored: a change has no such field"));
+    assert_eq!(changed["warnings"], json!(ignored));
 }
 
 #[tokio::test]
