@@ -38,7 +38,8 @@ pub(crate) fn link(linker: &mut Linker<Run>) -> wasmtime::Result<()> {
         |mut caller: Caller<'_, Run>, until_ms: f64| -> wasmtime::Result<()> {
             charge(&mut caller, CALL_FUEL)?;
             let ms = if until_ms.is_finite() { until_ms.clamp(0.0, LATEST_MS) } else { 0.0 };
-            caller.data_mut().advance_to_ns((ms * 1_000_000.0) as u64);
+            // By whole microseconds, as it is read: in nanoseconds a float of this size comes short of the instant.
+            caller.data_mut().advance_to_ns((ms * 1_000.0).round() as u64 * 1_000);
             Ok(())
         },
     )?;

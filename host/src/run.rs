@@ -227,10 +227,12 @@ fn by_itself(ended: Ended, run: &Run, limits: &Limits) -> RunEnd {
 
 /// What the JavaScript engine throws when there is no room for an error either.
 const NO_ROOM: &str = "Uncaught null";
+/// And where there is room for the error, but none for what it says.
+const NO_ROOM_FOR_ITS_MESSAGE: &str = "InternalError: Invalid error message";
 
 /// Whether this is what the JavaScript engine throws when it gets no more memory.
 fn wants_memory(message: &str) -> bool {
-    message.contains("out of memory") || message == NO_ROOM
+    message.contains("out of memory") || message == NO_ROOM || message.contains(NO_ROOM_FOR_ITS_MESSAGE)
 }
 
 /// What a script is told that neither printed nor returned anything.

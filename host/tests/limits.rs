@@ -90,6 +90,12 @@ async fn each_limit_ends_the_run_with_limit_value_and_remedy() {
             &["the memory limit of 8 MB is used up"],
         ),
         (
+            "memory, promises",
+            "async function f(i) { await 0; return i } Promise.all(Array.from({ length: 100000 }, (_, i) => f(i))).then(() => console.log('[1]'))".to_owned(),
+            Limits { memory_bytes: 2 << 20, fuel_max: 2_000_000_000, ..small },
+            &["the memory limit of 2 MB is used up"],
+        ),
+        (
             "memory, answers",
             "const a = []; while (true) { try { while (true) a.push(new ArrayBuffer(100000)) } catch {}
                 a.push(await (await fetch('https://a.example/big/900000')).text()) }"

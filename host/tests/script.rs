@@ -293,6 +293,10 @@ async fn headers_are_named_and_valued_by_the_standard() {
         line,
     ]);
     assert_eq!(value(&bench().js(source).await), expected.to_string());
+    for init in ["'ab'", "5", "[['a']]", "[['a', 'b', 'c']]", "{ a: Symbol('b') }"] {
+        let report = bench().js(&format!("new Headers({init})")).await;
+        expect_failure(&report, FailureKind::Script, &["TypeError: "]);
+    }
 }
 
 /// What the engine's snapshot holds is never freed; what a run leaves in circles is.
@@ -340,6 +344,70 @@ async fn time_is_virtual() {
              console.log(JSON.stringify([new Date(t).toISOString(), Date.now() - t, order, n, performance.now()]))")
         .await;
     assert_eq!(value(&report), r#"["2025-01-01T00:00:00.000Z",3603000,["m","a","b"],3,3603000]"#);
+}
+
+#[tokio::test]
+async fn timers_fire_when_they_are_due() {
+    let source = "const early = []; for (let ms = 1; ms <= 300; ms++) {
+          const before = [Date.now(), performance.now()];
+          await new Promise((fired) => setTimeout(fired, ms));
+          if (Date.now() - before[0] !== ms || Math.abs(performance.now() - before[1] - ms) > 0.0005) early.push(ms);
+        }
+        console.log(JSON.stringify(early))";
+    assert_eq!(value(&bench().js(source).await), "[]");
+}
+
+#[tokio::test]
+async fn the_process_tells_of_its_end_and_of_what_nobody_caught() {
+    let b = bench();
+    for (source, expect) in [
+        ("process.on('exit', (code) => console.log(JSON.stringify([code])))", "[0]"),
+        ("process.on('exit', () => console.log('[3]')); process.exit()", "[3]"),
+        ("process.once('exit', () => console.log('[4]')); module.exports = () => [5]", "[4]"),
+        (
+            "const seen = []; process.on('unhandledRejection', (e) => seen.push(e)); process.on('unhandledRejection', (e) => seen.push(-e));
+             Promise.reject(1); Promise.reject(2); module.exports = () => seen",
+            "[1,-1,2,-2]",
+        ),
+        (
+            "const seen = []; process.once('uncaughtException', (e, from) => seen.push(e.message, from));
+             setTimeout(() => { throw new Error('late') }, 5); module.exports = () => seen",
+            r#"["late","uncaughtException"]"#,
+        ),
+        (
+            "const f = () => 0, seen = []; process.on('x', f).once('x', () => seen.push('once')).on('x', (v) => seen.push(v)); process.off('x', f);
+             seen.push(process.listenerCount('x'), process.emit('x', 7), process.emit('x', 8), process.emit('y')); module.exports = () => seen",
+            r#"["once",7,8,2,true,true,false]"#,
+        ),
+        ("setInterval(() => 0, 1000).unref(); console.log('[6]')", "[6]"),
+        ("process.stdout.write('\\x85 \\ufeff\\n'); module.exports = () => [7]", "[7]"),
+        ("const e = new Error('a'); e.stack = 5; console.log(JSON.stringify([e.stack]))", "[5]"),
+    ] {
+        assert_eq!(value(&b.js(source).await), expect, "{source}");
+    }
+    for (source, parts) in [
+        (
+            "const e = new Error('round'); e.cause = e; throw e",
+            &["Error: round", "script.js:1", "caused by: [Circular]"][..],
+        ),
+        (
+            "const e = new Error('m'); Object.defineProperty(e, 'name', { value: Symbol('s') }); throw e",
+            &["cannot be shown"],
+        ),
+        (
+            "module.exports = () => ({ toJSON() { Promise.reject(new Error('left')); return [1] } })",
+            &["Error: left"],
+        ),
+        (
+            "module.exports = { get exports() {} }; Object.defineProperty(module, 'exports', { get() { throw new Error('no') } })",
+            &["Error: no"],
+        ),
+        ("process.on('uncaughtException', 5)", &["the listener must be a function"]),
+    ] {
+        expect_failure(&b.js(source).await, FailureKind::Script, parts);
+    }
+    let report = b.js("module.exports = () => ({ toJSON() { process.exitCode = 64; return [6] } })").await;
+    assert!(matches!(report.end, RunEnd::Skipped(_)), "{:?}", report.end);
 }
 
 #[tokio::test]

@@ -63,6 +63,10 @@ static uint64_t failed(uint8_t tag) {
         JS_FreeValue(ctx, JS_GetException(ctx));
         s = JS_ToString(ctx, e);
     }
+    if (JS_IsException(s)) {
+        JS_FreeValue(ctx, JS_GetException(ctx));
+        s = JS_NewString(ctx, "Uncaught value that cannot be shown: what shows it throws");
+    }
     JS_FreeValue(ctx, e);
     return reply_string(tag, s);
 }
@@ -76,9 +80,11 @@ static int provided_init(JSContext *c, JSModuleDef *m) {
     if (JS_GetOwnPropertyNames(c, &props, &count, object, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY)) return -1;
     for (uint32_t i = 0; i < count; i++) {
         const char *name = JS_AtomToCString(c, props[i].atom);
-        if (name && strcmp(name, "default"))
-            JS_SetModuleExport(c, m, name, JS_GetProperty(c, object, props[i].atom));
-        if (name) JS_FreeCString(c, name);
+        JSValue value = JS_GetProperty(c, object, props[i].atom);
+        if (!name || JS_IsException(value)) return -1;
+        if (strcmp(name, "default")) JS_SetModuleExport(c, m, name, value);
+        else JS_FreeValue(c, value);
+        JS_FreeCString(c, name);
     }
     JS_FreePropertyEnum(c, props, count);
     JSValue whole = JS_GetPropertyStr(c, object, "default");
@@ -313,7 +319,7 @@ static int evaluate_commonjs(JSValue f, JSValue *exports) {
     if (JS_IsException(r) || settle() < 0) return -1;
     *exports = JS_GetPropertyStr(ctx, r, "exports");
     JS_FreeValue(ctx, r);
-    return 0;
+    return JS_IsException(*exports) ? -1 : 0;
 }
 
 static int evaluate_module(JSValue f, JSValue *exports) {
@@ -327,7 +333,7 @@ static int evaluate_module(JSValue f, JSValue *exports) {
     if (JS_IsException(done)) return -1;
     JS_FreeValue(ctx, done);
     *exports = JS_GetModuleNamespace(ctx, m);
-    return 0;
+    return JS_IsException(*exports) ? -1 : 0;
 }
 
 /* code: kind byte and bytecode, as compile gave it.
@@ -349,7 +355,7 @@ EXPORT("run_script") uint64_t run_script(uint8_t *code, uint32_t code_len, char 
     JSValue value = outcome(called, "the exported function");
     if (JS_IsException(value)) return failed(TAG_FAILED);
     JSValue text = hook(RESULT, 1, (JSValueConst *)&value);
-    if (JS_IsException(text)) return failed(TAG_FAILED);
+    if (JS_IsException(text) || settle() < 0) return failed(TAG_FAILED);
     if (JS_IsNull(text)) return reply(TAG_PRINTED, NULL, 0);
     return reply_string(TAG_RETURNED, text);
 }

@@ -85,12 +85,16 @@ static JSValue body_of(JSContext *c, const Reply *reply) { return JS_NewUint8Arr
 /* issue(op, request, settle): a promise of what settle(head text, body bytes)
  * makes of the reply. */
 static JSValue n_issue(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
-    uint32_t id = issued(c, argv);
-    if (id == NOT_ISSUED) return JS_EXCEPTION;
+    JSValue promise = argus_new_promise(c, JS_UNDEFINED);
+    if (JS_IsException(promise)) return promise;
     Call *call = malloc(sizeof *call);
-    if (!call) return JS_ThrowInternalError(c, "out of memory");
-    *call = (Call){ .id = id, .settle = JS_DupValue(c, argv[2]), .promise = argus_new_promise(c, JS_UNDEFINED) };
-    if (JS_IsException(call->promise)) return JS_EXCEPTION;
+    uint32_t id = call ? issued(c, argv) : NOT_ISSUED;
+    if (id == NOT_ISSUED) {
+        JS_FreeValue(c, promise);
+        free(call);
+        return call ? JS_EXCEPTION : JS_ThrowInternalError(c, "out of memory");
+    }
+    *call = (Call){ .id = id, .settle = JS_DupValue(c, argv[2]), .promise = promise };
     *newest = call;
     newest = &call->next;
     return JS_DupValue(c, call->promise);
@@ -344,7 +348,8 @@ static JSValue n_header_name(JSContext *c, JSValueConst t, int argc, JSValueCons
     size_t len, i = 0;
     const char *s = JS_ToCStringLen(c, &len, argv[0]);
     char *name = s ? malloc(len + 1) : NULL;
-    if (!name) return JS_EXCEPTION;
+    if (!s) return JS_EXCEPTION;
+    if (!name) { JS_FreeCString(c, s); return JS_ThrowInternalError(c, "out of memory"); }
     for (; i < len; i++) {
         int is_upper = s[i] >= 'A' && s[i] <= 'Z';
         if (!is_upper && !is_lower(s[i]) && !is_digit(s[i]) && !is_one_of(s[i], "!#$%&'*+-.^_`|~")) break;

@@ -16,7 +16,7 @@ const withHeader = (e, frames) => (String(Error.prototype.toString.call(e)) + "\
 Object.defineProperty(Error.prototype, "stack", {
   configurable: true, enumerable: false,
   get() { const frames = framesOf.get.call(this); return typeof frames === "string" ? withHeader(this, frames) : frames; },
-  set(v) { framesOf.set.call(this, v); },
+  set(v) { Object.defineProperty(this, "stack", { value: v, writable: true, configurable: true, enumerable: false }); },
 });
 const captureFrames = Error.captureStackTrace;
 Error.captureStackTrace = function captureStackTrace(target, above = captureStackTrace) {
@@ -29,8 +29,13 @@ function errorText(e) {
   return stack.includes(e.message) && stack.includes(e.name) ? stack : `${e.name}: ${e.message}${stack && "\n" + stack}`;
 }
 function describe(e) {
-  if (!isError(e)) return "Uncaught " + inspect(e);
-  return errorText(e) + (e.cause !== undefined ? "\ncaused by: " + describe(e.cause) : "");
+  const texts = [], seen = new Set();
+  for (let one = e; ; one = one.cause) {
+    const isNew = !seen.has(one);
+    texts.push(!isNew ? "[Circular]" : isError(one) ? errorText(one) : "Uncaught " + inspect(one));
+    if (!isNew || !isError(one) || one.cause === undefined) return texts.join("\ncaused by: ");
+    seen.add(one);
+  }
 }
 
 const plainKey = /^[A-Za-z_$][\w$]*$/;

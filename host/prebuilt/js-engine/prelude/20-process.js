@@ -15,7 +15,7 @@ function text(chunk) {
 
 function write(stream, chunk) {
   const s = text(chunk), isVisible = N.write(stream, s);
-  if (stream === OUT && !printed) printed = isVisible || s.trim() !== "";
+  if (stream === OUT && !printed) printed = isVisible || /[^\s\x85]/.test(s); // what the host takes for blank, too
   return true;
 }
 
@@ -33,7 +33,35 @@ function stream(fd) {
   };
 }
 
-const handlers = new Map();
+const listeners = new Map(); // of process, by event
+function listen(event, listener) {
+  if (typeof listener !== "function") throw new TypeError("process.on: the listener must be a function");
+  listeners.set(event, [...(listeners.get(event) ?? []), listener]);
+  return process;
+}
+function unlisten(event, listener) {
+  const all = listeners.get(event) ?? [], at = all.findLastIndex((one) => one === listener || one.listener === listener);
+  if (at >= 0) listeners.set(event, all.toSpliced(at, 1));
+  return process;
+}
+function emit(event, ...args) {
+  const all = listeners.get(event) ?? [];
+  for (const listener of all) listener.apply(process, args);
+  return all.length > 0;
+}
+
+// The end of a run, once: by itself, by process.exit or by an exit code that was set.
+let isOver = false;
+function atExit() {
+  if (isOver) return;
+  isOver = true;
+  if (listeners.size) emit("exit", Number(process.exitCode ?? 0));
+}
+function exit() {
+  atExit();
+  N.exit(Number(process.exitCode ?? 0) & 255);
+}
+
 const process = {
   argv: ["node", "script.js"], argv0: "node", execArgv: [], execPath: "node", pid: 1, ppid: 0,
   platform: "linux", arch: "wasm32", title: "script", exitCode: undefined,
@@ -49,15 +77,18 @@ const process = {
   }, { bigint: () => BigInt(Math.round(sinceStart() * 1e6)) }),
   memoryUsage: () => ({ rss: 0, heapTotal: 0, heapUsed: 0, external: 0, arrayBuffers: 0 }),
   nextTick: (f, ...args) => queueMicrotask(() => f(...args)),
-  exit: (code) => N.exit(Number(code ?? process.exitCode ?? 0) & 255),
+  exit: (code) => { process.exitCode = code ?? process.exitCode; exit(); },
   abort: () => N.exit(134),
   emitWarning: (w) => write(ERR, `Warning: ${isError(w) ? w.message : w}\n`),
-  on(event, f) { handlers.set(event, f); return process; },
-  off(event) { handlers.delete(event); return process; },
-  emit: () => false, listeners: () => [],
+  on: listen, addListener: listen, off: unlisten, removeListener: unlisten, emit,
+  once(event, listener) {
+    const first = (...args) => { unlisten(event, first); listener.apply(process, args); };
+    return listen(event, Object.assign(first, { listener }));
+  },
+  listeners: (event) => (listeners.get(event) ?? []).map((one) => one.listener ?? one),
+  listenerCount: (event) => (listeners.get(event) ?? []).length,
+  removeAllListeners(event) { if (event === undefined) listeners.clear(); else listeners.delete(event); return process; },
 };
-process.once = process.addListener = process.on;
-process.removeListener = process.removeAllListeners = process.off;
 
 const counts = new Map();
 const timersByLabel = new Map();

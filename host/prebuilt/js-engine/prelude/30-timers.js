@@ -11,9 +11,10 @@ class Timeout {
     this.f = f; this.args = args; this.repeat = repeat;
     schedule(this);
   }
-  ref() { return this; }
-  unref() { return this; }
-  hasRef() { return true; }
+  background = false; // such a timer keeps no script alive
+  ref() { this.background = false; return this; }
+  unref() { this.background = true; return this; }
+  hasRef() { return !this.background; }
   refresh() { cancel(this); schedule(this); return this; }
   close() { cancel(this); return this; }
   [Symbol.toPrimitive]() { return this.id; }

@@ -49,8 +49,7 @@ class AbortSignal extends EventTarget {
   static timeout(ms) {
     const s = new AbortSignal(signalKey);
     s.deadline = N.now() + Number(ms);
-    const t = new Timeout(() => signalAbort(s, timeoutError()), [], ms, false);
-    t.background = true; // such a timer keeps no script alive
+    new Timeout(() => signalAbort(s, timeoutError()), [], ms, false).unref();
     return s;
   }
   static any(signals) {

@@ -5,12 +5,12 @@ const HTTP_TIMEOUT_MS = 5000; // of one call; the host enforces the same
 const issue = (op, request, settle) => N.issue(op, JSON.stringify(request), (head) => settle(JSON.parse(head)));
 
 function headerName(k) {
-  const given = String(k), name = N.headerName(given);
+  const given = `${k}`, name = N.headerName(given);
   if (name === undefined) throw new TypeError(`Headers: "${given.slice(0, 60)}" is no header name`);
   return name;
 }
 function headerValue(v) {
-  const given = String(v);
+  const given = `${v}`;
   if (N.isHeaderValue(given)) return given;
   const value = given.replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, "");
   if (/[\0\r\n]/.test(value)) throw new TypeError("Headers: a value must be on one line");
@@ -25,8 +25,13 @@ class Headers {
   #map = new Map();
   constructor(init) {
     if (init === undefined || init === null) return;
-    const pairs = typeof init[Symbol.iterator] === "function" ? init : Object.entries(init);
-    for (const [k, v] of pairs) this.append(k, v);
+    if (typeof init !== "object") throw new TypeError("Headers: give an object or a list of pairs");
+    const isList = typeof init[Symbol.iterator] === "function";
+    for (const pair of isList ? init : Object.entries(init)) {
+      const [k, v, ...more] = pair;
+      if (isList && (more.length || v === undefined)) throw new TypeError("Headers: each pair is a name and a value");
+      this.append(k, v);
+    }
   }
   append(k, v) { const n = headerName(k), old = this.#map.get(n), value = headerValue(v); this.#map.set(n, old === undefined ? value : `${old}, ${value}`); }
   set(k, v) { this.#map.set(headerName(k), headerValue(v)); }
@@ -34,6 +39,7 @@ class Headers {
   has(k) { return this.#map.has(headerName(k)); }
   delete(k) { this.#map.delete(headerName(k)); }
   getSetCookie() { return []; }
+  get [Symbol.toStringTag]() { return "Headers"; }
   forEach(f, self) { for (const [k, v] of this) f.call(self, v, k, this); }
   *entries() { for (const k of [...this.#map.keys()].sort()) yield [k, this.#map.get(k)]; }
   *keys() { for (const [k] of this) yield k; }

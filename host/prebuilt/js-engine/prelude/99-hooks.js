@@ -31,8 +31,6 @@ function entry(exports, names) {
 const module = { exports: {}, id: ".", filename: "/script.js", loaded: false, children: [], paths: [], require: (name) => require(name) };
 Object.assign(module.require, { main: module, resolve: (name) => name, cache: {} });
 
-const endByExitCode = () => { if (process.exitCode) N.exit(Number(process.exitCode) & 255); };
-
 const unhandled = new Map();
 
 // The engine makes its built-in functions when they are first read: all of them here, so that a run finds them made.
@@ -53,33 +51,36 @@ return {
   // One turn of the event loop; false when nothing is left to wait for.
   step() {
     if (unhandled.size) {
-      const [[promise, reason]] = unhandled;
+      const all = [...unhandled];
       unhandled.clear();
-      const handler = handlers.get("unhandledRejection") ?? handlers.get("uncaughtException");
-      if (!handler) throw reason;
-      handler(reason, promise);
+      for (const [promise, reason] of all)
+        if (!emit("unhandledRejection", reason, promise) && !emit("uncaughtException", reason, "unhandledRejection")) throw reason;
       return true;
     }
     if (N.deliver()) return true;
-    if (timers.length && timers.some((t) => !t.background)) { fireTimer(); return true; }
+    if (timers.length && timers.some((t) => !t.background)) {
+      try { fireTimer(); } catch (e) { if (!emit("uncaughtException", e, "uncaughtException")) throw e; }
+      return true;
+    }
     return false;
   },
   runCommonJs(wrapper) {
     wrapper.call(module.exports, module.exports, module.require, module, "/script.js", "/");
     return module;
   },
-  // What the exported function gives, in an array; null where there is none, or the script has already printed.
+  // What the exported function gives, in an array; null where there is none, or the script has already printed: the end.
   callExported(exports) {
-    endByExitCode();
-    if (printed) return null;
-    const f = isFunction(exports) ? exports : entry(exports, ["default", "resolve", "main"]) ?? entry(exports?.default, ["resolve", "main"]);
-    if (!f) return null;
+    if (process.exitCode) exit();
+    const f = printed ? undefined : isFunction(exports) ? exports : entry(exports, ["default", "resolve", "main"]) ?? entry(exports?.default, ["resolve", "main"]);
+    if (!f) { atExit(); return null; }
     const value = f(theContext());
     return [isFunction(value?.then) ? Promise.resolve(value) : value];
   },
-  // The result as JSON; null where it stands in what was printed.
+  // The result as JSON; null where it stands in what was printed. What becomes JSON may still run the author's code.
   result(v) {
-    endByExitCode();
-    return printed ? null : toJson(v);
+    const text = printed || process.exitCode ? null : toJson(v);
+    atExit();
+    if (process.exitCode) exit();
+    return printed ? null : text;
   },
 };
