@@ -264,7 +264,7 @@ console.log(JSON.stringify([seen.length, seen.filter((text) => of(text) !== of("
 async fn promises_are_settled_in_the_order_of_the_standard() {
     let source = include_str!("scripts/promises.js");
     let report = bench().js(source).await;
-    let expected = r#"["a0","b0",true,true,"a1","then called","r1","rej x","P 4true","b1:7","thenable 3","r2","TypeError","g1","caught eb","r3","rejected nope","nested 5","w 9","g2","[{\"status\":\"fulfilled\",\"value\":1},{\"status\":\"rejected\",\"reason\":2},{\"status\":\"fulfilled\",\"value\":7},{\"status\":\"rejected\",\"reason\":3}]","AggregateError","race","getter","done"]"#;
+    let expected = r#"["a0","b0",true,true,"a1","then called","r1","rej x","P 4true","b1:7","thenable 3","r2","TypeError","g1","caught eb","r3","rejected nope","nested 5","w 9","g2","[{\"status\":\"fulfilled\",\"value\":{\"value\":4,\"done\":true}},{\"status\":\"fulfilled\",\"value\":{\"done\":true}},{\"status\":\"rejected\",\"reason\":\"gone\"},{\"status\":\"rejected\",\"reason\":\"thrown\"},{\"status\":\"fulfilled\",\"value\":{\"done\":true}}]","[{\"status\":\"fulfilled\",\"value\":1},{\"status\":\"rejected\",\"reason\":2},{\"status\":\"fulfilled\",\"value\":7},{\"status\":\"rejected\",\"reason\":3}]","AggregateError","race","getter","done"]"#;
     assert_eq!(value(&report), expected);
 }
 

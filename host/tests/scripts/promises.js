@@ -18,6 +18,9 @@ async function main() {
   const w = {}; w.promise = new Promise((a, b) => { w.resolve = a; }); w.promise.then((v) => log("w " + v)); w.resolve(Promise.resolve(9)); w.resolve(8);
   async function* g() { yield 1; yield Promise.resolve(2); }
   for await (const v of g()) log("g" + v);
+  const over = (async function* () { yield 1; })();
+  const asked = [over.return(4), over.next(), over.return(Promise.reject("gone")), over.throw("thrown"), over.next()];
+  log(JSON.stringify(await Promise.allSettled(asked)));
   const all = await Promise.allSettled([1, Promise.reject(2), a, (async () => { throw 3; })()]);
   log(JSON.stringify(all));
   try { await Promise.any([Promise.reject(1)]); } catch (e) { log(e.constructor.name); }
