@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use argus_domain::{
-    Bytes, U256,
+    B256, Bytes, U256,
     abi::{Function, encode_call},
     keccak256,
 };
@@ -81,10 +81,14 @@ impl Chain {
     }
 
     async fn view(&self, signature: &str, key: &str) -> u64 {
-        let call = json!({ "to": self.target, "data": calldata(signature, &[json!(key)]) });
+        self.word(&self.target, signature, &[json!(key)]).await.to()
+    }
+
+    /// A contract's answer of one word.
+    async fn word(&self, contract: &str, signature: &str, arguments: &[Value]) -> U256 {
+        let call = json!({ "to": contract, "data": calldata(signature, arguments) });
         let answer = self.request("eth_call", json!([call, "latest"])).await;
-        let word: U256 = answer.as_str().and_then(|text| text.parse().ok()).expect("a word");
-        word.to()
+        answer.as_str().and_then(|text| text.parse().ok()).expect("a word")
     }
 
     /// Has the demo contract emit `Pinged` about a topic, and gives the transaction's hash.
@@ -110,9 +114,31 @@ impl Chain {
     /// # Panics
     /// If the node does not answer with a number.
     pub async fn credit(&self, registry: &str, account: &str) -> U256 {
-        let call = json!({ "to": registry, "data": calldata("getBalance(address)", &[json!(account)]) });
-        let answer = self.request("eth_call", json!([call, "latest"])).await;
-        answer.as_str().and_then(|text| text.parse().ok()).expect("a number")
+        self.word(registry, "getBalance(address)", &[json!(account)]).await
+    }
+
+    /// Has the factory make a Safe for an account, and gives its address.
+    ///
+    /// # Panics
+    /// If no block takes the transaction.
+    pub async fn make_safe(&self, factory: &str, owner: &str) -> String {
+        let data = calldata("createSafeWallet(address)", &[json!(owner)]);
+        let hash = self.send(json!({ "from": owner, "to": factory, "data": data })).await;
+        let receipt = self.request("eth_getTransactionReceipt", json!([hash])).await;
+        let logs = receipt["logs"].as_array().expect("logs");
+        let made = logs
+            .iter()
+            .find(|log| log["address"].as_str().is_some_and(|at| at.eq_ignore_ascii_case(factory)));
+        let topic = made.and_then(|log| log["topics"][2].as_str()).expect("a Safe's address");
+        format!("0x{}", &topic[26..])
+    }
+
+    /// What an owner of a Safe signs so that the Safe says of a digest that it signed it.
+    ///
+    /// # Panics
+    /// If that is no Safe.
+    pub async fn safe_message(&self, safe: &str, digest: B256) -> B256 {
+        self.word(safe, "getMessageHash(bytes)", &[json!(digest)]).await.into()
     }
 
     /// Registers a job that runs every second in the job registry, and gives its id and the transaction's hash.

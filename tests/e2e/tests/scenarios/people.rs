@@ -8,8 +8,10 @@ use std::{
 };
 
 use argus_client::verify_signature;
-use argus_domain::{U256, sign_in::digest};
-use argus_e2e::{Receiver, Start, Topology, jobs, platform::Key, receiver::Delivered, story, until};
+use argus_domain::{Address, Bytes, U256, call::Signature, sign_in::digest};
+use argus_e2e::{
+    Platform, Receiver, Reply, Start, Topology, jobs, platform::Key, receiver::Delivered, story, until,
+};
 use argus_evm::{LocalSigner, anvil::DEV_KEYS};
 use argus_ports::Signer;
 use reqwest::Method;
@@ -106,6 +108,49 @@ fn points(shown: &Value) -> U256 {
     format!("{whole}{fraction:0<18}").parse().unwrap_or_else(|_| panic!("no points: {text}"))
 }
 
+/// What an account signs to sign in.
+async fn message_of(platform: &Platform, address: Address) -> String {
+    let asked = platform.call(Method::GET, "/auth/nonce", Key::None, None).await.expect("an answer");
+    let host = platform.said("/api").trim_start_matches("http://");
+    format!(
+        "{host} wants you to sign in with your Ethereum account:\n{address}\n\n\nURI: http://{host}\nVersion: 1\n\
+         Chain ID: {}\nNonce: {}\nIssued At: {}",
+        platform.chain_id(),
+        asked.body["nonce"].as_str().expect("a nonce"),
+        story::now().to_rfc3339(),
+    )
+}
+
+async fn sign_in(platform: &Platform, message: &str, signature: &Signature) -> Reply {
+    let signature = Bytes::from(signature.0.to_vec());
+    let body = json!({"message": message, "signature": signature}).to_string();
+    platform.call(Method::POST, "/auth/sign-in", Key::None, Some(body)).await.expect("an answer")
+}
+
+/// A real Safe 1.4.1, whose fallback handler answers for it (EIP-1271).
+#[test]
+fn a_safe_signs_in_by_its_owner() {
+    everywhere(safe_signs_in);
+}
+
+async fn safe_signs_in(topology: Topology) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = Start::on(&folder.path().join("dev"), topology).run().await;
+    let chain = platform.chain();
+    let [owner, stranger] = [5, 6].map(|n: usize| LocalSigner::from_hex(&DEV_KEYS[n].into()).expect("a key"));
+    let factory = platform.said("/contracts/safe_factory");
+    let safe: Address =
+        chain.make_safe(factory, &owner.address().to_string()).await.parse().expect("an address");
+    let message = message_of(&platform, safe).await;
+    let hash = chain.safe_message(&safe.to_string(), digest(&message)).await;
+    for signature in [stranger.sign(hash), owner.sign(digest(&message))] {
+        sign_in(&platform, &message, &signature.expect("signed")).await.refused(401, "SIGNATURE_REFUSED");
+    }
+    let made = sign_in(&platform, &message, &owner.sign(hash).expect("signed")).await;
+    assert_eq!((made.status, &made.body["owner"]), (201, &json!(safe)), "{made:?}");
+    platform.stop().await;
+}
+
 #[test]
 fn an_account_signs_in_and_is_given_coins_once_a_day() {
     everywhere(signs_in_and_is_given_coins);
@@ -123,25 +168,12 @@ async fn signs_in_and_is_given_coins(topology: Topology) {
     let platform = start.run().await;
     let wallet = LocalSigner::from_hex(&"42".repeat(32).into()).expect("a key");
     let address = wallet.address();
-    let asked = platform.call(Method::GET, "/auth/nonce", Key::None, None).await.expect("an answer");
-    let host = platform.said("/api").trim_start_matches("http://");
-    let message = format!(
-        "{host} wants you to sign in with your Ethereum account:\n{address}\n\n\nURI: http://{host}\nVersion: 1\n\
-         Chain ID: {}\nNonce: {}\nIssued At: {}",
-        platform.chain_id(),
-        asked.body["nonce"].as_str().expect("a nonce"),
-        story::now().to_rfc3339(),
-    );
+    let message = message_of(&platform, address).await;
     let signature = wallet.sign(digest(&message)).expect("signed");
-    let signature: String = signature.0.iter().map(|byte| format!("{byte:02x}")).collect();
-    let body = json!({"message": message, "signature": format!("0x{signature}")}).to_string();
-    let sign_in = async || {
-        platform.call(Method::POST, "/auth/sign-in", Key::None, Some(body.clone())).await.expect("an answer")
-    };
-    let made = sign_in().await;
+    let made = sign_in(&platform, &message, &signature).await;
     assert_eq!((made.status, &made.body["owner"]), (201, &json!(address)), "{made:?}");
     let key = made.body["key"].as_str().expect("a key").to_owned();
-    sign_in().await.refused(401, "NONCE_REFUSED");
+    sign_in(&platform, &message, &signature).await.refused(401, "NONCE_REFUSED");
 
     let claim = async |wallet: &str| {
         let body = json!({"wallet_address": wallet, "network": "op_sepolia"}).to_string();
