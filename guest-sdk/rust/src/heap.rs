@@ -1,5 +1,6 @@
 //! The standard library's allocator, but for where it begins: with what the module's memory has left behind its data.
-//! The standard library asks for another page at once, which is a good part of what a small script's run costs.
+//! The standard library asks for another page at once, which is a good part of what a small script's run costs. So is
+//! every piece, and small ones are kept by their size.
 
 use std::{
     alloc::{GlobalAlloc, Layout},
@@ -10,10 +11,12 @@ use std::{
 
 use dlmalloc::{Allocator, Dlmalloc};
 
+use crate::by_size::BySize;
+
 const PAGE: usize = 64 << 10;
 
 #[global_allocator]
-static HEAP: Heap = Heap(UnsafeCell::new(heap()));
+static HEAP: BySize<Heap> = BySize::new(Heap(UnsafeCell::new(heap())));
 
 /// What is asked for is rounded up to this: not to pages, of which a small module has no whole one left.
 const GRAIN: usize = 4 << 10;

@@ -18,6 +18,8 @@
 //! Everything here goes through the host's calls; there is no clock, randomness, file or socket besides.
 
 pub mod abi;
+#[cfg(any(target_arch = "wasm32", test))]
+mod by_size;
 pub mod env;
 pub mod evm;
 #[doc(hidden)]

@@ -116,6 +116,21 @@ pub struct Context {
     pub pinned: Map<String, Value>,
 }
 
+impl Context {
+    /// All empty.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            job_id: String::new(),
+            task_id: String::new(),
+            due: String::new(),
+            attempt: 0,
+            trigger: Trigger { kind: String::new(), details: Map::new() },
+            arguments: Vec::new(),
+            pinned: Map::new(),
+        }
+    }
+}
+
 impl Default for Context {
     /// A run that is told nothing: due at 2025-01-01T00:00:00Z.
     fn default() -> Self {
@@ -149,15 +164,7 @@ impl<'de> Visitor<'de> for Fields {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> std::result::Result<Context, A::Error> {
-        let mut context = Context {
-            job_id: String::new(),
-            task_id: String::new(),
-            due: String::new(),
-            attempt: 0,
-            trigger: Trigger { kind: String::new(), details: Map::new() },
-            arguments: Vec::new(),
-            pinned: Map::new(),
-        };
+        let mut context = Context::nothing();
         while let Some(name) = fields.next_key::<String>()? {
             match name.as_str() {
                 "job_id" => context.job_id = fields.next_value()?,

@@ -218,6 +218,7 @@ impl Lang {
                 "argus-script/macro/src/lib.rs" = "rust/macro/src/lib.rs",
                 "argus-script/src/lib.rs" = "rust/src/lib.rs",
                 "argus-script/src/abi.rs" = "rust/src/abi.rs",
+                "argus-script/src/by_size.rs" = "rust/src/by_size.rs",
                 "argus-script/src/env.rs" = "rust/src/env.rs",
                 "argus-script/src/evm.rs" = "rust/src/evm.rs",
                 "argus-script/src/guest.rs" = "rust/src/guest.rs",

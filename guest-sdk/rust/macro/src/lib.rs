@@ -8,7 +8,7 @@ use proc_macro::{Delimiter, Group, Span, TokenStream, TokenTree};
 pub fn script(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let made = match attribute.into_iter().next() {
         Some(token) => Err(Fault(token.span(), "`#[script]` takes nothing")),
-        None => function(item.clone()).map(|name| exports(&name)),
+        None => function(item.clone()).map(|found| exports(&found)),
     };
     // The function stays as it is, so that nothing but the fault is reported.
     item.into_iter().chain(made.unwrap_or_else(Fault::report)).collect()
@@ -23,8 +23,14 @@ impl Fault {
     }
 }
 
-/// The name of the function, if its form is a script's; its types are the compiler's to check.
-fn function(item: TokenStream) -> Result<TokenTree, Fault> {
+/// A function in the form of a script; its types are the compiler's to check.
+struct Script {
+    name: TokenTree,
+    /// Whether its parameter is `_`: then no context is read for it.
+    is_blind: bool,
+}
+
+fn function(item: TokenStream) -> Result<Script, Fault> {
     let mut tokens = item.into_iter();
     let keyword = loop {
         match tokens.next() {
@@ -37,23 +43,26 @@ fn function(item: TokenStream) -> Result<TokenTree, Fault> {
     let span = keyword.as_ref().map_or_else(Span::call_site, TokenTree::span);
     match keyword.map(|keyword| keyword.to_string()).as_deref() {
         Some("fn") => {}
-        Some("async") => return Err(Fault(span, "a script is no `async fn`: its host calls wait by themselves")),
+        Some("async") => {
+            return Err(Fault(span, "a script is no `async fn`: its host calls wait by themselves"));
+        }
         Some("const" | "unsafe" | "extern") => return Err(Fault(span, "a script is a plain `fn`")),
         _ => return Err(Fault(span, "`#[script]` stands before the function that is the script")),
     }
     let Some(name) = tokens.next() else { return Err(Fault(span, "a script is a function with a name")) };
     let mut rest = tokens.peekable();
-    match rest.next() {
+    let is_blind = match rest.next() {
         Some(TokenTree::Group(parameters)) if parameters.delimiter() == Delimiter::Parenthesis => {
             if parameters_of(&parameters) != 1 {
                 let wanted = "a script takes the run's context and nothing else: `(context: Context)`";
                 return Err(Fault(parameters.span(), wanted));
             }
+            parameters.stream().into_iter().next().is_some_and(|first| first.to_string() == "_")
         }
         _ => return Err(Fault(name.span(), "a script has no type parameters and no lifetimes")),
-    }
+    };
     match rest.peek() {
-        Some(TokenTree::Punct(arrow)) if arrow.as_char() == '-' => Ok(name),
+        Some(TokenTree::Punct(arrow)) if arrow.as_char() == '-' => Ok(Script { name, is_blind }),
         _ => Err(Fault(name.span(), "a script gives something: `-> Result<Arguments>` or `-> Result<Call>`")),
     }
 }
@@ -75,7 +84,8 @@ fn parameters_of(parameters: &Group) -> usize {
 }
 
 /// The check of its types, natively too, and what a keeper calls. Faults are shown where the name stands.
-fn exports(name: &TokenTree) -> TokenStream {
+fn exports(Script { name, is_blind }: &Script) -> TokenStream {
+    let run = if *is_blind { "run_blind" } else { "run" };
     let text = format!(
         "const _: () = {{
             const _: () = ::argus_script::guest::check({name});
@@ -89,7 +99,7 @@ fn exports(name: &TokenTree) -> TokenStream {
             #[cfg(target_arch = \"wasm32\")]
             #[unsafe(no_mangle)]
             extern \"C\" fn run(ptr: u32, len: u32) -> u64 {{
-                ::argus_script::guest::run(ptr, len, {name})
+                ::argus_script::guest::{run}(ptr, len, {name})
             }}
         }};"
     );
