@@ -24,6 +24,7 @@ use crate::{
     config::HostConfig,
     engine,
     error::HostError,
+    exports::{Exports, Links},
     js,
     meter::Meter,
     native::{Bounds, Native, NoCode},
@@ -60,20 +61,29 @@ pub(crate) struct Ready {
 #[derive(Clone)]
 pub(crate) enum Code {
     /// Starts in its own instance.
-    Own(InstancePre<Run>),
+    Own { pre: InstancePre<Run>, exports: Exports },
     /// A component, and whether components inside it have code, too.
     Component { pre: component::InstancePre<Run>, is_composed: bool },
     /// A script module: linked to an instance of the engine in the same store.
-    Script { engine: InstancePre<Run>, module: Module },
+    Script(Arc<Script>),
+}
+
+/// A script module and the engine that it runs in.
+pub(crate) struct Script {
+    pub engine: InstancePre<Run>,
+    pub engine_exports: Exports,
+    pub links: Links,
+    pub module: Module,
+    pub exports: Exports,
 }
 
 impl Code {
     /// What it was made for.
     pub fn engine(&self) -> &Engine {
         match self {
-            Self::Own(pre) => pre.module().engine(),
+            Self::Own { pre, .. } => pre.module().engine(),
             Self::Component { pre, .. } => pre.engine(),
-            Self::Script { module, .. } => module.engine(),
+            Self::Script(script) => script.module.engine(),
         }
     }
 }
@@ -212,7 +222,11 @@ impl Compiler {
         let needs = admit::needs_of_script(&wasm);
         let (admitted, module) = self.native(&self.scripts, wasm, Shape::Script, needs).await?;
         let engine = self.js_engine().await?.clone();
-        Ok(Ready { admitted, code: Code::Script { engine, module } })
+        let links = Links::between(engine.module(), &prebuilt::js_engine_import(), &module)
+            .ok_or_else(|| HostError::internal("a script for another JavaScript engine"))?;
+        let (engine_exports, exports) = (Exports::of(engine.module()), Exports::of(&module));
+        let script = Script { engine, engine_exports, links, module, exports };
+        Ok(Ready { admitted, code: Code::Script(Arc::new(script)) })
     }
 
     async fn module(&self, source: &Bytes, limits: &Limits) -> Result<Ready, NoScript> {
@@ -247,7 +261,7 @@ impl Compiler {
             ))
         })?;
         check_entry(&module, shape)?;
-        Ok(Ready { admitted, code: Code::Own(pre) })
+        Ok(Ready { admitted, code: Code::Own { exports: Exports::of(&module), pre } })
     }
 
     /// The engine for running scripts.

@@ -24,6 +24,7 @@ pub mod cpu;
 mod engine;
 mod error;
 mod evm;
+mod exports;
 mod host;
 mod http;
 mod js;

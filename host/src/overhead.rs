@@ -13,9 +13,16 @@ use argus_domain::{
 };
 use argus_ports::{ModuleRunner, RunnerError};
 use bytes::Bytes;
-use wasmtime::{Instance, InstancePre, Linker, Module, Store, Val};
+use wasmtime::{Instance, InstancePre, Linker, Store, Val};
 
-use crate::{Host, compile::Code, component, context, cpu, error::HostError, meter::Meter};
+use crate::{
+    Host,
+    compile::{Code, Script},
+    component, context, cpu,
+    error::HostError,
+    exports::Exports,
+    meter::Meter,
+};
 
 /// Turns into which the runs are cut, so that noise meets both sides.
 const TURNS: u32 = 20;
@@ -78,7 +85,8 @@ enum Bare {
     /// What starts, and what then runs if that is another one.
     Core {
         first: InstancePre<Meter>,
-        script: Option<Module>,
+        exports: Exports,
+        script: Option<Arc<Script>>,
     },
     Component(component::InstancePre<Meter>),
 }
@@ -87,14 +95,14 @@ impl Bare {
     async fn new(host: &Host, source: &Bytes, language: Language) -> Result<Self, RunnerError> {
         let ready = host.compiler.ready(source, language, &Limits::DEFAULT).await?;
         let (module, script) = match ready.code {
-            Code::Own(pre) => (pre.module().clone(), None),
+            Code::Own { pre, .. } => (pre.module().clone(), None),
             Code::Component { pre, .. } => {
                 let mut linker = wasmtime::component::Linker::new(pre.engine());
                 linker.define_unknown_imports_as_traps(pre.component()).map_err(HostError::internal)?;
                 let pre = linker.instantiate_pre(pre.component()).map_err(HostError::internal)?;
                 return Ok(Self::Component(pre));
             }
-            Code::Script { engine, module } => (engine.module().clone(), Some(module)),
+            Code::Script(script) => (script.engine.module().clone(), Some(script)),
         };
         let mut linker = Linker::new(module.engine());
         for import in module.imports() {
@@ -108,7 +116,7 @@ impl Bare {
                 .map_err(HostError::internal)?;
         }
         let first = linker.instantiate_pre(&module).map_err(HostError::internal)?;
-        Ok(Self::Core { first, script })
+        Ok(Self::Core { first, exports: Exports::of(&module), script })
     }
 
     async fn run(&self, input: &RunInput) -> wasmtime::Result<Vec<u8>> {
@@ -118,8 +126,10 @@ impl Bare {
         };
         let mut store = Store::new(engine, Meter::new(&Limits::DEFAULT));
         store.set_fuel(Limits::DEFAULT.fuel_max)?;
-        let (first, script) = match self {
-            Self::Core { first, script } => (first.instantiate_async(&mut store).await?, script),
+        let (first, exports, script) = match self {
+            Self::Core { first, exports, script } => {
+                (first.instantiate_async(&mut store).await?, exports, script)
+            }
             Self::Component(pre) => {
                 let resolved = component::resolve(&mut store, pre, input).await?;
                 return resolved
@@ -127,19 +137,19 @@ impl Bare {
                     .map_err(|e| wasmtime::Error::msg(format!("{e:?}")));
             }
         };
-        let (entry, text) = match script {
-            None => (first, context::context(input)),
-            Some(module) => {
-                let imports: Vec<_> =
-                    module.imports().filter_map(|i| first.get_export(&mut store, i.name())).collect();
-                let entry = Instance::new_async(&mut store, module, &imports).await?;
-                (entry, context::script_input(input))
+        let (entry, run, text) = match script {
+            None => (first, exports.run, context::context(input)),
+            Some(script) => {
+                let imports = script.links.of(&mut store, &first);
+                let entry = Instance::new_async(&mut store, &script.module, &imports).await?;
+                (entry, script.exports.run, context::script_input(input))
             }
         };
-        let memory =
-            first.get_memory(&mut store, "memory").ok_or_else(|| wasmtime::Error::msg("no memory"))?;
-        let alloc = first.get_typed_func::<u32, u32>(&mut store, "abi_alloc")?;
-        let run = entry.get_typed_func::<(u32, u32), u64>(&mut store, "run")?;
+        let lacks = || wasmtime::Error::msg("no memory, abi_alloc or run");
+        let memory = exports.memory(&mut store, &first).ok_or_else(lacks)?;
+        let alloc =
+            exports.abi_alloc.func(&mut store, &first).ok_or_else(lacks)?.typed::<u32, u32>(&store)?;
+        let run = run.func(&mut store, &entry).ok_or_else(lacks)?.typed::<(u32, u32), u64>(&store)?;
         let len = u32::try_from(text.len())?;
         let ptr = alloc.call_async(&mut store, len).await?;
         memory.write(&mut store, ptr as usize, text.as_bytes())?;

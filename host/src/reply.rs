@@ -2,7 +2,7 @@
 
 use argus_domain::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Kinds of error that a guest can tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +56,36 @@ pub(crate) enum Answer {
     Json(Value),
 }
 
-#[derive(Serialize, Deserialize)]
+/// The text form as it is written: a tree of values would cost what the call itself does.
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ok: Option<Good<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    err: Option<&'a CallError>,
+    #[serde(skip_serializing_if = "is_zero")]
+    hops: u32,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Good<'a> {
+    Http { status: u16, headers: &'a [(String, String)], body: Bytes, url: &'a str },
+    Json(&'a Value),
+}
+
+/// And as it is read.
+#[derive(Deserialize)]
+struct Text {
+    #[serde(default, deserialize_with = "present")]
+    ok: Option<Value>,
+    #[serde(default)]
+    err: Option<CallError>,
+    #[serde(default)]
+    hops: u32,
+}
+
+#[derive(Deserialize)]
 struct HttpText {
     status: u16,
     headers: Vec<(String, String)>,
@@ -64,14 +93,12 @@ struct HttpText {
     url: String,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Text {
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
-    ok: Option<Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    err: Option<CallError>,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    hops: u32,
+/// What the JavaScript engine is given of an HTTP answer besides its body: the status first.
+#[derive(Serialize)]
+struct Head<'a> {
+    status: u16,
+    headers: &'a [(String, String)],
+    url: &'a str,
 }
 
 /// `{"ok": null}` is an answer.
@@ -94,16 +121,15 @@ impl Reply {
 
     /// The canonical JSON: `{"ok": ...}` or `{"err": ...}`, with `hops` where there were any.
     pub fn text(&self) -> String {
-        let mut text = Text { ok: None, err: None, hops: self.hops };
-        match &self.result {
-            Ok(Answer::Json(value)) => text.ok = Some(value.clone()),
-            Ok(Answer::Http(a)) => {
-                let body = format!("0x{}", hex::encode(&a.body));
-                text.ok =
-                    Some(json!({ "status": a.status, "headers": a.headers, "body": body, "url": a.url }));
+        let (ok, err) = match &self.result {
+            Ok(Answer::Json(value)) => (Some(Good::Json(value)), None),
+            Ok(Answer::Http(HttpAnswer { status, headers, body, url })) => {
+                let body = Bytes(body.clone());
+                (Some(Good::Http { status: *status, headers, body, url }), None)
             }
-            Err(error) => text.err = Some(error.clone()),
-        }
+            Err(error) => (None, Some(error)),
+        };
+        let text = Written { ok, err, hops: self.hops };
         serde_json::to_string(&text).unwrap_or_default()
     }
 
@@ -131,10 +157,9 @@ impl Reply {
     /// For the JavaScript engine: JSON without the body, an answer's status first, and the body as bytes.
     pub fn head_and_body(&self) -> (String, bytes::Bytes) {
         match &self.result {
-            Ok(Answer::Http(a)) => {
-                let (headers, url) = (json!(a.headers), json!(a.url));
-                let head = format!(r#"{{"ok":{{"status":{},"headers":{headers},"url":{url}}}}}"#, a.status);
-                (head, a.body.clone())
+            Ok(Answer::Http(HttpAnswer { status, headers, body, url })) => {
+                let head = serde_json::to_string(&Head { status: *status, headers, url }).unwrap_or_default();
+                (format!(r#"{{"ok":{head}}}"#), body.clone())
             }
             _ => (self.text(), bytes::Bytes::new()),
         }
@@ -143,6 +168,8 @@ impl Reply {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

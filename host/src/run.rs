@@ -17,10 +17,10 @@ use crate::{
     config::World,
     context,
     error::{HostError, Stop, failure},
+    exports::Exports,
     memory,
     meter::charge,
     outcome,
-    prebuilt::js_engine_import,
     state::Run,
     tape::Tape,
     text,
@@ -119,49 +119,41 @@ pub(crate) async fn run(job: Job) -> Result<RunReport, RunnerError> {
 
 async fn execute(store: &mut Store<Run>, ready: &Ready) -> wasmtime::Result<Ended> {
     match &ready.code {
-        Code::Script { engine, module } => {
-            let engine = engine.instantiate_async(&mut *store).await?;
-            enter(store, &engine)?;
-            let mut imports = Vec::with_capacity(3);
-            for import in module.imports() {
-                let export = engine
-                    .get_export(&mut *store, import.name())
-                    .filter(|_| import.module() == js_engine_import());
-                imports.push(
-                    export.ok_or_else(|| wasmtime::Error::msg("a script for another JavaScript engine"))?,
-                );
-            }
-            let script = Instance::new_async(&mut *store, module, &imports).await?;
-            script_run(store, &script).await
+        Code::Script(script) => {
+            let engine = script.engine.instantiate_async(&mut *store).await?;
+            enter(store, &engine, &script.engine_exports)?;
+            let imports = script.links.of(&mut *store, &engine);
+            let instance = Instance::new_async(&mut *store, &script.module, &imports).await?;
+            script_run(store, &instance, &script.exports).await
         }
         Code::Component { pre, .. } => component::run(store, pre).await.map(Ended::Resolved),
-        Code::Own(pre) => {
+        Code::Own { pre, exports } => {
             let instance = pre.instantiate_async(&mut *store).await?;
-            enter(store, &instance)?;
+            enter(store, &instance, exports)?;
             match ready.admitted.shape {
-                Shape::Command => command_run(store, &instance).await,
-                Shape::Reactor | Shape::Script | Shape::Component => reactor_run(store, &instance).await,
+                Shape::Command => command_run(store, &instance, exports).await,
+                Shape::Reactor | Shape::Script | Shape::Component => {
+                    reactor_run(store, &instance, exports).await
+                }
             }
         }
     }
 }
 
 /// Makes the guest's memory and allocator known to host calls.
-fn enter(store: &mut Store<Run>, instance: &Instance) -> wasmtime::Result<()> {
-    let memory = instance.get_memory(&mut *store, "memory");
-    let alloc = match instance.get_func(&mut *store, "abi_alloc") {
-        Some(f) => f.typed::<u32, u32>(&*store).ok(),
-        None => None,
-    };
+fn enter(store: &mut Store<Run>, instance: &Instance, exports: &Exports) -> wasmtime::Result<()> {
+    let memory = exports.memory(&mut *store, instance);
+    let alloc = exports.abi_alloc.func(&mut *store, instance);
+    let alloc = alloc.and_then(|f| f.typed::<u32, u32>(&*store).ok());
     let run = store.data_mut();
     run.memory = memory;
     run.alloc = alloc;
     Ok(())
 }
 
-async fn script_run(store: &mut Store<Run>, script: &Instance) -> wasmtime::Result<Ended> {
+async fn script_run(store: &mut Store<Run>, script: &Instance, exports: &Exports) -> wasmtime::Result<Ended> {
     let input = context::script_input(&store.data().input);
-    let reply = call_run(store, script, input.as_bytes(), true).await?;
+    let reply = call_run(store, script, exports, input.as_bytes(), true).await?;
     Ok(match reply.split_first() {
         Some((&PRINTED, _)) => Ended::Quietly,
         Some((&RETURNED, value)) => Ended::Returned(value.to_vec()),
@@ -170,19 +162,28 @@ async fn script_run(store: &mut Store<Run>, script: &Instance) -> wasmtime::Resu
     })
 }
 
-async fn reactor_run(store: &mut Store<Run>, instance: &Instance) -> wasmtime::Result<Ended> {
-    if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut *store, "_initialize") {
-        initialize.call_async(&mut *store, ()).await?;
+async fn reactor_run(
+    store: &mut Store<Run>,
+    instance: &Instance,
+    exports: &Exports,
+) -> wasmtime::Result<Ended> {
+    if let Some(initialize) = exports.initialize.func(&mut *store, instance) {
+        initialize.typed::<(), ()>(&*store)?.call_async(&mut *store, ()).await?;
     }
     let input = context::context(&store.data().input);
-    call_run(store, instance, input.as_bytes(), false).await.map(Ended::Replied)
+    call_run(store, instance, exports, input.as_bytes(), false).await.map(Ended::Replied)
 }
 
-async fn command_run(store: &mut Store<Run>, instance: &Instance) -> wasmtime::Result<Ended> {
+async fn command_run(
+    store: &mut Store<Run>,
+    instance: &Instance,
+    exports: &Exports,
+) -> wasmtime::Result<Ended> {
     let run = store.data_mut();
     run.stdin = context::context(&run.input).into_bytes();
     run.environment = context::environment(&run.input);
-    let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
+    let start = exports.start.func(&mut *store, instance);
+    let start = start.ok_or_else(|| wasmtime::Error::msg("no _start"))?.typed::<(), ()>(&*store)?;
     start.call_async(&mut *store, ()).await?;
     Ok(Ended::Quietly)
 }
@@ -191,13 +192,16 @@ async fn command_run(store: &mut Store<Run>, instance: &Instance) -> wasmtime::R
 async fn call_run(
     store: &mut Store<Run>,
     instance: &Instance,
+    exports: &Exports,
     input: &[u8],
     tagged: bool,
 ) -> wasmtime::Result<Vec<u8>> {
-    let run = instance.get_typed_func::<(u32, u32), u64>(&mut *store, "run")?;
-    let (Some(alloc), Some(memory)) = (store.data().alloc.clone(), store.data().memory) else {
-        return Err(wasmtime::Error::msg("no abi_alloc or memory"));
+    let run = exports.run.func(&mut *store, instance);
+    let (Some(run), Some(alloc), Some(memory)) = (run, store.data().alloc.clone(), store.data().memory)
+    else {
+        return Err(wasmtime::Error::msg("no run, abi_alloc or memory"));
     };
+    let run = run.typed::<(u32, u32), u64>(&*store)?;
     let len = u32::try_from(input.len())?;
     let ptr = alloc.call_async(&mut *store, len).await?;
     memory::slice_mut(memory.data_mut(store.as_context_mut()), ptr, len)?.copy_from_slice(input);
