@@ -82,12 +82,14 @@ async fn failures_and_limits_replay_too() {
 #[tokio::test]
 async fn the_first_divergence_is_shown_with_both_sides() {
     let b = bench();
-    let source = |path: &str| {
+    // Both paths are in both, so that the first call has used the same fuel: what a text costs follows from its hash.
+    let source = |which: usize| {
         format!(
-            "await fetch('https://a.example/json'); await fetch('https://a.example/{path}'); console.log('[1]')"
+            "const paths = ['n/200', 'n/201']; await fetch('https://a.example/json'); \
+             await fetch('https://a.example/' + paths[{which}]); console.log('[1]')"
         )
     };
-    let live = b.js(&source("n/200")).await;
+    let live = b.js(&source(0)).await;
     let diverged = |result: Result<_, RunnerError>| match result {
         Err(RunnerError::Diverged(difference)) => {
             let text = |side: &Option<MadeCall>| side.as_ref().map_or("none".to_owned(), ToString::to_string);
@@ -97,23 +99,23 @@ async fn the_first_divergence_is_shown_with_both_sides() {
     };
 
     let (at, recorded, now) =
-        diverged(b.replay(&source("n/201"), Language::JavaScript, live.transcript.clone()).await);
+        diverged(b.replay(&source(1), Language::JavaScript, live.transcript.clone()).await);
     assert_eq!(at, 1);
     assert!(recorded.contains("/n/200") && now.contains("/n/201"), "{recorded} {now}");
 
     let short = Transcript { calls: live.transcript.calls[..1].to_vec() };
-    let (at, recorded, now) = diverged(b.replay(&source("n/200"), Language::JavaScript, short).await);
+    let (at, recorded, now) = diverged(b.replay(&source(0), Language::JavaScript, short).await);
     assert_eq!((at, recorded.as_str()), (1, "none"));
     assert!(now.contains("/n/200"));
 
     let mut long = live.transcript.clone();
     long.calls.push(argus_domain::run::HostCall { sequence: 2, ..long.calls[1].clone() });
-    let (at, _, now) = diverged(b.replay(&source("n/200"), Language::JavaScript, long).await);
+    let (at, _, now) = diverged(b.replay(&source(0), Language::JavaScript, long).await);
     assert_eq!((at, now.as_str()), (2, "none"));
 
     let mut fuel = live.transcript.clone();
     fuel.calls[0].fuel += 1;
-    assert_eq!(diverged(b.replay(&source("n/200"), Language::JavaScript, fuel).await).0, 0);
+    assert_eq!(diverged(b.replay(&source(0), Language::JavaScript, fuel).await).0, 0);
 }
 
 #[tokio::test]

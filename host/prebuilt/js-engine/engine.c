@@ -117,6 +117,7 @@ static JSModuleDef *load_module(JSContext *c, const char *name, void *opaque) {
 static char *keep_name(JSContext *c, const char *base, const char *name, void *opaque) { return js_strdup(c, name); }
 
 static void rejection(JSContext *c, JSValueConst promise, JSValueConst reason, bool handled, void *opaque) {
+    argus_is_awake = 1;
     JSValueConst argv[3] = { promise, reason, JS_NewBool(c, handled) };
     JS_FreeValue(c, hook(REJECTION, 3, argv));
 }
@@ -287,11 +288,16 @@ static int settle(void) {
         int r;
         while ((r = JS_ExecutePendingJob(rt, &c)) > 0) {}
         if (r < 0) return -1;
-        JSValue more = hook(STEP, 0, NULL);
-        if (JS_IsException(more)) return -1;
-        int go_on = JS_ToBool(ctx, more);
-        JS_FreeValue(ctx, more);
-        if (!go_on) return 0;
+        int go_on;
+        if (argus_is_awake) {
+            JSValue more = hook(STEP, 0, NULL);
+            if (JS_IsException(more)) return -1;
+            go_on = JS_ToBool(ctx, more);
+            JS_FreeValue(ctx, more);
+        } else {
+            go_on = argus_deliver(ctx);
+        }
+        if (go_on <= 0) return go_on;
     }
 }
 

@@ -19,6 +19,10 @@ IMPORT("js_now") double host_now_us(void);
 static uint64_t random_state[2];
 static int random_seeded;
 
+static int is_lower(char c) { return c >= 'a' && c <= 'z'; }
+static int is_digit(char c) { return c >= '0' && c <= '9'; }
+static int is_one_of(char c, const char *set) { return c && strchr(set, c) != NULL; }
+
 /* ---- what a run begins with ---- */
 
 static const char *environment, *context;
@@ -45,7 +49,7 @@ extern JSValue argus_new_promise(JSContext *c, JSValueConst new_target);
 extern void argus_settle_promise(JSContext *c, JSValueConst promise, JSValueConst resolution, bool is_reject);
 
 /* One that is out. They are answered in the order of issue. */
-typedef struct Call { struct Call *next; uint32_t id; JSValue settle, promise; } Call;
+typedef struct Call { struct Call *next; uint32_t id; JSValue settle, extra, promise; } Call;
 static Call *oldest, **newest = &oldest;
 
 /* No ticket of a call: an exception is pending. */
@@ -82,8 +86,19 @@ static int awaited(JSContext *c, uint32_t id, Reply *reply) {
 static JSValue head_of(JSContext *c, const Reply *reply) { return JS_NewStringLen(c, (char *)reply->bytes + 4, reply->head_len); }
 static JSValue body_of(JSContext *c, const Reply *reply) { return JS_NewUint8ArrayCopy(c, reply->bytes + 4 + reply->head_len, reply->body_len); }
 
-/* issue(op, request, settle): a promise of what settle(head text, body bytes)
- * makes of the reply. */
+/* An HTTP answer's status, with which its head begins; 0 of any other head. */
+static uint32_t status_of(const Reply *reply) {
+    static const char start[] = "{\"ok\":{\"status\":";
+    const char *head = (const char *)reply->bytes + 4;
+    size_t i = sizeof start - 1;
+    uint32_t status = 0;
+    if (reply->head_len < i || memcmp(head, start, i)) return 0;
+    for (; i < reply->head_len && is_digit(head[i]); i++) status = status * 10 + (head[i] - '0');
+    return status;
+}
+
+/* issue(op, request, settle, extra): a promise of what settle(head text, body
+ * bytes, extra, status) makes of the reply. */
 static JSValue n_issue(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
     JSValue promise = argus_new_promise(c, JS_UNDEFINED);
     if (JS_IsException(promise)) return promise;
@@ -94,30 +109,40 @@ static JSValue n_issue(JSContext *c, JSValueConst t, int argc, JSValueConst *arg
         free(call);
         return call ? JS_EXCEPTION : JS_ThrowInternalError(c, "out of memory");
     }
-    *call = (Call){ .id = id, .settle = JS_DupValue(c, argv[2]), .promise = promise };
+    *call = (Call){ .id = id, .settle = JS_DupValue(c, argv[2]), .extra = JS_DupValue(c, argv[3]), .promise = promise };
     *newest = call;
     newest = &call->next;
     return JS_DupValue(c, call->promise);
 }
 
-/* deliver(): waits for the oldest call and settles its promise; false if none
- * is out. */
-static JSValue n_deliver(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+int argus_deliver(JSContext *c) {
     Call *call = oldest;
-    if (!call) return JS_FALSE;
+    if (!call) return 0;
     if (!(oldest = call->next)) newest = &oldest;
     Reply reply;
-    if (awaited(c, call->id, &reply)) return JS_EXCEPTION;
-    JSValue parts[2] = { head_of(c, &reply), body_of(c, &reply) };
+    if (awaited(c, call->id, &reply)) return -1;
+    JSValue parts[4] = { head_of(c, &reply), body_of(c, &reply), call->extra, JS_NewUint32(c, status_of(&reply)) };
     free(reply.bytes);
-    JSValue value = JS_IsException(parts[0]) || JS_IsException(parts[1]) ? JS_EXCEPTION : JS_Call(c, call->settle, JS_UNDEFINED, 2, (JSValueConst *)parts);
+    JSValue value = JS_IsException(parts[0]) || JS_IsException(parts[1]) ? JS_EXCEPTION : JS_Call(c, call->settle, JS_UNDEFINED, 4, (JSValueConst *)parts);
     int is_refused = JS_IsException(value);
     if (is_refused) value = JS_GetException(c);
     argus_settle_promise(c, call->promise, value, is_refused);
-    JSValue used[] = { parts[0], parts[1], call->settle, call->promise, value };
+    JSValue used[] = { parts[0], parts[1], call->settle, call->extra, call->promise, value };
     for (size_t i = 0; i < sizeof used / sizeof used[0]; i++) JS_FreeValue(c, used[i]);
     free(call);
-    return JS_TRUE;
+    return 1;
+}
+
+static JSValue n_deliver(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    int r = argus_deliver(c);
+    return r < 0 ? JS_EXCEPTION : JS_NewBool(c, r);
+}
+
+int argus_is_awake;
+
+static JSValue n_wake(JSContext *c, JSValueConst t, int argc, JSValueConst *argv) {
+    argus_is_awake = 1;
+    return JS_UNDEFINED;
 }
 
 /* ask(op, request): the head of the reply, at once. */
@@ -292,11 +317,19 @@ static JSValue n_unhex(JSContext *c, JSValueConst t, int argc, JSValueConst *arg
     return v;
 }
 
-static int is_lower(char c) { return c >= 'a' && c <= 'z'; }
-static int is_digit(char c) { return c >= '0' && c <= '9'; }
-static int is_one_of(char c, const char *set) { return c && strchr(set, c) != NULL; }
-static int is_in_path(char c) { return (c > ' ' && c <= '~') && !is_one_of(c, "\"#%<?>\\^`{}"); }
-static int is_in_query(char c) { return (c > ' ' && c <= '~') && !is_one_of(c, "\"#'<>\\"); }
+/* By switch, not by a list of characters: addresses are long. */
+static int is_in_path(char c) {
+    switch (c) {
+    case '"': case '#': case '%': case '<': case '?': case '>': case '\\': case '^': case '`': case '{': case '}': return 0;
+    default: return c > ' ' && c <= '~';
+    }
+}
+static int is_in_query(char c) {
+    switch (c) {
+    case '"': case '#': case '\'': case '<': case '>': case '\\': return 0;
+    default: return c > ' ' && c <= '~';
+    }
+}
 
 enum { OTHERWISE, WRITTEN, WITHOUT_PATH };
 
@@ -394,7 +427,7 @@ DIGEST(sha512, 64)
 
 static const struct { const char *name; JSCFunction *f; int argc; } natives[] = {
     { "environment", n_environment, 0 }, { "context", n_context, 0 }, { "startedAt", n_started_at, 0 },
-    { "issue", n_issue, 3 }, { "deliver", n_deliver, 0 }, { "ask", n_ask, 2 }, { "write", n_write, 2 }, { "now", n_now, 0 },
+    { "issue", n_issue, 4 }, { "deliver", n_deliver, 0 }, { "wake", n_wake, 0 }, { "ask", n_ask, 2 }, { "write", n_write, 2 }, { "now", n_now, 0 },
     { "advance", n_advance, 1 }, { "exit", n_exit, 1 }, { "randomBytes", n_random_bytes, 1 },
     { "random", n_random, 0 }, { "utf8Encode", n_utf8_encode, 1 }, { "utf8Decode", n_utf8_decode, 2 },
     { "hex", n_hex, 1 }, { "unhex", n_unhex, 1 }, { "kind", n_kind, 1 }, { "howWritten", n_how_written, 1 },

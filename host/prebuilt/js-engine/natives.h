@@ -8,4 +8,10 @@ void argus_add_natives(JSContext *ctx, JSValueConst object);
 /* What a run begins with: the environment, a line feed, the context; both JSON
  * on one line, and neither is copied. */
 void argus_begin(const char *input, size_t len);
+/* Waits for the host's answer to the oldest call and settles its promise. 0: no
+ * call is out; below 0: an exception is pending. */
+int argus_deliver(JSContext *ctx);
+/* Whether calls are not all that the event loop has to look after: the prelude
+ * says so by wake() when it schedules a timer. */
+extern int argus_is_awake;
 #endif

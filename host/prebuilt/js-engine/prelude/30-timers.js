@@ -21,6 +21,7 @@ class Timeout {
 }
 
 function schedule(t) {
+  N.wake();
   t.due = N.now() + t.delay;
   let at = timers.length;
   while (at > 0 && timers[at - 1].due > t.due) at--;

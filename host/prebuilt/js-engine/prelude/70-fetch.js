@@ -2,7 +2,8 @@
 const HTTP_TIMEOUT_MS = 5000; // of one call; the host enforces the same
 
 // One host call as a promise; settle turns the head of the reply into its value.
-const issue = (op, request, settle) => N.issue(op, JSON.stringify(request), (head) => settle(JSON.parse(head)));
+const parsed = (head, bytes, settle) => settle(JSON.parse(head));
+const issue = (op, request, settle) => N.issue(op, JSON.stringify(request), parsed, settle);
 
 function headerName(k) {
   const given = `${k}`, name = N.headerName(given);
@@ -57,9 +58,9 @@ function bodyBytes(body) {
   return [N.utf8Encode(String(body)), "text/plain;charset=UTF-8"];
 }
 
-// An async function costs as much fuel as all that these do.
-function promised(f) {
-  try { return Promise.resolve(f()); } catch (e) { return Promise.reject(e); }
+// An async function costs as much fuel as all that these do, and a closure half of it.
+function promised(f, body) {
+  try { return Promise.resolve(f(body)); } catch (e) { return Promise.reject(e); }
 }
 
 // In place of a body: what follows is an answer of the host, or of another Response.
@@ -68,16 +69,22 @@ const unusable = () => new TypeError("Body is unusable: Body has already been re
 const noState = (what) => new TypeError(`Invalid state: ${what}`);
 
 // A body that was received, as a stream of one piece. Nobody makes one but the getter of a body, when it is first read.
-let streamOf, isDisturbed, takeWhole;
+let streamOf, isStream, isDisturbed, leftOf, takeWhole;
 class ReadableStream {
   static {
     streamOf = (bytes) => new ReadableStream(RECEIVED, bytes);
+    isStream = (held) => #left in held;
     isDisturbed = (stream) => stream.#disturbed;
-    // For text() and its like; who reads the body that way holds the stream for good. true: no stream, and read before.
+    leftOf = (stream) => {
+      if (stream.#disturbed || stream.#reader) throw unusable();
+      return stream.#left ?? new Uint8Array(0);
+    };
+    // For text() and its like; who reads the body that way holds the stream for good.
     takeWhole = (stream) => {
-      if (stream === true || stream.#disturbed || stream.#reader) throw unusable();
+      const bytes = leftOf(stream);
       stream.#end();
       stream.#reader = RECEIVED;
+      return bytes;
     };
   }
   static #Reader = class ReadableStreamDefaultReader {
@@ -164,36 +171,42 @@ class ReadableStream {
 
 // Functions and no private methods of the class: those cost every answer fuel when it is made.
 const takeText = (body) => { const s = N.utf8Decode(take(body), false); return s.charCodeAt(0) === 0xfeff ? s.slice(1) : s; };
-let heldBytes, withoutBytes, isRead, take; // of a Request or a Response; its bytes, read or not, are null where there is no body
+const takeJson = (body) => JSON.parse(takeText(body));
+const READ = []; // in place of bytes that were read
+let heldBytes, withoutBytes, isRead, take; // of a Request or a Response
 class Body {
   static {
-    heldBytes = (body) => body.#bytes;
-    withoutBytes = (body) => { body.#bytes = null; return body; };
-    isRead = (body) => body.bodyUsed || (body.#used !== false && body.#used.locked);
+    heldBytes = (body) => {
+      const held = body.#held;
+      if (held === READ) throw unusable();
+      return held === null || !isStream(held) ? held : leftOf(held);
+    };
+    withoutBytes = (body) => { body.#held = null; return body; };
+    isRead = (body) => body.bodyUsed || (body.#held !== null && isStream(body.#held) && body.#held.locked);
     take = (body) => {
-      if (body.#used) takeWhole(body.#used);
-      else body.#used = true;
-      return body.#bytes ?? new Uint8Array(0);
+      const held = body.#held;
+      if (held === null) return new Uint8Array(0);
+      if (held === READ) throw unusable();
+      if (isStream(held)) return takeWhole(held);
+      body.#held = READ;
+      return held;
     };
   }
-  #bytes;
-  #used = false; // or its stream, once somebody asked for that
-  constructor(bytes) { this.#bytes = bytes; }
-  get bodyUsed() { return typeof this.#used === "boolean" ? this.#used : isDisturbed(this.#used); }
+  #held; // bytes, the stream of them once somebody asked for that, READ, or null: there is no body. All in one: each field costs fuel
+  constructor(bytes) { this.#held = bytes; }
+  get bodyUsed() { return this.#held === READ || (this.#held !== null && isStream(this.#held) && isDisturbed(this.#held)); }
   get body() {
-    if (this.#bytes === null) return null;
-    if (typeof this.#used !== "object") {
-      const stream = streamOf(this.#bytes);
-      if (this.#used) takeWhole(stream);
-      this.#used = stream;
-    }
-    return this.#used;
+    const held = this.#held;
+    if (held === null || isStream(held)) return held;
+    const stream = this.#held = streamOf(held);
+    if (held === READ) takeWhole(stream);
+    return stream;
   }
-  bytes() { return promised(() => take(this)); }
+  bytes() { return promised(take, this); }
   async arrayBuffer() { const b = take(this); return b.buffer.slice(b.byteOffset, b.byteOffset + b.byteLength); }
-  text() { return promised(() => takeText(this)); }
+  text() { return promised(takeText, this); }
   async buffer() { return Buffer.of8(take(this)); } // node-fetch's
-  json() { return promised(() => JSON.parse(takeText(this))); }
+  json() { return promised(takeJson, this); }
   async blob() { throw new TypeError("blob() is not available here; use arrayBuffer() or bytes()"); }
   async formData() { throw new TypeError("formData() is not available here; use text() and URLSearchParams"); }
 }
@@ -239,20 +252,15 @@ const STATUS_TEXT = { 200: "OK", 201: "Created", 202: "Accepted", 204: "No Conte
 // What comes behind # is never sent, and no part of where an answer is from.
 const bare = (url) => { const at = url.indexOf("#"); return at < 0 ? url : url.slice(0, at); };
 
-// The head that the host gives, its status first: most scripts want no more of it.
-const ANSWERED = '{"ok":{"status":';
-function whole(of) {
-  if (of.head !== undefined) {
-    Object.assign(of, JSON.parse(of.head).ok);
-    of.head = undefined;
-  }
-  return of;
-}
-
 const NO_BODY = [204, 205, 304], REDIRECTS = [301, 302, 303, 307, 308]; // statuses
 
+// Where it stands in what a Response holds, an array, which costs less fuel than an object: its status, the host's head,
+// the address that was asked for, and what the head says, which most scripts never want to know.
+const STATUS = 0, HEAD = 1, ASKED = 2, SAID = 3;
+const said = (of) => (of[SAID] ??= JSON.parse(of[HEAD]).ok);
+
 class Response extends Body {
-  #of; // status, what was asked for, and the host's head, which is read once somebody wants more of it
+  #of;
   constructor(body = null, init = {}, bytes = null) {
     if (body === RECEIVED) {
       super(bytes);
@@ -266,23 +274,23 @@ class Response extends Body {
     if (given !== null && NO_BODY.includes(status)) throw new TypeError(`Response: an answer of status ${status} has no body`);
     const headers = new Headers(init.headers);
     if (type && !headers.has("content-type")) headers.set("content-type", type);
-    this.#of = { status, statusText: init.statusText ?? "", headers, url: "", asked: "", type: "default" };
+    this.#of = [status, null, "", { statusText: init.statusText ?? "", headers, url: "", type: "default" }];
   }
-  get status() { return this.#of.status; }
-  get ok() { return this.#of.status >= 200 && this.#of.status <= 299; }
-  get statusText() { return this.#of.statusText ??= STATUS_TEXT[this.#of.status] ?? ""; }
+  get status() { return this.#of[STATUS]; }
+  get ok() { return this.status >= 200 && this.status <= 299; }
+  get statusText() { return this.#of[SAID]?.statusText ?? STATUS_TEXT[this.status] ?? ""; }
   get headers() {
-    const of = whole(this.#of);
+    const of = said(this.#of);
     return Array.isArray(of.headers) ? (of.headers = receivedHeaders(of.headers)) : of.headers;
   }
-  get url() { return bare(whole(this.#of).url ?? this.#of.asked); }
-  get redirected() { return this.url !== bare(this.#of.asked); }
-  get type() { return this.#of.type ?? "basic"; }
-  get body() { return NO_BODY.includes(this.#of.status) ? null : super.body; }
+  get url() { return bare(said(this.#of).url ?? this.#of[ASKED]); }
+  get redirected() { return this.url !== bare(this.#of[ASKED]); }
+  get type() { return this.#of[SAID]?.type ?? "basic"; }
+  get body() { return NO_BODY.includes(this.status) ? null : super.body; }
   clone() {
     if (isRead(this)) throw new TypeError("Response.clone: Body has already been consumed.");
-    const headers = new Headers(this.headers);
-    return new Response(RECEIVED, { ...this.#of, headers }, heldBytes(this)?.slice() ?? null);
+    const { status, statusText, url, type } = this, headers = new Headers(this.headers);
+    return new Response(RECEIVED, [status, null, this.#of[ASKED], { statusText, headers, url, type }], heldBytes(this)?.slice() ?? null);
   }
   [SHOWN]() {
     const { status, statusText, headers, bodyUsed, ok, redirected, type, url } = this;
@@ -292,9 +300,9 @@ class Response extends Body {
   static redirect(url, status = 302) {
     const { href } = new URL(url);
     if (!REDIRECTS.includes(status)) throw new RangeError(`Response.redirect: ${status} is no status of a redirect: use ${REDIRECTS.join(", ")}`);
-    return new Response(RECEIVED, { status, statusText: "", headers: new Headers({ location: href }), url: "", asked: "", type: "default" });
+    return new Response(RECEIVED, [status, null, "", { statusText: "", headers: new Headers({ location: href }), url: "", type: "default" }]);
   }
-  static error() { return new Response(RECEIVED, { status: 0, statusText: "", headers: [], url: "", asked: "", type: "error" }); }
+  static error() { return new Response(RECEIVED, [0, null, "", { statusText: "", headers: new Headers(), url: "", type: "error" }]); }
 }
 
 function fetchError({ kind, message: reason }) {
@@ -304,17 +312,19 @@ function fetchError({ kind, message: reason }) {
   return e;
 }
 
-function send(wire, asked, refused = fetchError) {
-  return N.issue("http_fetch", wire, (head, bytes) => {
-    if (!head.startsWith(ANSWERED)) throw refused(JSON.parse(head).err);
-    return new Response(RECEIVED, { status: parseInt(head.slice(ANSWERED.length, ANSWERED.length + 5)), head, asked }, bytes);
-  });
+// What becomes of a reply: bytes are its body, asked is the address that it answers; without a status it is a refusal.
+const refusal = (head) => JSON.parse(head).err;
+function landed(head, bytes, asked, status) {
+  if (!status) throw fetchError(refusal(head));
+  return new Response(RECEIVED, [status, head, asked], bytes);
 }
 
+const PLAIN_BEFORE = '{"method":"GET","url":"';
+const PLAIN_AFTER = `","headers":[],"body":null,"timeout_ms":${HTTP_TIMEOUT_MS},"redirect":"follow"}`;
 function fetch(input, init) {
   // Most ask for an address and nothing else, written as a Request would write it.
   if (init == null && typeof input === "string" && N.howWritten(input) === WRITTEN)
-    return send(`{"method":"GET","url":"${input}","headers":[],"body":null,"timeout_ms":${HTTP_TIMEOUT_MS},"redirect":"follow"}`, input);
+    return N.issue("http_fetch", `${PLAIN_BEFORE}${input}${PLAIN_AFTER}`, landed, input);
   return fetchRequest(input, init);
 }
 
@@ -330,11 +340,12 @@ async function fetchRequest(input, init) {
   // quotes has none in it.
   const wire = `{"method":"${request.method}","url":${JSON.stringify(request.url)},"headers":${JSON.stringify([...request.headers])},`
     + `"body":${bytes === null ? "null" : `"0x${N.hex(bytes)}"`},"timeout_ms":${Math.ceil(timeoutMs)},"redirect":"${request.redirect}"}`;
-  let answered = send(wire, request.url, (refusal) => {
-    if (refusal.kind !== "timeout" || !bySignal) return fetchError(refusal);
+  const settle = !bySignal ? landed : (head, bytes, asked, status) => {
+    if (status || refusal(head).kind !== "timeout") return landed(head, bytes, asked, status);
     signalAbort(signal, timeoutError());
-    return signal.reason;
-  });
+    throw signal.reason;
+  };
+  let answered = N.issue("http_fetch", wire, settle, request.url);
   if (request.method === "HEAD") answered = answered.then(withoutBytes);
   if (!signal) return answered;
   // An abort is seen at once; the call itself is out, and its answer is recorded like any other.
