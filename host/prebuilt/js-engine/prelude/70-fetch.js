@@ -173,14 +173,10 @@ class ReadableStream {
 const takeText = (body) => { const s = N.utf8Decode(take(body), false); return s.charCodeAt(0) === 0xfeff ? s.slice(1) : s; };
 const takeJson = (body) => JSON.parse(takeText(body));
 const READ = []; // in place of bytes that were read
-let heldBytes, withoutBytes, isRead, take; // of a Request or a Response
+let heldBytes, withoutBytes, isRead, take; // of a Request or a Response; heldBytes: of one that is not read
 class Body {
   static {
-    heldBytes = (body) => {
-      const held = body.#held;
-      if (held === READ) throw unusable();
-      return held === null || !isStream(held) ? held : leftOf(held);
-    };
+    heldBytes = (body) => { const held = body.#held; return held === null || !isStream(held) ? held : leftOf(held); };
     withoutBytes = (body) => { body.#held = null; return body; };
     isRead = (body) => body.bodyUsed || (body.#held !== null && isStream(body.#held) && body.#held.locked);
     take = (body) => {
@@ -223,6 +219,7 @@ class Request extends Body {
   constructor(input, init) {
     init ??= {};
     const from = input instanceof Request ? input : null;
+    if (from && init.body === undefined && isRead(from)) throw new TypeError("Cannot construct a Request with a Request object that has already been used.");
     const [bytes, type] = init.body !== undefined ? bodyBytes(init.body) : [from ? heldBytes(from) : null, null];
     super(bytes);
     const url = new URL(from ? from.url : String(input));

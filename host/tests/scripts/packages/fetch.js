@@ -42,6 +42,10 @@ const cases = {
   "redirect to nowhere": () => Response.redirect("nowhere"),
   "a body that may not be": () => new Response("x", { status: 204 }),
   cookies: () => new Headers({ "x-a": "1" }).getSetCookie(),
+  "no body, twice": async () => { const r = new Response(null); return [await r.text(), await r.text(), r.bodyUsed]; },
+  "body of one that was read": async () => { const r = new Response("abc"); await r.text(); return [r.body.locked, r.bodyUsed, r.body === r.body]; },
+  "clone with a stream": async () => { const r = new Response("abc"); r.body; const c = r.clone(); return [await c.text(), await r.text(), r.bodyUsed, c.bodyUsed]; },
+  "a request of one that was read": async () => { const r = new Request("https://a.example/x", { method: "POST", body: "x" }); await r.text(); return [await attempt(() => new Request(r)), await attempt(() => new Request(r, { body: "y" }).text())]; },
 };
 (async () => {
   const result = {};
