@@ -2,6 +2,7 @@
 //!
 //! `fuzz/` calls these under libFuzzer; a test calls them with mutations of good input.
 
+mod create;
 mod fields;
 
 use std::{
@@ -20,6 +21,7 @@ use argus_ports::{ModuleRunner, RunnerError};
 use bytes::Bytes;
 use tokio::runtime::Runtime;
 
+pub use create::{create, is_created};
 pub use fields::{arguments, filter, route, schedule};
 
 use crate::{
@@ -31,7 +33,7 @@ use crate::{
 pub type Target = fn(&[u8]);
 
 /// A name and the function: all that are fuzzed.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("admission", admission),
     ("transcript", transcript),
     ("bundle", bundle),
@@ -41,6 +43,7 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("filter", filter),
     ("route", route),
     ("arguments", arguments),
+    ("create", create),
 ];
 
 /// A reactor that makes one call, for transcripts to answer.
@@ -51,7 +54,7 @@ const COMPONENT: &str = include_str!("../hostile/component.wat");
 
 struct Sandbox {
     runtime: Runtime,
-    host: Host,
+    host: Arc<Host>,
 }
 
 fn sandbox() -> &'static Sandbox {
@@ -62,7 +65,7 @@ fn sandbox() -> &'static Sandbox {
             serde_json::from_str(r#"{"about":"nothing","expect":{"error":""}}"#).expect("an empty case");
         let config = HostConfig { slots: 2, ready_modules: 8, ..HostConfig::default() };
         let (host, _) = world::host_with(config, &empty);
-        Sandbox { runtime, host }
+        Sandbox { runtime, host: Arc::new(host) }
     })
 }
 
@@ -173,6 +176,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             br#"{"trigger":{"kind":"event","chain_id":"1","block_number":"7","log":{"address":"0x0000000000000000000000000000000000000001","topics":[],"data":"0x01"}}}"#
                 .to_vec(),
             ]).collect(),
+        "create" => create::seeds(),
         field => fields::seeds(field),
     }
 }

@@ -1,7 +1,7 @@
 //! The fuzz targets, on the compiler that everybody has: good input, and seeded mutations of it.
 
 use argus_guests_tests::{
-    fuzz::{TARGETS, seeds},
+    fuzz::{TARGETS, is_created, seeds},
     mutants::{Seeded, mutate},
 };
 
@@ -34,4 +34,13 @@ fn every_target_has_its_program() {
         assert!(text.contains(&format!("fuzz::{name}(")), "{name}: its program calls something else");
         assert!(manifest.contains(&format!("name = \"{name}\"")), "{name} is not in fuzz/Cargo.toml");
     }
+}
+
+/// What is mutated gets further than the first look at it.
+#[test]
+fn most_creations_to_begin_from_create() {
+    let good = seeds("create");
+    let created = good.iter().filter(|body| is_created(body)).count();
+    println!("{created} of {} create", good.len());
+    assert!(created * 2 > good.len(), "{created} of {}", good.len());
 }

@@ -1,0 +1,5 @@
+#![no_main]
+
+use argus_guests_tests::fuzz;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::create(bytes));
