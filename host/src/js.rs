@@ -17,8 +17,8 @@ use crate::{
 const STDOUT: u32 = 1;
 /// Longer than the name of any call.
 const OP_BYTES_MAX: u32 = 32;
-/// Latest instant that a timer may move the clock to: far beyond any run, within the clock's range.
-const LATEST_MS: f64 = 253_402_300_799_999.0;
+/// Latest instant that a timer may move the clock to, in the year 2554: the last one that it can show.
+const LATEST_MS: f64 = (u64::MAX / 1_000_000) as f64;
 
 /// Adds the imports to a linker.
 pub(crate) fn link(linker: &mut Linker<Run>) -> wasmtime::Result<()> {
@@ -39,7 +39,7 @@ pub(crate) fn link(linker: &mut Linker<Run>) -> wasmtime::Result<()> {
             charge(&mut caller, CALL_FUEL)?;
             let ms = if until_ms.is_finite() { until_ms.clamp(0.0, LATEST_MS) } else { 0.0 };
             // By whole microseconds, as it is read: in nanoseconds a float of this size comes short of the instant.
-            caller.data_mut().advance_to_ns((ms * 1_000.0).round() as u64 * 1_000);
+            caller.data_mut().advance_to_ns(((ms * 1_000.0).round() as u64).saturating_mul(1_000));
             Ok(())
         },
     )?;

@@ -25,6 +25,8 @@ async fn each_limit_ends_the_run_with_limit_value_and_remedy() {
         ("regex", "/(a+)+$/.test('a'.repeat(40) + '!')".to_owned(), small, &["fuel limit of 200000000"]),
         ("bigint", "let x = 3n; while (true) x = x * x".to_owned(), small, &["limit of"]),
         ("clock", "while (true) Date.now()".to_owned(), small, &["fuel limit"]),
+        // Beyond the last instant of the clock it stands still.
+        ("the end of time", "setInterval(() => {}, 2 ** 31 - 1)".to_owned(), small, &["fuel limit"]),
         (
             "interval",
             "setInterval(() => {}, 1000)".to_owned(),

@@ -577,8 +577,8 @@ async fn what_the_surface_lacks_is_named() {
         ("(await fetch('https://a.example/json')).body.tee()", "tee() is not available here; use clone()"),
         ("(await fetch('https://a.example/json')).body.pipeThrough({})", "use getReader() or for await"),
         (
-            "new Response((await fetch('https://a.example/json')).body)",
-            "a ReadableStream body is not available here",
+            "await fetch('https://a.example/json', { method: 'POST', body: (async function* () { yield 'a' })() })",
+            "fetch: async iterable bodies are not available here",
         ),
         (
             "new ((await fetch('https://a.example/json')).body.constructor)({})",

@@ -10,3 +10,4 @@ function guarded(target, name, reasons = () => undefined) {
     },
   });
 }
+const hidden = (target, name, value) => Object.defineProperty(target, name, { value, writable: true, configurable: true, enumerable: false });

@@ -50,21 +50,36 @@ function emit(event, ...args) {
   return all.length > 0;
 }
 
+// What was thrown where nobody can catch it, and no listener was there to be told: it ends the run, in the next turn.
+let fatal;
+function uncaught(e) {
+  if (emit("uncaughtException", e, "uncaughtException") || fatal) return;
+  fatal = { e };
+  N.wake();
+}
+
 // The end of a run, once: by itself, by process.exit or by an exit code that was set.
-let isOver = false;
+let isOver = false, exitCode;
+function checkedCode(code) {
+  const n = typeof code === "string" && code.trim() ? Number(code) : code ?? undefined;
+  if (n === undefined || Number.isInteger(n)) return n;
+  throw Object.assign(new TypeError(`The "code" argument must be of type number. Received ${inspect(code)}`), { code: "ERR_INVALID_ARG_TYPE" });
+}
 function atExit() {
   if (isOver) return;
   isOver = true;
-  if (listeners.size) emit("exit", Number(process.exitCode ?? 0));
+  if (listeners.size) emit("exit", exitCode ?? 0);
 }
 function exit() {
   atExit();
-  N.exit(Number(process.exitCode ?? 0) & 255);
+  N.exit((exitCode ?? 0) & 255);
 }
 
 const process = {
   argv: ["node", "script.js"], argv0: "node", execArgv: [], execPath: "node", pid: 1, ppid: 0,
-  platform: "linux", arch: "wasm32", title: "script", exitCode: undefined,
+  platform: "linux", arch: "wasm32", title: "script",
+  get exitCode() { return exitCode; },
+  set exitCode(code) { exitCode = checkedCode(code); },
   version: "v20.0.0", versions: { node: "20.0.0", quickjs: "0.16.2" }, release: { name: "node" },
   stdout: stream(OUT), stderr: stream(ERR),
   stdin: { fd: 0, isTTY: false, setEncoding() {}, async *[Symbol.asyncIterator]() { yield N.context(); },
@@ -76,8 +91,8 @@ const process = {
     return [Number(ns / 1000000000n), Number(ns % 1000000000n)];
   }, { bigint: () => BigInt(Math.round(sinceStart() * 1e6)) }),
   memoryUsage: () => ({ rss: 0, heapTotal: 0, heapUsed: 0, external: 0, arrayBuffers: 0 }),
-  nextTick: (f, ...args) => queueMicrotask(() => f(...args)),
-  exit: (code) => { process.exitCode = code ?? process.exitCode; exit(); },
+  nextTick: (f, ...args) => { callable(f, "process.nextTick"); queueMicrotask(() => f(...args)); },
+  exit: (code) => { exitCode = checkedCode(code) ?? exitCode; exit(); },
   abort: () => N.exit(134),
   emitWarning: (w) => write(ERR, `Warning: ${isError(w) ? w.message : w}\n`),
   on: listen, addListener: listen, off: unlisten, removeListener: unlisten, emit,

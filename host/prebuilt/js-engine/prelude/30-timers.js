@@ -42,7 +42,7 @@ const setTimeout = (f, delay, ...args) => new Timeout(callable(f, "setTimeout"),
 const setInterval = (f, delay, ...args) => new Timeout(callable(f, "setInterval"), args, delay, true);
 const setImmediate = (f, ...args) => new Timeout(callable(f, "setImmediate"), args, 1, false);
 const clearTimeout = (t) => { if (t !== undefined && t !== null) cancel(typeof t === "string" ? Number(t) : t); };
-const queueMicrotask = (f) => { callable(f, "queueMicrotask"); Promise.resolve().then(() => f()); };
+const queueMicrotask = (f) => { callable(f, "queueMicrotask"); Promise.resolve().then(() => { try { f(); } catch (e) { uncaught(e); } }); };
 
 function fireTimer() {
   const t = timers.shift();

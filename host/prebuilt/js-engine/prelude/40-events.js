@@ -9,7 +9,8 @@ class Event {
 class EventTarget {
   #listeners = new Map();
   addEventListener(type, f, options) {
-    if (!f) return;
+    if (!f || options?.signal?.aborted) return;
+    options?.signal?.addEventListener("abort", () => this.removeEventListener(type, f), { once: true });
     const list = this.#listeners.get(type) ?? [];
     if (!list.some((l) => l.f === f)) list.push({ f, once: !!options?.once });
     this.#listeners.set(type, list);
@@ -20,11 +21,13 @@ class EventTarget {
   }
   dispatchEvent(event) {
     event.target = event.currentTarget = this;
+    // What a listener throws reaches neither the others nor who dispatches.
+    const tell = (f) => { try { if (typeof f === "function") f.call(this, event); else f.handleEvent(event); } catch (e) { uncaught(e); } };
     const direct = this["on" + event.type];
-    if (typeof direct === "function") direct.call(this, event);
+    if (typeof direct === "function") tell(direct);
     for (const l of [...(this.#listeners.get(event.type) ?? [])]) {
       if (l.once) this.removeEventListener(event.type, l.f);
-      if (typeof l.f === "function") l.f.call(this, event); else l.f.handleEvent(event);
+      tell(l.f);
       if (event.stopped) break;
     }
     return !event.defaultPrevented;
@@ -45,7 +48,7 @@ class AbortSignal extends EventTarget {
     this.deadline = undefined; // when the clock itself will abort it
   }
   throwIfAborted() { if (this.aborted) throw this.reason; }
-  static abort(reason) { const s = new AbortSignal(signalKey); signalAbort(s, reason ?? abortError()); return s; }
+  static abort(reason) { const s = new AbortSignal(signalKey); signalAbort(s, reason === undefined ? abortError() : reason); return s; }
   static timeout(ms) {
     const s = new AbortSignal(signalKey);
     s.deadline = N.now() + Number(ms);
@@ -72,5 +75,5 @@ function signalAbort(signal, reason) {
 
 class AbortController {
   constructor() { this.signal = new AbortSignal(signalKey); }
-  abort(reason) { signalAbort(this.signal, reason ?? abortError()); }
+  abort(reason) { signalAbort(this.signal, reason === undefined ? abortError() : reason); }
 }

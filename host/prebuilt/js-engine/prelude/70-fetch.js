@@ -42,7 +42,7 @@ class Headers {
   getSetCookie() { return []; }
   get [Symbol.toStringTag]() { return "Headers"; }
   forEach(f, self) { for (const [k, v] of this) f.call(self, v, k, this); }
-  *entries() { for (const k of [...this.#map.keys()].sort()) yield [k, this.#map.get(k)]; }
+  *entries() { for (const k of [...this.#map.keys()].sort()) if (this.#map.has(k)) yield [k, this.#map.get(k)]; }
   *keys() { for (const [k] of this) yield k; }
   *values() { for (const [, v] of this) yield v; }
   [Symbol.iterator]() { return this.entries(); }
@@ -54,7 +54,11 @@ function bodyBytes(body) {
   if (typeof body === "string") return [N.utf8Encode(body), "text/plain;charset=UTF-8"];
   if (body instanceof URLSearchParams) return [N.utf8Encode(body.toString()), "application/x-www-form-urlencoded;charset=UTF-8"];
   if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) return [bytesOf(body).slice(), null];
-  if (typeof body === "object" && /FormData|Blob|Stream/.test(className(body))) throw new TypeError(`fetch: a ${className(body)} body is not available here; send a string, URLSearchParams or bytes`);
+  if (typeof body === "object") {
+    if (isStream(body)) return [takeWhole(body), null];
+    const kind = /FormData|Blob|Stream/.test(className(body)) ? className(body) : body[Symbol.asyncIterator] ? "async iterable" : null;
+    if (kind) throw new TypeError(`fetch: ${kind} bodies are not available here; give a string, URLSearchParams or bytes`);
+  }
   return [N.utf8Encode(String(body)), "text/plain;charset=UTF-8"];
 }
 
@@ -215,7 +219,10 @@ function requestMethod(given) {
   return method;
 }
 
+let givenSignal; // of a Request; null: it was given none
 class Request extends Body {
+  static { givenSignal = (request) => request.#signal; }
+  #signal;
   constructor(input, init) {
     init ??= {};
     const from = input instanceof Request ? input : null;
@@ -232,13 +239,15 @@ class Request extends Body {
     if (type && !this.headers.has("content-type")) this.headers.set("content-type", type);
     this.redirect = init.redirect ?? from?.redirect ?? "follow";
     if (!["follow", "error", "manual"].includes(this.redirect)) throw new TypeError(`fetch: redirect "${this.redirect}" is not known`);
-    this.signal = init.signal ?? from?.signal ?? null;
-    if (this.signal !== null && !(this.signal instanceof AbortSignal)) throw new TypeError("fetch: signal is no AbortSignal");
+    this.#signal = init.signal === undefined && from ? from.#signal : init.signal ?? null;
+    if (this.#signal !== null && !(this.#signal instanceof AbortSignal)) throw new TypeError("fetch: signal is no AbortSignal");
     this.timeout = init.timeout; // node-fetch's spelling
+    if (from && init.body === undefined && bytes !== null) take(from);
   }
+  get signal() { return (this.#signal ??= new AbortSignal(signalKey)); }
   clone() {
     if (isRead(this)) throw new TypeError("Request.clone: Body has already been consumed.");
-    return new Request(this);
+    return new Request(this, { body: heldBytes(this) ?? undefined });
   }
 }
 
@@ -258,7 +267,7 @@ const said = (of) => (of[SAID] ??= JSON.parse(of[HEAD]).ok);
 
 class Response extends Body {
   #of;
-  constructor(body = null, init = {}, bytes = null) {
+  constructor(body = null, init, bytes = null) {
     if (body === RECEIVED) {
       super(bytes);
       this.#of = init;
@@ -266,12 +275,14 @@ class Response extends Body {
     }
     const [given, type] = bodyBytes(body);
     super(given);
-    const status = init.status ?? 200;
+    init ??= {};
+    const status = init.status === undefined ? 200 : Math.trunc(Number(init.status)), statusText = `${init.statusText ?? ""}`;
+    if (/[^\t -~\x80-\xff]/.test(statusText)) throw new TypeError("Response: Invalid statusText");
     if (!(status >= 200 && status <= 599)) throw new RangeError("Response: status must be between 200 and 599");
     if (given !== null && NO_BODY.includes(status)) throw new TypeError(`Response: an answer of status ${status} has no body`);
     const headers = new Headers(init.headers);
     if (type && !headers.has("content-type")) headers.set("content-type", type);
-    this.#of = [status, null, "", { statusText: init.statusText ?? "", headers, url: "", type: "default" }];
+    this.#of = [status, null, "", { statusText, headers, url: "", type: "default" }];
   }
   get status() { return this.#of[STATUS]; }
   get ok() { return this.status >= 200 && this.status <= 299; }
@@ -283,7 +294,6 @@ class Response extends Body {
   get url() { return bare(said(this.#of).url ?? this.#of[ASKED]); }
   get redirected() { return this.url !== bare(this.#of[ASKED]); }
   get type() { return this.#of[SAID]?.type ?? "basic"; }
-  get body() { return NO_BODY.includes(this.status) ? null : super.body; }
   clone() {
     if (isRead(this)) throw new TypeError("Response.clone: Body has already been consumed.");
     const { status, statusText, url, type } = this, headers = new Headers(this.headers);
@@ -293,9 +303,15 @@ class Response extends Body {
     const { status, statusText, headers, bodyUsed, ok, redirected, type, url } = this;
     return { status, statusText, headers, bodyUsed, ok, redirected, type, url };
   }
-  static json(v, init = {}) { const h = new Headers(init.headers); if (!h.has("content-type")) h.set("content-type", "application/json"); return new Response(JSON.stringify(v), { ...init, headers: h }); }
+  static json(v, init) {
+    const text = JSON.stringify(v), h = new Headers(init?.headers);
+    if (text === undefined) throw new TypeError("Value is not JSON serializable");
+    if (!h.has("content-type")) h.set("content-type", "application/json");
+    return new Response(text, { ...init, headers: h });
+  }
   static redirect(url, status = 302) {
     const { href } = new URL(url);
+    status = Math.trunc(Number(status));
     if (!REDIRECTS.includes(status)) throw new RangeError(`Response.redirect: ${status} is no status of a redirect: use ${REDIRECTS.join(", ")}`);
     return new Response(RECEIVED, [status, null, "", { statusText: "", headers: new Headers({ location: href }), url: "", type: "default" }]);
   }
@@ -313,7 +329,7 @@ function fetchError({ kind, message: reason }) {
 const refusal = (head) => JSON.parse(head).err;
 function landed(head, bytes, asked, status) {
   if (!status) throw fetchError(refusal(head));
-  return new Response(RECEIVED, [status, head, asked], bytes);
+  return new Response(RECEIVED, [status, head, asked], status > 203 && NO_BODY.includes(status) ? null : bytes);
 }
 
 const PLAIN_BEFORE = '{"method":"GET","url":"';
@@ -327,7 +343,7 @@ function fetch(input, init) {
 
 async function fetchRequest(input, init) {
   const request = new Request(input, init);
-  const { signal } = request;
+  const signal = givenSignal(request);
   signal?.throwIfAborted();
   let timeoutMs = Number(request.timeout) > 0 ? Math.min(Number(request.timeout), HTTP_TIMEOUT_MS) : HTTP_TIMEOUT_MS;
   const bySignal = signal?.deadline !== undefined && signal.deadline - N.now() <= timeoutMs;

@@ -52,9 +52,20 @@ const types = guarded({
   ...Object.fromEntries(typedArrays.map((Type) => [`is${Type.name}`, kinds(new Type())])),
 }, "util.types");
 
+// timers/promises, and what util.promisify makes of timers.
+const PROMISIFIED = Symbol.for("nodejs.util.promisify.custom");
+const later = (ms, value, { signal } = {}) => new Promise((ok, no) => {
+  const timer = setTimeout(ok, ms, value);
+  const stop = () => { clearTimeout(timer); no(Object.assign(new Error("The operation was aborted", { cause: signal.reason }), { name: "AbortError", code: "ABORT_ERR" })); };
+  if (signal?.aborted) stop(); else signal?.addEventListener("abort", stop, { once: true });
+});
+const soon = (value, options) => later(1, value, options);
+hidden(setTimeout, PROMISIFIED, later);
+hidden(setImmediate, PROMISIFIED, soon);
+
 const util = {
   inspect: (v, o) => inspect(v, o?.depth === null ? Infinity : o?.depth ?? 2), format: (...a) => format(a),
-  promisify: (f) => (...a) => new Promise((ok, no) => f(...a, (e, v) => (e ? no(e) : ok(v)))),
+  promisify: Object.assign((f) => f[PROMISIFIED] ?? ((...a) => new Promise((ok, no) => f(...a, (e, v) => (e ? no(e) : ok(v))))), { custom: PROMISIFIED }),
   isDeepStrictEqual: (a, b) => isDeepEqual(a, b, true), TextEncoder, TextDecoder, types, deprecate: (f) => f, inherits() {},
 };
 const only = (reason) => () => { throw new Error(reason); };
@@ -93,13 +104,12 @@ assert.rejects = async (p, expected, m) => {
 };
 assert.strict = Object.assign((ok, m) => assert(ok, m), assert, { equal: assert.strictEqual, notEqual: assert.notStrictEqual, deepEqual: assert.deepStrictEqual, notDeepEqual: assert.notDeepStrictEqual });
 
-const later = (ms, v) => new Promise((ok) => setTimeout(ok, ms, v));
 const fetchModule = Object.assign((...a) => fetch(...a), { default: fetch, fetch, Headers, Request, Response, AbortController });
 const provided = new Map(Object.entries({
   process, console, util, "util/types": types, fs, assert, crypto: nodeCrypto, buffer: { Buffer, atob, btoa },
   url: { URL, URLSearchParams, fileURLToPath: String }, timers: { setTimeout, setInterval, setImmediate, clearTimeout, clearInterval: clearTimeout, clearImmediate: clearTimeout },
-  "timers/promises": { setTimeout: later, setImmediate: (v) => later(1, v) }, querystring: { stringify: (o) => new URLSearchParams(o).toString(), parse: (s) => Object.fromEntries(new URLSearchParams(s)) },
-  perf_hooks: { performance }, events: { EventTarget, Event }, "node-fetch": fetchModule, "cross-fetch": fetchModule, "isomorphic-fetch": fetchModule, undici: fetchModule, argus,
+  "timers/promises": guarded({ setTimeout: later, setImmediate: soon }, "timers/promises"), querystring: { stringify: (o) => new URLSearchParams(o).toString(), parse: (s) => Object.fromEntries(new URLSearchParams(s)) },
+  perf_hooks: { performance }, events: guarded({ EventTarget, Event }, "events", () => "use EventTarget, which events has"), "node-fetch": fetchModule, "cross-fetch": fetchModule, "isomorphic-fetch": fetchModule, undici: fetchModule, argus,
   axios, ethers: ethersModule, "ethers/lib/utils": ethers.utils,
 }));
 const HINTS = { web3: "use ethers", viem: "use ethers", "@ethersproject/abi": "use ethers", "axios-retry": "use axios in a loop", http: "use fetch", https: "use fetch", got: "use fetch", dotenv: "secrets come from argus.secret(name)" };

@@ -1,5 +1,4 @@
 // Globals, and the functions that the engine's C code calls.
-const hidden = (target, name, value) => Object.defineProperty(target, name, { value, writable: true, configurable: true, enumerable: false });
 hidden(Number.prototype, "toLocaleString", function toLocaleString(locale, options) { return localeNumber(Number(this), locale, options); });
 hidden(BigInt.prototype, "toLocaleString", function toLocaleString(locale, options) { return localeNumber(BigInt(this), locale, options); });
 hidden(Date.prototype, "toLocaleString", function toLocaleString(locale, options) { return localeDate(this, locale, options, true, true); });
@@ -50,6 +49,7 @@ return {
   rejection(promise, reason, handled) { if (handled) unhandled.delete(promise); else unhandled.set(promise, reason); },
   // One turn of the event loop; false when nothing is left to wait for.
   step() {
+    if (fatal) throw fatal.e;
     if (unhandled.size) {
       const all = [...unhandled];
       unhandled.clear();
@@ -59,7 +59,8 @@ return {
     }
     if (N.deliver()) return true;
     if (timers.length && timers.some((t) => !t.background)) {
-      try { fireTimer(); } catch (e) { if (!emit("uncaughtException", e, "uncaughtException")) throw e; }
+      try { fireTimer(); } catch (e) { uncaught(e); }
+      if (fatal) throw fatal.e;
       return true;
     }
     return false;
@@ -70,7 +71,7 @@ return {
   },
   // What the exported function gives, in an array; null where there is none, or the script has already printed: the end.
   callExported(exports) {
-    if (process.exitCode) exit();
+    if (exitCode) exit();
     const f = printed ? undefined : isFunction(exports) ? exports : entry(exports, ["default", "resolve", "main"]) ?? entry(exports?.default, ["resolve", "main"]);
     if (!f) { atExit(); return null; }
     const value = f(theContext());
@@ -78,9 +79,9 @@ return {
   },
   // The result as JSON; null where it stands in what was printed. What becomes JSON may still run the author's code.
   result(v) {
-    const text = printed || process.exitCode ? null : toJson(v);
+    const text = printed || exitCode ? null : toJson(v);
     atExit();
-    if (process.exitCode) exit();
+    if (exitCode) exit();
     return printed ? null : text;
   },
 };

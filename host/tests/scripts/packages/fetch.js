@@ -46,6 +46,30 @@ const cases = {
   "body of one that was read": async () => { const r = new Response("abc"); await r.text(); return [r.body.locked, r.bodyUsed, r.body === r.body]; },
   "clone with a stream": async () => { const r = new Response("abc"); r.body; const c = r.clone(); return [await c.text(), await r.text(), r.bodyUsed, c.bodyUsed]; },
   "a request of one that was read": async () => { const r = new Request("https://a.example/x", { method: "POST", body: "x" }); await r.text(); return [await attempt(() => new Request(r)), await attempt(() => new Request(r, { body: "y" }).text())]; },
+  "a request of one with a body": async () => { const q = new Request("https://a.example/x", { method: "POST", body: "x" }), p = new Request(q); return [q.bodyUsed, p.bodyUsed, await p.text()]; },
+  "a clone of one with a body": async () => { const q = new Request("https://a.example/x", { method: "POST", body: "x" }), p = q.clone(); return [q.bodyUsed, p.bodyUsed, await p.text(), await q.text()]; },
+  "a request without a signal": () => { const q = new Request("https://a.example/x"); new Request(q); return [q.bodyUsed, q.signal.aborted, q.signal === q.signal]; },
+  "a response of a body": async () => { const r = new Response("abc"), s = new Response(r.body, r), seen = await s.text(); return [seen, await attempt(() => r.text())]; },
+  "what statuses are": async () => [new Response("", { status: "404" }).status, new Response("", { status: 200.7 }).status, await attempt(() => new Response("", { status: null })), new Response(null, null).status, Response.redirect("https://a.example/", "301").status],
+  "what is no response": async () => [await attempt(() => new Response("", { statusText: "\n" })), await attempt(() => Response.json(undefined))],
+  "reasons of an abort": () => { const c = new AbortController(); c.abort(null); return [c.signal.reason, AbortSignal.abort(null).reason, AbortSignal.abort().reason.name]; },
+  "headers that change meanwhile": () => { const seen = [], h = new Headers({ a: "1", b: "2", c: "3" }); for (const [k, v] of h) { seen.push(k + v); h.delete("b"); } return seen; },
+  "listeners until an abort": () => { const c = new AbortController(), seen = [], e = new EventTarget(); e.addEventListener("x", () => seen.push(1), { signal: c.signal }); e.dispatchEvent(new Event("x")); c.abort(); e.dispatchEvent(new Event("x")); return seen; },
+  "a promisified timer": async () => [await require("util").promisify(setTimeout)(5, "v"), await attempt(() => { const c = new AbortController(); setTimeout(() => c.abort(), 1); return require("timers/promises").setTimeout(50, "v", { signal: c.signal }); })],
+  "what was thrown elsewhere": async () => {
+    const seen = [], listener = (e, origin) => seen.push(`${e.message} ${origin}`);
+    process.on("uncaughtException", listener);
+    queueMicrotask(() => { throw new Error("m"); });
+    await new Promise((ok) => setTimeout(ok, 3));
+    const c = new AbortController();
+    c.signal.addEventListener("abort", () => { throw new Error("l"); });
+    c.signal.addEventListener("abort", () => seen.push("second"));
+    c.abort();
+    await new Promise((ok) => setTimeout(ok, 3));
+    process.off("uncaughtException", listener);
+    return seen.sort();
+  },
+  "codes that are none": async () => [await attempt(() => process.exit("abc")), await attempt(() => { process.exitCode = "x"; }), process.exitCode ?? null, await attempt(() => process.nextTick("x"))],
 };
 (async () => {
   const result = {};
