@@ -70,8 +70,26 @@ struct Written<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Good<'a> {
-    Http { status: u16, headers: &'a [(String, String)], body: Bytes, url: &'a str },
+    Http {
+        status: u16,
+        headers: &'a [(String, String)],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        body: Option<Bytes>,
+        url: &'a str,
+    },
     Json(&'a Value),
+}
+
+impl<'a> Good<'a> {
+    fn http(answer: &'a HttpAnswer, body: Option<Bytes>) -> Self {
+        Self::Http { status: answer.status, headers: &answer.headers, body, url: &answer.url }
+    }
+}
+
+impl Written<'_> {
+    fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
 }
 
 /// And as it is read.
@@ -91,14 +109,6 @@ struct HttpText {
     headers: Vec<(String, String)>,
     body: String,
     url: String,
-}
-
-/// What the JavaScript engine is given of an HTTP answer besides its body: the status first.
-#[derive(Serialize)]
-struct Head<'a> {
-    status: u16,
-    headers: &'a [(String, String)],
-    url: &'a str,
 }
 
 /// `{"ok": null}` is an answer.
@@ -123,14 +133,10 @@ impl Reply {
     pub fn text(&self) -> String {
         let (ok, err) = match &self.result {
             Ok(Answer::Json(value)) => (Some(Good::Json(value)), None),
-            Ok(Answer::Http(HttpAnswer { status, headers, body, url })) => {
-                let body = Bytes(body.clone());
-                (Some(Good::Http { status: *status, headers, body, url }), None)
-            }
+            Ok(Answer::Http(answer)) => (Some(Good::http(answer, Some(Bytes(answer.body.clone())))), None),
             Err(error) => (None, Some(error)),
         };
-        let text = Written { ok, err, hops: self.hops };
-        serde_json::to_string(&text).unwrap_or_default()
+        Written { ok, err, hops: self.hops }.text()
     }
 
     /// Reads what [`Reply::text`] wrote for a call of that kind; `None` for anything else.
@@ -157,9 +163,9 @@ impl Reply {
     /// For the JavaScript engine: JSON without the body, an answer's status first, and the body as bytes.
     pub fn head_and_body(&self) -> (String, bytes::Bytes) {
         match &self.result {
-            Ok(Answer::Http(HttpAnswer { status, headers, body, url })) => {
-                let head = serde_json::to_string(&Head { status: *status, headers, url }).unwrap_or_default();
-                (format!(r#"{{"ok":{head}}}"#), body.clone())
+            Ok(Answer::Http(answer)) => {
+                let head = Written { ok: Some(Good::http(answer, None)), err: None, hops: 0 };
+                (head.text(), answer.body.clone())
             }
             _ => (self.text(), bytes::Bytes::new()),
         }

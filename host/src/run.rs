@@ -121,7 +121,7 @@ async fn execute(store: &mut Store<Run>, ready: &Ready) -> wasmtime::Result<Ende
     match &ready.code {
         Code::Script(script) => {
             let engine = script.engine.instantiate_async(&mut *store).await?;
-            enter(store, &engine, &script.engine_exports)?;
+            enter(store, &engine, &script.engine_exports);
             let imports = script.links.of(&mut *store, &engine);
             let instance = Instance::new_async(&mut *store, &script.module, &imports).await?;
             script_run(store, &instance, &script.exports).await
@@ -129,7 +129,7 @@ async fn execute(store: &mut Store<Run>, ready: &Ready) -> wasmtime::Result<Ende
         Code::Component { pre, .. } => component::run(store, pre).await.map(Ended::Resolved),
         Code::Own { pre, exports } => {
             let instance = pre.instantiate_async(&mut *store).await?;
-            enter(store, &instance, exports)?;
+            enter(store, &instance, exports);
             match ready.admitted.shape {
                 Shape::Command => command_run(store, &instance, exports).await,
                 Shape::Reactor | Shape::Script | Shape::Component => {
@@ -141,14 +141,13 @@ async fn execute(store: &mut Store<Run>, ready: &Ready) -> wasmtime::Result<Ende
 }
 
 /// Makes the guest's memory and allocator known to host calls.
-fn enter(store: &mut Store<Run>, instance: &Instance, exports: &Exports) -> wasmtime::Result<()> {
+fn enter(store: &mut Store<Run>, instance: &Instance, exports: &Exports) {
     let memory = exports.memory(&mut *store, instance);
     let alloc = exports.abi_alloc.func(&mut *store, instance);
     let alloc = alloc.and_then(|f| f.typed::<u32, u32>(&*store).ok());
     let run = store.data_mut();
     run.memory = memory;
     run.alloc = alloc;
-    Ok(())
 }
 
 async fn script_run(store: &mut Store<Run>, script: &Instance, exports: &Exports) -> wasmtime::Result<Ended> {

@@ -11,7 +11,7 @@ void argus_begin(const char *input, size_t len);
 /* Waits for the host's answer to the oldest call and settles its promise. 0: no
  * call is out; below 0: an exception is pending. */
 int argus_deliver(JSContext *ctx);
-/* Whether calls are not all that the event loop has to look after: the prelude
- * says so by wake() when it schedules a timer. */
+/* Whether calls are not all that the event loop has to look after: so it is once
+ * the prelude calls wake(), for a timer or a throw, or a promise was rejected. */
 extern int argus_is_awake;
 #endif

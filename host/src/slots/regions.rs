@@ -220,7 +220,8 @@ impl Region {
             if stretch.start < middle {
                 bytes[stretch.start..middle].copy_from_slice(&image[stretch.start..middle]);
             }
-            // Not for nothing: a store of no bytes to a page that was not written takes the processor 50 ns.
+            // Of no bytes it is a masked store to a page that may not be written, which the processor resolves in microcode:
+            // that was 2 % of a run.
             if middle < stretch.end {
                 bytes[middle..stretch.end].fill(0);
             }

@@ -10,4 +10,3 @@ function guarded(target, name, reasons = () => undefined) {
     },
   });
 }
-const hidden = (target, name, value) => Object.defineProperty(target, name, { value, writable: true, configurable: true, enumerable: false });

@@ -60,8 +60,6 @@ const later = (ms, value, { signal } = {}) => new Promise((ok, no) => {
   if (signal?.aborted) stop(); else signal?.addEventListener("abort", stop, { once: true });
 });
 const soon = (value, options) => later(1, value, options);
-hidden(setTimeout, PROMISIFIED, later);
-hidden(setImmediate, PROMISIFIED, soon);
 
 const util = {
   inspect: (v, o) => inspect(v, o?.depth === null ? Infinity : o?.depth ?? 2), format: (...a) => format(a),

@@ -1,10 +1,13 @@
 // Globals, and the functions that the engine's C code calls.
+const hidden = (target, name, value) => Object.defineProperty(target, name, { value, writable: true, configurable: true, enumerable: false });
 hidden(Number.prototype, "toLocaleString", function toLocaleString(locale, options) { return localeNumber(Number(this), locale, options); });
 hidden(BigInt.prototype, "toLocaleString", function toLocaleString(locale, options) { return localeNumber(BigInt(this), locale, options); });
 hidden(Date.prototype, "toLocaleString", function toLocaleString(locale, options) { return localeDate(this, locale, options, true, true); });
 hidden(Date.prototype, "toLocaleDateString", function toLocaleDateString(locale, options) { return localeDate(this, locale, options, true, false); });
 hidden(Date.prototype, "toLocaleTimeString", function toLocaleTimeString(locale, options) { return localeDate(this, locale, options, false, true); });
 hidden(Math, "random", () => N.random());
+hidden(setTimeout, PROMISIFIED, later);
+hidden(setImmediate, PROMISIFIED, soon);
 
 for (const [name, value] of Object.entries({
   console, process, setTimeout, setInterval, setImmediate, clearTimeout, clearInterval: clearTimeout, clearImmediate: clearTimeout, queueMicrotask,
