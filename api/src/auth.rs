@@ -25,7 +25,7 @@ use crate::{
     Edge,
     call::Found,
     errors::ApiError,
-    json, keepers,
+    json, keepers, known_keys,
     routes::{Route, Subject},
 };
 
@@ -101,7 +101,7 @@ pub async fn authenticate(edge: &Edge, parts: &Parts) -> Result<ApiKey, ApiError
 /// The live key behind a text; absent, revoked or expired: `None`.
 pub async fn lookup(edge: &Edge, shown: &str) -> Result<Option<ApiKey>, ApiError> {
     let hash = key_hash(shown);
-    let found = edge.ports.keys.by_hash(hash).await?;
+    let found = known_keys::by_hash(edge, hash).await?;
     let now = edge.ports.clock.now();
     Ok(found.filter(|key| bool::from(key.hash.as_slice().ct_eq(hash.as_slice())) && key.is_live(now)))
 }

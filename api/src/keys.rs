@@ -16,7 +16,7 @@ use crate::{
     call::Call,
     create::{Faults, Fields},
     errors::ApiError,
-    json,
+    json, known_keys,
     reply::{Nothing, Reply},
     shape::formats::{Account, Instant},
 };
@@ -218,7 +218,7 @@ pub async fn change(call: Call) -> Result<Reply<ShownKey>, ApiError> {
     }
     let id = named(&call).await?;
     let revoked_at = (active == Some(false)).then_some(call.now);
-    let key = call.edge.ports.keys.update(&id, rate, revoked_at).await?;
+    let key = known_keys::change(&call.edge, &id, rate, revoked_at).await?;
     let key = key.ok_or_else(ApiError::absent)?;
     if active == Some(true) && key.revoked_at.is_some() {
         return Err(ApiError::conflict("KEY_REVOKED", "a revoked key stays revoked; make a new one"));
@@ -229,7 +229,7 @@ pub async fn change(call: Call) -> Result<Reply<ShownKey>, ApiError> {
 /// `DELETE /api/admin/api-keys/{id}`
 pub async fn revoke(call: Call) -> Result<Nothing, ApiError> {
     let id = named(&call).await?;
-    let key = call.edge.ports.keys.update(&id, None, Some(call.now)).await?;
+    let key = known_keys::change(&call.edge, &id, None, Some(call.now)).await?;
     key.ok_or_else(ApiError::absent)?;
     Ok(Nothing)
 }

@@ -26,6 +26,7 @@ mod jobs;
 mod json;
 mod keepers;
 mod keys;
+mod known_keys;
 mod leaderboard;
 mod listen;
 mod mac;
@@ -71,6 +72,7 @@ pub struct Edge {
     pub(crate) metrics: metrics::Metrics,
     pub(crate) dry_runs: script::DryRuns,
     pub(crate) prices: prices::Prices,
+    pub(crate) known_keys: known_keys::KnownKeys,
     pub(crate) hub: ws::Hub,
     pub(crate) once: once::Once,
     pub(crate) nonce_key: sign_in::NonceKey,
@@ -97,6 +99,7 @@ pub fn api(
         metrics,
         dry_runs,
         prices: prices::Prices::default(),
+        known_keys: known_keys::KnownKeys::default(),
         hub,
         once: once::Once::default(),
         nonce_key: sign_in::NonceKey::default(),

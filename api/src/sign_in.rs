@@ -28,6 +28,7 @@ use crate::{
     call::Call,
     errors::ApiError,
     keys::{self, ShownKey},
+    known_keys,
     mac::hmac,
     reply::Reply,
     shape::formats::{ChainNumber, Instant},
@@ -226,7 +227,7 @@ async fn make_room(edge: &Edge, owner: Address, now: Timestamp) -> Result<(), Ap
     let keys = edge.ports.keys.list(Some(owner)).await?;
     let signed_in = |key: &&ApiKey| key.expires_at.is_some() && key.is_live(now);
     for oldest in keys.iter().filter(signed_in).skip(KEYS_MAX - 1) {
-        edge.ports.keys.update(&oldest.id, None, Some(now)).await?;
+        known_keys::change(edge, &oldest.id, None, Some(now)).await?;
     }
     Ok(())
 }

@@ -173,6 +173,11 @@ pub(crate) fn connect(path: &Path, options: &Options) -> Result<Connection, Open
     Ok(db)
 }
 
+/// Carries a statement out that has no values and gives no rows. It is prepared once, where a batch is parsed each time.
+pub(crate) fn say(db: &Connection, sql: &str) -> Result<(), rusqlite::Error> {
+    db.prepare_cached(sql)?.execute([]).map(drop)
+}
+
 /// The settings that every connection has.
 pub(crate) fn tune(db: &Connection) -> Result<(), rusqlite::Error> {
     db.set_prepared_statement_cache_capacity(128);

@@ -10,7 +10,10 @@ use argus_ports::StoreError;
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::fault::{Fault, closed};
+use crate::{
+    database::say,
+    fault::{Fault, closed},
+};
 
 /// Reads that wait: more than this many callers at once wait for a place.
 const QUEUE: usize = 1024;
@@ -94,9 +97,26 @@ impl Readers {
     }
 }
 
+/// A read transaction, which ends with it.
+struct OneState<'a>(&'a Connection);
+
+impl<'a> OneState<'a> {
+    fn begin(db: &'a Connection) -> Result<Self, Fault> {
+        say(db, "BEGIN")?;
+        Ok(Self(db))
+    }
+}
+
+impl Drop for OneState<'_> {
+    fn drop(&mut self) {
+        // Nothing was written; if it fails, the next BEGIN says so.
+        let _ = say(self.0, "ROLLBACK");
+    }
+}
+
 fn on_one_state<T>(db: &Connection, act: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, Fault> {
-    let transaction = db.unchecked_transaction()?;
-    act(&transaction)
+    let state = OneState::begin(db)?;
+    act(state.0)
 }
 
 impl Drop for Readers {

@@ -17,7 +17,10 @@ use tokio::{
     task::block_in_place,
 };
 
-use crate::fault::{Fault, closed, told};
+use crate::{
+    database::say,
+    fault::{Fault, closed, told},
+};
 
 /// Operations that wait for the writer: what one commit takes and as many again, so that it never idles. Who comes
 /// later waits for a place.
@@ -217,10 +220,8 @@ fn alone(db: &Connection, mut operation: Box<dyn Operation>) {
 
 /// All of `act`, durably, or nothing of it.
 fn transaction(db: &Connection, act: impl FnOnce() -> Result<(), Fault>) -> Result<(), StoreError> {
-    // Prepared once: a batch is parsed each time.
-    let say = |sql| db.prepare_cached(sql)?.execute([]).map(drop);
-    say("BEGIN IMMEDIATE").map_err(|e| told(&e))?;
-    let done = act().map_err(StoreError::from).and_then(|()| say("COMMIT").map_err(|e| told(&e)));
+    say(db, "BEGIN IMMEDIATE").map_err(|e| told(&e))?;
+    let done = act().map_err(StoreError::from).and_then(|()| say(db, "COMMIT").map_err(|e| told(&e)));
     // Where it could not be committed it is undone. That needs no room on the disk; if it fails all the same, the next
     // BEGIN says so. A full disk makes SQLite undo the transaction by itself.
     if !db.is_autocommit() {

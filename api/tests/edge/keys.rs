@@ -1,6 +1,7 @@
 //! API keys and limits.
 
 use argus_api::Config;
+use argus_ports::KeyStore;
 use axum::{body::Body, http::Request};
 use serde_json::json;
 
@@ -41,6 +42,36 @@ async fn a_key_is_shown_once_and_masked_ever_after() {
     world.clock.set(argus_domain::time::Timestamp(NOW.0 + 600_000));
     let revoked = world.send(with_key("x-api-key", text)).await;
     assert_eq!((revoked.status.as_u16(), revoked.code().as_str()), (401, "API_KEY_INVALID"));
+}
+
+#[tokio::test]
+async fn what_changes_of_a_key_counts_at_once_here_and_within_a_second_elsewhere() {
+    let world = World::new().await;
+    let made = |n: u8| {
+        let body = json!({"owner": OWNER, "rate_limit": 100 + n}).to_string();
+        let world = &world;
+        async move {
+            let made = world.call("admin", "POST", "/api/admin/api-keys", &body).await.json();
+            made["key"].as_str().unwrap().to_owned()
+        }
+    };
+    let status = |text: &str| {
+        let request = Request::builder().uri("/api/jobs/by-apikey").header("x-api-key", text);
+        let sent = world.send(request.body(Body::empty()).unwrap());
+        async { sent.await.status.as_u16() }
+    };
+    let (here, elsewhere) = (made(1).await, made(2).await);
+    assert_eq!((status(&here).await, status(&elsewhere).await), (200, 200));
+    let masked = |text: &str| format!("{}****{}", &text[..9], &text[text.len() - 4..]);
+    let path = format!("/api/admin/api-keys/{}?owner={OWNER}", masked(&here));
+    assert_eq!(world.call("admin", "DELETE", &path, "").await.status.as_u16(), 204);
+    assert_eq!(status(&here).await, 401);
+
+    let hash = argus_api::key_hash(&elsewhere);
+    let id = KeyStore::by_hash(&world.store, hash).await.unwrap().unwrap().id;
+    KeyStore::update(&world.store, &id, None, Some(NOW)).await.unwrap();
+    world.clock.set(argus_domain::time::Timestamp(NOW.0 + 1_001));
+    assert_eq!(status(&elsewhere).await, 401);
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! Functions and events, as ABIs and signatures describe them.
 
+use std::borrow::Cow;
+
 use alloy_dyn_abi::DynSolType;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{ABI_BYTES_MAX, AbiError, TYPE_DEPTH_MAX, TYPE_WORDS_MAX};
 
@@ -30,10 +32,6 @@ impl Parameter {
 /// An entry of a JSON ABI, as far as it is read. Everything is optional: ABIs of the wild leave out what they like.
 #[derive(Deserialize)]
 struct Item {
-    #[serde(rename = "type", default)]
-    kind: Option<String>,
-    #[serde(default)]
-    name: Option<String>,
     #[serde(default)]
     inputs: Option<Vec<Input>>,
 }
@@ -82,8 +80,8 @@ fn named(
 ) -> Result<Vec<Named>, AbiError> {
     let mut found: Vec<Named> = Vec::new();
     for entry in entries(abi)? {
-        let next = match entry {
-            Value::String(text) => {
+        let next = match Entry::of(entry.get())? {
+            Entry::Signature(text) => {
                 let text = text.trim();
                 let head = text.split('(').next().unwrap_or("").trim();
                 if head == name || head.strip_prefix(kind).is_some_and(|rest| rest.trim() == name) {
@@ -92,20 +90,18 @@ fn named(
                     continue;
                 }
             }
-            Value::Object(ref fields) => {
+            Entry::Described(head) => {
                 // Without a type it is a function (the ABI specification's default).
-                let of_kind = fields.get("type").and_then(Value::as_str).unwrap_or("function") == kind;
-                if !of_kind || fields.get("name").and_then(Value::as_str) != Some(name) {
+                let told = text_of(head.kind).unwrap_or(Cow::Borrowed("function"));
+                if told != kind || text_of(head.name).is_none_or(|told| told != name) {
                     continue;
                 }
-                let item: Item = serde_json::from_value(entry)
+                let item: Item = serde_json::from_str(entry.get())
                     .map_err(|e| AbiError::BadAbi(format!("{kind} {name}: {e}")))?;
-                debug_assert!(item.kind.is_none_or(|k| k == kind));
                 let inputs = checked(item.inputs.unwrap_or_default())
                     .map_err(|reason| AbiError::BadAbi(format!("{kind} {name}: {reason}")))?;
-                (item.name.unwrap_or_default(), inputs)
+                (name.to_owned(), inputs)
             }
-            _ => return Err(AbiError::BadAbi("an entry is an object or a signature".to_owned())),
         };
         // Some compilers list inherited entries twice.
         if !found.iter().any(|f| signature(&f.0, &f.1) == signature(&next.0, &next.1)) {
@@ -115,24 +111,80 @@ fn named(
     Ok(found)
 }
 
-fn entries(abi: &str) -> Result<Vec<Value>, AbiError> {
+/// An entry of an ABI, read so far that it is known whether it is wanted.
+enum Entry<'a> {
+    Signature(Cow<'a, str>),
+    Described(Head<'a>),
+}
+
+/// Of an ABI's object only these two are looked at before its name is known to be the one that is sought: most entries
+/// of most ABIs are others.
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(rename = "type", borrow, default)]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    name: Option<&'a RawValue>,
+}
+
+impl<'a> Entry<'a> {
+    fn of(json: &'a str) -> Result<Self, AbiError> {
+        if let Some(text) = text_of_json(json) {
+            return Ok(Self::Signature(text));
+        }
+        if !json.starts_with('{') {
+            return Err(AbiError::BadAbi("an entry is an object or a signature".to_owned()));
+        }
+        serde_json::from_str(json).map(Self::Described).map_err(|e| AbiError::BadAbi(e.to_string()))
+    }
+}
+
+/// The text that a member is, if it is one.
+fn text_of(member: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    text_of_json(member?.get())
+}
+
+fn text_of_json(json: &str) -> Option<Cow<'_, str>> {
+    let without_escapes = json.strip_prefix('"')?.strip_suffix('"').filter(|text| !text.contains('\\'));
+    match without_escapes {
+        Some(text) => Some(Cow::Borrowed(text)),
+        None => serde_json::from_str(json).ok().map(Cow::Owned),
+    }
+}
+
+/// The entries of an array, of a compiler's output that has one, or the one entry that there is.
+fn entries(abi: &str) -> Result<Vec<&RawValue>, AbiError> {
+    #[derive(Deserialize)]
+    struct Output<'a> {
+        #[serde(borrow)]
+        abi: Option<&'a RawValue>,
+    }
+
     if abi.len() > ABI_BYTES_MAX {
         return Err(AbiError::BadAbi(format!("it is longer than {ABI_BYTES_MAX} bytes")));
     }
-    if abi.trim().is_empty() {
+    let abi = abi.trim();
+    if abi.is_empty() {
         return Ok(Vec::new());
     }
-    let parsed: Value = serde_json::from_str(abi).map_err(|e| AbiError::BadAbi(e.to_string()))?;
-    match parsed {
-        Value::Array(entries) => Ok(entries),
-        Value::Object(mut fields) => match fields.remove("abi") {
-            Some(Value::Array(entries)) => Ok(entries),
-            Some(_) => Err(AbiError::BadAbi("its member `abi` is no array".to_owned())),
-            None => Ok(vec![Value::Object(fields)]),
-        },
-        Value::Null => Ok(Vec::new()),
-        _ => Err(AbiError::BadAbi("it is no JSON array".to_owned())),
+    let refused = |e: serde_json::Error| AbiError::BadAbi(e.to_string());
+    if !abi.starts_with('{') {
+        return array(abi, "it is no JSON array").map(Option::unwrap_or_default);
     }
+    let output: Output<'_> = serde_json::from_str(abi).map_err(refused)?;
+    match output.abi {
+        Some(own) => {
+            let says = "its member `abi` is no array";
+            array(own.get(), says)?.ok_or_else(|| AbiError::BadAbi(says.to_owned()))
+        }
+        None => Ok(vec![serde_json::from_str(abi).map_err(refused)?]),
+    }
+}
+
+/// The elements of an array, which may be null; anything else is said to be none.
+fn array<'a>(json: &'a str, otherwise: &str) -> Result<Option<Vec<&'a RawValue>>, AbiError> {
+    serde_json::from_str(json)
+        .map_err(|e| AbiError::BadAbi(if e.is_data() { otherwise.to_owned() } else { e.to_string() }))
 }
 
 fn parameters(inputs: Vec<Input>, depth: usize) -> Result<Vec<Parameter>, String> {

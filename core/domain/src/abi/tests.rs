@@ -129,6 +129,16 @@ fn functions_by_name_and_signature() {
     check("", "f", None, Err("full signature"));
     check("{}", "f(uint256)", None, Ok("f(uint256)"));
     check(r#"{"abi":[{"name":"g","inputs":[]}]}"#, "g", None, Ok("g()"));
+    check(r#"{"abi":{"name":"g"}}"#, "g", None, Err("its member `abi` is no array"));
+    check(r#"{"name":"g","inputs":[{"type":"bool"}]}"#, "g", None, Ok("g(bool)"));
+    check(" null ", "f(uint)", None, Ok("f(uint256)"));
+    check("3", "f", None, Err("no JSON array"));
+    check(r#"[{"name":"f"}"#, "f", None, Err("EOF"));
+    check("[3]", "f", None, Err("an object or a signature"));
+    // Spelled with escapes it is the same name; without a type it is a function, whatever the type's own type.
+    check(r#"["function \u0067(bool)"]"#, "g", None, Ok("g(bool)"));
+    check(r#"[{"\u006eame":"\u0067","type":7}]"#, "g", None, Ok("g()"));
+    check(r#"[{"name":"g","type":"event"}]"#, "g", None, Err("full signature"));
     check("nonsense", "f(uint256)", None, Err("cannot be read"));
     check("", "f(uint256[0])", None, Err("zero"));
     check("", "f(())", None, Err("no signature"));
