@@ -17,8 +17,8 @@ use argus_http::{HttpEgress, HttpValues};
 use argus_ipfs::{IpfsContent, Places};
 use argus_memory::{MemoryLimiter, SystemClock};
 use argus_ports::{
-    ChainReader, ChainWriter, Clock, ContentStore, Egress, Journal, KeyStore, ModuleRunner, RateLimiter,
-    Secrets, Signer, ValueReader, chain::At,
+    ChainReader, ChainWriter, Clock, ContentStore, Egress, Journal, KeeperStore, KeyStore, ModuleRunner,
+    PlatformStore, RateLimiter, Secrets, Signer, ValueReader, chain::At,
 };
 use argus_sqlite::{Options, SqliteJournal, SqliteStore};
 use argus_vault::KeyVault;
@@ -36,14 +36,14 @@ use crate::{
 };
 
 /// Holds the key of secrets where no file does.
-const SECRETS_KEY: &str = "ARGUS_SECRETS_KEY";
+pub const SECRETS_KEY: &str = "ARGUS_SECRETS_KEY";
 
 /// The ports of a process.
 pub struct Backends {
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// All durable state of the platform; a process of keepers alone has none of it.
-    store: Option<Arc<SqliteStore>>,
+    store: Option<Arc<dyn PlatformStore>>,
     /// Published content.
     pub content: Arc<dyn ContentStore>,
     /// The way out.
@@ -116,7 +116,7 @@ impl Backends {
         let content = IpfsContent::open(&places, &egress)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         Ok(Self {
-            store: needs.store.then(|| open_store(config)).transpose()?.map(Arc::new),
+            store: needs.store.then(|| open_store(config)).transpose()?,
             content: Arc::new(content),
             values: Arc::new(HttpValues::new(Arc::clone(&egress), operator)),
             egress,
@@ -128,7 +128,7 @@ impl Backends {
     }
 
     /// The platform's store.
-    pub fn store(&self) -> anyhow::Result<Arc<SqliteStore>> {
+    pub fn store(&self) -> anyhow::Result<Arc<dyn PlatformStore>> {
         self.store.clone().context("this process was started without the platform's store")
     }
 
@@ -159,7 +159,10 @@ impl Backends {
 
     /// What must answer before requests are taken.
     pub fn checks(&self) -> Vec<Arc<dyn ReadyCheck>> {
-        let store = self.store.iter().map(|s| Arc::new(StoreAnswers(Arc::clone(s))) as Arc<dyn ReadyCheck>);
+        let store = self
+            .store
+            .iter()
+            .map(|s| Arc::new(StoreAnswers(Arc::<dyn PlatformStore>::clone(s))) as Arc<dyn ReadyCheck>);
         let chains = self.chains.iter().map(|(id, chain)| {
             let check = ChainAnswers { name: format!("chain {id}"), reader: Arc::clone(&chain.evm) as _ };
             Arc::new(check) as Arc<dyn ReadyCheck>
@@ -209,10 +212,11 @@ pub async fn warm_cache(config: &Config) -> anyhow::Result<()> {
 }
 
 /// Opens the platform's store and brings its tables up to date.
-pub fn open_store(config: &Config) -> anyhow::Result<SqliteStore> {
+pub fn open_store(config: &Config) -> anyhow::Result<Arc<dyn PlatformStore>> {
     make_folder_of(&config.store_path)?;
-    SqliteStore::open(&config.store_path, &Options::default())
-        .with_context(|| format!("the store {}", config.store_path.display()))
+    let store = SqliteStore::open(&config.store_path, &Options::default())
+        .with_context(|| format!("the store {}", config.store_path.display()))?;
+    Ok(Arc::new(store))
 }
 
 /// Opens a keeper's journal: one file per key, one process per file.
@@ -239,7 +243,7 @@ pub fn signer(path: &Path) -> anyhow::Result<Arc<LocalSigner>> {
 }
 
 /// Store and keys of secrets; `None`: the configuration names no key.
-pub fn secrets(config: &Config, store: Arc<SqliteStore>) -> anyhow::Result<Option<Secrets>> {
+pub fn secrets(config: &Config, store: Arc<dyn PlatformStore>) -> anyhow::Result<Option<Secrets>> {
     let text = match (environment::variable(SECRETS_KEY), &config.secrets_key) {
         (Some(text), _) => SecretString::from(text.to_string_lossy().into_owned()),
         (None, Some(path)) => read_secret(path, "the key of secrets")?,
@@ -304,7 +308,7 @@ pub fn confinement(user: Option<u32>) -> anyhow::Result<Confinement> {
 pub fn builder(
     config: &Config,
     toolchain: Toolchain,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn PlatformStore>,
 ) -> anyhow::Result<(Builder, impl Future<Output = ()> + use<>)> {
     let settings = &config.builder;
     make_folder_of(&settings.dir.join("modules"))?;
@@ -371,7 +375,7 @@ fn command_host(
     }
 }
 
-struct StoreAnswers(Arc<SqliteStore>);
+struct StoreAnswers(Arc<dyn KeeperStore>);
 
 #[async_trait]
 impl ReadyCheck for StoreAnswers {
@@ -380,7 +384,7 @@ impl ReadyCheck for StoreAnswers {
     }
 
     async fn check(&self) -> Result<(), String> {
-        argus_ports::KeeperStore::all(&*self.0).await.map(|_| ()).map_err(|e| e.to_string())
+        self.0.all().await.map(|_| ()).map_err(|e| e.to_string())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod chains;
 mod fees;
+mod layers;
 mod reader;
 
 use std::{
@@ -13,10 +14,12 @@ use std::{
 
 use argus_domain::{Address, U256, chain::Contracts, ids::ChainId};
 use argus_ports::Failpoint;
-use toml::{Table, Value};
 
 pub use fees::Fees;
+pub use layers::{Laid, Layers};
 use reader::Reader;
+
+use crate::environment;
 
 /// Every setting with its default, as text with comments.
 pub const DEFAULTS: &str = include_str!("../defaults.toml");
@@ -188,67 +191,11 @@ pub struct Chain {
 #[error("the configuration has {} mistake{}:\n{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, .0.iter().map(|f| format!("  - {f}")).collect::<Vec<_>>().join("\n"))]
 pub struct Mistakes(pub Vec<String>);
 
-/// The merged settings, for `--dump-config`.
-pub fn merged(file: Option<&str>, overrides: &[String]) -> Result<Table, Mistakes> {
-    let (table, faults) = laid(file, overrides);
-    if faults.is_empty() { Ok(table) } else { Err(Mistakes(faults)) }
-}
-
-/// The defaults under the file under the overrides, and what could not be laid there: it does not keep the rest from
-/// being read.
-fn laid(file: Option<&str>, overrides: &[String]) -> (Table, Vec<String>) {
-    let mut faults = Vec::new();
-    let mut table: Table = DEFAULTS.parse().unwrap_or_default();
-    if Failpoint::POSSIBLE {
-        // Known to builds for tests only, and shown to nobody.
-        let debug = Table::from_iter([("failpoint".to_owned(), Value::String(String::new()))]);
-        table.insert("debug".to_owned(), Value::Table(debug));
-    }
-    if let Some(text) = file {
-        match text.parse::<Table>() {
-            Ok(changes) => merge(&mut table, changes, "", &mut faults),
-            Err(error) => faults.push(format!("the file is no TOML: {}", place(text, &error))),
-        }
-    }
-    for text in overrides {
-        match text.parse::<Table>() {
-            Ok(changes) => merge(&mut table, changes, "", &mut faults),
-            Err(error) => faults.push(format!("--set {text:?} is no TOML assignment: {}", error.message())),
-        }
-    }
-    (table, faults)
-}
-
-/// What TOML says of a text, with the line where it stumbled.
-fn place(text: &str, error: &toml::de::Error) -> String {
-    let before = error.span().and_then(|span| text.get(..span.start));
-    let line = before.map(|before| format!(" (line {})", before.matches('\n').count() + 1));
-    format!("{}{}", error.message(), line.unwrap_or_default())
-}
-
-fn merge(into: &mut Table, changes: Table, path: &str, faults: &mut Vec<String>) {
-    for (key, value) in changes {
-        let name = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-        match (into.get_mut(&key), value) {
-            (Some(Value::Table(inner)), Value::Table(changes)) => merge(inner, changes, &name, faults),
-            (Some(Value::Table(_)), _) => {
-                faults.push(format!("{name} is a section: write [{name}] and its settings under it"))
-            }
-            (Some(old), new) => *old = new,
-            (None, new) if name == "chains" => {
-                into.insert(key, new);
-            }
-            (None, _) => faults.push(format!(
-                "{name} is no setting: correct its name or remove it; `argus run --dump-config` lists all"
-            )),
-        }
-    }
-}
-
 impl Config {
-    /// Reads settings; every mistake at once, after those that were found already.
-    fn read(table: &Table, faults: Vec<String>) -> Result<Self, Mistakes> {
-        let mut r = Reader { root: table, faults };
+    /// Reads settings; every mistake at once, after those that were found in laying them.
+    pub fn read(laid: Laid) -> Result<Self, Mistakes> {
+        let mut r =
+            Reader { root: &laid.table, prefix: String::new(), said: &laid.said, faults: laid.faults };
         let data_dir = PathBuf::from(r.text("data_dir"));
         let (keepers, threshold) = policy(&mut r);
         let config = Self {
@@ -327,18 +274,21 @@ impl Config {
         if r.faults.is_empty() { Ok(config) } else { Err(Mistakes(r.faults)) }
     }
 
-    /// Reads a file (or only the defaults) with overrides.
+    /// Reads a file (or only the defaults), the environment and overrides.
     pub fn load(file: Option<&Path>, overrides: &[String]) -> Result<Self, Mistakes> {
-        let text = match file {
-            None => None,
-            Some(path) => Some(
-                std::fs::read_to_string(path)
-                    .map_err(|error| Mistakes(vec![format!("{}: {error}", path.display())]))?,
-            ),
-        };
-        let (table, faults) = laid(text.as_deref(), overrides);
-        Self::read(&table, faults)
+        Self::read(lay(file, overrides)?)
     }
+}
+
+/// Lays a file, the environment and overrides over the defaults.
+pub fn lay(file: Option<&Path>, overrides: &[String]) -> Result<Laid, Mistakes> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).map_err(|error| Mistakes(vec![format!("{}: {error}", path.display())]))
+    };
+    let text = file.map(read).transpose()?;
+    let environment = environment::settings();
+    let layers = Layers { file: text.as_deref(), environment: &environment, overrides };
+    Ok(Laid::over_defaults(&layers))
 }
 
 /// The faucet's chains by their names.
@@ -362,8 +312,7 @@ fn tls(r: &mut Reader<'_>, data_dir: &Path) -> Option<(PathBuf, PathBuf)> {
         (Some(certificates), Some(key)) => Some((certificates, key)),
         (None, None) => None,
         (Some(_), None) | (None, Some(_)) => {
-            r.faults
-                .push("api.tls_cert_file and api.tls_key_file go together: give both, or neither".to_owned());
+            r.tell("api.tls_cert_file", " and api.tls_key_file go together: give both, or neither");
             None
         }
     }
@@ -375,15 +324,16 @@ fn policy(r: &mut Reader<'_>) -> (u64, u64) {
     let before = r.faults.len();
     let (keepers, threshold) = (r.number("policy.keepers", 1, 15), r.number("policy.threshold", 1, 15));
     if r.faults.len() == before && threshold > keepers {
-        r.faults.push(format!(
-            "policy.threshold is {threshold}, but only policy.keepers = {keepers} run a task: lower the one, or raise \
-            the other"
-        ));
+        let keepers = format!("policy.keepers = {keepers}");
+        let says =
+            format!(" is {threshold}, but only {keepers} run a task: lower the one, or raise the other");
+        r.tell("policy.threshold", &says);
     } else if r.faults.len() == before && threshold <= keepers / 2 {
-        r.faults.push(format!(
-            "policy.threshold is {threshold} of policy.keepers = {keepers}: more than half have to agree, {} at least",
-            keepers / 2 + 1
-        ));
+        let least = keepers / 2 + 1;
+        let says = format!(
+            " is {threshold} of policy.keepers = {keepers}: more than half have to agree, {least} at least"
+        );
+        r.tell("policy.threshold", &says);
     }
     (keepers, threshold)
 }
@@ -402,8 +352,8 @@ mod tests {
 
     /// Everything that is wrong with a file.
     fn mistakes(text: &str) -> Vec<String> {
-        let (table, faults) = laid(Some(text), &[]);
-        Config::read(&table, faults).expect_err("mistakes").0
+        let layers = Layers { file: Some(text), ..Layers::default() };
+        Config::read(Laid::over_defaults(&layers)).expect_err("mistakes").0
     }
 
     #[track_caller]
@@ -509,8 +459,9 @@ mod tests {
 
     #[test]
     fn a_file_that_is_no_toml_says_where_and_does_not_hide_the_overrides() {
-        let (table, faults) = laid(Some("[api]\nlisten = \n"), &["policy.keepers = 0".to_owned()]);
-        let found = Config::read(&table, faults).expect_err("mistakes").0;
+        let overrides = ["policy.keepers = 0".to_owned()];
+        let layers = Layers { file: Some("[api]\nlisten = \n"), overrides: &overrides, ..Layers::default() };
+        let found = Config::read(Laid::over_defaults(&layers)).expect_err("mistakes").0;
         expect(&found, &["the file is no TOML: ", "policy.keepers must be"]);
         assert!(found[0].ends_with("(line 2)"), "{found:?}");
     }

@@ -8,6 +8,16 @@ pub fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
+/// The variables that settings are told by, with their values. One that is no UTF-8 is none.
+pub fn settings() -> Vec<(String, String)> {
+    let mut told: Vec<_> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("ARGUS_"))
+        .collect();
+    told.sort();
+    told
+}
+
 /// The folders in which programs are looked for.
 pub fn program_folders() -> Vec<PathBuf> {
     variable("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()

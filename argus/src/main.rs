@@ -7,6 +7,7 @@ mod client;
 mod config;
 mod demo;
 mod dev;
+mod doctor;
 mod environment;
 mod files;
 mod links;
@@ -76,6 +77,8 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Task(command) => cli::task::run(command, json).await?,
         Command::ApiKey(command) => cli::api_key::run(command, json).await?,
         Command::Secret(command) => return cli::rewrap::run(command, json).await,
+        Command::Doctor(args) => return cli::doctor::run(&args, json).await,
+        Command::Config(command) => cli::config::run(&command, json)?,
         Command::Migrate(args) => cli::migrate::run(&args, json)?,
         Command::Replay(args) => return cli::replay::run(&args, json).await,
         Command::CompileNative | Command::Confined(_) => {
@@ -103,6 +106,8 @@ fn start_log(filter: Option<&str>, command: &Command) {
         | Command::Task(_)
         | Command::ApiKey(_)
         | Command::Secret(_)
+        | Command::Config(_)
+        | Command::Doctor(_)
         | Command::Migrate(_)
         | Command::Replay(_)
         | Command::CompileNative

@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     backends::{self, Backends, Needs},
-    cli::{Run, Settings, keygen::read_secret, show},
-    config::{Config, merged},
+    cli::{Run, Settings, keygen::read_secret},
+    config::Config,
     dev::stop_signal,
     environment,
     links::{self, Late, LocalKeepers},
@@ -63,18 +63,6 @@ impl Role {
 
 /// `argus run`.
 pub async fn run(args: &Run) -> anyhow::Result<()> {
-    if args.dump_config {
-        let text = match &args.settings.config {
-            Some(path) => Some(std::fs::read_to_string(path).with_context(|| path.display().to_string())?),
-            None => None,
-        };
-        if text.is_none() && args.settings.overrides.is_empty() {
-            show::line(crate::config::DEFAULTS);
-        } else {
-            show::line(toml::to_string(&merged(text.as_deref(), &args.settings.overrides)?)?);
-        }
-        return Ok(());
-    }
     let roles = if args.roles.contains(&Role::All) { Role::everything() } else { args.roles.clone() };
     let config = Config::load(args.settings.config.as_deref(), &args.settings.overrides)?;
     until_stopped(config, &roles).await

@@ -65,7 +65,7 @@ pub async fn run(command: ApiKeyCommand, as_json: bool) -> anyhow::Result<()> {
     };
     let key = format!("TGRX-{}", random_text()?);
     write_secret(&args.out, &key)?;
-    backends::know_key(&store, &key, role, args.owner.unwrap_or_default()).await?;
+    backends::know_key(&*store, &key, role, args.owner.unwrap_or_default()).await?;
     if as_json {
         show::json(&json!({ "role": name, "file": args.out }));
     } else {

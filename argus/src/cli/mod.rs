@@ -1,6 +1,8 @@
 //! The command line: what can be asked for, with help that teaches.
 
 pub mod api_key;
+pub mod config;
+pub mod doctor;
 mod dry_run;
 pub mod job;
 pub mod keygen;
@@ -51,8 +53,8 @@ pub enum Command {
     )]
     Demo(crate::demo::Demo),
     /// Run roles of the platform with a configuration
-    #[command(after_help = "Example:\n  argus run --config argus.toml --roles api,scheduler\n  \
-        argus run --dump-config > argus.toml")]
+    #[command(after_help = "Example:\n  argus run --config argus.toml --roles api,scheduler\n\n\
+        `argus config default > argus.toml` is where a configuration begins.")]
     Run(Run),
     /// Run keepers, or make a keeper's key
     #[command(args_conflicts_with_subcommands = true)]
@@ -72,6 +74,11 @@ pub enum Command {
     /// Change the key under which secrets are stored
     #[command(subcommand)]
     Secret(rewrap::SecretKeyCommand),
+    /// Say what would keep a configuration from working, with the remedy
+    Doctor(doctor::Doctor),
+    /// Print, check and explain settings
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Bring the store's tables up to this version
     Migrate(migrate::Migrate),
     /// Run a recorded run again, offline, and compare it bit for bit
@@ -141,9 +148,6 @@ pub struct Run {
     /// Where the settings come from
     #[command(flatten)]
     pub settings: Settings,
-    /// Print all settings as they would be used, and stop
-    #[arg(long)]
-    pub dump_config: bool,
 }
 
 /// Where settings come from.

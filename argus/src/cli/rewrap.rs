@@ -1,7 +1,5 @@
 //! `argus secret`: what an operator does about the keys under which secrets are stored.
 
-use std::sync::Arc;
-
 use anyhow::Context;
 use argus_ports::{Secrets, StoredSecret};
 use clap::Subcommand;
@@ -31,7 +29,7 @@ const PAGE: u32 = 200;
 pub async fn run(command: SecretKeyCommand, as_json: bool) -> anyhow::Result<u8> {
     let SecretKeyCommand::Rewrap(settings) = command;
     let config = Config::load(settings.config.as_deref(), &settings.overrides)?;
-    let secrets = backends::secrets(&config, Arc::new(backends::open_store(&config)?))?;
+    let secrets = backends::secrets(&config, backends::open_store(&config)?)?;
     let secrets = secrets.context("the configuration names no key: set [secrets] key_file")?;
     let rewrapped = rewrap(&secrets).await?;
     let left = left(&secrets).await?;

@@ -28,33 +28,33 @@ pub(super) fn read(r: &mut Reader<'_>) -> BTreeMap<ChainId, Chain> {
     let mut chains = BTreeMap::new();
     let Some(value) = r.root.get("chains") else { return chains };
     let Some(list) = value.as_array() else {
-        r.faults.push("chains must be written as [[chains]] sections, one per chain".to_owned());
+        r.tell("chains", " must be written as [[chains]] sections, one per chain");
         return chains;
     };
     for (i, entry) in list.iter().enumerate() {
-        let name = format!("chains[{i}]");
         let Some(table) = entry.as_table() else {
-            r.faults.push(format!("{name} must be a [[chains]] section, not {entry}"));
+            r.tell(&format!("chains[{i}]"), &format!(" must be a [[chains]] section, not {entry}"));
             continue;
         };
-        let mut inner = Reader { root: table, faults: Vec::new() };
+        let mut inner =
+            Reader { root: table, prefix: format!("chains[{i}]."), said: r.said, faults: Vec::new() };
         let (id, chain) = read_one(&mut inner);
         if let Some(id) = id
             && chains.insert(id, chain).is_some()
         {
-            inner.faults.push(format!("id: chain {id} is there twice; keep one of its sections"));
+            inner.tell("id", &format!(": chain {id} is there twice; keep one of its sections"));
         }
-        r.faults.extend(inner.faults.into_iter().map(|f| format!("{name}.{f}")));
+        r.faults.append(&mut inner.faults);
     }
     chains
 }
 
 fn read_one(r: &mut Reader<'_>) -> (Option<ChainId>, Chain) {
     for key in r.root.keys().filter(|k| !KNOWN.contains(&k.as_str())) {
-        r.faults.push(format!(
-            "{key} is no setting: correct its name or remove it; a chain has {}",
-            KNOWN.join(", ")
-        ));
+        r.tell(
+            key,
+            &format!(" is no setting: correct its name or remove it; a chain has {}", KNOWN.join(", ")),
+        );
     }
     let is_there = |r: &Reader<'_>, name: &str| r.root.contains_key(name);
     let before = r.faults.len();
@@ -88,7 +88,7 @@ fn contracts(r: &mut Reader<'_>) -> Option<Contracts> {
     }
     for name in missing {
         let all = CONTRACTS.join(", ");
-        r.faults.push(format!("{name} is missing: give all four of {all}, or none of them"));
+        r.tell(name, &format!(" is missing: give all four of {all}, or none of them"));
     }
     let mut address = |name: &str| {
         if given.contains(&name) { r.parsed::<Address>(name, "an address in quotes") } else { Address::ZERO }

@@ -48,9 +48,8 @@ pub fn read(r: &mut Reader<'_>) -> Fees {
     let fresh = r.number("fees.price_fresh_ms", 0, 60_000);
     let stale = r.number("fees.price_stale_ms", 0, 3_600_000);
     if r.faults.len() == before && stale < fresh {
-        r.faults.push(format!(
-            "fees.price_stale_ms is {stale}, below fees.price_fresh_ms = {fresh}: raise it, or lower the other"
-        ));
+        let says = format!(" is {stale}, below fees.price_fresh_ms = {fresh}: raise it, or lower the other");
+        r.tell("fees.price_stale_ms", &says);
     }
     let (price_fresh, price_stale) = (Duration::from_millis(fresh), Duration::from_millis(stale));
     Fees { tariff, cap, price_fresh, price_stale }

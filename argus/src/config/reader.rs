@@ -1,6 +1,7 @@
 //! Values by their names, and what is wrong with them.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -13,6 +14,10 @@ use toml::{Table, Value};
 /// Reads values by dotted name and collects what is wrong with them.
 pub(super) struct Reader<'a> {
     pub root: &'a Table,
+    /// What stands before the names, as in `chains[0].`.
+    pub prefix: String,
+    /// Who said those that have not their default.
+    pub said: &'a BTreeMap<String, String>,
     pub faults: Vec<String>,
 }
 
@@ -28,11 +33,20 @@ impl Reader<'_> {
 
     /// Notes what a setting must be, and what it is.
     pub fn fault(&mut self, name: &str, wanted: &str) {
-        let fault = match self.value(name) {
-            None => format!("{name} is missing: give {wanted}"),
-            Some(found) => format!("{name} must be {wanted}, not {found}"),
+        let says = match self.value(name) {
+            None => format!(" is missing: give {wanted}"),
+            Some(found) => format!(" must be {wanted}, not {found}"),
         };
-        self.faults.push(fault);
+        self.tell(name, &says);
+    }
+
+    /// Notes what is wrong with a setting, and who said it.
+    pub fn tell(&mut self, name: &str, says: &str) {
+        let name = format!("{}{name}", self.prefix);
+        let section = self.prefix.trim_end_matches('.');
+        let told = self.said.get(&name).or_else(|| self.said.get(section)).filter(|told| !told.is_empty());
+        let told = told.map(|told| format!(" ({told})")).unwrap_or_default();
+        self.faults.push(format!("{name}{says}{told}"));
     }
 
     /// Text.

@@ -18,7 +18,7 @@ use super::accounts;
 use crate::{
     backends,
     cli::keygen::{random_text, read_secret, write_secret},
-    config::{self, Config},
+    config::{Config, Laid, Layers},
 };
 
 /// A development folder, held by this process alone.
@@ -118,7 +118,7 @@ impl Folder {
             (&keys.admin, Role::Admin, Address::ZERO),
             (&keys.user, Role::User, first),
         ] {
-            backends::know_key(&store, key, role, owner).await?;
+            backends::know_key(&*store, key, role, owner).await?;
         }
         Ok(keys)
     }
@@ -177,7 +177,7 @@ impl Folder {
         let path = self.path("argus.toml");
         let written = toml::to_string(&settings)?;
         // What is written has to be readable: a mistake here is told here.
-        config::merged(Some(&written), &[])?;
+        Config::read(Laid::over_defaults(&Layers { file: Some(&written), ..Layers::default() }))?;
         std::fs::write(&path, format!("# Written by `argus dev` at each start.\n{written}"))?;
         Ok(path)
     }

@@ -13,6 +13,7 @@ pub mod egress;
 pub mod failpoint;
 pub mod links;
 pub mod people;
+pub mod platform;
 pub mod registration;
 pub mod runner;
 pub mod secret;
@@ -33,6 +34,7 @@ pub use links::{
     LinkError, Nudge, Outcomes, PerformEvent, SignedHello, ToKeeper,
 };
 pub use people::{ClaimStore, ProfileStore, WebhookStore};
+pub use platform::PlatformStore;
 pub use registration::{RegistrationCounts, RegistrationStore};
 pub use runner::{ModuleRunner, RunnerError};
 pub use secret::{Letterbox, SecretStore, Secrets, StoredSecret, Vault, VaultError};
