@@ -55,6 +55,20 @@ impl Contract {
     pub fn creation_code(self, arguments: &[u8]) -> Bytes {
         creation_code(self.artefact(), arguments).unwrap_or_default()
     }
+
+    /// Whether the code at an address is that of this build. What its constructor writes into the code (Solidity's
+    /// immutables) is zeros in the build, and counts for nothing.
+    pub fn is_code(self, deployed: &[u8]) -> bool {
+        #[derive(serde::Deserialize)]
+        struct Artefact {
+            #[serde(rename = "deployedBytecode")]
+            code: String,
+        }
+        let built = serde_json::from_str::<Artefact>(self.artefact()).ok();
+        let built = built.and_then(|artefact| hex::decode(&artefact.code).ok()).unwrap_or_default();
+        let is_same = |(built, there): (&u8, &u8)| built == there || *built == 0;
+        !built.is_empty() && built.len() == deployed.len() && built.iter().zip(deployed).all(is_same)
+    }
 }
 
 /// Creation code out of any build in this form; `None` if it isn't one.

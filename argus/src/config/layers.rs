@@ -9,9 +9,10 @@ use toml::{
 };
 
 use super::DEFAULTS;
+use crate::backends::SECRETS_KEY;
 
 /// Variables that begin like settings and are none.
-const NO_SETTINGS: [&str; 2] = ["ARGUS_API_KEY", "ARGUS_API_URL"];
+const NO_SETTINGS: [&str; 3] = ["ARGUS_API_KEY", "ARGUS_API_URL", SECRETS_KEY];
 
 /// What lies over the defaults, the later over the earlier.
 #[derive(Debug, Clone, Copy, Default)]

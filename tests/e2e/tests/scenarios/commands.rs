@@ -21,7 +21,7 @@ use argus_vault::KeyVault;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::everywhere;
+use crate::{alone, everywhere};
 
 const GIVES: &str = r#"console.error("thinking"); console.log(JSON.stringify(["key", "12"]));"#;
 const SKIPS: &str = r#"console.error("market closed"); process.exit(64);"#;
@@ -36,11 +36,6 @@ fn report(value: &Value) -> (bool, bool) {
         assert!(value[number].is_u64(), "{number}: {value}");
     }
     (value["ok"] == true, value["skipped"] == true)
-}
-
-/// Runs a scenario without a platform.
-fn alone(scenario: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(scenario);
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod large;
 mod links;
 mod main_job;
 mod money;
+mod operators;
 mod people;
 mod reconcile;
 mod refusals;
@@ -28,6 +29,11 @@ mod triggers;
 use std::future::Future;
 
 use argus_e2e::{TOPOLOGIES, Topology};
+
+/// Runs a scenario without a platform.
+pub fn alone(scenario: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(scenario);
+}
 
 /// Runs a scenario in every topology, one after the other.
 pub fn everywhere<F: Future<Output = ()>>(scenario: impl Fn(Topology) -> F) {

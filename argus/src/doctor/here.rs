@@ -1,0 +1,180 @@
+//! This machine: files, tables, room, and whether other processes take calls.
+
+use std::path::Path;
+
+use argus_sqlite::Options;
+use reqwest::Url;
+use tokio::{net::TcpStream, time::timeout};
+
+use super::{Finding, PATIENCE};
+use crate::{
+    cli::keygen::{read_key, read_secret},
+    config::Config,
+    roles::Role,
+};
+
+/// Less room than this fills up before anybody looks again, bytes.
+const ROOM_LOW: u64 = 2 << 30;
+/// With less than this nothing should be started, bytes.
+const ROOM_LEAST: u64 = 64 << 20;
+
+pub(super) fn examine(config: &Config, roles: &[Role]) -> Vec<Finding> {
+    let has = |role| roles.contains(&role);
+    let is_platform = roles.iter().any(|role| *role != Role::Keeper);
+    let mut findings = Vec::new();
+    if is_platform {
+        findings.push(tables(&config.store_path));
+        findings.push(key("platform key", &config.platform_key));
+        if let Some(path) = &config.secrets_key {
+            findings.push(secret("key of secrets", path));
+        }
+    }
+    if has(Role::Keeper) {
+        if config.keeper.key_files.is_empty() {
+            let remedy = "name a key in [keeper] key_files (`argus keeper keygen` makes one)";
+            findings.push(Finding::ill("keepers", "none is configured", remedy));
+        }
+        findings.extend(config.keeper.key_files.iter().map(|path| key("keeper key", path)));
+    }
+    let links = &config.links;
+    let calls = [&links.scheduler, &links.dispatcher, &links.aggregator].iter().any(|url| url.is_some());
+    if links.listen.is_some() || (calls && is_platform) {
+        findings.push(secret("token of services", &links.token_file));
+    }
+    if links.listen.is_some() || (has(Role::Keeper) && links.aggregator.is_some()) {
+        findings.push(secret("token of keepers", &links.keeper_token_file));
+    }
+    if is_platform {
+        findings.push(room("room for the store", &config.store_path));
+    }
+    if has(Role::Keeper) {
+        findings.push(room("room for journals", &config.keeper.dir));
+    }
+    findings
+}
+
+fn tables(path: &Path) -> Finding {
+    let what = "store";
+    let remedy = "`argus migrate` makes the tables, or brings them up to this version";
+    if !path.exists() {
+        return Finding::ill(what, format!("{} is not there", path.display()), remedy);
+    }
+    let options = Options { migrate: false, ..Options::default() };
+    match argus_sqlite::migrate::status(path, &options) {
+        Err(error) => Finding::ill(what, error.to_string(), "the file's text says what to do"),
+        Ok(rows) => {
+            let missing: Vec<_> =
+                rows.iter().filter(|row| row.applied_at.is_none()).map(|row| row.name.as_str()).collect();
+            if !missing.is_empty() {
+                return Finding::ill(what, format!("it lacks {}", missing.join(", ")), remedy);
+            }
+            match argus_sqlite::migrate::verify(path, &options) {
+                Ok(()) => Finding::well(what, format!("{} migrations, the file is sound", rows.len())),
+                Err(error) => {
+                    Finding::ill(what, error.to_string(), "restore a backup, or use the build it is of")
+                }
+            }
+        }
+    }
+}
+
+fn key(what: &str, path: &Path) -> Finding {
+    match read_key(path) {
+        Ok(signer) => Finding::well(what, argus_ports::Signer::address(&signer).to_string()),
+        Err(error) => {
+            Finding::ill(what, format!("{error:#}"), "`argus keeper keygen --out FILE` makes a key")
+        }
+    }
+}
+
+fn secret(what: &str, path: &Path) -> Finding {
+    match read_secret(path, "the file") {
+        Ok(_) => Finding::well(what, format!("{} is there, and closed to others", path.display())),
+        Err(error) => {
+            let remedy = "`openssl rand -hex 16` makes one; all processes of one platform have the same";
+            Finding::ill(what, format!("{error:#}"), remedy)
+        }
+    }
+}
+
+/// Room on the file system of a path, or of the nearest folder above it that is there.
+fn room(what: &str, path: &Path) -> Finding {
+    let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let about = match rustix::fs::statvfs(there) {
+        Ok(about) => about,
+        Err(error) => {
+            return Finding::look(
+                what,
+                error.to_string(),
+                "the file system says nothing of its room: look yourself",
+            );
+        }
+    };
+    let (free, whole) = (about.f_bavail * about.f_frsize, (about.f_blocks * about.f_frsize).max(1));
+    let found = format!("{} of {} free", bytes(free), bytes(whole));
+    let remedy = "a full disk refuses writes until there is room: free some, or move data_dir";
+    match free {
+        _ if free < ROOM_LEAST => Finding::ill(what, found, remedy),
+        _ if free < ROOM_LOW => Finding::look(what, found, remedy),
+        _ => Finding::well(what, found),
+    }
+}
+
+fn bytes(n: u64) -> String {
+    match n {
+        n if n >= 1 << 30 => format!("{} GiB", n >> 30),
+        n => format!("{} MiB", n >> 20),
+    }
+}
+
+/// Whether the processes that have the missing roles take calls.
+pub(super) async fn links(config: &Config, roles: &[Role]) -> Vec<Finding> {
+    let links = &config.links;
+    let has = |role| roles.contains(&role);
+    let mut findings = Vec::new();
+    for (name, url, needed) in [
+        ("scheduler", &links.scheduler, has(Role::Api) && !has(Role::Scheduler)),
+        ("dispatcher", &links.dispatcher, has(Role::Scheduler) && !has(Role::Dispatcher)),
+        (
+            "aggregator",
+            &links.aggregator,
+            (has(Role::Dispatcher) || has(Role::Keeper)) && !has(Role::Aggregator),
+        ),
+    ] {
+        let what = format!("link to the {name}");
+        match url {
+            Some(url) => findings.push(reach(&what, url).await),
+            None if needed => {
+                let remedy = format!("name the process that has it in [links] {name}, or run it here");
+                findings.push(Finding::ill(what, "nobody here is one, and no URL is configured", remedy));
+            }
+            None => {}
+        }
+    }
+    if let Some(url) = &config.ipfs_node {
+        findings.push(reach("IPFS node", url).await);
+    }
+    findings
+}
+
+async fn reach(what: &str, url: &str) -> Finding {
+    let place = Url::parse(url)
+        .ok()
+        .and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)));
+    let Some(place) = place else {
+        return Finding::ill(what, format!("{url} names no host"), "give a URL like http://host:9000");
+    };
+    match timeout(PATIENCE, TcpStream::connect(&place)).await {
+        Ok(Ok(_)) => Finding::well(what, format!("{place} takes connections")),
+        Ok(Err(error)) => Finding::ill(
+            what,
+            format!("{place}: {error}"),
+            "start it, or correct its address or the firewall's rules",
+        ),
+        Err(_) => Finding::ill(
+            what,
+            format!("{place} does not answer within {} s", PATIENCE.as_secs()),
+            "correct its address or the firewall's rules",
+        ),
+    }
+}
