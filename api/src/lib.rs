@@ -46,6 +46,7 @@ mod serve;
 mod shape;
 mod sign_in;
 mod tasks;
+mod timeline;
 pub mod tls;
 mod users;
 mod webhooks;

@@ -269,3 +269,43 @@ async fn arguments_are_listed_as_texts_and_stay_what_they_are() {
     let record = world.store.job("1".parse().unwrap()).await.unwrap().expect("the job");
     assert_eq!(record.job.args, Args::Fixed(given.as_array().unwrap().clone()));
 }
+
+#[tokio::test]
+async fn a_timeline_tells_each_fact_with_its_instant_and_who_recorded_it() {
+    let world = World::new().await;
+    world.create("user", &one(job("41"))).await;
+    let task = open_task(&world, "41").await;
+    let at = |ms: u64| argus_domain::time::Timestamp(task.opened_at.0 + ms);
+    let sample = samples::attempt(task.id, 1).as_ref().clone();
+    let attempt = Attempt { begun_at: at(7), deadline: at(1_007), ..sample };
+    let verdict = Verdict::Failed("no price today".to_owned());
+    let facts = vec![
+        Fact::Attempted(Arc::new(attempt)),
+        Fact::Settled(Settlement { task: task.id, at: at(31), verdict }),
+        Fact::Announced { task: task.id, at: at(32) },
+    ];
+    TaskStore::record(&world.store, facts).await.unwrap();
+    let path = format!("/api/tasks/{}/timeline", task.public_id());
+    let told = world.get("user", &path).await.json();
+    let entries: Vec<(Option<i64>, String, String)> = told["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| {
+            let text = |name: &str| entry[name].as_str().unwrap().to_owned();
+            (entry["after_ms"].as_i64(), text("by"), text("says"))
+        })
+        .collect();
+    let says = |n: usize, by: &str, after: Option<i64>, part: &str| {
+        let (told_after, told_by, told) = &entries[n];
+        assert_eq!((told_by.as_str(), *told_after), (by, after), "{told}");
+        assert!(told.contains(part), "{part}: {told}");
+    };
+    says(0, "scheduler", None, "it was due");
+    says(1, "scheduler", Some(0), "task 1 of the job was opened");
+    says(2, "dispatcher", Some(7), "have to agree within 1000 ms");
+    says(3, "dispatcher", Some(24), "it failed: no price today");
+    says(4, "dispatcher", Some(1), "were told");
+    assert_eq!(entries.len(), 5, "{told}");
+    assert_eq!(world.get("other", &path).await.status, StatusCode::NOT_FOUND);
+}

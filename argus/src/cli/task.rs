@@ -14,6 +14,9 @@ pub enum TaskCommand {
         /// The task's number in the API (task_id)
         #[arg(value_name = "TASK_ID")]
         id: u64,
+        /// Tell what happened to it, fact by fact, with instants and durations
+        #[arg(long)]
+        timeline: bool,
         /// Where
         #[command(flatten)]
         server: Server,
@@ -22,7 +25,16 @@ pub enum TaskCommand {
 
 /// Carries out a task command.
 pub async fn run(command: TaskCommand, as_json: bool) -> anyhow::Result<()> {
-    let TaskCommand::Show { id, server } = command;
+    let TaskCommand::Show { id, timeline, server } = command;
+    if timeline {
+        let told = server.get(&format!("/tasks/{id}/timeline")).await?;
+        if as_json {
+            show::json(&told);
+        } else {
+            show::line(show::table(&["at", "after", "by", "what"], told_rows(&told)));
+        }
+        return Ok(());
+    }
     let task = server.get(&format!("/tasks/{id}")).await?;
     if as_json {
         show::json(&task);
@@ -33,6 +45,18 @@ pub async fn run(command: TaskCommand, as_json: bool) -> anyhow::Result<()> {
     show::line(show::table(&["field", "value"], rows));
     task[DISAGREEMENTS].as_array().into_iter().flatten().for_each(tell);
     Ok(())
+}
+
+fn told_rows(timeline: &Value) -> Vec<Vec<String>> {
+    let row = |entry: &Value| {
+        let after = entry["after_ms"].as_i64().map(|ms| format!("{ms} ms")).unwrap_or_default();
+        let by = match entry["keeper"].as_str() {
+            Some(keeper) => format!("{}, keeper {keeper}", text(&entry["by"])),
+            None => text(&entry["by"]),
+        };
+        vec![show::field(entry, "at"), after, by, text(&entry["says"])]
+    };
+    timeline["entries"].as_array().into_iter().flatten().map(row).collect()
 }
 
 const DISAGREEMENTS: &str = "disagreements";
