@@ -298,12 +298,12 @@ fn is_about_one_key(error: &RedisError) -> bool {
 pub(crate) async fn run_script<T: FromRedisValue>(
     mut connection: MultiplexedConnection,
     (script, code): (&Script, &str),
-    key: &str,
+    keys: &[String],
     arguments: &[Vec<u8>],
 ) -> RedisResult<T> {
     let call = |verb: &str, script: &str| {
         let mut call = Cmd::new();
-        call.arg(verb).arg(script).arg(1).arg(key).arg(arguments);
+        call.arg(verb).arg(script).arg(keys.len()).arg(keys).arg(arguments);
         call
     };
     match call("EVALSHA", script.get_hash()).query_async(&mut connection).await {

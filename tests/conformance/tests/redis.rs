@@ -137,6 +137,7 @@ async fn two(server: &RedisServer, options: BusOptions) -> (RedisBus, RedisBus) 
     // What the first one has to say at its start comes before the second one listens.
     tokio::time::sleep(Duration::from_millis(200)).await;
     let other = RedisBus::open(open(server, &prefix).await, Arc::new(store), options).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
     (one, other)
 }
 
@@ -145,10 +146,17 @@ async fn subscribers_hear_of_all_processes_each_change_once_in_order() {
     let Some(server) = RedisServer::start() else { return };
     let (here, there) = two(&server, BusOptions::default()).await;
     let mut receivers = [here.subscribe(), there.subscribe()];
+    // Of a job that both begin to publish at once nobody can tell what came first: that is said, and not meant here.
+    for job in [1, 2, 3, 9] {
+        here.publish(vec![change(job, 5_000, ChangeKind::Created, 1)]).await.expect("published");
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
     let publish = async |bus: &RedisBus, job: u64, from: u64| {
         for task in 0..200 {
             bus.publish(vec![change(job, from + task, ChangeKind::Created, 1)]).await.expect("published");
-            bus.publish(vec![change(9, from + task, ChangeKind::Created, 1)]).await.expect("published");
+            bus.publish(vec![change(9, 10_000 * job + from + task, ChangeKind::Created, 1)])
+                .await
+                .expect("published");
         }
     };
     tokio::join!(
@@ -166,11 +174,10 @@ async fn subscribers_hear_of_all_processes_each_change_once_in_order() {
                     assert_eq!(change.seq, *next + 1, "{n}: each once, in order");
                     *next = change.seq;
                 }
-                // The other one's first word.
-                Received::Lagged => assert!(last.is_empty(), "{n}: nothing is missed"),
+                Received::Lagged => panic!("{n}: nothing is missed"),
                 Received::Closed => panic!("closed"),
             }
-            if last.values().sum::<u64>() == 1600 {
+            if last.values().sum::<u64>() == 1604 {
                 break;
             }
         }

@@ -76,7 +76,7 @@ impl Drop for Doubt<'_> {
 pub(crate) struct Announcer {
     redis: Redis,
     teller: Arc<Teller>,
-    stream: String,
+    stream: [String; 1],
     origin: String,
     kept: u32,
     script: Script,
@@ -96,7 +96,8 @@ impl Announcer {
         let (sender, waiting) = mpsc::channel(WAITING_MAX);
         let debts = Arc::new(Debts { owed: AtomicBool::new(true), unsure: AtomicBool::new(false) });
         let desk = Desk { waiting: sender, debts: Arc::clone(&debts) };
-        (desk, Self { redis, teller, stream, origin, kept, script: Script::new(ANNOUNCE), debts, waiting })
+        let script = Script::new(ANNOUNCE);
+        (desk, Self { redis, teller, stream: [stream], origin, kept, script, debts, waiting })
     }
 
     /// Announces until dropped.
