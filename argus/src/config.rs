@@ -3,6 +3,7 @@
 mod chains;
 mod fees;
 mod reader;
+mod redis;
 
 use std::{
     collections::BTreeMap,
@@ -17,6 +18,7 @@ use toml::{Table, Value};
 
 pub use fees::Fees;
 use reader::Reader;
+pub use redis::Redis;
 
 /// Every setting with its default, as text with comments.
 pub const DEFAULTS: &str = include_str!("../defaults.toml");
@@ -26,6 +28,8 @@ pub const DEFAULTS: &str = include_str!("../defaults.toml");
 pub struct Config {
     /// SQLite file.
     pub store_path: PathBuf,
+    /// What processes share.
+    pub redis: Redis,
     /// Content blocks.
     pub content_dir: PathBuf,
     /// Gateways.
@@ -253,6 +257,7 @@ impl Config {
         let (keepers, threshold) = policy(&mut r);
         let config = Self {
             store_path: r.path(&data_dir, "store.path"),
+            redis: redis::read(&mut r, &data_dir),
             content_dir: r.path(&data_dir, "content.dir"),
             gateways: r.urls("content.gateways", &["http", "https"]),
             ipfs_node: r.http_url(

@@ -181,6 +181,9 @@ impl<'a> Process<'a> {
     /// Those that others refer to come first, so that a link is joined as early as can be.
     async fn build(&mut self) -> anyhow::Result<()> {
         self.join_others()?;
+        if let Some(redis) = &self.backends.redis {
+            metrics::register_redis(redis.clone(), &self.registry)?;
+        }
         if self.has(Role::Aggregator) {
             self.aggregator()?;
         }
@@ -283,8 +286,8 @@ impl<'a> Process<'a> {
         let ports = argus_dispatcher::Ports {
             clock: self.backends.clock.clone(),
             tasks: self.tasks()?,
-            jobs: store.clone(),
-            bus: store,
+            jobs: store,
+            bus: self.backends.bus()?,
             aggregate: self.aggregate.clone(),
             readers: self.backends.readers(),
         };
@@ -311,8 +314,8 @@ impl<'a> Process<'a> {
             clock: self.backends.clock.clone(),
             jobs: store.clone(),
             tasks: self.tasks()?,
-            decisions: store.clone(),
-            bus: store,
+            decisions: store,
+            bus: self.backends.bus()?,
             dispatch: self.dispatch.clone(),
             chains: self.backends.readers(),
             values: self.backends.values.clone(),
@@ -381,7 +384,7 @@ impl<'a> Process<'a> {
             tasks: self.tasks()?,
             jobs: store.clone(),
             ledger: store.clone(),
-            bus: store.clone(),
+            bus: self.backends.bus()?,
             dispatcher: self.dispatch.clone(),
             chains,
             clock: clock.clone(),
@@ -398,10 +401,10 @@ impl<'a> Process<'a> {
             tasks,
             jobs: store.clone(),
             keepers: store.clone(),
-            archive: store.clone(),
+            archive: store,
             content: b.content.clone(),
             runner: b.runner()?,
-            bus: store,
+            bus: b.bus()?,
             clock: b.clock.clone(),
         };
         self.add("challenger", async move {
@@ -537,8 +540,8 @@ impl<'a> Process<'a> {
             tasks: store.clone(),
             decisions: store.clone(),
             registrations: store.clone(),
-            bus: store.clone(),
-            keys: store.clone(),
+            bus: b.bus()?,
+            keys: b.keys()?,
             keepers: store.clone(),
             ledger: store.clone(),
             profiles: store.clone(),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use redis::Cmd;
+use redis::{Cmd, Script};
 
-use crate::link::{Redis, Use};
+use crate::link::{Redis, Use, run_script};
 
 /// How long a row that was changed is not cached again, at least: longer than anybody takes to read it from the store.
 const FORGOTTEN: Duration = Duration::from_secs(30);
@@ -12,18 +12,22 @@ const FORGOTTEN: Duration = Duration::from_secs(30);
 /// What a row that was changed holds instead.
 const NOTHING: &[u8] = b"";
 
+/// Removes what is kept, and leaves a row that was changed as it is.
+const RELEASE: &str = "if redis.call('GET', KEYS[1]) ~= '' then redis.call('DEL', KEYS[1]) end";
+
 /// Bytes of one kind under names. While Redis is away nothing is found and nothing is kept.
 #[derive(Clone)]
 pub struct Cache {
     redis: Redis,
     kind: &'static str,
     ttl: Duration,
+    release: Script,
 }
 
 impl Cache {
     /// Rows of this kind, each believed for as long as `ttl` after it was read from the store.
     pub fn new(redis: Redis, kind: &'static str, ttl: Duration) -> Self {
-        Self { redis, kind, ttl }
+        Self { redis, kind, ttl, release: Script::new(RELEASE) }
     }
 
     /// What is kept; nothing, or not to be had: `None`.
@@ -47,6 +51,14 @@ impl Cache {
         let mut set = Cmd::new();
         set.arg("SET").arg(self.key(name)).arg(NOTHING).arg("PX").arg(millis(FORGOTTEN.max(self.ttl)));
         let _set: Option<()> = self.ask(set).await;
+    }
+
+    /// Forgets a row that may be put back as it was: what changed in it may be seen late.
+    pub async fn release(&self, name: &str) {
+        let key = [self.key(name)];
+        let question =
+            |connection| async { run_script(connection, (&self.release, RELEASE), &key, &[]).await };
+        let _released: Option<()> = self.redis.ask(Use::Cache, question).await;
     }
 
     fn key(&self, name: &str) -> String {

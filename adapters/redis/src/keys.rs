@@ -26,11 +26,9 @@ impl CachedKeys {
         Self { store, records: Cache::new(redis, "key", ttl), hashes }
     }
 
-    async fn forget_named(&self, id: &str) {
-        let hash = self.hashes.get(id).await;
-        if let Some(hash) = hash.and_then(|hash| String::from_utf8(hash).ok()) {
-            self.records.forget(&hash).await;
-        }
+    /// Under what the record is kept that has this public name, if it is.
+    async fn kept_under(&self, id: &str) -> Option<String> {
+        String::from_utf8(self.hashes.get(id).await?).ok()
     }
 }
 
@@ -71,7 +69,9 @@ impl KeyStore for CachedKeys {
         rate_limit: Option<u32>,
         revoked_at: Option<Timestamp>,
     ) -> Result<Option<ApiKey>, StoreError> {
-        self.forget_named(id).await;
+        if let Some(name) = self.kept_under(id).await {
+            self.records.forget(&name).await;
+        }
         let changed = self.store.update(id, rate_limit, revoked_at).await?;
         if let Some(key) = &changed {
             self.records.forget(&key.hash.to_string()).await;
@@ -86,7 +86,10 @@ impl KeyStore for CachedKeys {
 
     async fn used(&self, id: &str, at: Timestamp) -> Result<(), StoreError> {
         self.store.used(id, at).await?;
-        self.forget_named(id).await;
+        // Every minute, and nothing rests on it.
+        if let Some(name) = self.kept_under(id).await {
+            self.records.release(&name).await;
+        }
         Ok(())
     }
 }

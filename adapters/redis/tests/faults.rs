@@ -17,8 +17,11 @@ use argus_domain::{
     time::Timestamp,
 };
 use argus_memory::{MemoryBus, MemoryLimiter, MemoryStore, SystemClock};
-use argus_ports::{Change, ChangeKind, EventBus, KeyStore, RateLimiter, Room, store::watch::Received};
+use argus_ports::{
+    Change, ChangeKind, EventBus, KeyStore, RateLimiter, Room, StoreError, store::watch::Received,
+};
 use argus_redis::{BusOptions, CachedKeys, Redis, RedisBus, RedisLimiter, Settings, Use};
+use async_trait::async_trait;
 use secrecy::SecretString;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
@@ -344,6 +347,74 @@ async fn while_redis_is_away_the_own_process_hears_at_once_and_others_within_sec
         }
     };
     tokio::time::timeout(SOON, carried).await.expect("changes are carried again");
+}
+
+/// A store that keeps what is published and then does not answer.
+struct Silent(MemoryBus);
+
+#[async_trait]
+impl EventBus for Silent {
+    async fn publish(&self, changes: Vec<Change>) -> Result<Vec<Change>, StoreError> {
+        self.0.publish(changes).await?;
+        std::future::pending().await
+    }
+
+    async fn since(&self, room: Room, after: u64, limit: u32) -> Result<Vec<(u64, Change)>, StoreError> {
+        self.0.since(room, after, limit).await
+    }
+
+    async fn newest(&self, room: Room) -> Result<u64, StoreError> {
+        self.0.newest(room).await
+    }
+
+    fn subscribe(&self) -> argus_ports::store::watch::Receiver {
+        self.0.subscribe()
+    }
+}
+
+#[tokio::test]
+async fn what_was_perhaps_published_is_told_to_all_as_perhaps_missed() {
+    let Some(server) = RedisServer::start() else { return };
+    let store = MemoryBus::new();
+    let silent: Arc<dyn EventBus> = Arc::new(Silent(store.clone()));
+    let one = RedisBus::open(open(&server.url).await, silent, BusOptions::default()).await;
+    let (_there, other) = process(&server.url, &store, 100).await;
+    // Both have said that they are there.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let (mut own, mut far) = (one.subscribe(), other.subscribe());
+    let published = one.publish(vec![change(1, 1, ChangeKind::Created, 1)]);
+    assert!(
+        tokio::time::timeout(Duration::from_millis(50), published).await.is_err(),
+        "nobody waits for ever"
+    );
+    for receiver in [&mut own, &mut far] {
+        let told =
+            tokio::time::timeout(Duration::from_secs(3), receiver.next()).await.expect("they are told");
+        assert_eq!(told, Received::Lagged);
+    }
+    assert_eq!(other.newest(Room::Job(change(1, 1, ChangeKind::Created, 1).job)).await, Ok(1));
+}
+
+#[tokio::test]
+async fn one_that_answers_now_and_then_is_spoken_of_ever_less() {
+    let Some(mut server) = RedisServer::start() else { return };
+    let lines = Lines::default();
+    let _counting = lines.count();
+    let redis = open(&server.url).await;
+    let limiter = limiter(&redis);
+    for _ in 0..8 {
+        server = does(server, |server| server.pause()).await;
+        for _ in 0..40 {
+            limiter.take("a", 5).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        server = does(server, |server| server.go_on()).await;
+        for _ in 0..30 {
+            limiter.take("a", 5).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    assert!((2..10).contains(&lines.seen()), "{} lines about 8 faults", lines.seen());
 }
 
 #[tokio::test]
