@@ -13,7 +13,7 @@ use argus_conformance::{bus, bus::change, people, redis::RedisServer, samples::a
 use argus_domain::time::Timestamp;
 use argus_memory::{ManualClock, MemoryBus, MemoryLimiter, MemoryStore, SystemClock};
 use argus_ports::{ChangeKind, Clock, EventBus, KeyStore, RateLimiter, store::watch::Received};
-use argus_redis::{BusOptions, CachedKeys, Redis, RedisBus, RedisLimiter, Settings, Use};
+use argus_redis::{BusOptions, Cache, CachedKeys, Redis, RedisBus, RedisLimiter, Settings, Use};
 use futures::{FutureExt, future::join_all};
 use secrecy::SecretString;
 
@@ -187,6 +187,26 @@ async fn subscribers_hear_of_all_processes_each_change_once_in_order() {
 }
 
 #[tokio::test]
+async fn what_was_read_before_a_change_is_not_kept_after_it() {
+    let Some(server) = RedisServer::start() else { return };
+    let cache = Cache::new(open(&server, &prefix()).await, "kind", Duration::from_secs(60));
+    cache.keep("row", b"old").await;
+    assert_eq!(cache.get("row").await.as_deref(), Some(&b"old"[..]));
+    cache.release("row").await;
+    cache.keep("row", b"used").await;
+    assert_eq!(cache.get("row").await.as_deref(), Some(&b"used"[..]), "it may be put back");
+    cache.forget("row").await;
+    cache.keep("row", b"old").await;
+    cache.release("row").await;
+    cache.keep("row", b"old").await;
+    assert_eq!(cache.get("row").await, None, "it was changed");
+    let brief = Cache::new(open(&server, &prefix()).await, "kind", Duration::from_millis(50));
+    brief.keep("row", b"old").await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(brief.get("row").await, None, "it is believed for a time");
+}
+
+#[tokio::test]
 async fn a_key_that_was_revoked_elsewhere_opens_nothing() {
     let Some(server) = RedisServer::start() else { return };
     let (prefix, store) = (prefix(), Arc::new(MemoryStore::new()));
@@ -212,6 +232,8 @@ async fn a_key_that_was_revoked_elsewhere_opens_nothing() {
     }
     store.used("name", at(70)).await.expect("past the cache");
     assert_eq!(there.by_hash(key.hash).await, Ok(Some(key.clone())), "it is read from Redis");
+    // Which record has this name is forgotten first: it is found by what the store says.
+    assert_eq!(server.says(&format!("DEL {prefix}:key-hash:name")), ":1\r\n");
     let revoked = here.update("name", None, Some(at(80))).await.expect("update").expect("the key");
     assert_eq!(there.by_hash(key.hash).await, Ok(Some(revoked.clone())), "at once");
     assert_eq!(there.by_hash(key.hash).await, Ok(Some(revoked)));
