@@ -232,8 +232,9 @@ pub fn register_registrations(
     })
 }
 
-/// Whether Redis answers, and how often this process did without it.
-pub fn register_redis(redis: Redis, registry: &Registry) -> Result<(), prometheus::Error> {
+/// Whether Redis answers, and how often this process did without it; nothing where there is none.
+pub fn register_redis(redis: Option<Redis>, registry: &Registry) -> Result<(), prometheus::Error> {
+    let Some(redis) = redis else { return Ok(()) };
     register_kept(registry, move || {
         let up = IntGauge::new("argus_redis_up", "Whether Redis answers: 1, or 0").ok();
         let lost = IntCounter::new("argus_redis_losses_total", "How often Redis went away").ok();

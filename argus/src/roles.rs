@@ -181,9 +181,7 @@ impl<'a> Process<'a> {
     /// Those that others refer to come first, so that a link is joined as early as can be.
     async fn build(&mut self) -> anyhow::Result<()> {
         self.join_others()?;
-        if let Some(redis) = &self.backends.redis {
-            metrics::register_redis(redis.clone(), &self.registry)?;
-        }
+        metrics::register_redis(self.backends.redis.clone(), &self.registry)?;
         if self.has(Role::Aggregator) {
             self.aggregator()?;
         }
@@ -282,11 +280,10 @@ impl<'a> Process<'a> {
             failpoint: self.config.failpoint,
             ..Default::default()
         };
-        let store = self.backends.store()?;
         let ports = argus_dispatcher::Ports {
             clock: self.backends.clock.clone(),
             tasks: self.tasks()?,
-            jobs: store,
+            jobs: self.backends.store()?,
             bus: self.backends.bus()?,
             aggregate: self.aggregate.clone(),
             readers: self.backends.readers(),
