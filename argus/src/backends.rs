@@ -1,5 +1,7 @@
 //! Configuration -> ports. The only place that knows which adapter stands behind a port.
 
+pub mod redis;
+
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
@@ -15,11 +17,12 @@ use argus_evm::{ChainConfig, EvmChain, LocalSigner};
 use argus_host::{CompilerProcess, Host, HostConfig, HostError};
 use argus_http::{HttpEgress, HttpValues};
 use argus_ipfs::{IpfsContent, Places};
-use argus_memory::{MemoryLimiter, SystemClock};
+use argus_memory::SystemClock;
 use argus_ports::{
-    ChainReader, ChainWriter, Clock, ContentStore, Egress, Journal, KeeperStore, KeyStore, ModuleRunner,
-    PlatformStore, RateLimiter, Secrets, Signer, ValueReader, chain::At,
+    ChainReader, ChainWriter, Clock, ContentStore, Egress, EventBus, Journal, KeeperStore, KeyStore,
+    ModuleRunner, PlatformStore, RateLimiter, Secrets, Signer, ValueReader, chain::At,
 };
+use argus_redis::Redis;
 use argus_sqlite::{Options, SqliteJournal, SqliteStore};
 use argus_vault::KeyVault;
 use async_trait::async_trait;
@@ -38,6 +41,8 @@ use crate::{
 /// Holds the key of secrets where no file does.
 pub const SECRETS_KEY: &str = "ARGUS_SECRETS_KEY";
 
+const NO_STORE: &str = "this process was started without the platform's store";
+
 /// The ports of a process.
 pub struct Backends {
     /// Time.
@@ -54,6 +59,12 @@ pub struct Backends {
     runner: Option<Arc<dyn ModuleRunner>>,
     /// Rates.
     pub limiter: Arc<dyn RateLimiter>,
+    /// What this process shares with others; `None`: nothing, or it is none of the platform's.
+    pub redis: Option<Redis>,
+    /// Changes of the store, as far as it has one.
+    bus: Option<Arc<dyn EventBus>>,
+    /// API keys of the store, as far as it has one.
+    keys: Option<Arc<dyn KeyStore>>,
     /// The chains.
     pub chains: BTreeMap<ChainId, OpenChain>,
 }
@@ -115,13 +126,19 @@ impl Backends {
         };
         let content = IpfsContent::open(&places, &egress)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = needs.store.then(|| open_store(config)).transpose()?;
+        let redis = if needs.store { redis::open(config).await? } else { None };
+        let shared = redis::Shared { settings: &config.redis, redis: redis.as_ref() };
         Ok(Self {
-            store: needs.store.then(|| open_store(config)).transpose()?,
+            limiter: shared.limiter(Arc::clone(&clock)),
+            bus: shared.bus(store.clone()).await,
+            keys: shared.keys(store.clone()),
+            redis,
+            store,
             content: Arc::new(content),
             values: Arc::new(HttpValues::new(Arc::clone(&egress), operator)),
             egress,
             runner,
-            limiter: Arc::new(MemoryLimiter::new(Arc::clone(&clock))),
             clock,
             chains,
         })
@@ -129,7 +146,17 @@ impl Backends {
 
     /// The platform's store.
     pub fn store(&self) -> anyhow::Result<Arc<dyn PlatformStore>> {
-        self.store.clone().context("this process was started without the platform's store")
+        self.store.clone().context(NO_STORE)
+    }
+
+    /// The changes of its tasks.
+    pub fn bus(&self) -> anyhow::Result<Arc<dyn EventBus>> {
+        self.bus.clone().context(NO_STORE)
+    }
+
+    /// Its API keys.
+    pub fn keys(&self) -> anyhow::Result<Arc<dyn KeyStore>> {
+        self.keys.clone().context(NO_STORE)
     }
 
     /// The sandbox.

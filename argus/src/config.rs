@@ -4,6 +4,7 @@ mod chains;
 mod fees;
 mod layers;
 mod reader;
+mod redis;
 
 use std::{
     collections::BTreeMap,
@@ -18,6 +19,7 @@ use argus_ports::Failpoint;
 pub use fees::Fees;
 pub use layers::{Laid, Layers};
 use reader::Reader;
+pub use redis::Redis;
 
 use crate::environment;
 
@@ -29,6 +31,8 @@ pub const DEFAULTS: &str = include_str!("../defaults.toml");
 pub struct Config {
     /// SQLite file.
     pub store_path: PathBuf,
+    /// What processes share.
+    pub redis: Redis,
     /// Content blocks.
     pub content_dir: PathBuf,
     /// Gateways.
@@ -200,6 +204,7 @@ impl Config {
         let (keepers, threshold) = policy(&mut r);
         let config = Self {
             store_path: r.path(&data_dir, "store.path"),
+            redis: redis::read(&mut r, &data_dir),
             content_dir: r.path(&data_dir, "content.dir"),
             gateways: r.urls("content.gateways", &["http", "https"]),
             ipfs_node: r.http_url(

@@ -9,6 +9,7 @@ use argus_domain::{
 };
 use argus_oversight::health::Report;
 use argus_ports::{OpenOutcome, Recorded, RegistrationCounts, StoreError, TaskQuery, TaskStore};
+use argus_redis::{Redis, Use};
 use async_trait::async_trait;
 use prometheus::{
     IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -229,6 +230,31 @@ pub fn register_registrations(
         }
         gauges.into_iter().map(|gauges| Box::new(gauges) as Box<dyn Collector>).collect()
     })
+}
+
+/// Whether Redis answers, and how often this process did without it; nothing where there is none.
+pub fn register_redis(redis: Option<Redis>, registry: &Registry) -> Result<(), prometheus::Error> {
+    let Some(redis) = redis else { return Ok(()) };
+    register_kept(registry, move || {
+        let up = IntGauge::new("argus_redis_up", "Whether Redis answers: 1, or 0").ok();
+        let lost = IntCounter::new("argus_redis_losses_total", "How often Redis went away").ok();
+        let opts =
+            Opts::new("argus_redis_fallbacks_total", "Questions that went on without Redis, by their use");
+        let fallbacks = IntCounterVec::new(opts, &["use"]).ok();
+        if let (Some(up), Some(lost), Some(fallbacks)) = (&up, &lost, &fallbacks) {
+            up.set(i64::from(redis.is_up()));
+            lost.inc_by(redis.losses());
+            for of in Use::ALL {
+                fallbacks.with_label_values(&[of.name()]).inc_by(redis.fallbacks(of));
+            }
+        }
+        let figures = [up.map(boxed), lost.map(boxed), fallbacks.map(boxed)];
+        figures.into_iter().flatten().collect()
+    })
+}
+
+fn boxed(figure: impl Collector + 'static) -> Box<dyn Collector> {
+    Box::new(figure)
 }
 
 /// The keepers, as health last saw them.

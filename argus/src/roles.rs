@@ -169,6 +169,7 @@ impl<'a> Process<'a> {
     /// Those that others refer to come first, so that a link is joined as early as can be.
     async fn build(&mut self) -> anyhow::Result<()> {
         self.join_others()?;
+        metrics::register_redis(self.backends.redis.clone(), &self.registry)?;
         if self.has(Role::Aggregator) {
             self.aggregator()?;
         }
@@ -267,12 +268,11 @@ impl<'a> Process<'a> {
             failpoint: self.config.failpoint,
             ..Default::default()
         };
-        let store = self.backends.store()?;
         let ports = argus_dispatcher::Ports {
             clock: self.backends.clock.clone(),
             tasks: self.tasks()?,
-            jobs: store.clone(),
-            bus: store,
+            jobs: self.backends.store()?,
+            bus: self.backends.bus()?,
             aggregate: self.aggregate.clone(),
             readers: self.backends.readers(),
         };
@@ -299,8 +299,8 @@ impl<'a> Process<'a> {
             clock: self.backends.clock.clone(),
             jobs: store.clone(),
             tasks: self.tasks()?,
-            decisions: store.clone(),
-            bus: store,
+            decisions: store,
+            bus: self.backends.bus()?,
             dispatch: self.dispatch.clone(),
             chains: self.backends.readers(),
             values: self.backends.values.clone(),
@@ -369,7 +369,7 @@ impl<'a> Process<'a> {
             tasks: self.tasks()?,
             jobs: store.clone(),
             ledger: store.clone(),
-            bus: store.clone(),
+            bus: self.backends.bus()?,
             dispatcher: self.dispatch.clone(),
             chains,
             clock: clock.clone(),
@@ -386,10 +386,10 @@ impl<'a> Process<'a> {
             tasks,
             jobs: store.clone(),
             keepers: store.clone(),
-            archive: store.clone(),
+            archive: store,
             content: b.content.clone(),
             runner: b.runner()?,
-            bus: store,
+            bus: b.bus()?,
             clock: b.clock.clone(),
         };
         self.add("challenger", async move {
@@ -525,8 +525,8 @@ impl<'a> Process<'a> {
             tasks: store.clone(),
             decisions: store.clone(),
             registrations: store.clone(),
-            bus: store.clone(),
-            keys: store.clone(),
+            bus: b.bus()?,
+            keys: b.keys()?,
             keepers: store.clone(),
             ledger: store.clone(),
             profiles: store.clone(),

@@ -329,7 +329,7 @@ async fn publish(config: &Config, ports: &Ports, changes: Vec<Change>) -> bool {
         return true;
     }
     match timeout(config.call_timeout, ports.bus.publish(changes)).await {
-        Ok(Ok(())) => true,
+        Ok(Ok(_new)) => true,
         Ok(Err(error)) => {
             tracing::warn!(%error, "the event bus fails");
             false

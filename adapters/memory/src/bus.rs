@@ -50,8 +50,9 @@ impl Default for MemoryBus {
 
 #[async_trait]
 impl EventBus for MemoryBus {
-    async fn publish(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+    async fn publish(&self, changes: Vec<Change>) -> Result<Vec<Change>, StoreError> {
         let mut kept = lock(&self.kept);
+        let mut new = Vec::with_capacity(changes.len());
         for mut change in changes {
             let at = match change.kind {
                 ChangeKind::Received | ChangeKind::Revoked => change.at,
@@ -68,10 +69,11 @@ impl EventBus for MemoryBus {
             *seq += 1;
             change.seq = *seq;
             kept.changes.push(change.clone());
+            new.push(change.clone());
             // Sent under the lock so that subscribers see the order of the bus; nobody listening is no fault.
             let _ = self.live.send(change);
         }
-        Ok(())
+        Ok(new)
     }
 
     async fn since(&self, room: Room, after: u64, limit: u32) -> Result<Vec<(u64, Change)>, StoreError> {

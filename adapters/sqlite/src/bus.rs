@@ -13,10 +13,14 @@ use crate::{
 
 #[async_trait]
 impl EventBus for SqliteStore {
-    async fn publish(&self, changes: Vec<Change>) -> Result<(), StoreError> {
-        self.write(changes.len(), move |db| changes.iter().try_for_each(|change| insert(db, change))).await?;
+    async fn publish(&self, changes: Vec<Change>) -> Result<Vec<Change>, StoreError> {
+        let new = self
+            .write(changes.len(), move |db| {
+                changes.iter().filter_map(|change| insert(db, change).transpose()).collect()
+            })
+            .await?;
         self.watch().wake();
-        Ok(())
+        Ok(new)
     }
 
     async fn since(&self, room: Room, after: u64, limit: u32) -> Result<Vec<(u64, Change)>, StoreError> {
@@ -62,7 +66,8 @@ impl EventBus for SqliteStore {
     }
 }
 
-fn insert(db: &Connection, change: &Change) -> Result<(), Fault> {
+/// Keeps a change and gives it as it is kept; one that is there already: `None`.
+fn insert(db: &Connection, change: &Change) -> Result<Option<Change>, Fault> {
     let (kind, once) = match change.kind {
         ChangeKind::Created => (1, Timestamp(0)),
         ChangeKind::Settled => (2, Timestamp(0)),
@@ -72,13 +77,13 @@ fn insert(db: &Connection, change: &Change) -> Result<(), Fault> {
         ChangeKind::Confirmed => (6, Timestamp(0)),
         ChangeKind::Lapsed => (7, Timestamp(0)),
     };
-    db.prepare_cached(
+    let mut insert = db.prepare_cached(
         "INSERT INTO changes (job_place, job, seq, owner, task, public_id, kind, at, once)
          VALUES (?1, ?2, 1 + coalesce((SELECT seq FROM changes WHERE job_place = ?1 AND job = ?2
                                        ORDER BY seq DESC LIMIT 1), 0), ?3, ?4, ?5, ?6, ?7, ?8)
-         ON CONFLICT DO NOTHING",
-    )?
-    .execute(params![
+         ON CONFLICT DO NOTHING RETURNING seq",
+    )?;
+    let values = params![
         job_place(change.job),
         of_job(change.job),
         change.owner.0.0,
@@ -87,8 +92,9 @@ fn insert(db: &Connection, change: &Change) -> Result<(), Fault> {
         kind,
         ordered(change.at.0),
         ordered(once.0)
-    ])?;
-    Ok(())
+    ];
+    let seq: Option<i64> = insert.query_row(values, |row| row.get(0)).optional()?;
+    Ok(seq.map(|seq| Change { seq: seq.unsigned_abs(), ..change.clone() }))
 }
 
 /// Changes with their positions.

@@ -6,6 +6,7 @@ use toml::{Table, Value};
 
 use super::{Settings, show};
 use crate::{
+    backends::{SECRETS_KEY, redis::REDIS_URL},
     config::{Config, DEFAULTS, lay},
     environment,
 };
@@ -13,7 +14,7 @@ use crate::{
 /// Settings whose values may hold a password or a token of somebody's: whether they are set is all that is shown.
 const SECRET: [&str; 2] = ["builder.module_proxy", "rpc"];
 /// Secrets that the environment alone holds.
-const SECRET_VARIABLES: [&str; 1] = [crate::backends::SECRETS_KEY];
+const SECRET_VARIABLES: [&str; 2] = [SECRETS_KEY, REDIS_URL];
 
 /// What is done with settings.
 #[derive(Debug, Subcommand)]

@@ -9,10 +9,10 @@ use toml::{
 };
 
 use super::DEFAULTS;
-use crate::backends::SECRETS_KEY;
+use crate::backends::{SECRETS_KEY, redis::REDIS_URL};
 
 /// Variables that begin like settings and are none.
-const NO_SETTINGS: [&str; 3] = ["ARGUS_API_KEY", "ARGUS_API_URL", SECRETS_KEY];
+const NO_SETTINGS: [&str; 4] = ["ARGUS_API_KEY", "ARGUS_API_URL", SECRETS_KEY, REDIS_URL];
 
 /// What lies over the defaults, the later over the earlier.
 #[derive(Debug, Clone, Copy, Default)]

@@ -273,8 +273,9 @@ pub enum Room {
 /// Changes of tasks, kept so that a watcher resumes without a gap.
 #[async_trait]
 pub trait EventBus: Send + Sync {
-    /// Publishes changes. Idempotent by (task, kind, `at` for revocable kinds); a repeat is delivered to nobody.
-    async fn publish(&self, changes: Vec<Change>) -> Result<(), StoreError>;
+    /// Publishes changes and gives those that are new, in order, as they are kept: with their `seq`. Idempotent by (task,
+    /// kind, `at` for revocable kinds); a repeat is delivered to nobody.
+    async fn publish(&self, changes: Vec<Change>) -> Result<Vec<Change>, StoreError>;
 
     /// Kept changes of a room after a position, oldest first, `limit` at most, with the position after each. For
     /// [`Room::Job`] the position is the change's `seq`; for [`Room::Owner`] it is the bus's own.

@@ -340,7 +340,7 @@ pub struct FlakyBus {
 
 #[async_trait]
 impl EventBus for FlakyBus {
-    async fn publish(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+    async fn publish(&self, changes: Vec<Change>) -> Result<Vec<Change>, StoreError> {
         if self.fails.load(Ordering::Relaxed) {
             return Err(StoreError::Unavailable("the bus is down".to_owned()));
         }

@@ -43,8 +43,12 @@ async fn seqs(bus: &dyn EventBus, job: u64) -> Vec<(u64, ChangeKind)> {
 
 async fn changes_are_numbered_per_job(bus: &dyn EventBus) {
     use ChangeKind::{Broadcast, Confirmed, Created, Lapsed, Received, Revoked, Settled};
-    for kind in [Created, Settled, Broadcast, Received, Revoked, Confirmed, Lapsed] {
-        bus.publish(vec![change(1, 1, kind, 5), change(2, 1, kind, 5)]).await.expect("publish");
+    for (kind, seq) in
+        [Created, Settled, Broadcast, Received, Revoked, Confirmed, Lapsed].into_iter().zip(1..)
+    {
+        let published = vec![change(1, 1, kind, 5), change(2, 1, kind, 5)];
+        let kept = published.iter().map(|change| Change { seq, ..change.clone() }).collect();
+        assert_eq!(bus.publish(published).await, Ok(kept), "what is new is given as it is kept");
     }
     let expected = [
         (1, Created),
@@ -65,8 +69,14 @@ async fn a_repeat_is_delivered_to_nobody(bus: &dyn EventBus) {
     use ChangeKind::{Created, Received as Seen, Revoked};
     let mut receiver = bus.subscribe();
     let once = vec![change(1, 1, Created, 1), change(1, 1, Created, 2), change(1, 1, Seen, 3)];
-    bus.publish(once.clone()).await.expect("publish");
-    bus.publish(once).await.expect("publish");
+    let new = bus.publish(once.clone()).await.expect("publish");
+    let new: Vec<_> = new.into_iter().map(|change| (change.seq, change.kind, change.at)).collect();
+    assert_eq!(
+        new,
+        [(1, Created, at(1)), (2, Seen, at(3))],
+        "a repeat is not new, also beside the first one"
+    );
+    assert_eq!(bus.publish(once).await, Ok(vec![]), "nothing of it is new");
     bus.publish(vec![change(1, 1, Revoked, 4), change(1, 1, Seen, 5), change(1, 1, Revoked, 6)])
         .await
         .expect("publish");

@@ -14,6 +14,7 @@ pub mod journal;
 pub mod kubo;
 pub mod links;
 pub mod people;
+pub mod redis;
 pub mod registrations;
 pub mod replaced;
 pub mod samples;

@@ -153,13 +153,13 @@ impl<L: Outcomes> Outcomes for Heard<L> {
 
 #[async_trait]
 impl<L: EventBus> EventBus for Heard<L> {
-    async fn publish(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+    async fn publish(&self, changes: Vec<Change>) -> Result<Vec<Change>, StoreError> {
         self.witness.announces(&changes);
         let settled: Vec<_> =
             changes.iter().filter(|c| c.kind == ChangeKind::Settled).map(|c| c.task).collect();
-        self.link.publish(changes).await?;
+        let new = self.link.publish(changes).await?;
         self.witness.announced(settled);
-        Ok(())
+        Ok(new)
     }
 
     async fn since(&self, room: Room, after: u64, limit: u32) -> Result<Vec<(u64, Change)>, StoreError> {
