@@ -11,6 +11,7 @@ mod clock;
 mod decisions;
 mod jobs;
 mod journal;
+mod leases;
 mod limiter;
 mod people;
 mod profiles;

@@ -13,6 +13,7 @@ use argus_domain::{
     ids::{ChainId, JobId, KeeperId, Serial, TaskId},
     job::{Job, JobRecord},
     keeper::KeeperRecord,
+    lease::{Lease, Live, MemberId, ServiceKind, Shard},
     module::ModuleRecord,
     profile::Profile,
     registration::Registration,
@@ -25,8 +26,8 @@ use argus_ports::{RequestName, StoreError};
 
 use crate::{answers, lock};
 
-/// Jobs, tasks, decisions, registrations, keepers, ledger, modules, API keys, encrypted secrets, kept answers, profiles
-/// and webhooks. Clones share one state.
+/// Jobs, tasks, decisions, registrations, keepers, ledger, modules, API keys, encrypted secrets, kept answers, profiles,
+/// webhooks and leases. Clones share one state.
 #[derive(Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<State>>);
 
@@ -51,6 +52,8 @@ pub(crate) struct State {
     pub claims: BTreeMap<String, Timestamp>,
     pub nonce_key: Option<[u8; 32]>,
     pub webhooks: BTreeMap<String, (Webhook, Vec<DeadLetter>)>,
+    pub sessions: BTreeMap<(ServiceKind, MemberId), Live>,
+    pub leases: BTreeMap<Shard, Lease>,
     refusal: Option<StoreError>,
 }
 

@@ -21,6 +21,7 @@ mod fault;
 mod job_rows;
 mod jobs;
 mod journal;
+mod leases;
 mod ledger;
 pub mod migrate;
 mod people;

@@ -46,6 +46,7 @@ pub(crate) const PLATFORM: &[Migration] = &[
     migration!(5, "", "005_decisions"),
     migration!(6, "", "006_registrations"),
     migration!(7, "", "007_claims"),
+    migration!(8, "", "008_leases"),
 ];
 /// Those of a keeper's journal.
 pub(crate) const JOURNAL: &[Migration] = &[migration!(1, "journal/", "001_journal")];

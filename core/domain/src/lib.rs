@@ -26,6 +26,7 @@ pub mod fees;
 pub mod ids;
 pub mod job;
 pub mod keeper;
+pub mod lease;
 pub mod limits;
 pub mod module;
 pub mod profile;

@@ -35,6 +35,20 @@ pub const LIARS_STOP_NOTHING: &str = "liars-stop-nothing";
 /// An account's nonce carries one task.
 pub const ONE_TASK_PER_NONCE: &str = "one-task-per-nonce";
 
+/// At no instant do two members of a service believe that they hold one shard, as long as their clocks keep their rates.
+pub const ONE_HOLDER_PER_SHARD: &str = "one-holder-per-shard";
+/// A shard's token never goes down, and whoever takes its lease gets one that nobody had.
+pub const TOKENS_GROW: &str = "tokens-grow";
+/// No write for a shard is taken whose token is not the newest.
+pub const LATE_WRITE_REFUSED: &str = "late-write-refused";
+/// The shards of a member that is gone are held again within 5 s, where the store is there; those of one that leaves,
+/// within 2 s.
+pub const SHARDS_MOVE: &str = "shards-move";
+/// Once faults stop, every shard is held by its wanted owner.
+pub const SHARDS_SETTLE: &str = "shards-settle";
+/// A member asks the store no more often than its configuration says.
+pub const REQUESTS_BOUNDED: &str = "requests-bounded";
+
 /// A task of a job with storage begins on what the last confirmed call left, when no earlier task can write any more.
 pub const STORAGE_IN_ORDER: &str = "storage-in-order";
 

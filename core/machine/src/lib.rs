@@ -21,6 +21,7 @@ use argus_domain::time::Timestamp;
 pub mod backoff;
 pub mod dispatch;
 pub mod invariant;
+pub mod lease;
 pub mod liveness;
 pub mod quorum;
 pub mod schedule;

@@ -11,6 +11,7 @@ pub mod content;
 pub mod decision;
 pub mod egress;
 pub mod failpoint;
+pub mod lease;
 pub mod links;
 pub mod people;
 pub mod platform;
@@ -29,6 +30,7 @@ pub use egress::{
     Egress, EgressError, EgressRequest, EgressResponse, Method, Reach, ValueError, ValueReader,
 };
 pub use failpoint::{Failpoint, Step};
+pub use lease::LeaseStore;
 pub use links::{
     Aggregate, AttemptOutcome, Dispatch, FromKeeper, HandoffOrder, KeeperGate, KeeperLink, KeeperSession,
     LinkError, Nudge, Outcomes, PerformEvent, SignedHello, ToKeeper,

@@ -12,6 +12,7 @@ pub mod decisions;
 pub mod jobs;
 pub mod journal;
 pub mod kubo;
+pub mod leases;
 pub mod links;
 pub mod people;
 pub mod redis;

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use argus_conformance::{
-    answers, blobs, bus, decisions, jobs, journal, people, registrations, replaced, samples::NOW, secrets,
-    tasks, time,
+    answers, blobs, bus, decisions, jobs, journal, leases, people, registrations, replaced, samples::NOW,
+    secrets, tasks, time,
 };
 use argus_memory::{
     ManualClock, MemoryArchive, MemoryBus, MemoryContent, MemoryJournal, MemoryLimiter, MemoryStore,
@@ -70,6 +70,11 @@ async fn decision_store() {
 async fn registration_store() {
     registrations::suite(MemoryStore::new).await;
     replaced::suite(MemoryStore::new).await;
+}
+
+#[tokio::test]
+async fn lease_store() {
+    leases::suite(MemoryStore::new).await;
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use argus_conformance::{
     bus::change,
     decisions, jobs, journal,
     journal::claim,
-    people, registrations, replaced,
+    leases, people, registrations, replaced,
     samples::{attempt, job, new_job, next_task, settled_agreed},
     secrets, tasks,
 };
@@ -121,6 +121,12 @@ async fn keepers_ledger_modules_keys() {
     people::standings(|| files.store()).await;
     people::modules(|| files.store()).await;
     people::keys(|| files.store()).await;
+}
+
+#[tokio::test]
+async fn lease_store() {
+    let files = Files::new();
+    leases::suite(|| files.store()).await;
 }
 
 #[tokio::test]

@@ -29,6 +29,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("argus-grpc", &[DOMAIN, PORTS, PROTO]),
     ("argus-host", &[DOMAIN, PORTS, PROTO]),
     ("argus-builder", &[DOMAIN, PORTS]),
+    // How replicas of a service share its work: the shell of a machine that several services have
+    ("argus-lease", &[DOMAIN, MACHINE, PORTS]),
     // What people outside build on, and our own command line like them: the API as it is on the wire
     ("argus-client", &[]),
     // 4: services; they reach scripts, chains and stores through ports alone

@@ -9,6 +9,7 @@
 mod chain;
 mod check;
 mod keeper;
+pub mod lease;
 pub mod live;
 mod plant;
 mod platform;
@@ -103,6 +104,26 @@ impl Summary {
 /// begun once one has broken an invariant.
 pub fn run_many(from: u64, count: u64, plant: Option<Plant>, stop: bool) -> Summary {
     let started = Instant::now();
+    let mut outcomes = each_seed(from, count, |seed| run(seed, plant), |o| stop && o.broken.is_some());
+    outcomes.sort_by_key(|o| o.seed);
+    let mut total = Tally::default();
+    for outcome in &outcomes {
+        total.add(&outcome.tally);
+    }
+    let seeds = outcomes.len() as u64;
+    let failed = outcomes.into_iter().filter(|o| o.broken.is_some()).collect();
+    let real_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Summary { seeds, total, failed, real_ms }
+}
+
+/// Runs so many seeds on as many threads as there are processors, in any order; no further one is begun once one is
+/// `last`.
+fn each_seed<T: Send>(
+    from: u64,
+    count: u64,
+    run: impl Fn(u64) -> T + Sync,
+    last: impl Fn(&T) -> bool + Sync,
+) -> Vec<T> {
     let next = AtomicU64::new(from);
     let end = from.saturating_add(count);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -113,14 +134,14 @@ pub fn run_many(from: u64, count: u64, plant: Option<Plant>, stop: bool) -> Summ
             if seed >= end {
                 return found;
             }
-            let outcome = run(seed, plant);
-            if stop && outcome.broken.is_some() {
+            let outcome = run(seed);
+            if last(&outcome) {
                 next.store(end, Ordering::Relaxed);
             }
             found.push(outcome);
         }
     };
-    let mut outcomes: Vec<Outcome> = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let handles: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
         handles
             .into_iter()
@@ -129,14 +150,5 @@ pub fn run_many(from: u64, count: u64, plant: Option<Plant>, stop: bool) -> Summ
                 Err(panic) => std::panic::resume_unwind(panic),
             })
             .collect()
-    });
-    outcomes.sort_by_key(|o| o.seed);
-    let mut total = Tally::default();
-    for outcome in &outcomes {
-        total.add(&outcome.tally);
-    }
-    let seeds = outcomes.len() as u64;
-    let failed = outcomes.into_iter().filter(|o| o.broken.is_some()).collect();
-    let real_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Summary { seeds, total, failed, real_ms }
+    })
 }

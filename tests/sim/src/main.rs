@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use argus_sim::{Plant, live, run, run_many};
+use argus_sim::{Plant, lease, live, run, run_many};
 use clap::Parser;
 
 /// Runs the machines of Argus under simulated faults.
@@ -22,10 +22,19 @@ struct Arguments {
     /// Plant a known bug, which has to be found.
     #[arg(long, value_enum)]
     plant: Option<Plant>,
+    /// The leases of shards in place of the tasks.
+    #[arg(long, conflicts_with = "plant")]
+    leases: bool,
+    /// The same with a known bug.
+    #[arg(long, value_enum, requires = "leases")]
+    lease_plant: Option<lease::LeasePlant>,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.leases {
+        return leases(&arguments);
+    }
     if let Some(seed) = arguments.seed {
         let outcome = run(seed, arguments.plant);
         println!("{outcome:#?}");
@@ -37,6 +46,25 @@ fn main() -> ExitCode {
     }
     let summary = run_many(arguments.from, arguments.seeds, arguments.plant, arguments.plant.is_some());
     println!("{}\n\n{}", summary.line(), live::shown(&summary.total.live));
+    match summary.fault() {
+        Some(fault) => {
+            eprintln!("{fault}");
+            ExitCode::FAILURE
+        }
+        None => ExitCode::SUCCESS,
+    }
+}
+
+fn leases(arguments: &Arguments) -> ExitCode {
+    let plant = arguments.lease_plant;
+    if let Some(seed) = arguments.seed {
+        let outcome = lease::run(seed, plant);
+        println!("{outcome:#?}");
+        let is_good = outcome.broken.is_none() && lease::run(seed, plant) == outcome;
+        return if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let summary = lease::run_many(arguments.from, arguments.seeds, plant, plant.is_some());
+    println!("{} seeds: {:#?}", summary.seeds, summary.total);
     match summary.fault() {
         Some(fault) => {
             eprintln!("{fault}");
