@@ -46,7 +46,6 @@ mod serve;
 mod shape;
 mod sign_in;
 mod tasks;
-pub mod tls;
 mod users;
 mod webhooks;
 mod ws;
