@@ -76,6 +76,7 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Task(command) => cli::task::run(command, json).await?,
         Command::ApiKey(command) => cli::api_key::run(command, json).await?,
         Command::Secret(command) => return cli::rewrap::run(command, json).await,
+        Command::Pki(command) => return cli::pki::run(command, json),
         Command::Migrate(args) => cli::migrate::run(&args, json)?,
         Command::Replay(args) => return cli::replay::run(&args, json).await,
         Command::CompileNative | Command::Confined(_) => {
@@ -103,6 +104,7 @@ fn start_log(filter: Option<&str>, command: &Command) {
         | Command::Task(_)
         | Command::ApiKey(_)
         | Command::Secret(_)
+        | Command::Pki(_)
         | Command::Migrate(_)
         | Command::Replay(_)
         | Command::CompileNative

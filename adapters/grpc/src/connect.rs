@@ -14,7 +14,8 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Connects to a URL's host and port, whose name is looked up each time, and has it prove its name.
 pub(crate) fn over_tls(
     tls: TlsConnector,
-) -> impl Service<Uri, Response = TokioIo<TlsStream<TcpStream>>, Error = io::Error, Future: Send> + Send + 'static {
+) -> impl Service<Uri, Response = TokioIo<TlsStream<TcpStream>>, Error = io::Error, Future: Send> + Send + 'static
+{
     service_fn(move |uri: Uri| connect(tls.clone(), uri))
 }
 

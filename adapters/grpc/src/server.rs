@@ -100,7 +100,12 @@ impl Server {
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
         let (ready, accepted) = mpsc::channel(ACCEPTED);
-        let accepting = accept(listener, self.tls.map(|tls| tls.acceptor()), ready);
+        let tls = self.tls.map(|tls| tls.acceptor());
+        // Ends once nobody is let in any more, while streams that are open end in good order.
+        let accepting = async {
+            accept(listener, tls, ready).await;
+            std::future::pending::<()>().await;
+        };
         let serving = server
             .add_service(InterceptedService::new(services, self.services))
             .add_service(InterceptedService::new(keepers, self.keepers))

@@ -83,7 +83,9 @@ fn name(name: &GeneralName<'_>) -> String {
         GeneralName::DNSName(text) | GeneralName::URI(text) | GeneralName::RFC822Name(text) => {
             (*text).to_owned()
         }
-        GeneralName::IPAddress(bytes) => address(bytes).map_or_else(|| hex::encode(bytes), |ip| ip.to_string()),
+        GeneralName::IPAddress(bytes) => {
+            address(bytes).map_or_else(|| hex::encode(bytes), |ip| ip.to_string())
+        }
         other => other.to_string(),
     }
 }

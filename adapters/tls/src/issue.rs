@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PublicKeyData, SanType,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PublicKeyData, SanType,
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -35,7 +35,9 @@ pub enum IssueError {
     #[error("a keeper's certificate names no host: keepers dial out, and nobody connects to them")]
     KeeperWithHost,
     /// A time that cannot be had.
-    #[error("{0} days are no time for a certificate: give 1 to {1}, which is as long as its authority is valid")]
+    #[error(
+        "{0} days are no time for a certificate: give 1 to {1}, which is as long as its authority is valid"
+    )]
     Days(u32, u64),
     /// Making it failed.
     #[error("the certificate cannot be made: {0}")]

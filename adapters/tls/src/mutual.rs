@@ -11,7 +11,7 @@ use tokio_rustls::{
 };
 
 use crate::{
-    Role, TlsError,
+    TlsError,
     pair::{Pair, role_in},
     provider,
     trust::Trust,

@@ -59,10 +59,11 @@ impl Role {
 
     pub(crate) fn of_parsed(certificate: &X509Certificate<'_>) -> Result<Self, NoRole> {
         let names = certificate.subject_alternative_name().map_err(|_| NoRole::Unreadable)?;
-        let mut roles = names.iter().flat_map(|names| &names.value.general_names).filter_map(|name| match name {
-            GeneralName::URI(uri) => uri.strip_prefix(SCHEME),
-            _ => None,
-        });
+        let mut roles =
+            names.iter().flat_map(|names| &names.value.general_names).filter_map(|name| match name {
+                GeneralName::URI(uri) => uri.strip_prefix(SCHEME),
+                _ => None,
+            });
         match (roles.next(), roles.next()) {
             (None, _) => Err(NoRole::None),
             (Some("service"), None) => Ok(Self::Service),

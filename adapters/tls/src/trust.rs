@@ -3,7 +3,8 @@
 use std::{fmt, path::Path, sync::Arc};
 
 use tokio_rustls::rustls::{
-    self, CertificateError, DigitallySignedStruct, DistinguishedName, OtherError, RootCertStore, SignatureScheme,
+    self, CertificateError, DigitallySignedStruct, DistinguishedName, OtherError, RootCertStore,
+    SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -38,9 +39,8 @@ fn read(file: &Path) -> Result<Verifiers, TlsError> {
         let in_file = |cause| TlsError::Authority { file: file.display().to_string(), cause };
         roots.add(certificate).map_err(in_file)?;
     }
-    let (roots, refused) = (Arc::new(roots), |cause: rustls::server::VerifierBuilderError| {
-        TlsError::Setup(cause.to_string())
-    });
+    let (roots, refused) =
+        (Arc::new(roots), |cause: rustls::server::VerifierBuilderError| TlsError::Setup(cause.to_string()));
     let clients = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider()).build();
     let servers = WebPkiServerVerifier::builder_with_provider(roots, provider()).build();
     Ok(Verifiers { clients: clients.map_err(refused)?, servers: servers.map_err(refused)? })

@@ -7,6 +7,7 @@ pub mod keygen;
 pub mod log;
 pub mod migrate;
 pub mod module;
+pub mod pki;
 mod published;
 pub mod replay;
 pub mod rewrap;
@@ -72,6 +73,9 @@ pub enum Command {
     /// Change the key under which secrets are stored
     #[command(subcommand)]
     Secret(rewrap::SecretKeyCommand),
+    /// Make and show the certificates of links between processes
+    #[command(subcommand)]
+    Pki(pki::PkiCommand),
     /// Bring the store's tables up to this version
     Migrate(migrate::Migrate),
     /// Run a recorded run again, offline, and compare it bit for bit

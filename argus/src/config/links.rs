@@ -100,9 +100,17 @@ mod tests {
             ("http://127.0.0.1:9000", true, None),
             ("http://[::1]:9000", true, None),
             ("http://localhost:9000", true, None),
-            ("http://platform:9000", true, Some("links.aggregator is \"http://platform:9000\", but the links have")),
+            (
+                "http://platform:9000",
+                true,
+                Some("links.aggregator is \"http://platform:9000\", but the links have"),
+            ),
             ("http://platform:9000", false, None),
-            ("https://platform:9000", false, Some("links.aggregator is \"https://platform:9000\", but the links have no")),
+            (
+                "https://platform:9000",
+                false,
+                Some("links.aggregator is \"https://platform:9000\", but the links have no"),
+            ),
             ("platform:9000", true, Some("links.aggregator must be a URL like https://host:9000")),
             ("ftp://platform", false, Some("links.aggregator must be a URL like http://host:9000")),
         ];
@@ -112,7 +120,9 @@ mod tests {
             settings.extend(if is_tls { &ALL[..] } else { &[] });
             match (load(&settings), refused) {
                 (Ok(config), None) => assert_eq!(config.links.aggregator.as_deref(), Some(url)),
-                (Err(said), Some(start)) => assert!(said.len() == 1 && said[0].starts_with(start), "{said:?}"),
+                (Err(said), Some(start)) => {
+                    assert!(said.len() == 1 && said[0].starts_with(start), "{said:?}")
+                }
                 (found, _) => panic!("{url}, TLS {is_tls}: {found:?}"),
             }
         }
@@ -120,7 +130,12 @@ mod tests {
 
     #[test]
     fn all_mistakes_of_the_section_come_at_once() {
-        let said = load(&["cert_file = \"c\"", "scheduler = \"http://a:1\"", "dispatcher = \"b\"", "listen = \"x\""]);
+        let said = load(&[
+            "cert_file = \"c\"",
+            "scheduler = \"http://a:1\"",
+            "dispatcher = \"b\"",
+            "listen = \"x\"",
+        ]);
         assert_eq!(said.expect_err("refused").len(), 4);
     }
 }
