@@ -1,14 +1,13 @@
 //! Connections to a server: taken at once, and let in once they have shown what they have to.
 //!
-//! Whoever has shown nothing yet costs little: no handshake waits for another one, each has a time, and of one source
-//! only some are under way. What is above that is closed, and whoever is honest comes again.
+//! Whoever has shown nothing yet costs little: no handshake waits for another one, each has a time, of one source only
+//! some are under way, and a source whose handshakes fail again and again has none for a while. What is above that is
+//! closed, and whoever is honest comes again.
 
 use std::{
-    collections::HashMap,
     io,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::SocketAddr,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -23,12 +22,12 @@ use tokio::{
 };
 use tonic::transport::server::Connected;
 
+use crate::sources::Sources;
+
 /// Connections that are let in and not taken up yet. More are made at the pace at which they are.
 pub(crate) const ACCEPTED: usize = 64;
 /// How long a peer may take for its handshake: several times what a slow network needs for its two round trips.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-/// Handshakes under way at once, of one source and in all. What waits in them holds a socket and some kilobytes.
-const HANDSHAKES: (usize, usize) = (64, 1024);
 /// Between two lines of the log on handshakes that failed.
 const TELL: Duration = Duration::from_secs(10);
 /// After the system had no file or memory for a connection.
@@ -62,17 +61,21 @@ pub(crate) async fn accept(
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, from)) => match sources.enter(from.ip()) {
-                    Some(place) => {
+                    Ok(place) => {
                         let (tls, ready) = (tls.clone(), ready.clone());
                         handshakes.spawn(async move {
-                            let _place = place;
-                            let peer = shake(stream, tls).await.map_err(|why| (from, why))?;
-                            // Who is gone has ended the server.
-                            let _gone = ready.send(Ok(peer)).await;
+                            match shake(stream, tls).await {
+                                // Where nobody takes it up, the server has ended.
+                                Ok(peer) => drop(ready.send(Ok(peer)).await),
+                                Err(why) => {
+                                    place.blame();
+                                    return Err((from, why));
+                                }
+                            }
                             Ok(())
                         });
                     }
-                    None => failures.note(from, "too many handshakes of its source are under way"),
+                    Err(why) => failures.note(from, why),
                 },
                 Err(cause) => {
                     tracing::warn!(%cause, "a connection was not taken");
@@ -102,55 +105,6 @@ async fn shake(stream: TcpStream, tls: Option<TlsAcceptor>) -> Result<Peer, Stri
     let role = shown.and_then(|certificate| Role::of(certificate).ok());
     let role = role.ok_or_else(|| "its certificate has no role".to_owned())?;
     Ok(Peer::Tls(Box::new(stream), role))
-}
-
-/// Handshakes under way, by where they come from.
-#[derive(Clone, Default)]
-struct Sources(Arc<Mutex<UnderWay>>);
-
-#[derive(Default)]
-struct UnderWay {
-    of: HashMap<IpAddr, usize>,
-    in_all: usize,
-}
-
-/// One of them.
-struct Place {
-    sources: Sources,
-    source: IpAddr,
-}
-
-impl Sources {
-    fn enter(&self, address: IpAddr) -> Option<Place> {
-        let source = source(address);
-        let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = under_way.of.get(&source).copied().unwrap_or_default();
-        if count >= HANDSHAKES.0 || under_way.in_all >= HANDSHAKES.1 {
-            return None;
-        }
-        under_way.of.insert(source, count + 1);
-        under_way.in_all += 1;
-        Some(Place { sources: self.clone(), source })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut under_way = self.sources.0.lock().unwrap_or_else(PoisonError::into_inner);
-        under_way.in_all = under_way.in_all.saturating_sub(1);
-        match under_way.of.get_mut(&self.source) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => drop(under_way.of.remove(&self.source)),
-        }
-    }
-}
-
-/// What a peer cannot choose of its address: all of IPv4's, the network's part of IPv6's (RFC 4291, section 2.5.4).
-fn source(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
-        address => address,
-    }
 }
 
 /// Handshakes that failed since it was last told.

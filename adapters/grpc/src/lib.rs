@@ -19,6 +19,7 @@ mod keeper_client;
 mod security;
 mod server;
 mod session;
+mod sources;
 mod talk;
 
 pub use client::{Client, ClientConfig};
