@@ -160,9 +160,14 @@ async fn who_lacks_something_gets_nothing_and_is_told_what() {
     );
 
     // In clear to a port of TLS, and the reverse.
-    let got = server.client(SERVICES, PATIENCE).submit(&[]).await;
-    assert!(matches!(got, Err(LinkError::Gone(_))), "{got:?}");
-    eprintln!("in clear to a port of TLS: {got:?}");
+    let Err(LinkError::Gone(said)) = server.client(SERVICES, PATIENCE).submit(&[]).await else {
+        panic!("a port of TLS answered in clear");
+    };
+    // The server's alert may be overtaken by the end of the connection.
+    assert!(
+        ["the other side speaks TLS", "broken pipe", "reset"].iter().any(|why| said.contains(why)),
+        "{said}"
+    );
     let clear = Running::start(all_roles(&Arc::new(Recorder::default())), "127.0.0.1:0").await;
     told(&clear.secure(SERVICES, &service).submit(&[]).await, "the other side speaks no TLS");
 }
