@@ -47,7 +47,6 @@ mod shape;
 mod sign_in;
 mod tasks;
 mod timeline;
-pub mod tls;
 mod users;
 mod webhooks;
 mod ws;

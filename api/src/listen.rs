@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use argus_tls::TlsAcceptor;
 use axum::{Router, extract::ConnectInfo, serve::Listener};
 use futures::future::BoxFuture;
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
@@ -17,7 +18,6 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 /// Headers past which a request is not looked at. The router refuses fewer, with a sentence.

@@ -3,6 +3,7 @@
 mod chains;
 mod fees;
 mod layers;
+mod links;
 mod reader;
 mod redis;
 
@@ -128,6 +129,8 @@ pub struct Links {
     pub token_file: PathBuf,
     /// Token of keepers.
     pub keeper_token_file: PathBuf,
+    /// Certificates; `None`: links are in clear.
+    pub tls: Option<argus_tls::Files>,
 }
 
 /// Section `keeper`.
@@ -237,14 +240,7 @@ impl Config {
             },
             keepers: keepers as u8,
             threshold: threshold as u8,
-            links: Links {
-                listen: r.optional("links.listen", "an address with a port, or empty"),
-                scheduler: r.link_url("links.scheduler"),
-                dispatcher: r.link_url("links.dispatcher"),
-                aggregator: r.link_url("links.aggregator"),
-                token_file: r.path(&data_dir, "links.token_file"),
-                keeper_token_file: r.path(&data_dir, "links.keeper_token_file"),
-            },
+            links: links::read(&mut r, &data_dir),
             keeper: Keeper {
                 key_files: r.texts("keeper.key_files").iter().map(|p| data_dir.join(p)).collect(),
                 dir: r.path(&data_dir, "keeper.dir"),

@@ -127,11 +127,17 @@ impl KeeperLink for LocalKeepers {
 const REMOTE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The roles of another process.
-pub fn remote(url: &str, token_file: &Path) -> anyhow::Result<Arc<argus_grpc::Client>> {
+pub fn remote(
+    url: &str,
+    token_file: &Path,
+    links: &config::Links,
+) -> anyhow::Result<Arc<argus_grpc::Client>> {
+    // One in clear goes to this machine: the configuration allows no other where there are certificates.
+    let tls = if url.starts_with("https:") { mutual(links)? } else { None };
     let config = argus_grpc::ClientConfig {
         url: url.to_owned(),
         token: token(token_file)?,
-        tls: None,
+        tls,
         deadline: REMOTE_DEADLINE,
     };
     Ok(Arc::new(argus_grpc::Client::new(&config).with_context(|| format!("the link to {url}"))?))
@@ -145,11 +151,18 @@ pub async fn serve(
 ) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send + 'static> {
     let tokens =
         argus_grpc::Tokens { services: token(&links.token_file)?, keepers: token(&links.keeper_token_file)? };
-    let server = argus_grpc::Server::new(served, &tokens, None, REMOTE_DEADLINE)?;
+    let server = argus_grpc::Server::new(served, &tokens, mutual(links)?, REMOTE_DEADLINE)?;
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .with_context(|| format!("the links cannot listen on {address}: choose another [links] listen"))?;
     Ok(async move { server.run(listener, std::future::pending()).await.map_err(Into::into) })
+}
+
+/// The certificates that links show and take, where there are any.
+fn mutual(links: &config::Links) -> anyhow::Result<Option<argus_tls::Mutual>> {
+    let Some(files) = &links.tls else { return Ok(None) };
+    let _closed = read_secret(&files.key, "the key of the links' certificate")?;
+    Ok(Some(argus_tls::Mutual::open(files).context("the links have no TLS")?))
 }
 
 fn token(path: &Path) -> anyhow::Result<SecretString> {

@@ -79,6 +79,7 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Secret(command) => return cli::rewrap::run(command, json).await,
         Command::Doctor(args) => return cli::doctor::run(&args, json).await,
         Command::Config(command) => cli::config::run(&command, json)?,
+        Command::Pki(command) => return cli::pki::run(command, json),
         Command::Migrate(args) => cli::migrate::run(&args, json)?,
         Command::Replay(args) => return cli::replay::run(&args, json).await,
         Command::CompileNative | Command::Confined(_) => {
@@ -108,6 +109,7 @@ fn start_log(filter: Option<&str>, command: &Command) {
         | Command::Secret(_)
         | Command::Config(_)
         | Command::Doctor(_)
+        | Command::Pki(_)
         | Command::Migrate(_)
         | Command::Replay(_)
         | Command::CompileNative

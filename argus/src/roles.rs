@@ -202,15 +202,15 @@ impl<'a> Process<'a> {
         }
         let links = &self.config.links;
         if let (false, Some(url)) = (self.has(Role::Scheduler), &links.scheduler) {
-            self.nudge.join(links::remote(url, &links.token_file)?);
+            self.nudge.join(links::remote(url, &links.token_file, links)?);
         }
         if let (false, Some(url)) = (self.has(Role::Dispatcher), &links.dispatcher) {
-            let client = links::remote(url, &links.token_file)?;
+            let client = links::remote(url, &links.token_file, links)?;
             self.dispatch.join(client.clone());
             self.outcomes.join(client);
         }
         if let (false, Some(url)) = (self.has(Role::Aggregator), &links.aggregator) {
-            self.aggregate.join(links::remote(url, &links.token_file)?);
+            self.aggregate.join(links::remote(url, &links.token_file, links)?);
         }
         Ok(())
     }
@@ -413,7 +413,7 @@ impl<'a> Process<'a> {
                 let url = self.config.links.aggregator.as_ref().context(
                     "keepers without an aggregator in the same process need its address in [links] aggregator",
                 )?;
-                links::remote(url, &self.config.links.keeper_token_file)?
+                links::remote(url, &self.config.links.keeper_token_file, &self.config.links)?
             }
         };
         for file in self.config.keeper.key_files.clone() {
@@ -556,7 +556,7 @@ impl<'a> Process<'a> {
             None => None,
             Some((certificates, key)) => {
                 let _closed = read_secret(key, "the key of the API's certificate")?;
-                Some(argus_api::tls::acceptor(certificates, key).context("the API has no TLS")?)
+                Some(argus_tls::acceptor(certificates, key).context("the API has no TLS")?)
             }
         };
         let listener = tokio::net::TcpListener::bind(address)

@@ -18,6 +18,7 @@ use argus_ports::{
     Aggregate, AttemptOutcome, Dispatch, HandoffOrder, LinkError, Nudge, Outcomes, PerformEvent,
 };
 use argus_proto::{Wire, v1};
+use argus_tls::Mutual;
 use async_trait::async_trait;
 use futures::StreamExt;
 use secrecy::SecretString;
@@ -34,8 +35,9 @@ use tonic::{
 use crate::{
     MESSAGE_BYTES_MAX,
     batch::batches,
+    connect::over_tls,
     frames::{error_of, fault_from_wire, jobs_to_wire, tasks_to_wire},
-    security::{ClientTls, Guard, SetupError, Show},
+    security::{Guard, SetupError, Show},
     wire::services_client::ServicesClient,
 };
 
@@ -47,12 +49,12 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 /// How another process is reached.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
-    /// `http://host:port`, or `https://` with TLS.
+    /// `https://host:port` where there is TLS, else `http://host:port`. The host is a name in the server's certificate.
     pub url: String,
     /// The services' token, or for a keeper the keepers'.
     pub token: SecretString,
-    /// TLS.
-    pub tls: Option<ClientTls>,
+    /// Certificates; `None`: no TLS.
+    pub tls: Option<Mutual>,
     /// How long a call waits for its answer, connecting included, and a message for a credit.
     pub deadline: Duration,
 }
@@ -85,16 +87,18 @@ impl Client {
     /// # Errors
     /// [`SetupError`] where URL, token or certificates cannot be used.
     pub fn new(config: &ClientConfig) -> Result<Self, SetupError> {
-        let mut endpoint = Endpoint::from_shared(config.url.clone())?
+        let endpoint = Endpoint::from_shared(config.url.clone())?
             .connect_timeout(config.deadline)
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(10))
             .keep_alive_while_idle(true)
             .tcp_nodelay(true);
-        if let Some(tls) = &config.tls {
-            endpoint = endpoint.tls_config(tls.config())?;
-        }
-        let channel = endpoint.connect_lazy();
+        let is_https = endpoint.uri().scheme_str() == Some("https");
+        let channel = match &config.tls {
+            Some(tls) if is_https => endpoint.connect_with_connector_lazy(over_tls(tls.connector())),
+            None if !is_https => endpoint.connect_lazy(),
+            _ => return Err(SetupError::Scheme(config.url.clone())),
+        };
         let show = Show(Guard::new(&config.token, "link's")?.header()?);
         let (queue, waiting) = mpsc::channel(WINDOW);
         let mut driver = JoinSet::new();

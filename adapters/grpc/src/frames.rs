@@ -226,6 +226,25 @@ pub(crate) fn error_of(status: &tonic::Status) -> LinkError {
         C::Unauthenticated | C::PermissionDenied | C::InvalidArgument | C::Unimplemented => {
             LinkError::Refused(status.message().to_owned())
         }
-        _ => LinkError::Gone(status.message().to_owned()),
+        _ => LinkError::Gone(told(status)),
+    }
+}
+
+/// What h2 makes of TLS: an alert's first bytes as a frame's length.
+const TLS_AS_FRAME: &str = "frame with invalid size";
+
+/// A failure with the cause at the bottom of it: what lies above says only that there was one.
+fn told(status: &tonic::Status) -> String {
+    let first = std::error::Error::source(status);
+    let Some(last) = std::iter::successors(first, |cause| cause.source()).last() else {
+        return status.message().to_owned();
+    };
+    let (message, last) = (status.message(), last.to_string());
+    if last.contains(TLS_AS_FRAME) {
+        format!("{message}: the other side speaks TLS, so that its URL begins with https://")
+    } else if message.contains(&last) {
+        message.to_owned()
+    } else {
+        format!("{message}: {last}")
     }
 }

@@ -5,22 +5,25 @@
 //! local handle. All conversations of two services share one long-lived stream in each direction, on which requests
 //! travel in batches and are answered by number; a keeper has a stream of its own with credits.
 //!
-//! Nothing is open: services show one token, keepers another (and prove their key besides); TLS, with certificates on
-//! both sides where wished, is configuration. A link may lose what it carried when it breaks: it says so
+//! Nothing is open: services show one token, keepers another (and prove their key besides). Where there are certificates,
+//! both sides show one: the caller's has the role of its token, the server's that of a service. A link may lose what it carried when it breaks: it says so
 //! (`LinkError::Gone`), connects again with growing pauses, and leaves repeating to those who know what is still
 //! needed.
 
+mod accept;
 mod batch;
 mod client;
+mod connect;
 mod frames;
 mod keeper_client;
 mod security;
 mod server;
 mod session;
+mod sources;
 mod talk;
 
 pub use client::{Client, ClientConfig};
-pub use security::{ClientTls, ServerTls, SetupError, Tokens};
+pub use security::{SetupError, Tokens};
 pub use server::{Served, Server};
 
 /// The generated services.

@@ -1,12 +1,14 @@
 //! Who may talk to whom.
 
+use argus_tls::Role;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use tonic::{
     Request, Status,
     metadata::{Ascii, MetadataValue},
-    transport::{Certificate, ClientTlsConfig, Identity, ServerTlsConfig},
 };
+
+use crate::accept::Caller;
 
 /// Shorter tokens can be guessed.
 const TOKEN_BYTES_MIN: usize = 16;
@@ -21,28 +23,6 @@ pub struct Tokens {
     pub keepers: SecretString,
 }
 
-/// A server's TLS, PEM texts.
-#[derive(Debug, Clone)]
-pub struct ServerTls {
-    /// Its certificate, with those in between.
-    pub certificate: String,
-    /// Its private key.
-    pub key: SecretString,
-    /// Callers must have a certificate of this authority.
-    pub client_authority: Option<String>,
-}
-
-/// A client's TLS, PEM texts.
-#[derive(Debug, Clone)]
-pub struct ClientTls {
-    /// The authority of the server's certificate.
-    pub authority: String,
-    /// The name in the server's certificate, where it is not the host of the URL.
-    pub server_name: Option<String>,
-    /// Certificate and private key to show.
-    pub identity: Option<(String, SecretString)>,
-}
-
 /// Why a link cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
@@ -54,27 +34,38 @@ pub enum SetupError {
     /// It does not fit into a header.
     #[error("the token holds characters that no header may: use letters and digits")]
     BadToken,
-    /// URL, certificate or key.
+    /// One of both without the other.
+    #[error("the link to {0} cannot be set up: https:// needs certificates, and goes with them alone")]
+    Scheme(String),
+    /// The URL, or the listener.
     #[error("the link cannot be set up: {0}")]
     Transport(#[from] tonic::transport::Error),
 }
 
-/// Holds callers to a token.
+/// Holds callers to a token, and where there is TLS to a role.
 #[derive(Clone)]
-pub(crate) struct Guard(SecretString);
+pub(crate) struct Guard {
+    header: SecretString,
+    role: Option<Role>,
+}
 
 impl Guard {
     pub(crate) fn new(token: &SecretString, whose: &'static str) -> Result<Self, SetupError> {
         if token.expose_secret().len() < TOKEN_BYTES_MIN {
             return Err(SetupError::WeakToken(whose));
         }
-        Ok(Self(format!("Bearer {}", token.expose_secret()).into()))
+        Ok(Self { header: format!("Bearer {}", token.expose_secret()).into(), role: None })
+    }
+
+    /// Lets in only who has a certificate with this role, besides.
+    pub(crate) fn with_role(self, role: Option<Role>) -> Self {
+        Self { role, ..self }
     }
 
     /// The header that satisfies it.
     pub(crate) fn header(&self) -> Result<MetadataValue<Ascii>, SetupError> {
         let mut value: MetadataValue<Ascii> =
-            self.0.expose_secret().parse().map_err(|_| SetupError::BadToken)?;
+            self.header.expose_secret().parse().map_err(|_| SetupError::BadToken)?;
         value.set_sensitive(true);
         Ok(value)
     }
@@ -82,8 +73,14 @@ impl Guard {
 
 impl tonic::service::Interceptor for Guard {
     fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(wanted) = self.role {
+            let shown = request.extensions().get::<Caller>().and_then(|caller| caller.role);
+            if shown != Some(wanted) {
+                return Err(Status::permission_denied(format!("the certificate has not the role {wanted}")));
+            }
+        }
         let shown = request.metadata().get(HEADER).map(|value| value.as_bytes()).unwrap_or_default();
-        let right: bool = shown.ct_eq(self.0.expose_secret().as_bytes()).into();
+        let right: bool = shown.ct_eq(self.header.expose_secret().as_bytes()).into();
         if right { Ok(request) } else { Err(Status::unauthenticated("the token is missing or another")) }
     }
 }
@@ -96,29 +93,5 @@ impl tonic::service::Interceptor for Show {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         request.metadata_mut().insert(HEADER, self.0.clone());
         Ok(request)
-    }
-}
-
-impl ServerTls {
-    pub(crate) fn config(&self) -> ServerTlsConfig {
-        let identity = Identity::from_pem(&self.certificate, self.key.expose_secret());
-        let config = ServerTlsConfig::new().identity(identity);
-        match &self.client_authority {
-            Some(authority) => config.client_ca_root(Certificate::from_pem(authority)),
-            None => config,
-        }
-    }
-}
-
-impl ClientTls {
-    pub(crate) fn config(&self) -> ClientTlsConfig {
-        let mut config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&self.authority));
-        if let Some(name) = &self.server_name {
-            config = config.domain_name(name);
-        }
-        if let Some((certificate, key)) = &self.identity {
-            config = config.identity(Identity::from_pem(certificate, key.expose_secret()));
-        }
-        config
     }
 }

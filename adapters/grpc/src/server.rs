@@ -4,16 +4,21 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use argus_ports::{Aggregate, Dispatch, FromKeeper, KeeperGate, Nudge, Outcomes, ToKeeper};
 use argus_proto::v1;
+use argus_tls::{Mutual, Role};
 use futures::{Stream, StreamExt};
-use tokio::{net::TcpListener, sync::watch};
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, service::interceptor::InterceptedService};
 
 use crate::{
     MESSAGE_BYTES_MAX,
+    accept::{ACCEPTED, accept},
     batch::batches,
     frames::{hello_from_wire, status_of},
-    security::{Guard, ServerTls, SetupError, Tokens},
+    security::{Guard, SetupError, Tokens},
     session::{Session, queue},
     talk::Talk,
     wire::{
@@ -50,30 +55,34 @@ pub struct Server {
     served: Served,
     services: Guard,
     keepers: Guard,
-    tls: Option<ServerTls>,
+    tls: Option<Mutual>,
     deadline: Duration,
 }
 
 impl Server {
-    /// Roles behind tokens. `deadline` is how long a message to a keeper waits for a credit.
+    /// Roles behind tokens; where there is TLS, behind certificates besides, whose role has to be that of the caller.
+    /// `deadline` is how long a message to a keeper waits for a credit.
     ///
     /// # Errors
     /// [`SetupError::WeakToken`] where a token protects nothing.
     pub fn new(
         served: Served,
         tokens: &Tokens,
-        tls: Option<ServerTls>,
+        tls: Option<Mutual>,
         deadline: Duration,
     ) -> Result<Self, SetupError> {
         let (services, keepers) =
             (Guard::new(&tokens.services, "services"), Guard::new(&tokens.keepers, "keepers"));
-        Ok(Self { served, services: services?, keepers: keepers?, tls, deadline })
+        let role = |role| tls.is_some().then_some(role);
+        let (services, keepers) =
+            (services?.with_role(role(Role::Service)), keepers?.with_role(role(Role::Keeper)));
+        Ok(Self { served, services, keepers, tls, deadline })
     }
 
     /// Serves until `shutdown` is ready; streams that are open then are ended.
     ///
     /// # Errors
-    /// [`SetupError::Transport`] where the certificate cannot be used or the listener fails.
+    /// [`SetupError::Transport`] where the listener fails.
     pub async fn run(
         self,
         listener: TcpListener,
@@ -81,11 +90,7 @@ impl Server {
     ) -> Result<(), SetupError> {
         let mut server = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(KEEP_ALIVE_EVERY))
-            .http2_keepalive_timeout(Some(KEEP_ALIVE_WITHIN))
-            .tcp_nodelay(true);
-        if let Some(tls) = &self.tls {
-            server = server.tls_config(tls.config())?;
-        }
+            .http2_keepalive_timeout(Some(KEEP_ALIVE_WITHIN));
         let served = Arc::new(self.served);
         let (cut, cutting) = watch::channel(false);
         let services = ServicesServer::new(Talk { served: served.clone(), cutting: cutting.clone() })
@@ -94,15 +99,23 @@ impl Server {
         let keepers = KeepersServer::new(Gate { served, deadline: self.deadline, cutting: cutting.clone() })
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        let (ready, accepted) = mpsc::channel(ACCEPTED);
+        let tls = self.tls.map(|tls| tls.acceptor());
+        // Ends once nobody is let in any more, while streams that are open end in good order.
+        let accepting = async {
+            accept(listener, tls, ready).await;
+            std::future::pending::<()>().await;
+        };
         let serving = server
             .add_service(InterceptedService::new(services, self.services))
             .add_service(InterceptedService::new(keepers, self.keepers))
-            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async {
+            .serve_with_incoming_shutdown(ReceiverStream::new(accepted), async {
                 shutdown.await;
                 cut.send_replace(true);
             });
         tokio::select! {
             ended = serving => Ok(ended?),
+            () = accepting => Ok(()),
             () = async { was_cut(cutting).await; tokio::time::sleep(GRACE).await } => Ok(()),
         }
     }

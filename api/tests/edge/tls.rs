@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use argus_api::{Config, tls};
+use argus_api::Config;
+use argus_tls::TlsError;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -27,8 +28,8 @@ fn certificate(folder: &Path) -> CertificateDer<'static> {
     made.cert.der().clone()
 }
 
-fn acceptor(folder: &Path) -> Result<tokio_rustls::TlsAcceptor, tls::TlsError> {
-    tls::acceptor(&folder.join("cert.pem"), &folder.join("key.pem"))
+fn acceptor(folder: &Path) -> Result<argus_tls::TlsAcceptor, TlsError> {
+    argus_tls::acceptor(&folder.join("cert.pem"), &folder.join("key.pem"))
 }
 
 async fn serve(folder: &Path, head_timeout: Duration) -> (SocketAddr, World, JoinSet<()>) {
@@ -91,7 +92,7 @@ async fn a_certificate_that_changes_is_read_anew() {
     timeout(PATIENCE, renewed).await.expect("the new certificate is served");
     // What cannot be read changes nothing.
     std::fs::write(folder.path().join("cert.pem"), "none").unwrap();
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(ready(address, &second).await.is_ok());
 }
 

@@ -9,6 +9,7 @@ pub mod keygen;
 pub mod log;
 pub mod migrate;
 pub mod module;
+pub mod pki;
 mod published;
 pub mod replay;
 pub mod rewrap;
@@ -79,6 +80,8 @@ pub enum Command {
     /// Print, check and explain settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Make and show the certificates of links between processes
+    Pki(pki::PkiCommand),
     /// Bring the store's tables up to this version
     Migrate(migrate::Migrate),
     /// Run a recorded run again, offline, and compare it bit for bit

@@ -103,14 +103,6 @@ impl Reader<'_> {
         texts
     }
 
-    /// The URL of another process, or nothing.
-    pub fn link_url(&mut self, name: &str) -> Option<String> {
-        self.http_url(
-            name,
-            "a URL like http://host:9000 (between machines through a tunnel: links are not encrypted), or empty",
-        )
-    }
-
     /// An http URL, or nothing.
     pub fn http_url(&mut self, name: &str, wanted: &str) -> Option<String> {
         let url = self.optional::<String>(name, wanted)?;

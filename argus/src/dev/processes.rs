@@ -65,9 +65,12 @@ fn parts(
     // Where keepers from elsewhere are to come, they come to the aggregator.
     let aggregator = config.links.listen.map_or_else(here, Ok)?;
     let settings = settings.display().to_string();
+    // Where there are certificates the roles show theirs to each other, too.
+    let scheme = if config.links.tls.is_some() { "https" } else { "http" };
     let peers = |listen: Option<SocketAddr>| {
         let mut args = vec!["--config".to_owned(), settings.clone()];
-        let url = |name: &str, at: SocketAddr| format!("links.{name} = \"http://127.0.0.1:{}\"", at.port());
+        let url =
+            |name: &str, at: SocketAddr| format!("links.{name} = \"{scheme}://127.0.0.1:{}\"", at.port());
         let mut set = |text: String| args.extend(["--set".to_owned(), text]);
         overrides.iter().for_each(|text| set(text.clone()));
         set(url("scheduler", scheduler));

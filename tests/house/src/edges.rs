@@ -9,6 +9,7 @@ const DOMAIN: &str = "argus-domain";
 const MACHINE: &str = "argus-machine";
 const PORTS: &str = "argus-ports";
 const PROTO: &str = "argus-proto";
+const TLS: &str = "argus-tls";
 
 /// Every crate of the workspace, lowest layer first, with the crates of ours that it may depend on.
 const ALLOWED: &[(&str, &[&str])] = &[
@@ -18,6 +19,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (MACHINE, &[DOMAIN]),
     (PORTS, &[DOMAIN]),
     (PROTO, &[DOMAIN]),
+    // Certificates, for whoever listens or connects
+    (TLS, &[]),
     // 3: what speaks to the world; sqlite stores, redis caches and grpc sends the protobuf form
     ("argus-memory", &[DOMAIN, PORTS]),
     ("argus-sqlite", &[DOMAIN, PORTS, PROTO]),
@@ -26,7 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("argus-ipfs", &[DOMAIN, PORTS]),
     ("argus-http", &[DOMAIN, PORTS]),
     ("argus-vault", &[DOMAIN, PORTS]),
-    ("argus-grpc", &[DOMAIN, PORTS, PROTO]),
+    ("argus-grpc", &[DOMAIN, PORTS, PROTO, TLS]),
     ("argus-host", &[DOMAIN, PORTS, PROTO]),
     ("argus-builder", &[DOMAIN, PORTS]),
     // How replicas of a service share its work: the shell of a machine that several services have
@@ -34,7 +37,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // What people outside build on, and our own command line like them: the API as it is on the wire
     ("argus-client", &[]),
     // 4: services; they reach scripts, chains and stores through ports alone
-    ("argus-api", &[DOMAIN, MACHINE, PORTS]),
+    ("argus-api", &[DOMAIN, MACHINE, PORTS, TLS]),
     ("argus-scheduler", &[DOMAIN, MACHINE, PORTS]),
     ("argus-dispatcher", &[DOMAIN, MACHINE, PORTS]),
     ("argus-aggregator", &[DOMAIN, MACHINE, PORTS]),
@@ -187,7 +190,7 @@ mod tests {
             for to in *row {
                 let below = ALLOWED.iter().position(|(other, _)| other == to);
                 assert!(below.is_some_and(|below| below < position), "{name} -> {to} does not point down");
-                assert!([DOMAIN, MACHINE, PORTS, PROTO].contains(to), "{name} -> {to} is sideways");
+                assert!([DOMAIN, MACHINE, PORTS, PROTO, TLS].contains(to), "{name} -> {to} is sideways");
             }
         }
     }
@@ -200,6 +203,8 @@ mod tests {
             (MACHINE, PORTS, Use::Shipped, false),
             ("argus-api", PORTS, Use::Shipped, true),
             ("argus-api", "argus-host", Use::Shipped, false),
+            ("argus-grpc", TLS, Use::Shipped, true),
+            ("argus-scheduler", TLS, Use::Shipped, false),
             ("argus-client", DOMAIN, Use::Shipped, false),
             ("argus-keeper", "argus-scheduler", Use::Shipped, false),
             ("argus-scheduler", "argus-sqlite", Use::Shipped, false),

@@ -2,6 +2,7 @@
 
 mod api_guide;
 mod authors;
+mod certificates;
 mod clients;
 mod commands;
 mod corpus;

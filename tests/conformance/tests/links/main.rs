@@ -1,4 +1,7 @@
-//! The link suites over local handles and over gRPC, and what only a network can show.
+//! The link suites over local handles, over gRPC and over gRPC in TLS, and what only a network can show.
+
+mod flood;
+mod mutual;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -9,6 +12,7 @@ use argus_memory::session;
 use argus_ports::{
     Dispatch, FromKeeper, KeeperGate, KeeperLink, KeeperSession, LinkError, Nudge, SignedHello, ToKeeper,
 };
+use argus_tls::Mutual;
 use async_trait::async_trait;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
 
@@ -44,10 +48,14 @@ struct Running {
 
 impl Running {
     async fn start(served: Served, address: &str) -> Self {
+        Self::with(served, address, None).await
+    }
+
+    async fn with(served: Served, address: &str, tls: Option<Mutual>) -> Self {
         let listener = TcpListener::bind(address).await.expect("a port");
         let address = listener.local_addr().expect("its address");
         let tokens = Tokens { services: SERVICES.into(), keepers: KEEPERS.into() };
-        let server = Server::new(served, &tokens, None, CREDIT_DEADLINE).expect("a server");
+        let server = Server::new(served, &tokens, tls, CREDIT_DEADLINE).expect("a server");
         let (stop, stopped) = oneshot::channel::<()>();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {

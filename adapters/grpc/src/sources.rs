@@ -1,0 +1,171 @@
+//! Where connections come from, and how much of the handshakes' work each of these places may have.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Handshakes under way at once, of one source and in all. What waits in them holds a socket and some kilobytes.
+const HANDSHAKES: (usize, usize) = (64, 1024);
+/// For each handshake that fails, a source is blamed for this long. It adds up.
+const BLAME: Duration = Duration::from_millis(125);
+/// A source with more blame than this is turned away without a handshake: after 32 failures at once, or at more than
+/// eight a second. Who has the wrong certificate and comes again once a second is not among them.
+const BLAME_MAX: Duration = Duration::from_secs(4);
+/// Sources that are remembered. Where there are more, further ones are not blamed.
+const REMEMBERED: usize = 8192;
+
+/// Between two looks for sources that can be forgotten.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// All sources with something under way, or with blame.
+#[derive(Clone, Default)]
+pub(crate) struct Sources(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    sources: HashMap<IpAddr, Source>,
+    under_way: usize,
+    swept: Option<Instant>,
+}
+
+impl Known {
+    /// Forgets those whose blame is over, where they have become many.
+    fn sweep(&mut self, now: Instant) {
+        let is_due = self.swept.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP);
+        if self.sources.len() > REMEMBERED && is_due {
+            self.sources.retain(|_, source| source.under_way > 0 || source.blamed_until > now);
+            self.swept = Some(now);
+        }
+    }
+}
+
+struct Source {
+    under_way: usize,
+    blamed_until: Instant,
+}
+
+/// A handshake under way.
+pub(crate) struct Place {
+    sources: Sources,
+    source: IpAddr,
+}
+
+impl Sources {
+    /// Lets a handshake begin, or says why not.
+    pub fn enter(&self, address: IpAddr) -> Result<Place, &'static str> {
+        let (source, now) = (source(address), Instant::now());
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.under_way >= HANDSHAKES.1 {
+            return Err("too many handshakes are under way");
+        }
+        let of_source = known.sources.entry(source).or_insert(Source { under_way: 0, blamed_until: now });
+        if of_source.under_way >= HANDSHAKES.0 {
+            return Err("too many handshakes of its source are under way");
+        }
+        if of_source.blamed_until.saturating_duration_since(now) > BLAME_MAX {
+            return Err("too many handshakes of its source have failed");
+        }
+        of_source.under_way += 1;
+        known.under_way += 1;
+        Ok(Place { sources: self.clone(), source })
+    }
+}
+
+impl Place {
+    /// Ends a handshake that failed.
+    pub fn blame(self) {
+        let now = Instant::now();
+        let mut known = self.sources.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of_source) = known.sources.get_mut(&self.source) {
+            of_source.blamed_until = of_source.blamed_until.max(now) + BLAME;
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let mut known = self.sources.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.under_way = known.under_way.saturating_sub(1);
+        known.sweep(now);
+        let is_full = known.sources.len() > REMEMBERED;
+        if let Some(of_source) = known.sources.get_mut(&self.source) {
+            of_source.under_way = of_source.under_way.saturating_sub(1);
+            if of_source.under_way == 0 && (is_full || of_source.blamed_until <= now) {
+                known.sources.remove(&self.source);
+            }
+        }
+    }
+}
+
+/// What a peer cannot choose of its address: all of IPv4's, the network's part of IPv6's (RFC 4291, section 2.5.4).
+fn source(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn one_source_takes_its_part_and_no_more() {
+        let sources = Sources::default();
+        let mut places: Vec<Place> =
+            (0..HANDSHAKES.0).map(|_| sources.enter(address("10.0.0.1")).ok().expect("a place")).collect();
+        assert!(sources.enter(address("10.0.0.1")).is_err());
+        assert!(sources.enter(address("::ffff:10.0.0.1")).is_err(), "the same one");
+        assert!(sources.enter(address("10.0.0.2")).is_ok());
+        places.pop();
+        assert!(sources.enter(address("10.0.0.1")).is_ok());
+        drop(places);
+        assert!(sources.0.lock().expect("whole").sources.is_empty(), "nothing is kept of them");
+    }
+
+    #[test]
+    fn of_ipv6_a_network_is_one_source() {
+        assert_eq!(source(address("2001:db8::1")), source(address("2001:db8::ffff:1")));
+        assert_ne!(source(address("2001:db8::1")), source(address("2001:db8:0:1::1")));
+    }
+
+    #[test]
+    fn all_sources_together_have_a_bound() {
+        let sources = Sources::default();
+        let enter = |n: usize| sources.enter(Ipv4(n).into());
+        let places: Vec<_> = (0..HANDSHAKES.1).map(|n| enter(n).ok().expect("a place")).collect();
+        assert!(enter(HANDSHAKES.1).is_err());
+        drop(places);
+        assert!(enter(HANDSHAKES.1).is_ok());
+    }
+
+    struct Ipv4(usize);
+
+    impl From<Ipv4> for IpAddr {
+        fn from(Ipv4(n): Ipv4) -> Self {
+            std::net::Ipv4Addr::from(0x0a00_0000 + u32::try_from(n).expect("small")).into()
+        }
+    }
+
+    #[test]
+    fn who_fails_often_is_turned_away_alone() {
+        let sources = Sources::default();
+        let (bad, good) = (address("10.0.0.1"), address("10.0.0.2"));
+        let failed = (0..1000).take_while(|_| sources.enter(bad).map(Place::blame).is_ok()).count();
+        assert!((32..100).contains(&failed), "{failed}");
+        assert!(sources.enter(good).is_ok());
+        // It is forgiven with time.
+        if let Some(source) = sources.0.lock().expect("whole").sources.get_mut(&bad) {
+            source.blamed_until = Instant::now();
+        }
+        assert!(sources.enter(bad).is_ok());
+    }
+}
