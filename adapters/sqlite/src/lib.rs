@@ -34,6 +34,7 @@ mod writer;
 
 pub use database::{OpenError, Options, SqliteStore};
 pub use journal::SqliteJournal;
+pub use writer::Writes;
 
 #[cfg(test)]
 mod tests;
