@@ -16,9 +16,10 @@ use argus_host::{CompilerProcess, Host, HostConfig, HostError};
 use argus_http::{HttpEgress, HttpValues};
 use argus_ipfs::{IpfsContent, Places};
 use argus_memory::{MemoryLimiter, SystemClock};
+use argus_metrics::{Figures, table};
 use argus_ports::{
-    ChainReader, ChainWriter, Clock, ContentStore, Egress, Journal, KeyStore, ModuleRunner, RateLimiter,
-    Secrets, Signer, ValueReader, chain::At,
+    Archive, ChainReader, ChainWriter, Clock, ContentStore, Egress, Journal, KeyStore, ModuleRunner,
+    RateLimiter, SecretStore, Secrets, Signer, ValueReader, chain::At,
 };
 use argus_sqlite::{Options, SqliteJournal, SqliteStore};
 use argus_vault::KeyVault;
@@ -33,6 +34,10 @@ use crate::{
     },
     config::Config,
     environment,
+    metrics::{
+        self, Calls, ChainFigures, CountedChain, CountedContent, CountedEgress, CountedJournals,
+        CountedRunner, CountedStore,
+    },
 };
 
 /// Holds the key of secrets where no file does.
@@ -43,7 +48,7 @@ pub struct Backends {
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// All durable state of the platform; a process of keepers alone has none of it.
-    store: Option<Arc<SqliteStore>>,
+    store: Option<Arc<Store>>,
     /// Published content.
     pub content: Arc<dyn ContentStore>,
     /// The way out.
@@ -56,7 +61,14 @@ pub struct Backends {
     pub limiter: Arc<dyn RateLimiter>,
     /// The chains.
     pub chains: BTreeMap<ChainId, OpenChain>,
+    /// The journals of keepers.
+    journals: CountedJournals,
+    /// What this process counts.
+    pub figures: Figures,
 }
+
+/// The platform's store, counted.
+pub type Store = CountedStore<SqliteStore>;
 
 /// What a process needs beyond clock, content and chains.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +83,7 @@ pub struct Needs {
 #[derive(Clone)]
 pub struct OpenChain {
     /// Reads and writes.
-    pub evm: Arc<EvmChain>,
+    pub evm: Arc<CountedChain<EvmChain>>,
     /// Our contracts there.
     pub contracts: Option<Contracts>,
     /// Nothing of them is in earlier blocks.
@@ -87,12 +99,17 @@ pub struct OpenChain {
 impl Backends {
     /// Opens what the configuration names, as far as this process needs it.
     pub async fn open(config: &Config, needs: Needs) -> anyhow::Result<Self> {
-        let egress: Arc<dyn Egress> = Arc::new(HttpEgress::new()?);
+        let figures = Figures::default();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let egress: Arc<dyn Egress> =
+            Arc::new(CountedEgress::register(Arc::new(HttpEgress::new()?), &figures)?);
+        let counted = ChainFigures::register(&figures)?;
         let mut chains = BTreeMap::new();
         for (id, chain) in &config.chains {
-            let evm = EvmChain::connect(&ChainConfig::new(*id, chain.rpc.clone())).await?;
+            let evm = Arc::new(EvmChain::connect(&ChainConfig::new(*id, chain.rpc.clone())).await?);
+            metrics::register_endpoints(&figures, *id, &evm)?;
             let open = OpenChain {
-                evm: Arc::new(evm),
+                evm: Arc::new(CountedChain::new(evm, counted.clone(), Arc::clone(&clock))),
                 contracts: chain.contracts,
                 contracts_from: chain.contracts_from,
                 confirmations: chain.confirmations,
@@ -102,7 +119,8 @@ impl Backends {
             chains.insert(*id, open);
         }
         let runner: Option<Arc<dyn ModuleRunner>> = if needs.runner {
-            Some(Arc::new(open_host(config, Arc::clone(&egress), readers(&chains)).await?))
+            let host = open_host(config, Arc::clone(&egress), readers(&chains)).await?;
+            Some(Arc::new(CountedRunner::register(Arc::new(host), &figures)?))
         } else {
             None
         };
@@ -113,28 +131,42 @@ impl Backends {
             gateways: config.gateways.clone(),
             operator: operator.clone(),
         };
-        let content = IpfsContent::open(&places, &egress)?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let content = Arc::new(IpfsContent::open(&places, &egress)?);
+        let calls = Calls::timed(&figures, &table::STORE_CALLS, &table::STORE_SECONDS)?;
+        let store = if needs.store {
+            let store = open_store(config)?;
+            metrics::register_writes(&store, &figures)?;
+            Some(Arc::new(CountedStore::new(store, calls.clone())))
+        } else {
+            None
+        };
         Ok(Self {
-            store: needs.store.then(|| open_store(config)).transpose()?.map(Arc::new),
-            content: Arc::new(content),
+            store,
+            content: Arc::new(CountedContent::register(content, &figures)?),
             values: Arc::new(HttpValues::new(Arc::clone(&egress), operator)),
             egress,
             runner,
             limiter: Arc::new(MemoryLimiter::new(Arc::clone(&clock))),
             clock,
             chains,
+            journals: CountedJournals::new(calls, &figures),
+            figures,
         })
     }
 
     /// The platform's store.
-    pub fn store(&self) -> anyhow::Result<Arc<SqliteStore>> {
+    pub fn store(&self) -> anyhow::Result<Arc<Store>> {
         self.store.clone().context("this process was started without the platform's store")
     }
 
     /// The sandbox.
     pub fn runner(&self) -> anyhow::Result<Arc<dyn ModuleRunner>> {
         self.runner.clone().context("this process was started without a sandbox")
+    }
+
+    /// A keeper's journal, counted.
+    pub fn journal(&self, config: &Config, keeper: Address) -> anyhow::Result<Arc<dyn Journal>> {
+        Ok(self.journals.count(open_journal(config, keeper)?)?)
     }
 
     /// The chains as readers.
@@ -216,7 +248,7 @@ pub fn open_store(config: &Config) -> anyhow::Result<SqliteStore> {
 }
 
 /// Opens a keeper's journal: one file per key, one process per file.
-pub fn open_journal(config: &Config, keeper: Address) -> anyhow::Result<Arc<dyn Journal>> {
+fn open_journal(config: &Config, keeper: Address) -> anyhow::Result<Arc<dyn Journal>> {
     let path = config.keeper.dir.join(keeper.to_string().to_lowercase()).join("journal.db");
     make_folder_of(&path)?;
     Ok(Arc::new(SqliteJournal::open(&path).with_context(|| format!("the journal {}", path.display()))?))
@@ -239,7 +271,7 @@ pub fn signer(path: &Path) -> anyhow::Result<Arc<LocalSigner>> {
 }
 
 /// Store and keys of secrets; `None`: the configuration names no key.
-pub fn secrets(config: &Config, store: Arc<SqliteStore>) -> anyhow::Result<Option<Secrets>> {
+pub fn secrets(config: &Config, store: Arc<dyn SecretStore>) -> anyhow::Result<Option<Secrets>> {
     let text = match (environment::variable(SECRETS_KEY), &config.secrets_key) {
         (Some(text), _) => SecretString::from(text.to_string_lossy().into_owned()),
         (None, Some(path)) => read_secret(path, "the key of secrets")?,
@@ -304,7 +336,7 @@ pub fn confinement(user: Option<u32>) -> anyhow::Result<Confinement> {
 pub fn builder(
     config: &Config,
     toolchain: Toolchain,
-    store: Arc<SqliteStore>,
+    archive: Arc<dyn Archive>,
 ) -> anyhow::Result<(Builder, impl Future<Output = ()> + use<>)> {
     let settings = &config.builder;
     make_folder_of(&settings.dir.join("modules"))?;
@@ -315,7 +347,7 @@ pub fn builder(
         module_proxy: settings.module_proxy.clone(),
         confinement: confinement(settings.user)?,
     })?;
-    let ports = argus_builder::Ports { signer: signer(&config.platform_key)?, archive: store };
+    let ports = argus_builder::Ports { signer: signer(&config.platform_key)?, archive };
     argus_builder::new(go, settings.dir.join("built"), ports, Duration::from_millis(settings.patience_ms))
         .with_context(|| format!("the builder's folder {}", settings.dir.display()))
 }
@@ -371,7 +403,7 @@ fn command_host(
     }
 }
 
-struct StoreAnswers(Arc<SqliteStore>);
+struct StoreAnswers(Arc<Store>);
 
 #[async_trait]
 impl ReadyCheck for StoreAnswers {
