@@ -13,6 +13,7 @@ mod ipfs;
 mod large;
 mod links;
 mod main_job;
+mod metrics;
 mod money;
 mod people;
 mod reconcile;
