@@ -18,9 +18,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (MACHINE, &[DOMAIN]),
     (PORTS, &[DOMAIN]),
     (PROTO, &[DOMAIN]),
-    // 3: what speaks to the world; sqlite stores and grpc sends the protobuf form
+    // 3: what speaks to the world; sqlite and scylla store and grpc sends the protobuf form
     ("argus-memory", &[DOMAIN, PORTS]),
     ("argus-sqlite", &[DOMAIN, PORTS, PROTO]),
+    ("argus-scylla", &[DOMAIN, PORTS, PROTO]),
     ("argus-evm", &[DOMAIN, PORTS]),
     ("argus-ipfs", &[DOMAIN, PORTS]),
     ("argus-http", &[DOMAIN, PORTS]),
