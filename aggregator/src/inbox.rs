@@ -11,7 +11,7 @@ use argus_domain::{
 };
 use argus_ports::{
     Aggregate, ContentError, FromKeeper, HandoffOrder, KeeperGate, KeeperSession, LinkError, SignedHello,
-    ToKeeper,
+    ToKeeper, count::Queue,
 };
 use async_trait::async_trait;
 use tokio::sync::{
@@ -21,7 +21,9 @@ use tokio::sync::{
 
 use crate::{
     gate::{self, Nonces},
+    metrics::Metrics,
     ports::Ports,
+    service::ERRANDS,
     session::{Said, Stream},
 };
 
@@ -61,9 +63,31 @@ pub struct Handle {
     pub(crate) nonces: Arc<Nonces>,
     pub(crate) nonce_good_for: Duration,
     pub(crate) live: watch::Receiver<Vec<LiveKeeper>>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Handle {
+    /// What it has done so far.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Messages that wait for it.
+    pub fn inbox(&self) -> Queue {
+        let bound = self.inbox.max_capacity();
+        Queue { length: bound - self.inbox.capacity(), bound }
+    }
+
+    /// Messages that wait for the dispatcher.
+    pub fn errands(&self) -> Queue {
+        Queue { length: usize::try_from(self.metrics.errands.get()).unwrap_or(usize::MAX), bound: ERRANDS }
+    }
+
+    /// Who is connected, with what each of them has in hand.
+    pub fn keepers(&self) -> Vec<LiveKeeper> {
+        self.live.borrow().clone()
+    }
+
     async fn put(&self, message: Message) -> Result<(), LinkError> {
         self.inbox.send_timeout(message, ROOM_WITHIN).await.map_err(|error| match error {
             SendTimeoutError::Timeout(_) => LinkError::Busy,

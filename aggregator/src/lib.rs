@@ -10,6 +10,7 @@ mod courier;
 mod credits;
 mod gate;
 mod inbox;
+mod metrics;
 mod open;
 mod ports;
 mod recorder;
@@ -25,6 +26,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use config::Config;
 pub use inbox::Handle;
+pub use metrics::Metrics;
 pub use ports::Ports;
 
 /// Why the aggregator stops. Everything else it survives.
@@ -46,6 +48,7 @@ const INBOX: usize = 8192;
 /// human has to see to.
 pub fn new(config: Config, ports: Ports) -> (Handle, impl Future<Output = Result<(), AggregatorError>>) {
     let (sender, inbox) = mpsc::channel(INBOX);
+    let metrics = Arc::new(Metrics::default());
     let (live, watching) = watch::channel(Vec::new());
     let handle = Handle {
         inbox: sender.clone(),
@@ -53,6 +56,7 @@ pub fn new(config: Config, ports: Ports) -> (Handle, impl Future<Output = Result
         nonces: Arc::default(),
         nonce_good_for: config.nonce_good_for,
         live: watching,
+        metrics: metrics.clone(),
     };
-    (handle, service::run(config, ports, sender, inbox, live))
+    (handle, service::run(config, ports, (sender, inbox), live, metrics))
 }

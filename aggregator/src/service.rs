@@ -30,6 +30,7 @@ use crate::{
     courier::{self, Errand},
     credits::Added,
     inbox::Message,
+    metrics::Metrics,
     open::Open,
     ports::Ports,
     recorder::Recorder,
@@ -40,7 +41,7 @@ use crate::{
 /// Messages taken in at once.
 const BATCH: usize = 512;
 /// Errands that wait. The dispatcher asks again for what does not fit.
-const ERRANDS: usize = 8192;
+pub(crate) const ERRANDS: usize = 8192;
 
 struct Service {
     config: Config,
@@ -58,6 +59,7 @@ struct Service {
     inbox: mpsc::Sender<Message>,
     /// What is sealed and sent at the end of this turn.
     outgoing: Vec<Outgoing>,
+    metrics: Arc<Metrics>,
 }
 
 /// Work for a keeper: an assignment, or a second round of one.
@@ -70,9 +72,9 @@ struct Outgoing {
 pub(crate) async fn run(
     config: Config,
     ports: Ports,
-    sender: mpsc::Sender<Message>,
-    mut inbox: mpsc::Receiver<Message>,
+    (sender, mut inbox): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
     live: watch::Sender<Vec<LiveKeeper>>,
+    metrics: Arc<Metrics>,
 ) -> Result<(), AggregatorError> {
     let (errands, to_do) = mpsc::channel(ERRANDS);
     let changed = Arc::new(Notify::new());
@@ -97,6 +99,7 @@ pub(crate) async fn run(
         errands,
         inbox: sender,
         outgoing: Vec::new(),
+        metrics,
         config,
         ports,
     };
@@ -134,6 +137,7 @@ pub(crate) async fn run(
         service.carry_out(out);
         service.send_waiting();
         service.send();
+        service.metrics.errands.set(service.errands.max_capacity() - service.errands.capacity());
     }
 }
 
@@ -162,7 +166,16 @@ impl Service {
     /// declined for it: it may have acted already.
     fn hand_off(&mut self, order: HandoffOrder) {
         let keeper = order.handoff.keeper;
-        self.roster.put(keeper, ToKeeper::Perform(Box::new(order)));
+        self.put(keeper, ToKeeper::Perform(Box::new(order)));
+    }
+
+    /// Sends to a keeper, where there is room.
+    fn put(&self, keeper: KeeperId, message: ToKeeper) -> bool {
+        let sent = self.roster.put(keeper, message);
+        if !sent {
+            self.metrics.dropped_to_keeper.add(1);
+        }
+        sent
     }
 
     fn admit(&mut self, hello: KeeperHello, row: Box<KeeperRecord>, stream: Stream, out: &mut Vec<Effect>) {
@@ -268,6 +281,7 @@ impl Service {
 
     fn tell(&self, errand: Errand) {
         if self.errands.try_send(errand).is_err() {
+            self.metrics.dropped_to_dispatcher.add(1);
             tracing::warn!("too much is waiting for the dispatcher: it will have to ask again");
         }
     }
@@ -300,6 +314,7 @@ impl Service {
             }
             Effect::Misbehaved { keeper, task, attempt, what } => {
                 tracing::warn!(%keeper, %task, attempt = attempt.0, ?what, "a keeper broke a rule");
+                self.metrics.faults.add(1);
                 self.tell(Errand::Fault { keeper, task });
             }
         }
@@ -312,6 +327,7 @@ impl Service {
             Some(Added::Waiting) => {}
             Some(Added::InHand) => self.outgoing.push(Outgoing { keeper, assignment, second: None }),
             Some(Added::Full) => {
+                self.metrics.full.add(1);
                 let (task, attempt) = (assignment.task.id, assignment.attempt.no);
                 let reason = "too many assignments wait for this keeper".to_owned();
                 self.machine.handle(now, Input::Declined { task, attempt, keeper, reason }, out);
@@ -356,7 +372,7 @@ impl Service {
                 Some(round) => ToKeeper::Second { assignment, round: Box::new(Arc::unwrap_or_clone(round)) },
             };
             let is_first_round = matches!(message, ToKeeper::Assign { .. });
-            if self.roster.put(keeper, message) && is_first_round {
+            if self.put(keeper, message) && is_first_round {
                 self.config.failpoint.reach(Step::Assigned);
             }
         }

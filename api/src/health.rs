@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use futures::future::join_all;
-use prometheus::{Encoder, TextEncoder};
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
 
@@ -101,7 +100,7 @@ pub async fn ready(call: Call) -> Result<Verdict<Readiness>, ApiError> {
 pub struct MetricsText;
 
 impl Document for MetricsText {
-    const MEDIA_TYPE: &'static str = prometheus::TEXT_FORMAT;
+    const MEDIA_TYPE: &'static str = argus_metrics::TEXT;
     fn schema() -> Schema {
         json_schema!({"type": "string"})
     }
@@ -109,10 +108,7 @@ impl Document for MetricsText {
 
 /// `GET /metrics`
 pub async fn metrics(call: Call) -> Result<File<MetricsText>, ApiError> {
-    let encoder = TextEncoder::new();
-    let mut text = Vec::new();
-    encoder.encode(&call.edge.ports.metrics.gather(), &mut text).map_err(ApiError::internal)?;
-    Ok(File::of(text))
+    Ok(File::of(call.edge.ports.metrics.text().map_err(ApiError::internal)?))
 }
 
 /// A description of an API.

@@ -84,7 +84,7 @@ pub async fn create(call: Call) -> Result<Reply<Creation>, ApiError> {
     let jobs: Vec<Job> = batch.jobs.iter().map(|(job, _)| job.clone()).collect();
     let points = jobs.iter().map(points).collect();
     match call.edge.ports.jobs.create_and_book(batch.jobs, points).await? {
-        CreateOutcome::Created(serials) => call.edge.metrics.jobs_created.inc_by(serials.len() as u64),
+        CreateOutcome::Created(serials) => call.edge.metrics.jobs_created.add(serials.len() as u64),
         CreateOutcome::Same(_) => batch.warnings.extend(since_then(&call, &jobs).await?),
         CreateOutcome::Taken(id) => {
             return Err(ApiError::conflict("JOB_EXISTS", format!("{}; nothing was stored", taken(id))));

@@ -89,7 +89,7 @@ pub struct Edge {
 pub fn api(
     config: Config,
     ports: Ports,
-) -> Result<(Router, impl Future<Output = ()> + Send + 'static), prometheus::Error> {
+) -> Result<(Router, impl Future<Output = ()> + Send + 'static), argus_metrics::Unregistered> {
     let metrics = metrics::Metrics::register(&ports.metrics)?;
     let dry_runs = script::DryRuns::new(config.scripts.dry_runs_kept, config.scripts.dry_run_age);
     let hub = ws::Hub::default();

@@ -1,46 +1,33 @@
 //! Figures of the edge.
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use argus_metrics::{Counter, Counters, Figures, Gauge, Times, Unregistered, table};
 
 /// Figures of the edge.
 pub struct Metrics {
     /// Answers by route, method and status.
-    pub answers: IntCounterVec,
-    /// Seconds to an answer by route.
-    pub seconds: HistogramVec,
+    pub answers: Counters,
+    /// Time to an answer by route and method.
+    pub seconds: Times,
     /// Open WebSockets.
-    pub sockets: IntGauge,
+    pub sockets: Gauge,
     /// WebSockets that were dropped because they read too slowly.
-    pub slow_readers: IntCounter,
+    pub slow_readers: Counter,
     /// Jobs stored.
-    pub jobs_created: IntCounter,
+    pub jobs_created: Counter,
+    /// Tries at telling webhooks, by what came of them.
+    pub webhooks: Counters,
 }
 
 impl Metrics {
     /// Registers them.
-    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let metrics = Self {
-            answers: IntCounterVec::new(
-                Opts::new("argus_api_answers_total", "Answers by route, method and status"),
-                &["route", "method", "status"],
-            )?,
-            seconds: HistogramVec::new(
-                HistogramOpts::new("argus_api_answer_seconds", "Seconds to an answer by route")
-                    .buckets(vec![0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0]),
-                &["route", "method"],
-            )?,
-            sockets: IntGauge::new("argus_api_sockets", "Open WebSockets")?,
-            slow_readers: IntCounter::new(
-                "argus_api_slow_readers_total",
-                "WebSockets dropped because they read too slowly",
-            )?,
-            jobs_created: IntCounter::new("argus_api_jobs_created_total", "Jobs stored")?,
-        };
-        registry.register(Box::new(metrics.answers.clone()))?;
-        registry.register(Box::new(metrics.seconds.clone()))?;
-        registry.register(Box::new(metrics.sockets.clone()))?;
-        registry.register(Box::new(metrics.slow_readers.clone()))?;
-        registry.register(Box::new(metrics.jobs_created.clone()))?;
-        Ok(metrics)
+    pub fn register(figures: &Figures) -> Result<Self, Unregistered> {
+        Ok(Self {
+            answers: figures.counters(&table::API_ANSWERS)?,
+            seconds: figures.times(&table::API_SECONDS)?,
+            sockets: figures.gauge(&table::API_SOCKETS)?,
+            slow_readers: figures.counter(&table::API_SLOW_READERS)?,
+            jobs_created: figures.counter(&table::API_JOBS_CREATED)?,
+            webhooks: figures.counters(&table::API_WEBHOOKS)?,
+        })
     }
 }

@@ -66,7 +66,7 @@ pub struct Ports {
     /// What must answer before this process takes requests.
     pub checks: Vec<Arc<dyn ReadyCheck>>,
     /// Where metrics of the whole process are gathered.
-    pub metrics: prometheus::Registry,
+    pub metrics: argus_metrics::Figures,
 }
 
 /// The address that made a signature over a digest; `None` where it is none.

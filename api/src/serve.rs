@@ -104,13 +104,12 @@ async fn serve(edge: Arc<Edge>, route: &'static Route, request: Request) -> Resp
     if !asks_leave {
         body.drain(edge.config.drain_max).await;
     }
-    let labels = [route.path, route.method.as_str()];
-    edge.metrics.seconds.with_label_values(&labels).observe(started.elapsed().as_secs_f64());
+    edge.metrics.seconds.observe(&[route.path, route.method.as_str()], started.elapsed());
     let status = response.status();
     span.in_scope(
         || tracing::debug!(method = %route.method, path = route.path, status = status.as_u16(), "answered"),
     );
-    edge.metrics.answers.with_label_values(&[route.path, route.method.as_str(), status.as_str()]).inc();
+    edge.metrics.answers.of(&[route.path, route.method.as_str(), status.as_str()]).inc();
     response
 }
 

@@ -18,11 +18,11 @@ use argus_host::{CompilerProcess, Host, HostConfig, HostError};
 use argus_http::{HttpEgress, HttpValues};
 use argus_ipfs::{IpfsContent, Places};
 use argus_memory::SystemClock;
+use argus_metrics::{Figures, table};
 use argus_ports::{
     ChainReader, ChainWriter, Clock, ContentStore, Egress, EventBus, Journal, KeeperStore, KeyStore,
     ModuleRunner, PlatformStore, RateLimiter, Secrets, Signer, ValueReader, chain::At,
 };
-use argus_redis::Redis;
 use argus_sqlite::{Options, SqliteJournal, SqliteStore};
 use argus_vault::KeyVault;
 use async_trait::async_trait;
@@ -36,6 +36,10 @@ use crate::{
     },
     config::Config,
     environment,
+    metrics::{
+        self, Calls, ChainFigures, CountedChain, CountedContent, CountedEgress, CountedJournals,
+        CountedRunner, CountedStore,
+    },
 };
 
 /// Holds the key of secrets where no file does.
@@ -59,14 +63,16 @@ pub struct Backends {
     runner: Option<Arc<dyn ModuleRunner>>,
     /// Rates.
     pub limiter: Arc<dyn RateLimiter>,
-    /// What this process shares with others; `None`: nothing, or it is none of the platform's.
-    pub redis: Option<Redis>,
     /// Changes of the store, as far as it has one.
     bus: Option<Arc<dyn EventBus>>,
     /// API keys of the store, as far as it has one.
     keys: Option<Arc<dyn KeyStore>>,
     /// The chains.
     pub chains: BTreeMap<ChainId, OpenChain>,
+    /// The journals of keepers.
+    journals: CountedJournals,
+    /// What this process counts.
+    pub figures: Figures,
 }
 
 /// What a process needs beyond clock, content and chains.
@@ -82,7 +88,7 @@ pub struct Needs {
 #[derive(Clone)]
 pub struct OpenChain {
     /// Reads and writes.
-    pub evm: Arc<EvmChain>,
+    pub evm: Arc<CountedChain<EvmChain>>,
     /// Our contracts there.
     pub contracts: Option<Contracts>,
     /// Nothing of them is in earlier blocks.
@@ -98,12 +104,17 @@ pub struct OpenChain {
 impl Backends {
     /// Opens what the configuration names, as far as this process needs it.
     pub async fn open(config: &Config, needs: Needs) -> anyhow::Result<Self> {
-        let egress: Arc<dyn Egress> = Arc::new(HttpEgress::new()?);
+        let figures = Figures::default();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let egress: Arc<dyn Egress> =
+            Arc::new(CountedEgress::register(Arc::new(HttpEgress::new()?), &figures)?);
+        let counted = ChainFigures::register(&figures)?;
         let mut chains = BTreeMap::new();
         for (id, chain) in &config.chains {
-            let evm = EvmChain::connect(&ChainConfig::new(*id, chain.rpc.clone())).await?;
+            let evm = Arc::new(EvmChain::connect(&ChainConfig::new(*id, chain.rpc.clone())).await?);
+            metrics::register_endpoints(&figures, *id, &evm)?;
             let open = OpenChain {
-                evm: Arc::new(evm),
+                evm: Arc::new(CountedChain::new(evm, counted.clone(), Arc::clone(&clock))),
                 contracts: chain.contracts,
                 contracts_from: chain.contracts_from,
                 confirmations: chain.confirmations,
@@ -113,7 +124,8 @@ impl Backends {
             chains.insert(*id, open);
         }
         let runner: Option<Arc<dyn ModuleRunner>> = if needs.runner {
-            Some(Arc::new(open_host(config, Arc::clone(&egress), readers(&chains)).await?))
+            let host = open_host(config, Arc::clone(&egress), readers(&chains)).await?;
+            Some(Arc::new(CountedRunner::register(Arc::new(host), &figures)?))
         } else {
             None
         };
@@ -124,23 +136,27 @@ impl Backends {
             gateways: config.gateways.clone(),
             operator: operator.clone(),
         };
-        let content = IpfsContent::open(&places, &egress)?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let store = needs.store.then(|| open_store(config)).transpose()?;
+        let content = Arc::new(IpfsContent::open(&places, &egress)?);
+        let calls = Calls::timed(&figures, &table::STORE_CALLS, &table::STORE_SECONDS)?;
+        let store = if needs.store { Some(counted_store(config, &figures, calls.clone())?) } else { None };
         let redis = if needs.store { redis::open(config).await? } else { None };
+        if let Some(redis) = &redis {
+            metrics::register_redis(redis, &figures)?;
+        }
         let shared = redis::Shared { settings: &config.redis, redis: redis.as_ref() };
         Ok(Self {
             limiter: shared.limiter(Arc::clone(&clock)),
             bus: shared.bus(store.clone()).await,
             keys: shared.keys(store.clone()),
-            redis,
             store,
-            content: Arc::new(content),
+            content: Arc::new(CountedContent::register(content, &figures)?),
             values: Arc::new(HttpValues::new(Arc::clone(&egress), operator)),
             egress,
             runner,
             clock,
             chains,
+            journals: CountedJournals::new(calls, &figures),
+            figures,
         })
     }
 
@@ -162,6 +178,11 @@ impl Backends {
     /// The sandbox.
     pub fn runner(&self) -> anyhow::Result<Arc<dyn ModuleRunner>> {
         self.runner.clone().context("this process was started without a sandbox")
+    }
+
+    /// A keeper's journal, counted.
+    pub fn journal(&self, config: &Config, keeper: Address) -> anyhow::Result<Arc<dyn Journal>> {
+        Ok(self.journals.count(open_journal(config, keeper)?)?)
     }
 
     /// The chains as readers.
@@ -240,14 +261,24 @@ pub async fn warm_cache(config: &Config) -> anyhow::Result<()> {
 
 /// Opens the platform's store and brings its tables up to date.
 pub fn open_store(config: &Config) -> anyhow::Result<Arc<dyn PlatformStore>> {
+    Ok(Arc::new(open_sqlite(config)?))
+}
+
+fn open_sqlite(config: &Config) -> anyhow::Result<SqliteStore> {
     make_folder_of(&config.store_path)?;
-    let store = SqliteStore::open(&config.store_path, &Options::default())
-        .with_context(|| format!("the store {}", config.store_path.display()))?;
-    Ok(Arc::new(store))
+    SqliteStore::open(&config.store_path, &Options::default())
+        .with_context(|| format!("the store {}", config.store_path.display()))
+}
+
+/// The same, with what is asked of it counted.
+fn counted_store(config: &Config, figures: &Figures, calls: Calls) -> anyhow::Result<Arc<dyn PlatformStore>> {
+    let store = open_sqlite(config)?;
+    metrics::register_writes(&store, figures)?;
+    Ok(Arc::new(CountedStore::new(store, calls)))
 }
 
 /// Opens a keeper's journal: one file per key, one process per file.
-pub fn open_journal(config: &Config, keeper: Address) -> anyhow::Result<Arc<dyn Journal>> {
+fn open_journal(config: &Config, keeper: Address) -> anyhow::Result<Arc<dyn Journal>> {
     let path = config.keeper.dir.join(keeper.to_string().to_lowercase()).join("journal.db");
     make_folder_of(&path)?;
     Ok(Arc::new(SqliteJournal::open(&path).with_context(|| format!("the journal {}", path.display()))?))

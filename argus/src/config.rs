@@ -72,6 +72,8 @@ pub struct Config {
     pub fees: Fees,
     /// Chains by id.
     pub chains: BTreeMap<ChainId, Chain>,
+    /// Where figures are shown besides the API's `/metrics`.
+    pub metrics_listen: Option<SocketAddr>,
     /// Why a job did not fire: rows kept of each job.
     pub decisions_kept: u64,
     /// Where a test has this process die.
@@ -269,6 +271,7 @@ impl Config {
             },
             fees: fees::read(&mut r),
             chains: chains::read(&mut r),
+            metrics_listen: r.optional("metrics.listen", "an address with a port, or empty"),
             decisions_kept: r.number("scheduler.decisions_kept", 1, 10_000),
             failpoint: r.failpoint(),
         };

@@ -25,57 +25,60 @@ use argus_ports::{
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-use crate::{cli::keygen::read_secret, config};
+use crate::{cli::keygen::read_secret, config, metrics::Calls};
 
 /// A link whose other end comes later.
-pub struct Late<T: ?Sized>(OnceLock<Arc<T>>);
+pub struct Late<T: ?Sized> {
+    end: OnceLock<Arc<T>>,
+    calls: Calls,
+}
 
 impl<T: ?Sized> Late<T> {
-    /// Without its other end.
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self(OnceLock::new()))
+    /// Without its other end; calls are counted.
+    pub fn new(calls: &Calls) -> Arc<Self> {
+        Arc::new(Self { end: OnceLock::new(), calls: calls.clone() })
     }
 
     /// Joins it; a second end is ignored.
     pub fn join(&self, end: Arc<T>) {
-        let _ = self.0.set(end);
+        let _ = self.end.set(end);
     }
 
     fn end(&self) -> Result<&T, LinkError> {
-        self.0.get().map(|t| &**t).ok_or_else(|| LinkError::Gone("still starting".to_owned()))
+        self.end.get().map(|t| &**t).ok_or_else(|| LinkError::Gone("still starting".to_owned()))
     }
 }
 
 #[async_trait]
 impl Nudge for Late<dyn Nudge> {
     async fn jobs_changed(&self, jobs: &[JobId]) -> Result<(), LinkError> {
-        self.end()?.jobs_changed(jobs).await
+        self.calls.call(&["nudge"], async { self.end()?.jobs_changed(jobs).await }).await
     }
 }
 
 #[async_trait]
 impl Dispatch for Late<dyn Dispatch> {
     async fn submit(&self, tasks: &[TaskId]) -> Result<(), LinkError> {
-        self.end()?.submit(tasks).await
+        self.calls.call(&["dispatch"], async { self.end()?.submit(tasks).await }).await
     }
 
     async fn touched(&self, tasks: &[TaskId]) -> Result<(), LinkError> {
-        self.end()?.touched(tasks).await
+        self.calls.call(&["dispatch"], async { self.end()?.touched(tasks).await }).await
     }
 }
 
 #[async_trait]
 impl Aggregate for Late<dyn Aggregate> {
     async fn begin(&self, assignment: Arc<Assignment>) -> Result<(), LinkError> {
-        self.end()?.begin(assignment).await
+        self.calls.call(&["aggregate"], async { self.end()?.begin(assignment).await }).await
     }
 
     async fn hand_off(&self, order: HandoffOrder) -> Result<(), LinkError> {
-        self.end()?.hand_off(order).await
+        self.calls.call(&["aggregate"], async { self.end()?.hand_off(order).await }).await
     }
 
     async fn live(&self) -> Result<Vec<LiveKeeper>, LinkError> {
-        self.end()?.live().await
+        self.calls.call(&["aggregate"], async { self.end()?.live().await }).await
     }
 }
 
@@ -87,15 +90,17 @@ impl Outcomes for Late<dyn Outcomes> {
         attempt: AttemptNo,
         outcome: AttemptOutcome,
     ) -> Result<(), LinkError> {
-        self.end()?.attempt_ended(task, attempt, outcome).await
+        self.calls
+            .call(&["outcomes"], async { self.end()?.attempt_ended(task, attempt, outcome).await })
+            .await
     }
 
     async fn performed(&self, event: PerformEvent) -> Result<(), LinkError> {
-        self.end()?.performed(event).await
+        self.calls.call(&["outcomes"], async { self.end()?.performed(event).await }).await
     }
 
     async fn keepers_changed(&self) -> Result<(), LinkError> {
-        self.end()?.keepers_changed().await
+        self.calls.call(&["outcomes"], async { self.end()?.keepers_changed().await }).await
     }
 }
 

@@ -1,14 +1,16 @@
 //! Which roles a process runs, and how they are put together.
 
+mod role;
+
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
+use argus_metrics::{Figures, table};
 use argus_oversight::{WatchedChain, WatchedChains, challenger, health, monitor, reconciler, registrar};
 use argus_ports::{
     Aggregate, Dispatch, KeeperGate, KeeperLink, ModuleBuilder, Nudge, Outcomes, Signer, TaskStore,
 };
 use argus_vault::OwnLetterbox;
-use clap::ValueEnum;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -19,47 +21,13 @@ use crate::{
     dev::stop_signal,
     environment,
     links::{self, Late, LocalKeepers},
-    metrics,
+    metrics::{self, Calls},
 };
+
+pub use role::Role;
 
 /// Names the process that a supervised role must not outlive.
 pub const PARENT: &str = "ARGUS_PARENT";
-
-/// A part of the program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Role {
-    /// REST and WebSocket
-    Api,
-    /// Time, event and condition triggers
-    Scheduler,
-    /// Attempts, verdicts, handoffs
-    Dispatcher,
-    /// Keepers' sessions and quorums
-    Aggregator,
-    /// Registrar, monitor, reconciler, challenger, health
-    Oversight,
-    /// Go sources to modules; in the process of the API
-    Builder,
-    /// The keepers whose keys are configured
-    Keeper,
-    /// Everything
-    All,
-}
-
-impl Role {
-    /// Every role there is.
-    pub fn everything() -> Vec<Self> {
-        vec![
-            Self::Api,
-            Self::Scheduler,
-            Self::Dispatcher,
-            Self::Aggregator,
-            Self::Oversight,
-            Self::Builder,
-            Self::Keeper,
-        ]
-    }
-}
 
 /// `argus run`.
 pub async fn run(args: &Run) -> anyhow::Result<()> {
@@ -107,7 +75,7 @@ pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
         runner: roles.iter().any(|role| matches!(role, Role::Api | Role::Keeper | Role::Oversight)),
     };
     let backends = Backends::open(&config, needs).await?;
-    let mut process = Process::new(config, backends, roles);
+    let mut process = Process::new(config, backends, roles)?;
     process.build().await?;
     process.live().await
 }
@@ -125,28 +93,32 @@ struct Process<'a> {
     outcomes: Arc<Late<dyn Outcomes>>,
     gate: Option<Arc<dyn KeeperGate>>,
     builder: Option<Arc<dyn ModuleBuilder>>,
-    registry: prometheus::Registry,
+    figures: Figures,
     /// The store as roles that write facts have it, once one of them does.
     tasks: Option<Arc<dyn TaskStore>>,
 }
 
 impl<'a> Process<'a> {
-    fn new(config: Config, backends: Backends, roles: &'a [Role]) -> Self {
-        Self {
+    fn new(config: Config, backends: Backends, roles: &'a [Role]) -> anyhow::Result<Self> {
+        let figures = backends.figures.clone();
+        let shown = roles.iter().filter_map(|role| role.shown());
+        metrics::register_process(&figures, shown, backends.clock.now())?;
+        let calls = Calls::counted(&figures, &table::LINK_CALLS)?;
+        Ok(Self {
             config,
             backends,
             roles,
             lives: Vec::new(),
             stop: CancellationToken::new(),
-            nudge: Late::new(),
-            dispatch: Late::new(),
-            aggregate: Late::new(),
-            outcomes: Late::new(),
+            nudge: Late::new(&calls),
+            dispatch: Late::new(&calls),
+            aggregate: Late::new(&calls),
+            outcomes: Late::new(&calls),
             gate: None,
             builder: None,
-            registry: prometheus::Registry::new(),
+            figures,
             tasks: None,
-        }
+        })
     }
 
     /// The tasks, for a role that writes facts about them: what it writes is counted.
@@ -154,7 +126,11 @@ impl<'a> Process<'a> {
         if let Some(tasks) = &self.tasks {
             return Ok(tasks.clone());
         }
-        let counted = metrics::CountedTasks::register(self.backends.store()?, &self.registry)?;
+        let counted = metrics::CountedTasks::register(
+            self.backends.store()?,
+            &self.figures,
+            self.has(Role::Scheduler),
+        )?;
         Ok(self.tasks.insert(Arc::new(counted)).clone())
     }
 
@@ -169,7 +145,6 @@ impl<'a> Process<'a> {
     /// Those that others refer to come first, so that a link is joined as early as can be.
     async fn build(&mut self) -> anyhow::Result<()> {
         self.join_others()?;
-        metrics::register_redis(self.backends.redis.clone(), &self.registry)?;
         if self.has(Role::Aggregator) {
             self.aggregator()?;
         }
@@ -190,6 +165,10 @@ impl<'a> Process<'a> {
         }
         if self.has(Role::Api) {
             self.api().await?;
+        }
+        if let Some(address) = self.config.metrics_listen {
+            let shown = metrics::listen(self.figures.clone(), address).await?;
+            self.add("metrics", shown);
         }
         self.listen().await
     }
@@ -248,9 +227,10 @@ impl<'a> Process<'a> {
             outcomes: self.outcomes.clone(),
         };
         let (handle, life) = argus_aggregator::new(config, ports);
+        metrics::register_aggregator(&handle, &self.figures)?;
         let handle = Arc::new(handle);
         self.aggregate.join(handle.clone());
-        self.gate = Some(handle);
+        self.gate = Some(Arc::new(metrics::CountedGate::register(handle, &self.figures)?));
         self.add("aggregator", async { life.await.map_err(Into::into) });
         Ok(())
     }
@@ -277,6 +257,7 @@ impl<'a> Process<'a> {
             readers: self.backends.readers(),
         };
         let (handle, life) = argus_dispatcher::new(config, ports);
+        metrics::register_dispatcher(&handle, self.backends.clock.clone(), &self.figures)?;
         let handle = Arc::new(handle);
         self.dispatch.join(handle.clone());
         self.outcomes.join(handle);
@@ -303,10 +284,12 @@ impl<'a> Process<'a> {
             bus: self.backends.bus()?,
             dispatch: self.dispatch.clone(),
             chains: self.backends.readers(),
-            values: self.backends.values.clone(),
+            values: Arc::new(metrics::CountedValues::register(self.backends.values.clone(), &self.figures)?),
         };
+        let due = metrics::watch_due(self.backends.store()?, self.backends.clock.clone(), &self.figures)?;
+        self.add("look at due jobs", due);
         let (handle, life) = argus_scheduler::scheduler(config, ports, self.stop.clone());
-        metrics::register_scheduler(handle.clone(), &self.registry)?;
+        metrics::register_scheduler(&handle, &self.figures)?;
         self.nudge.join(Arc::new(handle));
         self.add("scheduler", async {
             life.await;
@@ -348,7 +331,7 @@ impl<'a> Process<'a> {
             ..reconciler::Config::default()
         };
         let ports = reconciler::Ports {
-            registrations: store.clone(),
+            registrations: Arc::new(metrics::CountedRegistrations::register(store.clone(), &self.figures)?),
             jobs: store.clone(),
             secrets: store.clone(),
             nudge: self.nudge.clone(),
@@ -356,7 +339,7 @@ impl<'a> Process<'a> {
             clock: clock.clone(),
         };
         let (counts, life) = reconciler::new(config, ports);
-        metrics::register_registrations(counts, &self.registry)?;
+        metrics::register_registrations(counts, &self.figures)?;
         self.add("reconciler", async move {
             life.await;
             Ok(())
@@ -397,7 +380,7 @@ impl<'a> Process<'a> {
             Ok(())
         });
         let (report, life) = health::new(health::Config::default(), health_ports);
-        metrics::register_keepers(report, &self.registry)?;
+        metrics::register_keepers(report, &self.figures)?;
         self.add("health", async move {
             life.await;
             Ok(())
@@ -416,9 +399,10 @@ impl<'a> Process<'a> {
                 links::remote(url, &self.config.links.keeper_token_file, &self.config.links)?
             }
         };
+        let mut handles = Vec::new();
         for file in self.config.keeper.key_files.clone() {
             let signer = backends::signer(&file)?;
-            let journal = backends::open_journal(&self.config, signer.address())?;
+            let journal = self.backends.journal(&self.config, signer.address())?;
             let mut config = argus_keeper::Config::new(platform);
             config.executors = self.backends.executors();
             config.gas_registries = self.backends.gas_registries();
@@ -437,9 +421,11 @@ impl<'a> Process<'a> {
                 readers: self.backends.readers(),
                 writers: self.backends.writers(),
             };
-            let (_handle, life) = argus_keeper::new(config, ports);
+            let (handle, life) = argus_keeper::new(config, ports);
+            handles.push(handle);
             self.add("keeper", async { life.await.map_err(Into::into) });
         }
+        metrics::register_operators(handles, &self.figures)?;
         Ok(())
     }
 
@@ -547,7 +533,7 @@ impl<'a> Process<'a> {
             nudge: self.nudge.clone(),
             chains: chains.collect(),
             checks: b.checks(),
-            metrics: self.registry.clone(),
+            metrics: self.figures.clone(),
         };
         let head_timeout = config.head_timeout;
         let (router, background) = argus_api::api(config, ports)?;

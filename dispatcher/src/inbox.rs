@@ -1,9 +1,13 @@
 //! How others reach the dispatcher.
 
+use std::sync::Arc;
+
 use argus_domain::ids::{AttemptNo, TaskId};
-use argus_ports::{AttemptOutcome, Dispatch, LinkError, Outcomes, PerformEvent};
+use argus_ports::{AttemptOutcome, Dispatch, LinkError, Outcomes, PerformEvent, count::Queue};
 use async_trait::async_trait;
 use tokio::sync::mpsc::{self, error::TrySendError};
+
+use crate::Metrics;
 
 /// One message, as it came.
 #[derive(Debug)]
@@ -18,12 +22,35 @@ pub(crate) enum Message {
 /// The local link to the dispatcher: for the scheduler, the monitor and the aggregator of the same process, and for
 /// the server that takes in the others'.
 #[derive(Debug, Clone)]
-pub struct Handle(pub(crate) mpsc::Sender<Message>);
+pub struct Handle {
+    pub(crate) inbox: mpsc::Sender<Message>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) effects_max: usize,
+}
 
 impl Handle {
+    /// What it has in hand.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Messages that wait for it.
+    pub fn inbox(&self) -> Queue {
+        let bound = self.inbox.max_capacity();
+        Queue { length: bound - self.inbox.capacity(), bound }
+    }
+
+    /// What waits to be carried out.
+    pub fn effects(&self) -> Queue {
+        Queue {
+            length: usize::try_from(self.metrics.effects.get()).unwrap_or(usize::MAX),
+            bound: self.effects_max,
+        }
+    }
+
     /// Never waits: a full inbox is said at once, and whoever sends decides whether to come again.
     fn put(&self, message: Message) -> Result<(), LinkError> {
-        self.0.try_send(message).map_err(|error| match error {
+        self.inbox.try_send(message).map_err(|error| match error {
             TrySendError::Full(_) => LinkError::Busy,
             TrySendError::Closed(_) => LinkError::Gone("the dispatcher has stopped".to_owned()),
         })

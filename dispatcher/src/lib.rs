@@ -11,18 +11,20 @@ mod config;
 mod heads;
 mod inbox;
 mod intake;
+mod metrics;
 mod perform;
 mod ports;
 mod retry;
 mod service;
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use argus_ports::StoreError;
 use tokio::sync::mpsc;
 
 pub use config::Config;
 pub use inbox::Handle;
+pub use metrics::Metrics;
 pub use ports::Ports;
 
 /// Why the dispatcher stops. Everything else it survives.
@@ -40,5 +42,7 @@ pub enum DispatcherError {
 /// that a human has to see to.
 pub fn new(config: Config, ports: Ports) -> (Handle, impl Future<Output = Result<(), DispatcherError>>) {
     let (sender, inbox) = mpsc::channel(config.inbox);
-    (Handle(sender), service::run(config, ports, inbox))
+    let metrics = Arc::new(Metrics::default());
+    let handle = Handle { inbox: sender, metrics: metrics.clone(), effects_max: config.queued_max };
+    (handle, service::run(config, ports, inbox, metrics))
 }

@@ -32,6 +32,8 @@ pub(crate) struct Named {
     pub job: JobId,
     pub owner: Address,
     pub public_id: u64,
+    /// When it was opened.
+    pub opened_at: Timestamp,
     /// Its job's tasks have their turns one after the other.
     pub has_storage: bool,
 }
@@ -73,6 +75,11 @@ impl Carrier {
     /// Whether the machine may be told more. Without room only waves that end are heard.
     pub fn has_room(&self) -> bool {
         self.queued < self.config.queued_max
+    }
+
+    /// What waits to be carried out.
+    pub fn queued(&self) -> usize {
+        self.queued
     }
 
     /// Takes effects in, to be carried out after those of the same task that came before.
@@ -312,8 +319,9 @@ fn leave(effects: Vec<Effect>, changes: &mut Vec<Change>, sends: &mut Vec<Effect
         match effect {
             Effect::Begin(_) | Effect::HandOff(_) => sends.push(effect),
             Effect::Announce { job, task, settlement } => {
-                let (public_id, has_storage) = (task.public_id(), job.has_storage());
-                let named = Named { job: job.id, owner: job.owner, public_id, has_storage };
+                let (public_id, opened_at) = (task.public_id(), task.opened_at);
+                let has_storage = job.has_storage();
+                let named = Named { job: job.id, owner: job.owner, public_id, opened_at, has_storage };
                 changes.push(named.change(task.id, ChangeKind::Settled, settlement.at));
             }
             // A part has one fact, which was taken out; the end of a task is the carrier's to note.

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    DispatcherError,
+    DispatcherError, Metrics,
     config::Config,
     heads::{self, Heads},
     inbox::Message,
@@ -38,6 +38,7 @@ struct Service {
     in_hand: InHand,
     carrier: Carrier,
     heads: watch::Sender<Heads>,
+    metrics: Arc<Metrics>,
     /// Tasks of jobs with storage that are over, by public id: the next one may have its turn.
     over: Vec<u64>,
     /// How far the rescan has come.
@@ -48,6 +49,7 @@ pub(crate) async fn run(
     config: Config,
     ports: Ports,
     mut inbox: mpsc::Receiver<Message>,
+    metrics: Arc<Metrics>,
 ) -> Result<(), DispatcherError> {
     let (heads, mut new_heads) = watch::channel(Heads::new());
     let mut followers = JoinSet::new();
@@ -67,6 +69,7 @@ pub(crate) async fn run(
         in_hand: HashMap::new(),
         carrier: Carrier::new(config.clone(), ports.clone()),
         heads,
+        metrics,
         over: Vec::new(),
         scanned: None,
         config,
@@ -110,9 +113,11 @@ pub(crate) async fn run(
             _ = keepers.tick(), if has_room => service.hear_keepers(&mut out).await,
             _ = rescan.tick(), if has_room => {
                 service.scan().await?;
+                service.note_oldest();
             }
         }
         service.carry_out(out);
+        service.note();
     }
 }
 
@@ -167,7 +172,8 @@ impl Service {
                 continue;
             }
             let (id, has_storage) = (task.id, job.has_storage());
-            let named = Named { job: job.id, owner: job.owner, public_id: task.public_id(), has_storage };
+            let (public_id, opened_at) = (task.public_id(), task.opened_at);
+            let named = Named { job: job.id, owner: job.owner, public_id, opened_at, has_storage };
             let is_known = self.in_hand.insert(id, named).is_some();
             let record = Box::new(record);
             let input =
@@ -213,6 +219,21 @@ impl Service {
         self.hear_tasks(taken, &mut out).await;
         self.carry_out(out);
         Ok(self.scanned.is_some())
+    }
+
+    /// Notes what is in hand, for those who ask.
+    fn note(&self) {
+        let (under_way, waiting) = self.machine.attempts();
+        self.metrics.tasks.set(self.in_hand.len());
+        self.metrics.attempts.set(under_way);
+        self.metrics.waiting.set(waiting);
+        self.metrics.effects.set(self.carrier.queued());
+    }
+
+    /// Notes which task in hand is the oldest: with each step of the rescan, because all of them are looked at.
+    fn note_oldest(&self) {
+        let oldest = self.in_hand.values().map(|named| named.opened_at.0).min();
+        self.metrics.oldest_ms.set(usize::try_from(oldest.unwrap_or(0)).unwrap_or(0));
     }
 
     /// Has effects carried out; how they end is heard of later.

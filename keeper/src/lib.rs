@@ -7,6 +7,7 @@
 
 mod config;
 mod deposit;
+mod metrics;
 mod modules;
 mod order;
 mod perform;
@@ -29,7 +30,7 @@ use argus_domain::{
     attempt::Answer,
     ids::{ChainId, KeeperId, TaskId},
 };
-use argus_ports::{FromKeeper, HandoffOrder, StoreError};
+use argus_ports::{FromKeeper, HandoffOrder, StoreError, count::Queue};
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinSet,
@@ -37,6 +38,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, Fees};
+pub use metrics::Metrics;
 pub use ports::Ports;
 pub use run::Decline;
 pub use verify::Objection;
@@ -64,6 +66,12 @@ pub struct Handle {
     id: KeeperId,
     connected: watch::Receiver<bool>,
     stop: CancellationToken,
+    metrics: Arc<Metrics>,
+    capacity: u32,
+    slots: Arc<Semaphore>,
+    /// Weak, so that whoever holds a handle keeps no keeper from ending.
+    outbox: mpsc::WeakSender<FromKeeper>,
+    orders: Vec<mpsc::WeakSender<HandoffOrder>>,
 }
 
 impl Handle {
@@ -84,10 +92,37 @@ impl Handle {
         let _gone = connected.wait_for(|up| *up).await;
     }
 
+    /// What it has done so far.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Runs that it has in hand, and how many it takes.
+    pub fn runs(&self) -> Queue {
+        let bound = self.capacity as usize;
+        Queue { length: bound.saturating_sub(self.slots.available_permits()), bound }
+    }
+
+    /// Messages that wait for the platform.
+    pub fn outbox(&self) -> Queue {
+        waiting(&self.outbox, OUTBOX)
+    }
+
+    /// Calls that wait for its accounts, as those of the fullest queue.
+    pub fn orders(&self) -> Queue {
+        let queues = self.orders.iter().map(|queue| waiting(queue, ORDERS));
+        queues.max_by_key(|queue| queue.length).unwrap_or(Queue { length: 0, bound: ORDERS })
+    }
+
     /// Ends the keeper's future. What it has in hand is dropped: journal and platform make up for that.
     pub fn stop(&self) {
         self.stop.cancel();
     }
+}
+
+fn waiting<T>(queue: &mpsc::WeakSender<T>, bound: usize) -> Queue {
+    let length = queue.upgrade().map_or(0, |queue| queue.max_capacity() - queue.capacity());
+    Queue { length, bound }
 }
 
 /// What all tasks of one keeper share.
@@ -110,6 +145,7 @@ pub(crate) struct Inner {
     outbox: mpsc::Sender<FromKeeper>,
     performers: BTreeMap<ChainId, mpsc::Sender<HandoffOrder>>,
     connected: watch::Sender<bool>,
+    metrics: Arc<Metrics>,
 }
 
 impl Inner {
@@ -150,6 +186,19 @@ pub fn new(config: Config, ports: Ports) -> (Handle, impl Future<Output = Result
             ((*chain, sender), (*chain, receiver))
         })
         .unzip();
+    let metrics = Arc::new(Metrics::default());
+    let slots = Arc::new(Semaphore::new(config.capacity as usize));
+    let stop = CancellationToken::new();
+    let handle = Handle {
+        id,
+        connected: watching,
+        stop: stop.clone(),
+        metrics: metrics.clone(),
+        capacity: config.capacity,
+        slots: slots.clone(),
+        outbox: outbox.downgrade(),
+        orders: performers.values().map(mpsc::Sender::downgrade).collect(),
+    };
     let inner = Arc::new(Inner {
         modules: modules::Modules::new(
             ports.content.clone(),
@@ -162,17 +211,16 @@ pub fn new(config: Config, ports: Ports) -> (Handle, impl Future<Output = Result
         in_hand: session::InHand::default(),
         answers: recent::Recent::new(REMEMBERED_RUNS * config.capacity as usize),
         refuted: recent::Recent::new(REMEMBERED_RUNS * config.capacity as usize),
-        slots: Arc::new(Semaphore::new(config.capacity as usize)),
+        slots,
         replays: Arc::new(Semaphore::new(config.capacity as usize)),
         id,
         outbox,
         performers,
         connected,
+        metrics,
         config,
         ports,
     });
-    let stop = CancellationToken::new();
-    let handle = Handle { id, connected: watching, stop: stop.clone() };
     let future = async move {
         let served = serve(inner, messages, orders);
         stop.run_until_cancelled(served).await.unwrap_or(Ok(()))

@@ -25,6 +25,7 @@ use tokio::{
 
 use crate::{
     Inner, KeeperError,
+    metrics::TAKEN,
     order::{self, Refusal},
 };
 
@@ -156,6 +157,8 @@ impl Performer {
             Done::Heard(input) => input,
             Done::Prepared(task, prepared) => {
                 self.preparing.remove(&task);
+                let outcome = prepared.as_ref().map_or_else(Refusal::name, |_| TAKEN);
+                self.keeper.metrics.orders.add(outcome);
                 match prepared {
                     Ok((work, known)) => Some(Input::Perform { work: Box::new(work), known }),
                     Err(refusal) => {
@@ -297,6 +300,7 @@ impl Performer {
     fn report(&self, event: PerformEvent) {
         tracing::info!(keeper = %self.keeper.id, ?event, "performed");
         if self.keeper.outbox.try_send(FromKeeper::Performed(event)).is_err() {
+            self.keeper.metrics.dropped.add(1);
             tracing::warn!(keeper = %self.keeper.id, "a report was dropped: the outbox is full");
         }
     }

@@ -59,7 +59,10 @@ pub async fn run(keeper: Arc<Inner>, mut outbox: mpsc::Receiver<FromKeeper>) -> 
                     wait = shortest;
                 }
             }
-            Err(error) => tracing::warn!(keeper = %keeper.id, %error, "cannot connect"),
+            Err(error) => {
+                keeper.metrics.dials_failed.add(1);
+                tracing::warn!(keeper = %keeper.id, %error, "cannot connect");
+            }
         }
         sleep(wait).await;
         wait = (wait * 2).min(longest);
@@ -229,7 +232,9 @@ fn spawn(
 ) {
     let Work { task, attempt, round, deadline } = work;
     let Ok(slot) = slots.clone().try_acquire_owned() else {
-        return say(keeper, work.declined(&Decline::Busy(keeper.config.capacity)), runs);
+        let busy = Decline::Busy(keeper.config.capacity);
+        keeper.metrics.declines.add(busy.name());
+        return say(keeper, work.declined(&busy), runs);
     };
     let Some(under_way) = UnderWay::begin(keeper, (task, attempt, round)) else { return };
     let left = deadline.since(keeper.ports.clock.now());
@@ -237,7 +242,11 @@ fn spawn(
     let span = tracing::info_span!("run", keeper = %keeper.id, %task, attempt = attempt.0, round = round.0);
     let named = async move {
         let result = timeout(left, answer).await.unwrap_or(Err(Decline::Objection(Objection::Late)));
+        if result.is_ok() {
+            keeper.metrics.answers.add(1);
+        }
         let message = result.unwrap_or_else(|why| {
+            keeper.metrics.declines.add(why.name());
             tracing::info!(%why, "declined");
             work.declined(&why)
         });
@@ -275,6 +284,7 @@ impl Drop for UnderWay {
 fn say(keeper: &Arc<Inner>, message: FromKeeper, runs: &mut JoinSet<()>) {
     if let Err(mpsc::error::TrySendError::Full(message)) = keeper.outbox.try_send(message) {
         if runs.len() > SAID_MAX {
+            keeper.metrics.dropped.add(1);
             tracing::warn!(keeper = %keeper.id, "a message was dropped: the platform takes none");
             return;
         }

@@ -10,7 +10,7 @@
 use std::{future::Future, sync::Arc};
 
 use argus_domain::ids::JobId;
-use argus_ports::{LinkError, Nudge};
+use argus_ports::{LinkError, Nudge, count::Queue};
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +46,12 @@ impl Handle {
     /// What it has done so far.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// The nudges that wait for its loops, as those of the fullest one.
+    pub fn nudges(&self) -> Queue {
+        let waiting = |queue: &mpsc::Sender<JobId>| queue.max_capacity() - queue.capacity();
+        Queue { length: self.loops.iter().map(waiting).max().unwrap_or(0), bound: NUDGES_MAX }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the scheduler counts.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use argus_ports::count::Counter;
 
 /// Counters since the start.
 #[derive(Debug, Default)]
@@ -23,19 +23,4 @@ pub struct Metrics {
     pub decisions_dropped: Counter,
     /// Reorgs seen.
     pub reorgs: Counter,
-}
-
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// Its value.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn add(&self, n: u64) {
-        self.0.fetch_add(n, Ordering::Relaxed);
-    }
 }

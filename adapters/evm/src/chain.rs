@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     inclusion,
-    nodes::{AskError, ChainConfig, ConnectError, Nodes},
+    nodes::{AskError, ChainConfig, ConnectError, Endpoint, Nodes},
     wire::{WireBlock, WireLog, WireReceipt},
 };
 
@@ -37,6 +37,11 @@ impl EvmChain {
     /// No usable URL, a node of another chain, or nobody there: see [`ConnectError`].
     pub async fn connect(config: &ChainConfig) -> Result<Self, ConnectError> {
         Ok(Self { nodes: Nodes::connect(config).await?, log_range: config.log_range.max(1) })
+    }
+
+    /// Its nodes, in the order of their URLs.
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        self.nodes.endpoints()
     }
 
     async fn block_at(&self, at: At) -> Result<Option<WireBlock>, ChainError> {

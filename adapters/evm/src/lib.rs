@@ -17,5 +17,5 @@ mod wire;
 
 pub use chain::EvmChain;
 pub use inclusion::{NotIncluded, included};
-pub use nodes::{ChainConfig, ConnectError};
+pub use nodes::{ChainConfig, ConnectError, Endpoint};
 pub use signer::{BadKey, LocalSigner, recover};

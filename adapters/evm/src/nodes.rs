@@ -18,7 +18,7 @@ use alloy::{
     },
 };
 use argus_domain::ids::ChainId;
-use argus_ports::ChainError;
+use argus_ports::{ChainError, count::Counter};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -82,6 +82,17 @@ struct Node {
     url: Url,
     // `None` until its chain id was seen to be right, and again after its connection was given up.
     client: RwLock<Option<RpcClient>>,
+    // Requests that it did not answer.
+    failures: Counter,
+}
+
+/// One of a chain's nodes, as those who watch it see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Requests that it did not answer, or had no time for, since the start.
+    pub failures: u64,
+    /// Whether it answered last and is asked first.
+    pub is_first: bool,
 }
 
 enum Link {
@@ -149,7 +160,7 @@ impl Nodes {
                 matches!(url.scheme(), "http" | "https" | "ws" | "wss") && url.host_str().is_some()
             });
             let url = url.ok_or(ConnectError::BadUrl { chain, position })?;
-            nodes.push(Node { url, client: RwLock::new(None) });
+            nodes.push(Node { url, client: RwLock::new(None), failures: Counter::default() });
         }
         if nodes.is_empty() {
             return Err(ConnectError::NoUrl(chain));
@@ -203,6 +214,16 @@ impl Nodes {
 
     pub(crate) fn chain(&self) -> ChainId {
         self.chain
+    }
+
+    /// The nodes in the order of the configuration.
+    pub(crate) fn endpoints(&self) -> Vec<Endpoint> {
+        let first = self.first.load(Ordering::Relaxed);
+        let seen = |(index, node): (usize, &Node)| Endpoint {
+            failures: node.failures.get(),
+            is_first: index == first,
+        };
+        self.nodes.iter().enumerate().map(seen).collect()
     }
 
     /// Asks one node after the other until one answers. `block`: the hash that is read at, for the error.
@@ -316,6 +337,9 @@ impl Nodes {
                 Err(fault) => fault,
             };
             reasons.push(format!("{}: {}", node.host(), said(&fault)));
+            if matches!(fault, Fault::Busy(_) | Fault::NoAnswer(_)) {
+                node.failures.add(1);
+            }
             match fault {
                 Fault::Final(error) => return Err(AskError::Chain(error)),
                 Fault::TooMuch(why) => return Err(AskError::TooMuch(why)),

@@ -16,7 +16,7 @@ use crate::{
     migrate,
     readers::Readers,
     watch::Watch,
-    writer::{Group, Writer},
+    writer::{Group, Writer, Writes},
 };
 
 /// How a database is opened. The defaults suit a platform on one host.
@@ -112,6 +112,11 @@ impl SqliteStore {
         let group = Group { rows_max, time_max, gather: Duration::ZERO };
         let writer = Writer::start(writer, group)?;
         Ok(Self(Arc::new(Inner { writer, readers, watch, versions: Mutex::default() })))
+    }
+
+    /// What was written so far, and what waits.
+    pub fn writes(&self) -> Writes {
+        self.0.writer.writes()
     }
 
     pub(crate) async fn write<T, F>(&self, rows: usize, act: F) -> Result<T, StoreError>

@@ -35,6 +35,7 @@ mod writer;
 
 pub use database::{OpenError, Options, SqliteStore};
 pub use journal::SqliteJournal;
+pub use writer::Writes;
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use argus_ports::StoreError;
+use argus_ports::{
+    StoreError,
+    count::{Counter, Queue},
+};
 use rusqlite::Connection;
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
@@ -44,6 +47,31 @@ pub(crate) struct Writer {
     db: Arc<Mutex<Connection>>,
     /// Operations that somebody waits for.
     underway: AtomicUsize,
+    done: Arc<Done>,
+}
+
+/// What was committed since the start.
+#[derive(Debug, Default)]
+struct Done {
+    in_place: Counter,
+    groups: Counter,
+    grouped: Counter,
+    redone: Counter,
+}
+
+/// Writing, as those who watch it see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Writes {
+    /// Operations that wait for the thread that commits them.
+    pub queue: Queue,
+    /// Operations that were committed where they were made, each by itself.
+    pub in_place: u64,
+    /// Commits of the thread.
+    pub groups: u64,
+    /// Operations in these.
+    pub grouped: u64,
+    /// Groups in which an operation failed, so that the others were done again one by one.
+    pub redone: u64,
 }
 
 /// One operation that somebody waits for, until it is dropped.
@@ -104,6 +132,8 @@ impl Writer {
         let (queue, mut waiting) = mpsc::channel::<Box<dyn Operation>>(QUEUE);
         let db = Arc::new(Mutex::new(db));
         let own = Arc::clone(&db);
+        let done = Arc::new(Done::default());
+        let counted = Arc::clone(&done);
         let thread = std::thread::Builder::new().name("argus-sqlite-write".to_owned()).spawn(move || {
             let mut last = 0;
             while let Some(first) = waiting.blocking_recv() {
@@ -111,10 +141,23 @@ impl Writer {
                     std::thread::sleep(group.gather);
                 }
                 let db = own.lock().unwrap_or_else(PoisonError::into_inner);
-                last = write_group(&db, first, &mut waiting, group);
+                last = write_group(&db, first, &mut waiting, group, &counted);
             }
         })?;
-        Ok(Self { queue: Some(queue), thread: Some(thread), db, underway: AtomicUsize::new(0) })
+        Ok(Self { queue: Some(queue), thread: Some(thread), db, underway: AtomicUsize::new(0), done })
+    }
+
+    /// What it has done so far, and what waits.
+    pub(crate) fn writes(&self) -> Writes {
+        let free = self.queue.as_ref().map_or(QUEUE, mpsc::Sender::capacity);
+        let Done { in_place, groups, grouped, redone } = &*self.done;
+        Writes {
+            queue: Queue { length: QUEUE - free, bound: QUEUE },
+            in_place: in_place.get(),
+            groups: groups.get(),
+            grouped: grouped.get(),
+            redone: redone.get(),
+        }
     }
 
     /// Carries `act`, which writes nothing, out on the connection that writes, if nobody writes or waits to.
@@ -164,6 +207,7 @@ impl Writer {
         }
         let Ok(db) = self.db.try_lock() else { return Some(operation) };
         block_in_place(|| alone(&db, operation));
+        self.done.in_place.add(1);
         None
     }
 }
@@ -185,6 +229,7 @@ fn write_group(
     first: Box<dyn Operation>,
     waiting: &mut mpsc::Receiver<Box<dyn Operation>>,
     group: Group,
+    done: &Done,
 ) -> usize {
     let began = Instant::now();
     let mut operations = vec![first];
@@ -203,12 +248,17 @@ fn write_group(
         Ok(())
     });
     let count = operations.len();
+    done.groups.add(1);
+    done.grouped.add(count as u64);
     match committed {
         Ok(()) => operations.into_iter().for_each(|operation| operation.answer(Ok(()))),
         Err(error) if count == 1 => {
             operations.into_iter().for_each(|operation| operation.answer(Err(error.clone())));
         }
-        Err(_) => operations.into_iter().for_each(|operation| alone(db, operation)),
+        Err(_) => {
+            done.redone.add(1);
+            operations.into_iter().for_each(|operation| alone(db, operation));
+        }
     }
     count
 }

@@ -1,10 +1,6 @@
 //! A certificate with its key, to show.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fmt, path::Path, sync::Arc};
 
 use tokio_rustls::rustls::{
     SignatureScheme,
@@ -54,7 +50,7 @@ fn role_of(pair: &CertifiedKey, file: &Path) -> Result<Role, TlsError> {
     Role::of(own).map_err(|cause| TlsError::Role { file: file.display().to_string(), cause })
 }
 
-fn read(certificates: &PathBuf, key: &PathBuf) -> Result<CertifiedKey, TlsError> {
+fn read(certificates: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
     let chain = chain(certificates)?;
     let key = PrivateKeyDer::from_pem_file(key).map_err(in_file(key))?;
     let key = aws_lc_rs::sign::any_supported_type(&key).map_err(TlsError::Pair)?;

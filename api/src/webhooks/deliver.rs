@@ -225,7 +225,13 @@ async fn note(
             }
         }
     };
+    let result = match (&failure, &dead) {
+        (None, _) => "delivered",
+        (Some(_), None) => "failed",
+        (Some(_), Some(_)) => "given_up",
+    };
     edge.ports.webhooks.move_webhook(&webhook.id, progress, (failure, dead), rules.dead_letters).await?;
+    edge.metrics.webhooks.of(&[result]).inc();
     Ok(Some(progress.next_at))
 }
 

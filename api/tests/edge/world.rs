@@ -147,7 +147,7 @@ impl World {
             nudge: nudge.clone(),
             chains: BTreeMap::from([(ChainId(CHAIN), one.clone()), (ChainId(10), one)]),
             checks: vec![component.clone()],
-            metrics: prometheus::Registry::new(),
+            metrics: argus_metrics::Figures::default(),
         };
         let (router, follow) = api(config.clone(), ports.clone()).unwrap();
         let mut background = tokio::task::JoinSet::new();
@@ -186,7 +186,7 @@ impl World {
 
     /// The same world behind another process, or after a restart.
     pub fn again(mut self) -> (Router, Self) {
-        let metrics = prometheus::Registry::new();
+        let metrics = argus_metrics::Figures::default();
         let (router, _) = api(self.config.clone(), Ports { metrics, ..self.ports.clone() }).unwrap();
         let before = std::mem::replace(&mut self.router, router);
         (before, self)
@@ -194,7 +194,7 @@ impl World {
 
     /// Has a second process do the same on the same stores.
     pub fn twice(&mut self) {
-        let metrics = prometheus::Registry::new();
+        let metrics = argus_metrics::Figures::default();
         let (_, follow) = api(self.config.clone(), Ports { metrics, ..self.ports.clone() }).unwrap();
         self.background.spawn(follow);
     }

@@ -81,6 +81,7 @@ pub enum Command {
     #[command(subcommand)]
     Config(config::ConfigCommand),
     /// Make and show the certificates of links between processes
+    #[command(subcommand)]
     Pki(pki::PkiCommand),
     /// Bring the store's tables up to this version
     Migrate(migrate::Migrate),

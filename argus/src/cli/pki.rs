@@ -334,7 +334,7 @@ mod tests {
             (Whose::Service, &["*.internal"], 1, "is no host"),
             (Whose::Service, &[""], 1, "is no host"),
             (Whose::Service, &[], 0, "0 days"),
-            (Whose::Service, &[], 3651, "1 to 3650"),
+            (Whose::Service, &[], 3651, "1 to 3649"),
         ];
         for (role, hosts, days, words) in cases {
             let said = asked(place, role, hosts, days, "out").expect_err(words).to_string();

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
+use serde_json::json;
 use tokio::{
     process::{Child, Command},
     task::JoinSet,
@@ -22,6 +23,9 @@ use crate::{backends, config::Config, environment};
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// A role that ran this long starts with the first wait again.
 const STEADY: Duration = Duration::from_secs(10);
+
+/// The file that names where each process shows its metrics.
+const TARGETS: &str = "metrics-targets.json";
 
 /// What the roles say of their work, by the same variable as this process.
 const LOG: &str = "ARGUS_LOG";
@@ -44,7 +48,9 @@ pub async fn supervise(
 ) -> anyhow::Result<()> {
     let mut set = JoinSet::new();
     let has_toolchain = backends::toolchain(config.builder.go.as_deref()).await.is_ok();
-    for mut part in parts(config, settings, overrides, has_toolchain)? {
+    let mut parts = parts(config, settings, overrides, has_toolchain)?;
+    show_metrics(config, settings, &mut parts)?;
+    for mut part in parts {
         part.once = once.iter().flat_map(|text| ["--set".to_owned(), text.clone()]).collect();
         set.spawn(keep_running(part));
     }
@@ -100,6 +106,21 @@ fn parts(
         parts.push(Part { name, args, once: Vec::new() });
     }
     Ok(parts)
+}
+
+/// Where metrics are to be shown, each process shows its own at a port of its own; a file beside the settings names
+/// them all, as Prometheus reads its targets from files.
+fn show_metrics(config: &Config, settings: &Path, parts: &mut [Part]) -> anyhow::Result<()> {
+    let Some(address) = config.metrics_listen else { return Ok(()) };
+    let mut targets = Vec::new();
+    for part in parts {
+        let here = SocketAddr::new(address.ip(), free_port(0)?);
+        part.args.extend(["--set".to_owned(), format!("metrics.listen = \"{here}\"")]);
+        targets.push(json!({ "targets": [here], "labels": { "process": part.name } }));
+    }
+    let file = settings.with_file_name(TARGETS);
+    std::fs::write(&file, format!("{:#}\n", json!(targets)))
+        .with_context(|| format!("cannot write {}", file.display()))
 }
 
 async fn keep_running(mut part: Part) -> anyhow::Result<()> {

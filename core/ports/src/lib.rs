@@ -8,6 +8,7 @@ pub mod answers;
 pub mod builder;
 pub mod chain;
 pub mod content;
+pub mod count;
 pub mod decision;
 pub mod egress;
 pub mod failpoint;

@@ -8,6 +8,7 @@
 pub mod answers;
 pub mod blobs;
 pub mod bus;
+pub mod cassandra;
 pub mod decisions;
 pub mod jobs;
 pub mod journal;

@@ -110,6 +110,14 @@ pub fn typescript() -> Option<PathBuf> {
     })
 }
 
+/// Prometheus, of this machine or as `scripts/setup test` unpacks it; `None` as in [`has_anvil`].
+pub fn prometheus() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let unpacked = cache().join("argus/tools/prometheus/usr/bin");
+    let mut places = std::env::split_paths(&path).chain([unpacked]).map(|place| place.join("prometheus"));
+    is_there(places.find(|program| program.is_file()).ok_or("no prometheus: run scripts/setup test"))
+}
+
 /// schemathesis, as `scripts/setup test` installs it; `None` as in [`has_anvil`].
 pub fn schemathesis() -> Option<PathBuf> {
     let folder = cache().join("argus/tools/schemathesis");

@@ -5,6 +5,7 @@
 
 pub mod edges;
 pub mod map;
+pub mod metrics;
 pub mod repo;
 pub mod runtime;
 pub mod text;

@@ -159,7 +159,7 @@ impl World {
             nudge: Arc::new(scheduler.clone()),
             chains: BTreeMap::new(),
             checks: Vec::new(),
-            metrics: prometheus::Registry::new(),
+            metrics: argus_metrics::Figures::default(),
         };
         let (router, background) = argus_api::api(argus_api::Config::default(), ports).expect("an API");
         let mut lives = JoinSet::new();

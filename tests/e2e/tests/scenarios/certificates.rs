@@ -47,7 +47,7 @@ async fn talks(topology: Topology) {
     let platform = start.keepers(&[]).run().await;
     let url =
         format!("links.aggregator = {:?}", platform.gate().replace("http://127.0.0.1", "https://localhost"));
-    let with = |files: &[String]| -> Vec<String> { [&[url.clone()], files].concat() };
+    let with = |files: &[String]| -> Vec<String> { [&[url.clone()][..], files].concat() };
     let mut keepers = Vec::new();
     for number in 1..=3 {
         let settings = with(&keeper);
@@ -60,7 +60,7 @@ async fn talks(topology: Topology) {
 
     // One with another authority's certificate is told why it is not let in, and one without any is not let in.
     let ours = keeper[0].clone();
-    let strange = [&[ours], &stranger[1..]].concat();
+    let strange = [&[ours][..], &stranger[1..]].concat();
     let said = refused(&platform, place, &with(&strange)).await;
     assert!(said.contains("another authority made it"), "{said}");
     let said = refused(&platform, place, &[format!("links.aggregator = {:?}", platform.gate())]).await;

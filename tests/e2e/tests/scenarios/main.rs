@@ -14,6 +14,7 @@ mod ipfs;
 mod large;
 mod links;
 mod main_job;
+mod metrics;
 mod money;
 mod operators;
 mod people;

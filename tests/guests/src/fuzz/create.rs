@@ -146,7 +146,7 @@ impl Edge {
                 Chain { reader: chain.clone(), writer: chain, contracts: None, explorer: None },
             )]),
             checks: Vec::new(),
-            metrics: prometheus::Registry::new(),
+            metrics: argus_metrics::Figures::default(),
         };
         let config = Config { keyed_per_minute: u32::MAX, ..Config::default() };
         let (router, _) = api(config, ports).expect("an edge");

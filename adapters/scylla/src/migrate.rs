@@ -1,0 +1,298 @@
+//! Migrations: numbered CQL files, compiled in, each applied once and held against its checksum ever after. A cluster has
+//! no transaction over tables, so each statement of a file is one that can be repeated, and one process at a time
+//! applies them, under a lock that ends with its holder.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use argus_ports::StoreError;
+use scylla::{
+    client::session::Session,
+    statement::{Consistency, SerialConsistency, unprepared},
+    value::Row,
+};
+use sha2::{Digest, Sha256};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    cell::{Cell, values},
+    session::token,
+    store::{OpenError, Options, connect},
+};
+
+/// One file of migrations/scylla.
+#[derive(Debug, Clone, Copy)]
+struct Migration {
+    number: u16,
+    name: &'static str,
+    cql: &'static str,
+}
+
+macro_rules! migration {
+    ($number:literal, $name:literal) => {
+        Migration {
+            number: $number,
+            name: $name,
+            cql: include_str!(concat!("../../../migrations/scylla/", $name, ".cql")),
+        }
+    };
+}
+
+const PLATFORM: &[Migration] = &[migration!(1, "001_platform")];
+
+/// How long the lock outlives its holder.
+const LOCK_S: i32 = 60;
+/// How long one waits for the lock of another.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// How often one asks for it.
+const ASK_EVERY: Duration = Duration::from_millis(250);
+/// How long a change of the schema may take.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+impl Migration {
+    fn checksum(&self) -> String {
+        hex::encode(Sha256::digest(self.cql.as_bytes()))
+    }
+
+    fn statements(&self) -> Vec<String> {
+        let lines =
+            self.cql.lines().map(|line| line.split_once("--").map_or(line, |(cql, _)| cql).trim_end());
+        let text: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+        let statements = text.join("\n");
+        statements.split(';').map(str::trim).filter(|cql| !cql.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// The tables that it makes.
+    fn tables(&self) -> BTreeSet<String> {
+        let name = |cql: &String| {
+            let rest = cql.strip_prefix("CREATE TABLE IF NOT EXISTS ")?;
+            rest.split_whitespace().next().map(str::to_owned)
+        };
+        self.statements().iter().filter_map(name).collect()
+    }
+}
+
+/// Where one migration stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Its number.
+    pub number: u16,
+    /// Its name, for example `001_platform`.
+    pub name: String,
+    /// When it was applied, by the cluster's clock in Unix milliseconds; `None`: not yet.
+    pub applied_at: Option<i64>,
+}
+
+/// Applies what is missing to the keyspace, which is made if it is not there, and returns what that was. Safe to run
+/// twice and by several processes at once: the second finds nothing to do.
+///
+/// # Errors
+/// [`OpenError`], also when what was applied before differs from what this program knows.
+pub async fn up(options: &Options) -> Result<Vec<Status>, OpenError> {
+    let session = connect(options).await?;
+    let keyspace = &options.keyspace;
+    let replication =
+        format!("{{'class': 'NetworkTopologyStrategy', 'replication_factor': {}}}", options.copies);
+    if !has_keyspace(&session, keyspace).await? {
+        let make = format!("CREATE KEYSPACE IF NOT EXISTS \"{keyspace}\" WITH replication = {replication}");
+        run(&session, &make, vec![]).await?;
+    }
+    enter(&session, keyspace).await?;
+    if !has_tables(&session, keyspace).await? {
+        for make in [
+            "CREATE TABLE IF NOT EXISTS migrations (part int, number int, name text, sha256 text, applied_at bigint,
+                                                    PRIMARY KEY (part, number))",
+            "CREATE TABLE IF NOT EXISTS migration_lock (name text PRIMARY KEY, holder bigint)",
+        ] {
+            run(&session, make, vec![]).await?;
+        }
+    }
+    let missing = |statuses: &[Status]| statuses.iter().any(|status| status.applied_at.is_none());
+    if !missing(&look(&session, keyspace).await?) {
+        return Ok(Vec::new());
+    }
+    let holder = token()?;
+    lock(&session, holder).await?;
+    let applied = apply(&session, keyspace, holder).await;
+    run(&session, "DELETE FROM migration_lock WHERE name = 'up' IF holder = ?", values![holder]).await?;
+    applied
+}
+
+/// Every migration that this program knows, and whether the keyspace has it.
+///
+/// # Errors
+/// [`OpenError`], as [`up`].
+pub async fn status(options: &Options) -> Result<Vec<Status>, OpenError> {
+    look(&connect(options).await?, &options.keyspace).await
+}
+
+/// Whether the keyspace has exactly the migrations that this program knows, and all their tables.
+///
+/// # Errors
+/// [`OpenError::Behind`] where one is missing, [`OpenError::Differs`] where one is other than it was,
+/// [`OpenError::Damaged`] where a table is gone.
+pub async fn verify(options: &Options) -> Result<(), OpenError> {
+    let session = connect(options).await?;
+    check(&session, &options.keyspace).await?;
+    let found = tables(&session, &options.keyspace).await?;
+    let wanted = PLATFORM.iter().flat_map(Migration::tables);
+    match wanted.into_iter().find(|table| !found.contains(table)) {
+        Some(table) => Err(OpenError::Damaged(format!("the table {table} is missing"))),
+        None => Ok(()),
+    }
+}
+
+pub(crate) async fn check(session: &Session, keyspace: &str) -> Result<(), OpenError> {
+    match look(session, keyspace).await?.into_iter().find(|status| status.applied_at.is_none()) {
+        Some(missing) => Err(OpenError::Behind(missing.name)),
+        None => Ok(()),
+    }
+}
+
+/// Uses a keyspace, which a node may not know yet that another process has just made.
+async fn enter(session: &Session, keyspace: &str) -> Result<(), OpenError> {
+    let until = Instant::now() + DEADLINE;
+    while let Err(e) = session.use_keyspace(keyspace, true).await {
+        if Instant::now() >= until {
+            let why = format!("the keyspace {keyspace} cannot be used: {e}");
+            return Err(StoreError::Unavailable(why).into());
+        }
+        sleep(ASK_EVERY).await;
+    }
+    Ok(())
+}
+
+async fn lock(session: &Session, holder: i64) -> Result<(), OpenError> {
+    let until = Instant::now() + PATIENCE;
+    let take = "INSERT INTO migration_lock (name, holder) VALUES ('up', ?) IF NOT EXISTS USING TTL ?";
+    loop {
+        if run(session, take, values![holder, LOCK_S]).await? {
+            return Ok(());
+        }
+        // Where the answer was lost, the row tells.
+        if renew(session, holder).await? {
+            return Ok(());
+        }
+        if Instant::now() >= until {
+            return Err(OpenError::Locked);
+        }
+        sleep(ASK_EVERY).await;
+    }
+}
+
+async fn renew(session: &Session, holder: i64) -> Result<bool, OpenError> {
+    let keep = "UPDATE migration_lock USING TTL ? SET holder = ? WHERE name = 'up' IF holder = ?";
+    run(session, keep, values![LOCK_S, holder, holder]).await
+}
+
+async fn apply(session: &Session, keyspace: &str, holder: i64) -> Result<Vec<Status>, OpenError> {
+    let before = look(session, keyspace).await?;
+    for (migration, _) in PLATFORM.iter().zip(&before).filter(|(_, status)| status.applied_at.is_none()) {
+        for statement in migration.statements() {
+            if !renew(session, holder).await? {
+                return Err(OpenError::Locked);
+            }
+            run(session, &statement, vec![]).await?;
+        }
+        let note = "INSERT INTO migrations (part, number, name, sha256, applied_at)
+                    VALUES (0, ?, ?, ?, toUnixTimestamp(now()))";
+        run(session, note, values![migration.number, migration.name, migration.checksum()]).await?;
+    }
+    let was_missing =
+        |status: &Status| before.iter().any(|old| old.number == status.number && old.applied_at.is_none());
+    Ok(look(session, keyspace).await?.into_iter().filter(was_missing).collect())
+}
+
+async fn look(session: &Session, keyspace: &str) -> Result<Vec<Status>, OpenError> {
+    let applied: Vec<(i32, String, String, i64)> = if has_tables(session, keyspace).await? {
+        let select =
+            format!("SELECT number, name, sha256, applied_at FROM \"{keyspace}\".migrations WHERE part = 0");
+        rows(session, &select, vec![]).await?
+    } else {
+        Vec::new()
+    };
+    let is_known = |number: i32| PLATFORM.iter().any(|migration| i32::from(migration.number) == number);
+    if let Some((number, name, ..)) = applied.iter().find(|row| !is_known(row.0)) {
+        return Err(OpenError::Ahead(format!("{number} ({name})")));
+    }
+    let statuses = PLATFORM.iter().map(|migration| {
+        let row = applied.iter().find(|row| row.0 == i32::from(migration.number));
+        match row {
+            Some((_, name, sha256, _)) if *name != migration.name || *sha256 != migration.checksum() => {
+                Err(OpenError::Differs(migration.name.to_owned()))
+            }
+            _ => Ok(Status {
+                number: migration.number,
+                name: migration.name.to_owned(),
+                applied_at: row.map(|row| row.3),
+            }),
+        }
+    });
+    statuses.collect()
+}
+
+async fn has_keyspace(session: &Session, keyspace: &str) -> Result<bool, OpenError> {
+    let select = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?";
+    let found: Vec<(String,)> = rows(session, select, values![keyspace]).await?;
+    Ok(!found.is_empty())
+}
+
+async fn tables(session: &Session, keyspace: &str) -> Result<BTreeSet<String>, OpenError> {
+    let select = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?";
+    let found: Vec<(String,)> = rows(session, select, values![keyspace]).await?;
+    Ok(found.into_iter().map(|(table,)| table).collect())
+}
+
+/// Whether the tables are there that say what was applied.
+async fn has_tables(session: &Session, keyspace: &str) -> Result<bool, OpenError> {
+    let found = tables(session, keyspace).await?;
+    Ok(["migrations", "migration_lock"].iter().all(|table| found.contains(*table)))
+}
+
+fn statement(cql: &str) -> unprepared::Statement {
+    let mut statement = unprepared::Statement::new(cql);
+    statement.set_consistency(Consistency::Quorum);
+    statement.set_serial_consistency(Some(SerialConsistency::Serial));
+    statement.set_request_timeout(Some(DEADLINE));
+    statement
+}
+
+async fn rows<R>(session: &Session, cql: &str, values: Vec<Cell>) -> Result<Vec<R>, OpenError>
+where
+    R: for<'frame> scylla::deserialize::row::DeserializeRow<'frame, 'frame>,
+{
+    let told = |e: &dyn std::fmt::Display| StoreError::Unavailable(format!("{e}: {cql}"));
+    let result = session.query_unpaged(statement(cql), values).await.map_err(|e| told(&e))?;
+    let rows = result.into_rows_result().map_err(|e| told(&e))?;
+    let rows = rows.rows::<R>().map_err(|e| told(&e))?;
+    Ok(rows.collect::<Result<_, _>>().map_err(|e| told(&e))?)
+}
+
+/// Carries a statement out; of a conditional one, whether it was applied.
+async fn run(session: &Session, cql: &str, values: Vec<Cell>) -> Result<bool, OpenError> {
+    let told = |e: &dyn std::fmt::Display| StoreError::Unavailable(format!("{e}: {cql}"));
+    let result = session.query_unpaged(statement(cql), values).await.map_err(|e| told(&e))?;
+    if !result.is_rows() {
+        return Ok(true);
+    }
+    let rows = result.into_rows_result().map_err(|e| told(&e))?;
+    let first = rows.maybe_first_row::<Row>().map_err(|e| told(&e))?;
+    let applied = first.and_then(|row| row.columns.into_iter().next().flatten());
+    Ok(applied.and_then(|value| value.as_boolean()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_numbered_and_can_be_repeated() {
+        for (n, migration) in PLATFORM.iter().enumerate() {
+            assert_eq!(usize::from(migration.number), n + 1);
+            assert!(migration.name.starts_with(&format!("{:03}_", migration.number)), "{}", migration.name);
+            for statement in migration.statements() {
+                assert!(statement.contains(" IF NOT EXISTS "), "{statement}");
+            }
+            assert_eq!(migration.tables().len(), migration.statements().len());
+        }
+    }
+}
