@@ -21,6 +21,9 @@ use crate::{
     socket::Socket,
 };
 
+/// Tries to start where a port is taken, and the pause between two.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_secs(1);
 /// Longest start: the first one of all compiles the JavaScript engine, on a machine that other tests use too.
 const START: Duration = Duration::from_secs(60);
 /// As long as clients wait: longer than the API takes for any answer.
@@ -155,14 +158,22 @@ impl Start {
         command
     }
 
-    /// Starts it and waits until it is ready.
+    /// Starts it and waits until it is ready. A port that an earlier one had may be the near end of another scenario's
+    /// connection for a while: then it is tried again.
     ///
     /// # Panics
     /// If it ends before that, with its words.
     pub async fn run(&self) -> Platform {
-        match self.attempt().await {
-            Ok(platform) => platform,
-            Err(refusal) => panic!("`argus dev` ended with {}:\n{}", refusal.status, refusal.said),
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.attempt().await {
+                Ok(platform) => return platform,
+                Err(refusal) if tries < TRIES && refusal.said.contains("Address already in use") => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(refusal) => panic!("`argus dev` ended with {}:\n{}", refusal.status, refusal.said),
+            }
         }
     }
 
