@@ -20,6 +20,7 @@ use argus_ports::Failpoint;
 pub use fees::Fees;
 pub use layers::{Laid, Layers};
 use reader::Reader;
+pub use reader::{is_secret, seen};
 pub use redis::Redis;
 
 use crate::environment;
@@ -280,19 +281,24 @@ impl Config {
 
     /// Reads a file (or only the defaults), the environment and overrides.
     pub fn load(file: Option<&Path>, overrides: &[String]) -> Result<Self, Mistakes> {
-        Self::read(lay(file, overrides)?)
+        Self::read(lay(file, overrides))
     }
 }
 
 /// Lays a file, the environment and overrides over the defaults.
-pub fn lay(file: Option<&Path>, overrides: &[String]) -> Result<Laid, Mistakes> {
-    let read = |path: &Path| {
-        std::fs::read_to_string(path).map_err(|error| Mistakes(vec![format!("{}: {error}", path.display())]))
+pub fn lay(file: Option<&Path>, overrides: &[String]) -> Laid {
+    let read =
+        |path: &Path| std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+    let (text, unread) = match file.map(read).transpose() {
+        Ok(text) => (text, None),
+        Err(fault) => (None, Some(fault)),
     };
-    let text = file.map(read).transpose()?;
-    let environment = environment::settings();
+    let (environment, no_text) = environment::settings();
     let layers = Layers { file: text.as_deref(), environment: &environment, overrides };
-    Ok(Laid::over_defaults(&layers))
+    let mut laid = Laid::over_defaults(&layers);
+    laid.faults.extend(unread);
+    laid.faults.extend(no_text.iter().map(|name| format!("{name} holds no text in UTF-8")));
+    laid
 }
 
 /// The faucet's chains by their names.

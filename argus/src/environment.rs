@@ -8,14 +8,20 @@ pub fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
-/// The variables that settings are told by, with their values. One that is no UTF-8 is none.
-pub fn settings() -> Vec<(String, String)> {
-    let mut told: Vec<_> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| name.starts_with("ARGUS_"))
-        .collect();
+/// The variables that settings are told by, with their values, and the names of those whose values are no text.
+pub fn settings() -> (Vec<(String, String)>, Vec<String>) {
+    let (mut told, mut no_text) = (Vec::new(), Vec::new());
+    for (name, value) in std::env::vars_os() {
+        let Ok(name) = name.into_string() else { continue };
+        if name.starts_with("ARGUS_") {
+            match value.into_string() {
+                Ok(value) => told.push((name, value)),
+                Err(_) => no_text.push(name),
+            }
+        }
+    }
     told.sort();
-    told
+    (told, no_text)
 }
 
 /// The folders in which programs are looked for.

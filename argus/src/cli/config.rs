@@ -7,12 +7,10 @@ use toml::{Table, Value};
 use super::{Settings, show};
 use crate::{
     backends::{SECRETS_KEY, redis::REDIS_URL},
-    config::{Config, DEFAULTS, lay},
+    config::{Config, DEFAULTS, is_secret, lay, seen},
     environment,
 };
 
-/// Settings whose values may hold a password or a token of somebody's: whether they are set is all that is shown.
-const SECRET: [&str; 2] = ["builder.module_proxy", "rpc"];
 /// Secrets that the environment alone holds.
 const SECRET_VARIABLES: [&str; 2] = [SECRETS_KEY, REDIS_URL];
 
@@ -44,7 +42,7 @@ pub fn run(command: &ConfigCommand, as_json: bool) -> anyhow::Result<()> {
             }
         }
         ConfigCommand::Dump(settings) => {
-            let laid = lay(settings.config.as_deref(), &settings.overrides)?;
+            let laid = lay(settings.config.as_deref(), &settings.overrides);
             let said = laid.said.clone();
             let mut table = laid.table.clone();
             // What builds for tests have is nobody's to set.
@@ -125,9 +123,10 @@ fn is_sections(value: &Value) -> bool {
     value.as_array().is_some_and(|list| list.iter().any(Value::is_table))
 }
 
+/// A value as it may be seen: of a secret, whether it is set.
 fn shown(name: &str, key: &str, value: &Value) -> Value {
-    if !SECRET.contains(&name) && !SECRET.contains(&key) {
-        return value.clone();
+    if !is_secret(name) && !is_secret(key) {
+        return seen(value);
     }
     let is_empty = match value {
         Value::String(text) => text.is_empty(),

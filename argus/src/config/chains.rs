@@ -33,7 +33,7 @@ pub(super) fn read(r: &mut Reader<'_>) -> BTreeMap<ChainId, Chain> {
     };
     for (i, entry) in list.iter().enumerate() {
         let Some(table) = entry.as_table() else {
-            r.tell(&format!("chains[{i}]"), &format!(" must be a [[chains]] section, not {entry}"));
+            r.tell(&format!("chains[{i}]"), " must be a [[chains]] section");
             continue;
         };
         let mut inner =

@@ -14,6 +14,9 @@ use crate::backends::{SECRETS_KEY, redis::REDIS_URL};
 /// Variables that begin like settings and are none.
 const NO_SETTINGS: [&str; 4] = ["ARGUS_API_KEY", "ARGUS_API_URL", SECRETS_KEY, REDIS_URL];
 
+/// Stands for all chains at once.
+const CHAINS: &str = "ARGUS_CHAINS";
+
 /// What lies over the defaults, the later over the earlier.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Layers<'a> {
@@ -55,7 +58,8 @@ impl Laid {
             match text.parse::<Table>() {
                 Ok(changes) => laid.lay(changes, &|_| "--set".to_owned()),
                 Err(error) => {
-                    laid.faults.push(format!("--set {text:?} is no TOML assignment: {}", error.message()));
+                    let name = text.split('=').next().unwrap_or_default().trim();
+                    laid.faults.push(format!("--set {name} is no TOML assignment: {}", error.message()));
                 }
             }
         }
@@ -83,6 +87,20 @@ impl Laid {
     }
 
     fn lay_variable(&mut self, variable: &str, value: &str) {
+        if variable == CHAINS {
+            match parsed(value) {
+                Some(chains) => {
+                    self.table.insert("chains".to_owned(), chains);
+                    // What the file said of chains is gone.
+                    self.said.retain(|name, _| !name.starts_with("chains"));
+                    self.said.insert("chains".to_owned(), CHAINS.to_owned());
+                }
+                None => self
+                    .faults
+                    .push(format!("{CHAINS} must be chains like [{{ id = 1, rpc = [\"https://...\"] }}]")),
+            }
+            return;
+        }
         let Some(name) = setting_of(&self.table, variable) else {
             let is_meant = sections(&self.table).any(|section| variable.starts_with(&section));
             if is_meant && !NO_SETTINGS.contains(&variable) {
@@ -167,15 +185,19 @@ fn settings(table: &Table) -> impl Iterator<Item = String> {
 /// A variable's text as the value that it stands in for is written: a list in brackets, or with commas. What is none of
 /// that kind stays a text, and is told of as a setting of the wrong kind.
 fn as_kind_of(old: &Value, text: &str) -> Value {
-    let parsed = || format!("value = {text}").parse::<Table>().ok()?.remove("value");
     match old {
         Value::String(_) => Value::String(text.to_owned()),
         Value::Array(_) if !text.trim_start().starts_with('[') => {
             let elements = text.split(',').map(str::trim).filter(|element| !element.is_empty());
             Value::Array(elements.map(|element| Value::String(element.to_owned())).collect())
         }
-        _ => parsed().unwrap_or_else(|| Value::String(text.to_owned())),
+        _ => parsed(text).unwrap_or_else(|| Value::String(text.to_owned())),
     }
+}
+
+/// A value as TOML writes it.
+fn parsed(text: &str) -> Option<Value> {
+    format!("value = {text}").parse::<Table>().ok()?.remove("value")
 }
 
 /// The lines on which settings stand, by dotted name.
@@ -232,8 +254,7 @@ mod tests {
 
     #[test]
     fn each_layer_lies_over_the_one_before_and_is_remembered() {
-        let file =
-            "[api]\nlisten = \"127.0.0.1:1\"\nkeyed_per_minute = 5\n\n[policy]\nkeepers = 5\nthreshold = 3\n";
+        let file = "[api]\nlisten = \"127.0.0.1:1\"\nkeyed_per_minute = 5\n\n[policy]\nkeepers = 5\nthreshold = 3\n\n[[chains]]\nid = 9\n";
         let pairs = [
             ("ARGUS_API_LISTEN", "127.0.0.1:2"),
             ("ARGUS_API_KEYED_PER_MINUTE", "6"),
@@ -243,6 +264,7 @@ mod tests {
             ("ARGUS_DATA_DIR", "/elsewhere"),
             ("ARGUS_API_LISTN", "x"),
             ("ARGUS_ANVIL", "x"),
+            ("ARGUS_CHAINS", "[{ id = 1, rpc = [\"https://node/canary\"] }]"),
         ];
         let environment = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let overrides = ["api.listen = \"127.0.0.1:3\"".to_owned()];
@@ -262,11 +284,15 @@ mod tests {
                 ("api.cors_origins", "ARGUS_API_CORS_ORIGINS"),
                 ("api.keyed_per_minute", "ARGUS_API_KEYED_PER_MINUTE"),
                 ("api.listen", "--set"),
+                ("chains", "ARGUS_CHAINS"),
+                ("chains", "ARGUS_CHAINS"),
                 ("data_dir", "ARGUS_DATA_DIR"),
                 ("policy.keepers", "line 6"),
                 ("policy.threshold", "line 7"),
             ]
         );
+        assert_eq!(laid.table["chains"][0]["id"].as_integer(), Some(1));
+        assert_eq!(laid.table["chains"][0]["id"].as_integer(), Some(1));
         assert_eq!(laid.faults, ["ARGUS_API_LISTN is no setting: correct its name or unset it"]);
     }
 }

@@ -7,7 +7,10 @@ use std::{
 
 use reqwest::Url;
 
-use super::{Links, reader::Reader};
+use super::{
+    Links,
+    reader::{Reader, seen_text},
+};
 
 /// The settings that name certificates.
 const FILES: [&str; 3] = ["links.ca_file", "links.cert_file", "links.key_file"];
@@ -51,19 +54,20 @@ fn url(r: &mut Reader<'_>, name: &str, is_tls: bool) -> Option<String> {
     };
     let text = r.optional::<String>(name, wanted)?;
     let url = Url::parse(&text).ok().filter(|url| url.host_str().is_some());
+    let shown = seen_text(&text);
     match url.as_ref().map(|url| (url.scheme(), is_loopback(url))) {
         Some(("https", _)) if is_tls => (),
         Some(("http", is_loopback)) if !is_tls || is_loopback => (),
         Some(("http", _)) => r.tell(
             name,
             &format!(
-                " is {text:?}, but the links have certificates: https:// it has to be, or a loopback address"
+                " is {shown:?}, but the links have certificates: https:// it has to be, or a loopback address"
             ),
         ),
         Some(("https", _)) => r.tell(
             name,
             &format!(
-                " is {text:?}, but the links have no certificates: give links.ca_file, links.cert_file and \
+                " is {shown:?}, but the links have no certificates: give links.ca_file, links.cert_file and \
                 links.key_file; `argus pki` makes them"
             ),
         ),

@@ -11,6 +11,35 @@ use argus_ports::Failpoint;
 use reqwest::Url;
 use toml::{Table, Value};
 
+/// Settings whose values may hold a password or a token, the last one of each chain: they are shown and repeated nowhere.
+const SECRET: [&str; 3] = ["builder.module_proxy", "content.gateways", "rpc"];
+
+/// Whether a setting, named as its own reader names it, is one of those.
+pub fn is_secret(name: &str) -> bool {
+    SECRET.contains(&name)
+}
+
+/// A value as it may be seen: a URL without whose it is and the password.
+pub fn seen(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(seen_text(text)),
+        Value::Array(list) => Value::Array(list.iter().map(seen).collect()),
+        other => other.clone(),
+    }
+}
+
+/// The same of a text.
+pub fn seen_text(text: &str) -> String {
+    match Url::parse(text) {
+        Ok(mut url) if !url.username().is_empty() || url.password().is_some() => {
+            // A URL that has them can be without them.
+            let _without = (url.set_username("***"), url.set_password(None));
+            url.to_string()
+        }
+        _ => text.to_owned(),
+    }
+}
+
 /// Reads values by dotted name and collects what is wrong with them.
 pub(super) struct Reader<'a> {
     pub root: &'a Table,
@@ -35,7 +64,8 @@ impl Reader<'_> {
     pub fn fault(&mut self, name: &str, wanted: &str) {
         let says = match self.value(name) {
             None => format!(" is missing: give {wanted}"),
-            Some(found) => format!(" must be {wanted}, not {found}"),
+            Some(_) if is_secret(name) => format!(" must be {wanted}; its value is not repeated"),
+            Some(found) => format!(" must be {wanted}, not {}", seen(found)),
         };
         self.tell(name, &says);
     }
@@ -44,7 +74,10 @@ impl Reader<'_> {
     pub fn tell(&mut self, name: &str, says: &str) {
         let name = format!("{}{name}", self.prefix);
         let section = self.prefix.trim_end_matches('.');
-        let told = self.said.get(&name).or_else(|| self.said.get(section)).filter(|told| !told.is_empty());
+        // Where all of a list was said at once, it is said of what is in it.
+        let list = section.split('[').next().unwrap_or_default();
+        let told = [name.as_str(), section, list].iter().find_map(|name| self.said.get(*name));
+        let told = told.filter(|told| !told.is_empty());
         let told = told.map(|told| format!(" ({told})")).unwrap_or_default();
         self.faults.push(format!("{name}{says}{told}"));
     }
