@@ -252,7 +252,8 @@ impl ScyllaStore {
 
     /// Whether an id is the creation's, or was when it was made.
     async fn claim_id(&self, job: &Job, creation: &[u8]) -> Result<bool, StoreError> {
-        loop {
+        for attempt in 0..TRIES {
+            pause(attempt).await;
             let place = self.place(job.id).await?;
             if let Some(other) = &place.creation {
                 if other == creation {
@@ -281,12 +282,14 @@ impl ScyllaStore {
                 Cas::Refused | Cas::Unknown(_) => {}
             }
         }
+        Err(crowded("this id"))
     }
 
     /// The serials of a creation, the same ones whoever asks: the row that gives them out names the last creation that
     /// got some, and is overwritten only once that one has them. `None`: there are no more.
     async fn serials(&self, creation: &Creation) -> Result<Option<u32>, StoreError> {
-        loop {
+        for attempt in 0..TRIES {
+            pause(attempt).await;
             let last: Option<(Vec<u8>, i32, i32)> = self.db().one(&SERIALS, vec![]).await?;
             let next = match &last {
                 Some((of, first, next)) => {
@@ -317,6 +320,7 @@ impl ScyllaStore {
                 return Ok(Some(next));
             }
         }
+        Err(crowded("the next serial"))
     }
 
     /// The rows that a creation's ids get, each after what stands there and is frozen by the claim. Of one that has
@@ -378,5 +382,12 @@ impl ScyllaStore {
             self.note_arrival(head.id).await?;
         }
         Ok(())
+    }
+}
+
+/// Before another try, so that those who meet part.
+async fn pause(attempt: u32) {
+    if attempt > 0 {
+        tokio::time::sleep(Duration::from_millis(u64::from(attempt.min(20)))).await;
     }
 }

@@ -5,7 +5,7 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -153,22 +153,37 @@ impl Log {
 
     /// Publishes changes; those that are new, as they are kept.
     pub(crate) async fn publish(&self, changes: Vec<Change>) -> Result<Vec<Change>, StoreError> {
-        let (reply, mut answer) = oneshot::channel();
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((changes, reply));
-        // Whoever comes to the end of the log publishes what all wait for.
-        let mut end = self.end.lock().await;
-        match answer.try_recv() {
-            Ok(answered) => return answered,
-            Err(oneshot::error::TryRecvError::Empty) => {}
-            Err(oneshot::error::TryRecvError::Closed) => {
-                return Err(StoreError::Unavailable("whoever published this went away".to_owned()));
+        loop {
+            let (reply, mut answer) = oneshot::channel();
+            self.waiting().push((changes.clone(), reply));
+            // Whoever comes to the end of the log publishes what all wait for.
+            let mut end = self.end.lock().await;
+            match answer.try_recv() {
+                Ok(answered) => return answered,
+                Err(oneshot::error::TryRecvError::Empty) => {
+                    self.lead(&mut end).await;
+                    return answer
+                        .try_recv()
+                        .unwrap_or_else(|_| Err(StoreError::Unavailable("nobody answered".to_owned())));
+                }
+                // Whoever was at it was given up by its own caller. What it did append is no longer new here, and is
+                // told by those who follow the log.
+                Err(oneshot::error::TryRecvError::Closed) => {}
             }
         }
-        let all = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Publishes what all wait for, and answers them.
+    async fn lead(&self, end: &mut End) {
+        let mut all = std::mem::take(&mut *self.waiting());
+        // Who has gone away has perhaps come again, further behind.
+        all.retain(|(_, reply)| !reply.is_closed());
         let changes = all.iter().flat_map(|(changes, _)| changes.iter().cloned()).collect();
-        let done = self.append(&mut end, changes).await;
-        self.advance(end.position);
-        self.bell.notify_one();
+        let done = self.append(end, changes).await;
         // What two wait for is the first one's.
         let mut new: HashMap<_, Change> = match &done {
             Ok(appended) => appended.iter().map(|change| (once(change), change.clone())).collect(),
@@ -179,7 +194,6 @@ impl Log {
             // Who has gone away misses the answer; what was published stays published.
             let _ = reply.send(done.clone().map(|_| own));
         }
-        answer.try_recv().unwrap_or_else(|_| Err(StoreError::Unavailable("nobody answered".to_owned())))
     }
 
     /// Puts into their rooms what a process that died appended and did not put there.
@@ -334,6 +348,8 @@ impl Log {
                 end.position = position;
                 end.pending.push((position, change));
             }
+            self.advance(end.position);
+            self.bell.notify_one();
         }
         Ok(is_appended)
     }

@@ -7,6 +7,8 @@ use std::{collections::BTreeSet, time::Duration};
 use argus_ports::StoreError;
 use scylla::{
     client::session::Session,
+    errors::{DbError, ExecutionError, RequestAttemptError},
+    response::query_result::QueryResult,
     statement::{Consistency, SerialConsistency, unprepared},
     value::Row,
 };
@@ -39,13 +41,13 @@ macro_rules! migration {
 
 const PLATFORM: &[Migration] = &[migration!(1, "001_platform")];
 
-/// How long the lock outlives its holder.
-const LOCK_S: i32 = 60;
+/// How long the lock outlives its holder: longer than one statement of a migration takes with all nodes' agreement.
+const LOCK_S: i32 = 180;
 /// How long one waits for the lock of another.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(400);
 /// How often one asks for it.
 const ASK_EVERY: Duration = Duration::from_millis(250);
-/// How long a change of the schema may take.
+/// How long a change of the schema may take, and until every node knows of it.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 impl Migration {
@@ -83,7 +85,8 @@ pub struct Status {
 }
 
 /// Applies what is missing to the keyspace, which is made if it is not there, and returns what that was. Safe to run
-/// twice and by several processes at once: the second finds nothing to do.
+/// twice and by several processes at once: the second finds nothing to do. The very first one of a cluster of several
+/// Cassandra nodes is run alone: the table that holds the lock cannot be made under it.
 ///
 /// # Errors
 /// [`OpenError`], also when what was applied before differs from what this program knows.
@@ -113,8 +116,12 @@ pub async fn up(options: &Options) -> Result<Vec<Status>, OpenError> {
     let holder = token()?;
     lock(&session, holder).await?;
     let applied = apply(&session, keyspace, holder).await;
-    run(&session, "DELETE FROM migration_lock WHERE name = 'up' IF holder = ?", values![holder]).await?;
-    applied
+    let given =
+        run(&session, "DELETE FROM migration_lock WHERE name = 'up' IF holder = ?", values![holder]).await;
+    // What a migration met says more than that the lock ends by itself.
+    let applied = applied?;
+    given?;
+    Ok(applied)
 }
 
 /// Every migration that this program knows, and whether the keyspace has it.
@@ -260,24 +267,41 @@ async fn rows<R>(session: &Session, cql: &str, values: Vec<Cell>) -> Result<Vec<
 where
     R: for<'frame> scylla::deserialize::row::DeserializeRow<'frame, 'frame>,
 {
-    let told = |e: &dyn std::fmt::Display| StoreError::Unavailable(format!("{e}: {cql}"));
-    let result = session.query_unpaged(statement(cql), values).await.map_err(|e| told(&e))?;
-    let rows = result.into_rows_result().map_err(|e| told(&e))?;
-    let rows = rows.rows::<R>().map_err(|e| told(&e))?;
-    Ok(rows.collect::<Result<_, _>>().map_err(|e| told(&e))?)
+    let result = ask(session, cql, values).await?.into_rows_result().map_err(|e| told(&e, cql))?;
+    let rows = result.rows::<R>().map_err(|e| told(&e, cql))?;
+    Ok(rows.collect::<Result<_, _>>().map_err(|e| told(&e, cql))?)
 }
 
 /// Carries a statement out; of a conditional one, whether it was applied.
 async fn run(session: &Session, cql: &str, values: Vec<Cell>) -> Result<bool, OpenError> {
-    let told = |e: &dyn std::fmt::Display| StoreError::Unavailable(format!("{e}: {cql}"));
-    let result = session.query_unpaged(statement(cql), values).await.map_err(|e| told(&e))?;
+    let result = ask(session, cql, values).await?;
     if !result.is_rows() {
         return Ok(true);
     }
-    let rows = result.into_rows_result().map_err(|e| told(&e))?;
-    let first = rows.maybe_first_row::<Row>().map_err(|e| told(&e))?;
+    let rows = result.into_rows_result().map_err(|e| told(&e, cql))?;
+    let first = rows.maybe_first_row::<Row>().map_err(|e| told(&e, cql))?;
     let applied = first.and_then(|row| row.columns.into_iter().next().flatten());
     Ok(applied.and_then(|value| value.as_boolean()).unwrap_or_default())
+}
+
+/// Asks until the node knows what the statement names: it lists a table that another process has just made before it
+/// takes statements about it. What was refused for that has changed nothing.
+async fn ask(session: &Session, cql: &str, values: Vec<Cell>) -> Result<QueryResult, OpenError> {
+    let until = Instant::now() + DEADLINE;
+    loop {
+        match session.query_unpaged(statement(cql), &values).await {
+            Err(ExecutionError::LastAttemptError(RequestAttemptError::DbError(DbError::Invalid, _)))
+                if Instant::now() < until =>
+            {
+                sleep(ASK_EVERY).await;
+            }
+            result => return Ok(result.map_err(|e| told(&e, cql))?),
+        }
+    }
+}
+
+fn told(e: &dyn std::fmt::Display, cql: &str) -> StoreError {
+    StoreError::Unavailable(format!("{e}: {cql}"))
 }
 
 #[cfg(test)]

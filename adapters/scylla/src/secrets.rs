@@ -135,23 +135,28 @@ impl SecretStore for ScyllaStore {
         let first = self.first_of(job).await?;
         let mut removed = 0;
         for name in &names {
-            for _ in 0..TRIES {
-                let Some(known) = self.kept_secret(job, name).await? else { break };
-                match self.db().cas(&REMOVE, values![job, name.as_str(), known.token]).await? {
-                    Cas::Applied => {
-                        removed += u32::from(known.first == first);
-                        break;
-                    }
-                    // Whatever became of it, the row tells.
-                    Cas::Refused | Cas::Unknown(_) => {}
-                }
-            }
+            removed += u32::from(self.remove_secret(job, name, first).await?);
         }
         Ok(removed)
     }
 }
 
 impl ScyllaStore {
+    /// Removes one; whether it was there, and of the job that has the place now.
+    async fn remove_secret(&self, job: JobId, name: &SecretName, first: u32) -> Result<bool, StoreError> {
+        let mut was_ours = false;
+        for _ in 0..TRIES {
+            let Some(known) = self.kept_secret(job, name).await? else { return Ok(was_ours) };
+            match self.db().cas(&REMOVE, values![job, name.as_str(), known.token]).await? {
+                Cas::Applied => return Ok(known.first == first),
+                Cas::Refused => {}
+                // If the row is gone then, this was it.
+                Cas::Unknown(_) => was_ours = known.first == first,
+            }
+        }
+        Err(crowded("this secret"))
+    }
+
     /// By what secrets are told apart from those of a job that had the place before.
     async fn first_of(&self, job: JobId) -> Result<u32, StoreError> {
         Ok(self.head(job).await?.map_or(1, |head| head.first_version))

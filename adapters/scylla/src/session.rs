@@ -65,6 +65,9 @@ impl Statement {
     }
 }
 
+/// A batch, and the values of its statements.
+type Bundle = (Batch, Vec<Vec<Cell>>);
+
 /// A statement with its values, for a batch.
 pub(crate) type Bound = (&'static Statement, Vec<Cell>);
 
@@ -186,7 +189,8 @@ impl Db {
         }
         #[cfg(test)]
         self.faults.before()?;
-        self.batch(BatchType::Unlogged, rows, true).await.map_err(|e| failed(&e))?;
+        let batch = self.batch(BatchType::Unlogged, rows, true).await?;
+        self.execute_batch(batch).await.map_err(|e| failed(&e))?;
         #[cfg(test)]
         self.faults.after()?;
         Ok(())
@@ -196,33 +200,28 @@ impl Db {
     pub(crate) async fn write_logged(&self, rows: Vec<Bound>) -> Result<(), StoreError> {
         #[cfg(test)]
         self.faults.before()?;
-        self.batch(BatchType::Logged, rows, true).await.map_err(|e| failed(&e))?;
+        let batch = self.batch(BatchType::Logged, rows, true).await?;
+        self.execute_batch(batch).await.map_err(|e| failed(&e))?;
         #[cfg(test)]
         self.faults.after()?;
         Ok(())
     }
 
-    async fn batch(
-        &self,
-        kind: BatchType,
-        rows: Vec<Bound>,
-        idempotent: bool,
-    ) -> Result<QueryResult, ExecutionError> {
+    /// A batch of prepared statements. What cannot be prepared is told as it is: it may be that no node answers.
+    async fn batch(&self, kind: BatchType, rows: Vec<Bound>, idempotent: bool) -> Result<Bundle, StoreError> {
         let mut batch = Batch::new(kind);
         let mut values = Vec::with_capacity(rows.len());
         for (statement, bound) in rows {
-            let prepared = self.prepared(statement).await.map_err(|e| {
-                ExecutionError::LastAttemptError(RequestAttemptError::DbError(
-                    DbError::Invalid,
-                    e.to_string(),
-                ))
-            })?;
-            batch.append_statement(prepared);
+            batch.append_statement(self.prepared(statement).await?);
             values.push(bound);
         }
         batch.set_is_idempotent(idempotent);
         let profile = if idempotent { &self.writes } else { &self.once };
         batch.set_execution_profile_handle(Some(profile.clone()));
+        Ok((batch, values))
+    }
+
+    async fn execute_batch(&self, (batch, values): Bundle) -> Result<QueryResult, ExecutionError> {
         self.session.batch(&batch, values).boxed().await
     }
 
@@ -243,7 +242,8 @@ impl Db {
     pub(crate) async fn cas_all(&self, rows: Vec<Bound>) -> Result<Cas, StoreError> {
         #[cfg(test)]
         self.faults.before()?;
-        let result = self.batch(BatchType::Unlogged, rows, false).await;
+        let batch = self.batch(BatchType::Unlogged, rows, false).await?;
+        let result = self.execute_batch(batch).await;
         #[cfg(test)]
         if let Err(lost) = self.faults.after() {
             return self.faults.alive().map(|()| Cas::Unknown(lost));

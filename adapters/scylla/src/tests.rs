@@ -262,6 +262,32 @@ async fn what_is_published_anywhere_in_between_is_numbered_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_gives_up_while_it_publishes_for_others_takes_nothing_of_theirs_along() {
+    let Some(two) = two("leaders").await else { return };
+    let room = |job: u64| Room::Job(argus_domain::ids::JobId(U256::from(job)));
+    let mut given_up = 0;
+    for n in 1..=40u64 {
+        let leading = two.other.publish(vec![change(1, n, ChangeKind::Created, 1)]);
+        let leading = tokio::time::timeout(Duration::from_micros(n * 100), leading);
+        let following = async {
+            tokio::task::yield_now().await;
+            two.other.publish(vec![change(3, n, ChangeKind::Created, 1)]).await
+        };
+        let (led, followed) = tokio::join!(leading, following);
+        given_up += usize::from(led.is_err());
+        let new = followed.expect("published all the same");
+        assert!(new.iter().all(|change| change.seq == n), "{new:?}");
+        let kept = two.other.since(room(3), 0, 1000).await.expect("since");
+        assert_eq!(kept.len() as u64, n, "each once");
+    }
+    assert!(given_up > 0, "somebody gave up");
+    let again = || two.other.publish(vec![change(5, 1, ChangeKind::Created, 1)]);
+    let (one, other) = tokio::join!(again(), again());
+    let told = [one.expect("published"), other.expect("published")];
+    assert_eq!(told.iter().map(Vec::len).sum::<usize>(), 1, "of two who say the same, one is told: {told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_two_jobs_that_want_one_id_one_gets_it() {
     let Some(two) = two("ids").await else { return };
     for n in 1..=10u64 {
