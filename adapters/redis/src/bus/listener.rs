@@ -55,6 +55,8 @@ impl Listener {
                     self.listen(&mut open, &mut told).await;
                     self.redis.missed(Use::Bus);
                     self.redis.shared.doubted.notify_one();
+                    // One that takes everything but this would otherwise be connected to as fast as it refuses.
+                    sleep(PAUSE).await;
                 }
                 None => {
                     reading = self.begin().await;
