@@ -25,7 +25,7 @@ use secrecy::SecretString;
 use tokio::{
     sync::{Semaphore, mpsc, oneshot},
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tonic::{
     service::interceptor::InterceptedService,
@@ -114,7 +114,8 @@ impl Client {
 
     async fn call(&self, what: v1::request::What) -> Result<v1::reply::What, LinkError> {
         // `Busy` while the window is full of unanswered calls, `Gone` once this one was on its way.
-        let Ok(place) = timeout(self.deadline, self.talk.window.acquire()).await else {
+        let by = Instant::now() + self.deadline;
+        let Ok(place) = timeout_at(by, self.talk.window.acquire()).await else {
             return Err(LinkError::Busy);
         };
         let _place = place.map_err(|_| closed())?;
@@ -124,9 +125,13 @@ impl Client {
             what: Some(what),
         };
         let (reply, answer) = oneshot::channel();
-        self.talk.queue.send(Call { request, reply }).await.map_err(|_| closed())?;
+        // Calls that nobody waits for any more may fill the queue of a peer that reads nothing.
+        let Ok(sent) = timeout_at(by, self.talk.queue.send(Call { request, reply })).await else {
+            return Err(LinkError::Busy);
+        };
+        sent.map_err(|_| closed())?;
         let within = format!("no answer within {} ms", self.deadline.as_millis());
-        let answer = timeout(self.deadline, answer).await.map_err(|_| LinkError::Gone(within))?;
+        let answer = timeout_at(by, answer).await.map_err(|_| LinkError::Gone(within))?;
         match answer.map_err(|_| closed())?? {
             v1::reply::What::Fault(fault) => Err(fault_from_wire(fault)),
             what => Ok(what),
