@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use argus_domain::{
     B256,
     attempt::Assignment,
@@ -22,6 +22,7 @@ use argus_ports::{
     Aggregate, AttemptOutcome, Dispatch, FromKeeper, HandoffOrder, KeeperGate, KeeperLink, KeeperSession,
     LinkError, Nudge, Outcomes, PerformEvent, SignedHello, ToKeeper,
 };
+use argus_tls::Role;
 use async_trait::async_trait;
 use secrecy::SecretString;
 
@@ -134,11 +135,12 @@ const REMOTE_DEADLINE: Duration = Duration::from_secs(5);
 /// The roles of another process.
 pub fn remote(
     url: &str,
-    token_file: &Path,
+    (token_file, role): (&Path, Role),
     links: &config::Links,
 ) -> anyhow::Result<Arc<argus_grpc::Client>> {
     // One in clear goes to this machine: the configuration allows no other where there are certificates.
-    let tls = if url.starts_with("https:") { mutual(links)? } else { None };
+    let is_tls = url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
+    let tls = if is_tls { mutual(links, role)? } else { None };
     let config = argus_grpc::ClientConfig {
         url: url.to_owned(),
         token: token(token_file)?,
@@ -156,18 +158,31 @@ pub async fn serve(
 ) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send + 'static> {
     let tokens =
         argus_grpc::Tokens { services: token(&links.token_file)?, keepers: token(&links.keeper_token_file)? };
-    let server = argus_grpc::Server::new(served, &tokens, mutual(links)?, REMOTE_DEADLINE)?;
+    let server = argus_grpc::Server::new(served, &tokens, mutual(links, Role::Service)?, REMOTE_DEADLINE)?;
+    if links.tls.is_none() && !address.ip().is_loopback() {
+        tracing::warn!(%address, "links are in clear, tokens and secrets included: `argus pki` makes certificates");
+    }
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .with_context(|| format!("the links cannot listen on {address}: choose another [links] listen"))?;
     Ok(async move { server.run(listener, std::future::pending()).await.map_err(Into::into) })
 }
 
-/// The certificates that links show and take, where there are any.
-fn mutual(links: &config::Links) -> anyhow::Result<Option<argus_tls::Mutual>> {
+/// The certificates that links show and take, where there are any, of whoever this end is. Another one's would be
+/// refused by every peer, one after the other.
+fn mutual(links: &config::Links, role: Role) -> anyhow::Result<Option<argus_tls::Mutual>> {
     let Some(files) = &links.tls else { return Ok(None) };
     let _closed = read_secret(&files.key, "the key of the links' certificate")?;
-    Ok(Some(argus_tls::Mutual::open(files).context("the links have no TLS")?))
+    let mutual = argus_tls::Mutual::open(files).context("the links have no TLS")?;
+    if mutual.role() != role {
+        let file = files.certificate.display();
+        bail!(
+            "{file} is the certificate of a {}, and this end of a link is a {role}: give one that `argus pki issue \
+            --role {role}` made, and roles that need different ones processes of their own",
+            mutual.role()
+        );
+    }
+    Ok(Some(mutual))
 }
 
 fn token(path: &Path) -> anyhow::Result<SecretString> {

@@ -181,15 +181,15 @@ impl<'a> Process<'a> {
         }
         let links = &self.config.links;
         if let (false, Some(url)) = (self.has(Role::Scheduler), &links.scheduler) {
-            self.nudge.join(links::remote(url, &links.token_file, links)?);
+            self.nudge.join(links::remote(url, (&links.token_file, argus_tls::Role::Service), links)?);
         }
         if let (false, Some(url)) = (self.has(Role::Dispatcher), &links.dispatcher) {
-            let client = links::remote(url, &links.token_file, links)?;
+            let client = links::remote(url, (&links.token_file, argus_tls::Role::Service), links)?;
             self.dispatch.join(client.clone());
             self.outcomes.join(client);
         }
         if let (false, Some(url)) = (self.has(Role::Aggregator), &links.aggregator) {
-            self.aggregate.join(links::remote(url, &links.token_file, links)?);
+            self.aggregate.join(links::remote(url, (&links.token_file, argus_tls::Role::Service), links)?);
         }
         Ok(())
     }
@@ -396,7 +396,11 @@ impl<'a> Process<'a> {
                 let url = self.config.links.aggregator.as_ref().context(
                     "keepers without an aggregator in the same process need its address in [links] aggregator",
                 )?;
-                links::remote(url, &self.config.links.keeper_token_file, &self.config.links)?
+                links::remote(
+                    url,
+                    (&self.config.links.keeper_token_file, argus_tls::Role::Keeper),
+                    &self.config.links,
+                )?
             }
         };
         let mut handles = Vec::new();

@@ -11,7 +11,7 @@ use tokio_rustls::{
 };
 
 use crate::{
-    TlsError,
+    Role, TlsError,
     pair::{Pair, role_in},
     provider,
     trust::Trust,
@@ -36,6 +36,7 @@ pub struct Files {
 /// resumed one would not be held to authorities that have changed since.
 #[derive(Debug, Clone)]
 pub struct Mutual {
+    role: Role,
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
 }
@@ -67,7 +68,12 @@ impl Mutual {
             .with_client_cert_resolver(pair);
         client.resumption = Resumption::disabled();
         client.alpn_protocols = vec![INSIDE.to_vec()];
-        Ok(Self { server: Arc::new(server), client: Arc::new(client) })
+        Ok(Self { role, server: Arc::new(server), client: Arc::new(client) })
+    }
+
+    /// What the own certificate makes its holder.
+    pub fn role(&self) -> Role {
+        self.role
     }
 
     /// Takes connections of those with a certificate, and with a role.
