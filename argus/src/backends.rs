@@ -302,6 +302,11 @@ pub fn signer(path: &Path) -> anyhow::Result<Arc<LocalSigner>> {
 
 /// Store and keys of secrets; `None`: the configuration names no key.
 pub fn secrets(config: &Config, store: Arc<dyn PlatformStore>) -> anyhow::Result<Option<Secrets>> {
+    Ok(vault(config)?.map(|vault| Secrets { store, vault: Arc::new(vault) }))
+}
+
+/// The keys of secrets alone.
+pub fn vault(config: &Config) -> anyhow::Result<Option<KeyVault>> {
     let text = match (environment::variable(SECRETS_KEY), &config.secrets_key) {
         (Some(text), _) => SecretString::from(text.to_string_lossy().into_owned()),
         (None, Some(path)) => read_secret(path, "the key of secrets")?,
@@ -309,7 +314,7 @@ pub fn secrets(config: &Config, store: Arc<dyn PlatformStore>) -> anyhow::Result
     };
     let vault = KeyVault::from_text(text.expose_secret())
         .with_context(|| format!("[secrets] key_file, or {SECRETS_KEY}"))?;
-    Ok(Some(Secrets { store, vault: Arc::new(vault) }))
+    Ok(Some(vault))
 }
 
 /// The address that signs assignments, as keepers of this process see it.

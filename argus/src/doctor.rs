@@ -62,6 +62,9 @@ impl Finding {
 /// Looks at everything that these roles need.
 pub async fn examine(config: &Config, roles: &[Role]) -> Vec<Finding> {
     let mut findings = here::examine(config, roles);
+    if roles.iter().any(|role| *role != Role::Keeper) {
+        findings.extend(here::redis(config).await);
+    }
     let (chains, links) = tokio::join!(chains::examine(config, roles), here::links(config, roles));
     findings.extend(chains);
     findings.extend(links);

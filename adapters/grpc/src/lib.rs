@@ -23,7 +23,7 @@ mod sources;
 mod talk;
 
 pub use client::{Client, ClientConfig};
-pub use security::{SetupError, Tokens};
+pub use security::{SetupError, TOKEN_BYTES_MIN, Tokens};
 pub use server::{Served, Server};
 
 /// The generated services.

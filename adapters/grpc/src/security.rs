@@ -11,7 +11,7 @@ use tonic::{
 use crate::accept::Caller;
 
 /// Shorter tokens can be guessed.
-const TOKEN_BYTES_MIN: usize = 16;
+pub const TOKEN_BYTES_MIN: usize = 16;
 const HEADER: &str = "authorization";
 
 /// What callers have to show.

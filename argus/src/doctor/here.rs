@@ -2,12 +2,18 @@
 
 use std::path::Path;
 
+use argus_domain::time::Timestamp;
+use argus_memory::SystemClock;
+use argus_ports::Clock;
 use argus_sqlite::Options;
+use argus_tls::About;
 use reqwest::Url;
+use secrecy::ExposeSecret;
 use tokio::{net::TcpStream, time::timeout};
 
 use super::{Finding, PATIENCE};
 use crate::{
+    backends,
     cli::keygen::{read_key, read_secret},
     config::Config,
     roles::Role,
@@ -18,6 +24,11 @@ const ROOM_LOW: u64 = 2 << 30;
 /// With less than this nothing should be started, bytes.
 const ROOM_LEAST: u64 = 64 << 20;
 
+/// Seconds of a day.
+const DAY: u64 = 86_400;
+/// With fewer days left a certificate is to be renewed.
+const DAYS_LOW: u64 = 14;
+
 pub(super) fn examine(config: &Config, roles: &[Role]) -> Vec<Finding> {
     let has = |role| roles.contains(&role);
     let is_platform = roles.iter().any(|role| *role != Role::Keeper);
@@ -25,9 +36,7 @@ pub(super) fn examine(config: &Config, roles: &[Role]) -> Vec<Finding> {
     if is_platform {
         findings.push(tables(&config.store_path));
         findings.push(key("platform key", &config.platform_key));
-        if let Some(path) = &config.secrets_key {
-            findings.push(secret("key of secrets", path));
-        }
+        findings.extend(key_of_secrets(config));
     }
     if has(Role::Keeper) {
         if config.keeper.key_files.is_empty() {
@@ -39,10 +48,17 @@ pub(super) fn examine(config: &Config, roles: &[Role]) -> Vec<Finding> {
     let links = &config.links;
     let calls = [&links.scheduler, &links.dispatcher, &links.aggregator].iter().any(|url| url.is_some());
     if links.listen.is_some() || (calls && is_platform) {
-        findings.push(secret("token of services", &links.token_file));
+        findings.push(token("token of services", &links.token_file));
     }
     if links.listen.is_some() || (has(Role::Keeper) && links.aggregator.is_some()) {
-        findings.push(secret("token of keepers", &links.keeper_token_file));
+        findings.push(token("token of keepers", &links.keeper_token_file));
+    }
+    if let (true, Some((certificates, _))) = (has(Role::Api), &config.api.tls) {
+        findings.extend(certificate("certificate of the API", certificates));
+    }
+    if let Some(files) = &links.tls {
+        findings.extend(certificate("certificate of links", &files.certificate));
+        findings.extend(certificate("authority of links", &files.authorities));
     }
     if is_platform {
         findings.push(room("room for the store", &config.store_path));
@@ -87,14 +103,54 @@ fn key(what: &str, path: &Path) -> Finding {
     }
 }
 
-fn secret(what: &str, path: &Path) -> Finding {
-    match read_secret(path, "the file") {
-        Ok(_) => Finding::well(what, format!("{} is there, and closed to others", path.display())),
+fn key_of_secrets(config: &Config) -> Option<Finding> {
+    let what = "key of secrets";
+    match backends::vault(config) {
+        Ok(None) => None,
+        Ok(Some(_)) => Some(Finding::well(what, "it is one, and closed to others")),
         Err(error) => {
-            let remedy = "`openssl rand -hex 16` makes one; all processes of one platform have the same";
-            Finding::ill(what, format!("{error:#}"), remedy)
+            let remedy = "`openssl rand -hex 32` makes one; API and aggregator have the same";
+            Some(Finding::ill(what, format!("{error:#}"), remedy))
         }
     }
+}
+
+fn token(what: &str, path: &Path) -> Finding {
+    let remedy = "`openssl rand -hex 16` makes one; all processes of one platform have the same";
+    match read_secret(path, "the token") {
+        Ok(text) if text.expose_secret().len() < argus_grpc::TOKEN_BYTES_MIN => {
+            let least = argus_grpc::TOKEN_BYTES_MIN;
+            Finding::ill(what, format!("{} has fewer than {least} characters", path.display()), remedy)
+        }
+        Ok(_) => Finding::well(what, format!("{} is there, and closed to others", path.display())),
+        Err(error) => Finding::ill(what, format!("{error:#}"), remedy),
+    }
+}
+
+/// Until when each certificate of a file is valid.
+fn certificate(what: &str, path: &Path) -> Vec<Finding> {
+    let remedy = "`argus pki issue` makes one for links; that of the API comes from who signs for its host";
+    let read = std::fs::read(path).map_err(|error| error.to_string());
+    let found = match read.and_then(|pem| About::read(&pem).map_err(|error| error.to_string())) {
+        Ok(found) => found,
+        Err(error) => return vec![Finding::ill(what, format!("{}: {error}", path.display()), remedy)],
+    };
+    let now = SystemClock.now();
+    let each = found.into_iter().map(|about| {
+        let (from, until) = (Timestamp::from_secs(about.valid_from), Timestamp::from_secs(about.valid_until));
+        let of = format!("of {}", about.subject);
+        if until < now {
+            return Finding::ill(what, format!("{of}: it has expired"), remedy);
+        }
+        if from > now {
+            return Finding::ill(what, format!("{of}: it is not valid yet"), "let the clock be set by NTP");
+        }
+        match until.since(now).as_secs() / DAY {
+            days if days < DAYS_LOW => Finding::look(what, format!("{of}: {days} days left"), remedy),
+            days => Finding::well(what, format!("{of}: {days} days left")),
+        }
+    });
+    each.collect()
 }
 
 /// Room on the file system of a path, or of the nearest folder above it that is there.
@@ -124,6 +180,20 @@ fn bytes(n: u64) -> String {
     match n {
         n if n >= 1 << 30 => format!("{} GiB", n >> 30),
         n => format!("{} MiB", n >> 20),
+    }
+}
+
+/// Whether Redis answers, where one is configured.
+pub(super) async fn redis(config: &Config) -> Option<Finding> {
+    let what = "Redis";
+    match backends::redis::open(config).await {
+        Ok(None) => None,
+        Ok(Some(redis)) if redis.is_up() => Some(Finding::well(what, "it answers, and takes writes")),
+        Ok(Some(_)) => {
+            let remedy = "each process goes on by itself without it: start it, or correct [redis] url_file";
+            Some(Finding::look(what, "it does not answer, or takes no writes", remedy))
+        }
+        Err(error) => Some(Finding::ill(what, format!("{error:#}"), "correct [redis] url_file, or empty it")),
     }
 }
 
