@@ -312,6 +312,14 @@ async fn from_the_shell(topology: Topology) {
     assert_eq!(shown["tasks"][0]["task_id"], tasks[0]["task_id"], "{shown}");
     let task = shell(&["task", "show", "--json", &tasks[0]["task_id"].to_string()]).await;
     assert_eq!(task["task_status"], "completed", "{task}");
+    let told = shell(&["task", "show", "--json", "--timeline", &tasks[0]["task_id"].to_string()]).await;
+    let says: Vec<_> =
+        told["entries"].as_array().into_iter().flatten().map(|e| e["says"].to_string()).collect();
+    for part in
+        ["it was due", "was opened", "attempt 1 began", "keepers agreed", "handoff 1", "the target took"]
+    {
+        assert!(says.iter().any(|said| said.contains(part)), "{part}: {says:?}");
+    }
     let why = shell(&["job", "why", "--json", &id]).await;
     assert_eq!(why["decisions"][0]["task_id"], tasks[0]["task_id"], "{why}");
     shell(&["job", "delete", "--json", &id]).await;

@@ -17,14 +17,14 @@ fn settings_are_checked_as_a_whole_and_shown_without_secrets() {
         let check = ["config", "check", "--config", "argus.toml"];
         assert_eq!(argus(place, &[], &check).await.code, 0, "the defaults are a file that holds together");
 
-        let file =
-            "[api]\nlisten = \"127.0.0.1:1\"\ncolour = 1\n\n[[chains]]\nid = 1\nrpc = [\"ftp://node\"]\n";
+        let file = "[api]\nlisten = \"127.0.0.1:1\"\ncolour = 1\n\n[[chains]]\nid = 1\nrpc = [\"ftp://node/canary\"]\n[links]\nscheduler = \"https://me:canary@host:1\"\n[content]\nnode = \"ftp://me:canary@host:1\"\n";
         std::fs::write(place.join("argus.toml"), file).expect("written");
         let environment = [("ARGUS_POLICY_KEEPERS", "many"), ("ARGUS_API_LISTN", "x")];
         let told = argus(place, &environment, &check).await;
         assert_eq!(told.code, 1, "{told:?}");
         for part in [
-            "4 mistakes",
+            "6 mistakes",
+            "links.scheduler is \"https://***@host:1/\"",
             "api.colour is no setting",
             "(line 3)",
             "chains[0].rpc must be",
@@ -34,6 +34,7 @@ fn settings_are_checked_as_a_whole_and_shown_without_secrets() {
         ] {
             assert!(told.err.contains(part), "{part}: {told:?}");
         }
+        assert!(!told.err.contains("canary"), "a node's URL may hold a password: {told:?}");
 
         let file =
             "[api]\nlisten = \"127.0.0.1:1\"\n\n[[chains]]\nid = 1\nrpc = [\"https://node/v3/canary\"]\n";
@@ -104,6 +105,25 @@ fn the_doctor_finds_a_platform_well_and_names_each_thing_that_is_not() {
             assert!(state == "FAILS" && says.contains(part), "{what}: {state}, {says}");
         }
 
+        for args in [
+            &["pki", "init", "--dir", "pki"][..],
+            &[
+                "pki", "issue", "--dir", "pki", "--role", "service", "--name", "a", "--days", "5", "--out",
+                "tls",
+            ],
+        ] {
+            let made = argus(place, &[], args).await;
+            assert_eq!(made.code, 0, "{made:?}");
+        }
+        let files =
+            ["ca_file = \"tls/ca.pem\"", "cert_file = \"tls/cert.pem\"", "key_file = \"tls/key.pem\""];
+        let files = files.map(|set| format!("links.{set}"));
+        let sets: Vec<&str> = files.iter().flat_map(|set| ["--set", set]).collect();
+        let told = examine("argus.toml", &sets).await;
+        let (state, says) = of(&told, "certificate of links");
+        assert!(state == "look" && says.contains("days left"), "{state}, {says}");
+        assert_eq!(of(&told, "authority of links").0, "ok");
+
         // Of another chain, at addresses where nothing is.
         let written = std::fs::read_to_string(place.join("argus.toml")).expect("the settings");
         let executor = written.lines().find(|line| line.starts_with("executor")).expect("an executor");
@@ -127,8 +147,10 @@ fn the_unit_is_one_and_gives_the_service_little() {
     let folder = tempfile::tempdir().expect("a folder");
     // The program lies where it was built.
     let text = std::fs::read_to_string(unit).expect("the unit");
+    assert!(text.contains("--roles %I\n"), "systemd gives the comma of `api,scheduler` back in %I alone");
     let text = text.replace("/usr/bin/argus", &argus_e2e::program().display().to_string());
-    let (placed, named) = (folder.path().join("argus@.service"), folder.path().join("argus@api.service"));
+    let (placed, named) =
+        (folder.path().join("argus@.service"), folder.path().join(r"argus@api\x2cscheduler.service"));
     std::fs::write(&placed, &text).expect("written");
     std::fs::write(&named, &text).expect("written");
     for (path, arguments) in
