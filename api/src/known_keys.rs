@@ -1,6 +1,7 @@
 //! Keys that were looked up lately: one is sent with nearly every request, and changes once in a month.
 //!
-//! What this process changes counts at once. Of what another one changes, this one hears within [`AGE_MAX`].
+//! What this process changes counts at once. Of what another one changes, this one hears within [`AGE_MAX`] of when the
+//! port tells it, which may keep keys for a time of its own.
 
 use std::{
     collections::BTreeMap,

@@ -100,8 +100,9 @@ impl Config {
         if slow {
             return Some("a member has to look at least once in a ttl");
         }
-        (self.batch == 0 || self.beat_every.is_zero() || self.pause.is_zero())
-            .then_some("batch, beat_every and pause have to be above zero")
+        let times = [self.beat_every, self.pause, self.margin, self.patience];
+        (self.batch == 0 || times.iter().any(Duration::is_zero))
+            .then_some("batch, beat_every, pause, margin and patience have to be above zero")
     }
 
     /// The most requests that a member makes in a second by its own clock.

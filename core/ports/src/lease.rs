@@ -19,6 +19,8 @@
 //! A write for a shard comes with a [`Fence`], and the store that takes it refuses one whose token is not the newest
 //! given for the shard, in the same step as the write, by what that store can do:
 //!
+//! So far that write is [`LeaseStore::mark`] alone.
+//!
 //! - Where leases and rows share transactions (SQLite, memory), the write's transaction compares the fence with the
 //!   lease's token.
 //! - Where conditions reach one partition only (Cassandra), the partition that is written keeps the highest token that
