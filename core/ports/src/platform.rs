@@ -5,42 +5,17 @@ use crate::{
     ModuleStore, ProfileStore, RegistrationStore, SecretStore, TaskStore, WebhookStore,
 };
 
-/// Everything durable of the platform at once. What has all of its ports is one; a keeper's journal is not among them,
-/// because it lies with the keeper.
-pub trait PlatformStore:
-    JobStore
-    + TaskStore
-    + EventBus
-    + DecisionStore
-    + RegistrationStore
-    + KeeperStore
-    + Ledger
-    + ModuleStore
-    + KeyStore
-    + ProfileStore
-    + WebhookStore
-    + ClaimStore
-    + AnswerStore
-    + SecretStore
-    + Archive
-{
+macro_rules! platform {
+    ($first:ident $(, $port:ident)*) => {
+        /// Everything durable of the platform at once. What has all of its ports is one; a keeper's journal is not
+        /// among them, because it lies with the keeper.
+        pub trait PlatformStore: $first $(+ $port)* {}
+
+        impl<T: $first $(+ $port)*> PlatformStore for T {}
+    };
 }
 
-impl<T> PlatformStore for T where
-    T: JobStore
-        + TaskStore
-        + EventBus
-        + DecisionStore
-        + RegistrationStore
-        + KeeperStore
-        + Ledger
-        + ModuleStore
-        + KeyStore
-        + ProfileStore
-        + WebhookStore
-        + ClaimStore
-        + AnswerStore
-        + SecretStore
-        + Archive
-{
+platform! {
+    JobStore, TaskStore, EventBus, DecisionStore, RegistrationStore, KeeperStore, Ledger, ModuleStore, KeyStore,
+    ProfileStore, WebhookStore, ClaimStore, AnswerStore, SecretStore, Archive
 }
