@@ -38,8 +38,9 @@ pub enum PkiCommand {
         OUT gets cert.pem, key.pem and ca.pem, and the lines for [links] are printed. A service shows its certificate \
         when it is called and when it calls; each host that others connect to has to stand in it. A keeper only calls, \
         and is never taken for a service.\n\n\
-        To renew one: issue it anew into another folder, then move the three files over the old ones. Links that are \
-        up go on, new connections have the new files.")]
+        To renew one: issue it anew into another folder, then move cert.pem and key.pem over the old ones. ca.pem \
+        stays as it is: while the authority changes, it holds two. Links that are up go on, new connections have the \
+        new files.")]
     Issue(Issue),
     /// Say what stands in certificates
     #[command(after_help = "Examples:\n  argus pki show tls/cert.pem\n  argus pki show --json tls/*.pem\n\n\
