@@ -11,6 +11,7 @@ pub mod contracts;
 pub mod deploy;
 mod fault;
 mod inclusion;
+pub mod keystore;
 mod nodes;
 mod signer;
 mod wire;

@@ -69,12 +69,20 @@ impl LocalSigner {
         let text = text.expose_secret().trim();
         let mut bytes = Zeroizing::new([0u8; 32]);
         hex::decode_to_slice(text, bytes.as_mut_slice()).map_err(|_| BadKey)?;
+        Self::from_bytes(&bytes)
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8; 32]) -> Result<Self, BadKey> {
         let mut key = SecretBox::new(Box::new([0u8; 32]));
-        key.expose_secret_mut().copy_from_slice(bytes.as_slice());
+        key.expose_secret_mut().copy_from_slice(bytes);
         let mut secret = SecretKey::from_byte_array(*key.expose_secret()).map_err(|_| BadKey)?;
         let address = address_of(&secret.public_key(SECP256K1));
         secret.non_secure_erase();
         Ok(Self { key, address, recovered: Mutex::default() })
+    }
+
+    pub(crate) fn bytes(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(*self.key.expose_secret())
     }
 
     fn recovered(&self) -> MutexGuard<'_, Recovered> {
