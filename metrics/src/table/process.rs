@@ -45,4 +45,6 @@ super::rows! { PROCESS_ROWS:
         [listed("link", &["nudge", "dispatch", "aggregate", "outcomes"]), listed("result", &["ok", "busy", "gone", "refused", "abandoned"])],
         Role::ALL,
         "Calls to another role, in this process or another one, by how they ended: abandoned ones were not answered in time.";
+    SPANS = Counter, Count, "argus_spans_total", [listed("result", &["sent", "lost"])], Role::ALL,
+        "Spans told to the collector of traces, where one is configured; lost ones did not fit into the queue, or the collector did not take them.";
 }

@@ -30,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("argus-scylla", &[DOMAIN, PORTS, PROTO]),
     ("argus-redis", &[DOMAIN, PORTS, PROTO]),
     ("argus-evm", &[DOMAIN, PORTS]),
+    ("argus-otlp", &[DOMAIN]),
     ("argus-ipfs", &[DOMAIN, PORTS]),
     ("argus-http", &[DOMAIN, PORTS]),
     ("argus-vault", &[DOMAIN, PORTS]),
