@@ -47,6 +47,7 @@ mod shape;
 mod sign_in;
 mod tasks;
 mod timeline;
+mod trace;
 mod users;
 mod webhooks;
 mod ws;
@@ -62,7 +63,7 @@ pub use crate::{
     keys::{NewKey, new_key},
     listen::listen,
     openapi::document as openapi_document,
-    ports::{Chain, Ports, ReadyCheck},
+    ports::{Answered, Chain, Ports, ReadyCheck, Witness},
 };
 
 /// What handlers share.

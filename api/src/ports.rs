@@ -1,6 +1,6 @@
 //! What the edge needs from the world.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use argus_domain::{Address, B256, call::Signature, chain::Contracts, ids::ChainId};
 use argus_ports::{
@@ -67,6 +67,8 @@ pub struct Ports {
     pub checks: Vec<Arc<dyn ReadyCheck>>,
     /// Where metrics of the whole process are gathered.
     pub metrics: argus_metrics::Figures,
+    /// Who is told of each request; `None`: nobody.
+    pub witness: Option<Arc<dyn Witness>>,
 }
 
 /// The address that made a signature over a digest; `None` where it is none.
@@ -93,6 +95,31 @@ impl Chain {
             None => String::new(),
         }
     }
+}
+
+/// Is told of requests.
+pub trait Witness: Send + Sync {
+    /// One was answered. Returns at once.
+    fn answered(&self, request: &Answered<'_>);
+}
+
+/// A request that was answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered<'a> {
+    /// The trace that its client named, or one that was made up.
+    pub trace: &'a str,
+    /// The client's own span, where it named one.
+    pub parent: Option<[u8; 8]>,
+    /// The request's own, random.
+    pub id: [u8; 16],
+    /// How.
+    pub method: &'a str,
+    /// Which route.
+    pub path: &'static str,
+    /// The answer's status.
+    pub status: u16,
+    /// From its head to its answer.
+    pub took: Duration,
 }
 
 /// Something that must work before requests are taken.

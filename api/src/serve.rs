@@ -25,13 +25,10 @@ use crate::{
     config::Config,
     errors::ApiError,
     once,
+    ports::Answered,
     routes::{self, Access, Body, Route},
+    trace::{TRACE_ID, TRACEPARENT, Trace},
 };
-
-/// Where a request's name for the log stands, in the request and in its answer.
-const TRACE_ID: &str = "x-trace-id";
-/// Longest such name, bytes.
-const TRACE_ID_MAX: usize = 128;
 
 /// The router over the table.
 pub fn router(edge: Arc<Edge>) -> Router {
@@ -47,12 +44,12 @@ pub fn router(edge: Arc<Edge>) -> Router {
     router
         .fallback(|headers: HeaderMap| async move {
             let absent = ApiError::new(StatusCode::NOT_FOUND, "NO_SUCH_ROUTE", "there is no such route");
-            traced(absent.into_response(), trace_id(&headers))
+            Trace::of(&headers).put(absent.into_response())
         })
         .method_not_allowed_fallback(|headers: HeaderMap| async move {
             let others = "this route has other methods; see /openapi.json";
             let refused = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", others);
-            traced(refused.into_response(), trace_id(&headers))
+            Trace::of(&headers).put(refused.into_response())
         })
         .layer(cors)
 }
@@ -63,7 +60,14 @@ fn cors(config: &Config) -> CorsLayer {
     };
     let layer = CorsLayer::new()
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
-        .allow_headers(named(&["content-type", "x-api-key", "authorization", TRACE_ID, once::HEADER]))
+        .allow_headers(named(&[
+            "content-type",
+            "x-api-key",
+            "authorization",
+            TRACE_ID,
+            TRACEPARENT,
+            once::HEADER,
+        ]))
         .expose_headers(named(&[
             "x-ratelimit-limit",
             "x-ratelimit-remaining",
@@ -85,8 +89,8 @@ async fn serve(edge: Arc<Edge>, route: &'static Route, request: Request) -> Resp
     let started = Instant::now();
     let mut allowance = None;
     let (parts, body) = request.into_parts();
-    let trace = trace_id(&parts.headers);
-    let span = tracing::info_span!("request", trace_id = trace.to_str().unwrap_or_default());
+    let trace = Trace::of(&parts.headers);
+    let span = tracing::info_span!("request", trace_id = trace.name());
     // Who asks for leave to send a body (RFC 9110, section 10.1.1) has not sent it yet.
     let asks_leave = parts.headers.contains_key(header::EXPECT);
     let mut body = Incoming { body, until: started + edge.config.body_timeout };
@@ -97,7 +101,18 @@ async fn serve(edge: Arc<Edge>, route: &'static Route, request: Request) -> Resp
         Ok(Err(e)) => e.into_response(),
         Err(_) => ApiError::internal(format!("a panic in {} {}", route.method, route.path)).into_response(),
     };
-    response = traced(response, trace);
+    if let Some(witness) = &edge.ports.witness {
+        witness.answered(&Answered {
+            trace: trace.name(),
+            parent: trace.parent,
+            id: *uuid::Uuid::new_v4().as_bytes(),
+            method: route.method.as_str(),
+            path: route.path,
+            status: response.status().as_u16(),
+            took: started.elapsed(),
+        });
+    }
+    response = trace.put(response);
     if let Some(allowance) = &allowance {
         put_allowance(&mut response, allowance);
     }
@@ -188,21 +203,6 @@ fn check_headers(config: &Config, headers: &HeaderMap) -> Result<(), ApiError> {
             config.header_bytes_max
         ),
     ))
-}
-
-fn traced(mut response: Response, trace: HeaderValue) -> Response {
-    response.headers_mut().insert(TRACE_ID, trace);
-    response
-}
-
-/// What a client calls its request, so that its log and ours can be laid side by side; nameless ones get a name.
-fn trace_id(headers: &HeaderMap) -> HeaderValue {
-    let told = headers.get(TRACE_ID).filter(|value| {
-        (1..=TRACE_ID_MAX).contains(&value.len()) && value.to_str().is_ok_and(|text| text.trim() == text)
-    });
-    told.cloned().unwrap_or_else(|| {
-        HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("-"))
-    })
 }
 
 async fn path_params(parts: &mut Parts) -> Result<BTreeMap<String, String>, ApiError> {

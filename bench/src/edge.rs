@@ -100,6 +100,7 @@ impl Edge {
             chains: BTreeMap::<ChainId, _>::from([(CHAIN, chain)]),
             checks: Vec::new(),
             metrics: argus_metrics::Figures::default(),
+            witness: None,
         };
         // Everything comes from one address here, far more of it than anybody's front end sends.
         let config = argus_api::Config { keyed_per_minute: u32::MAX, ..argus_api::Config::default() };

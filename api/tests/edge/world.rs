@@ -148,6 +148,7 @@ impl World {
             chains: BTreeMap::from([(ChainId(CHAIN), one.clone()), (ChainId(10), one)]),
             checks: vec![component.clone()],
             metrics: argus_metrics::Figures::default(),
+            witness: None,
         };
         let (router, follow) = api(config.clone(), ports.clone()).unwrap();
         let mut background = tokio::task::JoinSet::new();

@@ -160,6 +160,7 @@ impl World {
             chains: BTreeMap::new(),
             checks: Vec::new(),
             metrics: argus_metrics::Figures::default(),
+            witness: None,
         };
         let (router, background) = argus_api::api(argus_api::Config::default(), ports).expect("an API");
         let mut lives = JoinSet::new();

@@ -147,6 +147,7 @@ impl Edge {
             )]),
             checks: Vec::new(),
             metrics: argus_metrics::Figures::default(),
+            witness: None,
         };
         let config = Config { keyed_per_minute: u32::MAX, ..Config::default() };
         let (router, _) = api(config, ports).expect("an edge");
