@@ -11,6 +11,7 @@
 
 mod answers;
 mod archive;
+mod backup;
 mod bus;
 mod cell;
 mod charges;
@@ -33,6 +34,7 @@ mod tasks;
 mod watch;
 mod writer;
 
+pub use backup::{BackupError, backup};
 pub use database::{OpenError, Options, SqliteStore};
 pub use journal::SqliteJournal;
 pub use writer::Writes;
