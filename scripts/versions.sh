@@ -24,5 +24,8 @@ NODE_MAJOR_MIN=18
 # The IPFS node of the tests, built from its Go module.
 KUBO_VERSION=0.43.0
 
+# The collector of traces of the tests, built from its Go module.
+JAEGER_VERSION=1.76.0
+
 # The Cassandra node of the tests, as Maven resolves it: scripts/setup gives it to scripts/cassandra/pom.xml.
 CASSANDRA_VERSION=5.0.6
