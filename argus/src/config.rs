@@ -6,6 +6,7 @@ mod layers;
 mod links;
 mod reader;
 mod redis;
+mod traces;
 
 use std::{
     collections::BTreeMap,
@@ -22,6 +23,7 @@ pub use layers::{Laid, Layers};
 use reader::Reader;
 pub use reader::{is_secret, seen};
 pub use redis::Redis;
+pub use traces::Traces;
 
 use crate::environment;
 
@@ -75,6 +77,8 @@ pub struct Config {
     pub chains: BTreeMap<ChainId, Chain>,
     /// Where figures are shown besides the API's `/metrics`.
     pub metrics_listen: Option<SocketAddr>,
+    /// Who is told of spans.
+    pub traces: Traces,
     /// Why a job did not fire: rows kept of each job.
     pub decisions_kept: u64,
     /// Where a test has this process die.
@@ -273,6 +277,7 @@ impl Config {
             fees: fees::read(&mut r),
             chains: chains::read(&mut r),
             metrics_listen: r.optional("metrics.listen", "an address with a port, or empty"),
+            traces: traces::read(&mut r),
             decisions_kept: r.number("scheduler.decisions_kept", 1, 10_000),
             failpoint: r.failpoint(),
         };

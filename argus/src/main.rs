@@ -13,8 +13,9 @@ mod files;
 mod links;
 mod metrics;
 mod roles;
+mod traces;
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Cli, Command, show};
@@ -44,7 +45,8 @@ fn main() -> ExitCode {
         rustix::process::umask(Mode::RWXG | Mode::RWXO);
     }
     lift_file_limit();
-    start_log(cli.log.as_deref(), &cli.command);
+    let filter = cli.log.as_deref().filter(|text| !text.is_empty());
+    cli::log::start(filter.unwrap_or(filter_of(&cli.command)), cli.log_format);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("argus").build()
     {
         Ok(runtime) => runtime,
@@ -81,6 +83,7 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Config(command) => cli::config::run(&command, json)?,
         Command::Pki(command) => return cli::pki::run(command, json),
         Command::Migrate(args) => cli::migrate::run(&args, json)?,
+        Command::Store(command) => cli::store::run(command, json).await?,
         Command::Replay(args) => return cli::replay::run(&args, json).await,
         Command::CompileNative | Command::Confined(_) => {
             anyhow::bail!("`main` answers this command before there is a runtime")
@@ -96,9 +99,9 @@ fn lift_file_limit() {
     let _kept_as_it_is = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
-/// The log goes to stderr; stdout belongs to results.
-fn start_log(filter: Option<&str>, command: &Command) {
-    let quiet = match command {
+/// How much a command says where nobody asks for more or less.
+fn filter_of(command: &Command) -> &'static str {
+    match command {
         Command::Run(_) | Command::Keeper(_) => "info",
         Command::Dev(_)
         | Command::Demo(_)
@@ -111,18 +114,9 @@ fn start_log(filter: Option<&str>, command: &Command) {
         | Command::Doctor(_)
         | Command::Pki(_)
         | Command::Migrate(_)
+        | Command::Store(_)
         | Command::Replay(_)
         | Command::CompileNative
         | Command::Confined(_) => "warn",
-    };
-    let filter = filter.filter(|text| !text.is_empty()).unwrap_or(quiet);
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(quiet));
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(colours)
-        .with_target(false)
-        .init();
+    }
 }

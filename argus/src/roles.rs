@@ -1,11 +1,13 @@
 //! Which roles a process runs, and how they are put together.
 
+mod api;
 mod role;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use argus_metrics::{Figures, table};
+use argus_otlp::Tracer;
 use argus_oversight::{WatchedChain, WatchedChains, challenger, health, monitor, reconciler, registrar};
 use argus_ports::{
     Aggregate, Dispatch, KeeperGate, KeeperLink, ModuleBuilder, Nudge, Outcomes, Signer, TaskStore,
@@ -16,12 +18,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     backends::{self, Backends, Needs},
-    cli::{Run, Settings, keygen::read_secret},
+    cli::{Run, Settings},
     config::Config,
     dev::stop_signal,
     environment,
     links::{self, Late, LocalKeepers},
     metrics::{self, Calls},
+    traces,
 };
 
 pub use role::Role;
@@ -94,6 +97,7 @@ struct Process<'a> {
     gate: Option<Arc<dyn KeeperGate>>,
     builder: Option<Arc<dyn ModuleBuilder>>,
     figures: Figures,
+    tracer: Option<Tracer>,
     /// The store as roles that write facts have it, once one of them does.
     tasks: Option<Arc<dyn TaskStore>>,
 }
@@ -117,6 +121,7 @@ impl<'a> Process<'a> {
             gate: None,
             builder: None,
             figures,
+            tracer: None,
             tasks: None,
         })
     }
@@ -131,7 +136,9 @@ impl<'a> Process<'a> {
             &self.figures,
             self.has(Role::Scheduler),
         )?;
-        Ok(self.tasks.insert(Arc::new(counted)).clone())
+        let told = |inner, tracer| Arc::new(traces::TracedTasks::new(inner, tracer)) as Arc<dyn TaskStore>;
+        let tasks = traces::traced(Arc::new(counted) as Arc<dyn TaskStore>, self.tracer.as_ref(), told);
+        Ok(self.tasks.insert(tasks).clone())
     }
 
     fn has(&self, role: Role) -> bool {
@@ -144,6 +151,14 @@ impl<'a> Process<'a> {
 
     /// Those that others refer to come first, so that a link is joined as early as can be.
     async fn build(&mut self) -> anyhow::Result<()> {
+        if let Some((tracer, sending)) = traces::open(&self.config.traces, self.roles)? {
+            metrics::register_traces(&tracer, &self.figures)?;
+            self.tracer = Some(tracer);
+            self.add("traces", async {
+                sending.await;
+                Ok(())
+            });
+        }
         self.join_others()?;
         if self.has(Role::Aggregator) {
             self.aggregator()?;
@@ -217,6 +232,8 @@ impl<'a> Process<'a> {
             failpoint: self.config.failpoint,
             ..Default::default()
         };
+        let gathered = self.tracer.clone().map(traces::Gathered::new);
+        let outcomes: Arc<dyn Outcomes> = self.outcomes.clone();
         let ports = argus_aggregator::Ports {
             clock: self.backends.clock.clone(),
             signer,
@@ -224,12 +241,13 @@ impl<'a> Process<'a> {
             keepers: store.clone(),
             archive: store.clone(),
             secrets: backends::secrets(&self.config, store)?,
-            outcomes: self.outcomes.clone(),
+            outcomes: gathered.as_ref().map_or(outcomes.clone(), |gathered| gathered.ending(outcomes)),
         };
         let (handle, life) = argus_aggregator::new(config, ports);
         metrics::register_aggregator(&handle, &self.figures)?;
         let handle = Arc::new(handle);
-        self.aggregate.join(handle.clone());
+        let begins: Arc<dyn Aggregate> = handle.clone();
+        self.aggregate.join(gathered.map_or(begins.clone(), |gathered| gathered.beginning(begins)));
         self.gate = Some(Arc::new(metrics::CountedGate::register(handle, &self.figures)?));
         self.add("aggregator", async { life.await.map_err(Into::into) });
         Ok(())
@@ -403,6 +421,8 @@ impl<'a> Process<'a> {
                 )?
             }
         };
+        let told = |inner, tracer| Arc::new(traces::TracedLink::new(inner, tracer)) as Arc<dyn KeeperLink>;
+        let link = traces::traced(link, self.tracer.as_ref(), told);
         let mut handles = Vec::new();
         for file in self.config.keeper.key_files.clone() {
             let signer = backends::signer(&file)?;
@@ -451,113 +471,6 @@ impl<'a> Process<'a> {
         self.add("builder", async {
             life.await;
             Err(anyhow!("it was stopped"))
-        });
-        Ok(())
-    }
-
-    fn faucet(&self) -> anyhow::Result<Option<Arc<dyn Signer>>> {
-        let Some(file) = &self.config.faucet.key else { return Ok(None) };
-        Ok(Some(backends::signer(file).context("the faucet's account")?))
-    }
-
-    async fn api(&mut self) -> anyhow::Result<()> {
-        let config = argus_api::Config {
-            cors_origins: self.config.api.cors_origins.clone(),
-            behind_proxy: self.config.api.behind_proxy,
-            keyed_per_minute: self.config.api.keyed_per_minute,
-            job_registry: if self.config.api.registry_required {
-                argus_api::RegistryRule::Required
-            } else {
-                argus_api::RegistryRule::Optional
-            },
-            policy: argus_api::config::PolicyDefaults {
-                keepers: self.config.keepers,
-                threshold: self.config.threshold,
-                fee_cap_max: self.config.fees.cap,
-                ..Default::default()
-            },
-            scripts: argus_api::config::ScriptRules {
-                allow_http: self.config.api.http_scripts,
-                ..Default::default()
-            },
-            operator_reach: self.config.egress_allow.clone(),
-            tariff: self.config.fees.tariff.clone(),
-            prices: argus_api::config::PriceRules {
-                fresh: self.config.fees.price_fresh,
-                stale_max: self.config.fees.price_stale,
-            },
-            registration_grace: Duration::from_millis(self.config.timing.registration_grace_ms),
-            sign_in_domains: self.config.api.sign_in_domains.clone(),
-            boards: self.config.api.boards.clone(),
-            rooms: argus_api::config::RoomLimits {
-                connections_per_key: self.config.api.connections_per_key,
-                ..Default::default()
-            },
-            faucet: argus_api::config::FaucetRules {
-                amount: self.config.faucet.amount,
-                networks: self.config.faucet.networks.clone(),
-            },
-            failpoint: self.config.failpoint,
-            ..argus_api::Config::default()
-        };
-        let (b, store) = (&self.backends, self.backends.store()?);
-        let chains = b.chains.iter().map(|(id, c)| {
-            let chain = argus_api::Chain {
-                reader: c.evm.clone(),
-                writer: c.evm.clone(),
-                contracts: c.contracts,
-                explorer: c.explorer.clone(),
-            };
-            (*id, chain)
-        });
-        let ports = argus_api::Ports {
-            jobs: store.clone(),
-            tasks: store.clone(),
-            decisions: store.clone(),
-            registrations: store.clone(),
-            bus: b.bus()?,
-            keys: b.keys()?,
-            keepers: store.clone(),
-            ledger: store.clone(),
-            profiles: store.clone(),
-            webhooks: store.clone(),
-            claims: store.clone(),
-            faucet: self.faucet()?,
-            recover: argus_evm::recover,
-            modules: store.clone(),
-            answers: store.clone(),
-            content: b.content.clone(),
-            archive: store.clone(),
-            secrets: backends::secrets(&self.config, store.clone())?,
-            egress: b.egress.clone(),
-            runner: b.runner()?,
-            builder: self.builder.clone(),
-            clock: b.clock.clone(),
-            limiter: b.limiter.clone(),
-            nudge: self.nudge.clone(),
-            chains: chains.collect(),
-            checks: b.checks(),
-            metrics: self.figures.clone(),
-        };
-        let head_timeout = config.head_timeout;
-        let (router, background) = argus_api::api(config, ports)?;
-        let address = self.config.api.listen;
-        let tls = match &self.config.api.tls {
-            None => None,
-            Some((certificates, key)) => {
-                let _closed = read_secret(key, "the key of the API's certificate")?;
-                Some(argus_tls::acceptor(certificates, key).context("the API has no TLS")?)
-            }
-        };
-        let listener = tokio::net::TcpListener::bind(address)
-            .await
-            .with_context(|| format!("the API cannot listen on {address}: choose another [api] listen"))?;
-        tracing::info!(address = %listener.local_addr()?, "the API listens");
-        self.add("api", async move {
-            tokio::select! {
-                () = argus_api::listen(listener, router, head_timeout, tls) => Err(anyhow!("it stopped listening")),
-                () = background => Err(anyhow!("the event bus was closed")),
-            }
         });
         Ok(())
     }

@@ -15,6 +15,7 @@ pub mod replay;
 pub mod rewrap;
 pub mod secret;
 pub mod show;
+pub mod store;
 pub mod task;
 
 use std::{path::PathBuf, time::Duration};
@@ -35,6 +36,9 @@ pub struct Cli {
     /// How much the program says of its work on stderr: error, warn, info, debug, or a filter like argus_keeper=debug
     #[arg(long, global = true, env = "ARGUS_LOG", value_name = "FILTER", value_parser = log::parse)]
     pub log: Option<String>,
+    /// How it says it: lines for people, or one JSON object a line with time, level, trace, task and all other fields
+    #[arg(long, global = true, env = "ARGUS_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub log_format: log::Format,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
@@ -85,6 +89,9 @@ pub enum Command {
     Pki(pki::PkiCommand),
     /// Bring the store's tables up to this version
     Migrate(migrate::Migrate),
+    /// Copy the store
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Run a recorded run again, offline, and compare it bit for bit
     Replay(replay::Replay),
     /// Be the compiler's process: see `backends`, which starts it

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use argus_domain::job::TriggerKind;
 use argus_metrics::{Figures, Metric, Sample, Unregistered, Value, table};
+use argus_otlp::Tracer;
 use argus_oversight::health::Report;
 use argus_ports::{Clock, JobStore, RegistrationCounts, count::Queue};
 use argus_redis::{Redis, Use};
@@ -39,6 +40,16 @@ pub fn register_redis(redis: &Redis, figures: &Figures) -> Registered {
     number(figures, &table::REDIS_LOSSES, move || r.losses())?;
     let r = redis.clone();
     labelled(figures, &table::REDIS_FALLBACKS, move || Use::ALL.map(|of| (of.name(), r.fallbacks(of))))
+}
+
+/// What becomes of spans.
+pub fn register_traces(tracer: &Tracer, figures: &Figures) -> Registered {
+    let counts = tracer.clone();
+    let read = move || {
+        let counts = counts.counts();
+        [("sent", counts.sent()), ("lost", counts.lost())]
+    };
+    labelled(figures, &table::SPANS, read)
 }
 
 /// A queue: what waits, and how much at most.

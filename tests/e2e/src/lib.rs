@@ -118,6 +118,13 @@ pub fn prometheus() -> Option<PathBuf> {
     is_there(places.find(|program| program.is_file()).ok_or("no prometheus: run scripts/setup test"))
 }
 
+/// Jaeger, as `scripts/setup test` builds it; `None` as in [`has_anvil`].
+pub fn jaeger() -> Option<PathBuf> {
+    let program = cache().join("argus/tools/jaeger/jaeger");
+    let missing = || format!("no jaeger at {}: run scripts/setup test", program.display());
+    is_there(program.is_file().then(|| program.clone()).ok_or_else(missing))
+}
+
 /// schemathesis, as `scripts/setup test` installs it; `None` as in [`has_anvil`].
 pub fn schemathesis() -> Option<PathBuf> {
     let folder = cache().join("argus/tools/schemathesis");

@@ -2,6 +2,7 @@
 
 mod api_guide;
 mod authors;
+mod backup;
 mod certificates;
 mod clients;
 mod commands;
@@ -26,6 +27,7 @@ mod schemathesis;
 mod sdk;
 mod secrets;
 mod storage;
+mod traces;
 mod triggers;
 
 use std::future::Future;

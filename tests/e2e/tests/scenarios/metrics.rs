@@ -123,7 +123,7 @@ async fn holds_to_the_table(folder: &Path) {
         check_values(&name, &text);
     }
     let missing: Vec<_> = table::all()
-        .filter(|row| !of_redis(row) && !shown_by_any.contains(row.name))
+        .filter(|row| !of_nothing_here(row) && !shown_by_any.contains(row.name))
         .map(|row| row.name)
         .collect();
     assert_eq!(missing, [""; 0], "nobody shows them");
@@ -133,12 +133,15 @@ async fn holds_to_the_table(folder: &Path) {
 /// it is read from what a process of this role need not have.
 fn may_be_silent(row: &Metric) -> bool {
     let of_something = row.labels.iter().any(|label| matches!(label.values, Values::Of(_)));
-    of_something || of_redis(row) || row.name.starts_with("argus_queue_") || row.name == "argus_role_info"
+    of_something
+        || of_nothing_here(row)
+        || row.name.starts_with("argus_queue_")
+        || row.name == "argus_role_info"
 }
 
-/// Here is none, and so nothing is told of one.
-fn of_redis(row: &Metric) -> bool {
-    row.name.starts_with("argus_redis_")
+/// Here is no Redis and no collector of traces, and so nothing is told of one.
+fn of_nothing_here(row: &Metric) -> bool {
+    row.name.starts_with("argus_redis_") || row.name == "argus_spans_total"
 }
 
 fn families(text: &str) -> BTreeMap<String, String> {
