@@ -6,6 +6,7 @@
 pub mod edges;
 pub mod map;
 pub mod metrics;
+pub mod operations;
 pub mod repo;
 pub mod runtime;
 pub mod text;

@@ -1,7 +1,7 @@
 //! The repository, held to its own rules.
 
 use argus_house_tests::repo::{root, tracked_files, workspace};
-use argus_house_tests::{Faults, edges, map, runtime, text};
+use argus_house_tests::{Faults, edges, map, operations, runtime, text};
 
 fn hold(rule: &str, faults: Faults) {
     assert!(faults.is_empty(), "{rule}:\n  {}\n", faults.join("\n  "));
@@ -64,4 +64,11 @@ fn the_map_is_short_and_true() {
     let root = root();
     let map = std::fs::read_to_string(root.join("ARCHITECTURE.md")).expect("the repository has its map");
     hold("ARCHITECTURE.md", map::check_map(&map, |path| root.join(path).exists()));
+}
+
+#[test]
+fn what_operators_are_told_is_shown() {
+    let told =
+        std::fs::read_to_string(root().join("docs/operations.md")).expect("operators have their document");
+    hold("docs/operations.md", operations::check_operations(&told, &tracked_files()));
 }
