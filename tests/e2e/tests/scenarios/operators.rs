@@ -165,3 +165,22 @@ fn the_unit_is_one_and_gives_the_service_little() {
         assert!(output.status.success() && !said.contains("argus@"), "{arguments:?}: {said}");
     }
 }
+
+#[test]
+fn the_program_needs_nothing_but_the_c_library() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/release");
+    let check = |program: &Path| {
+        let output = std::process::Command::new(&script).arg("check").arg(program).output();
+        output.expect("the script runs")
+    };
+    let ours = check(&argus_e2e::program());
+    assert!(ours.status.success(), "{}", String::from_utf8_lossy(&ours.stderr));
+    // It would notice: this one is linked with what comes with its package manager.
+    let theirs = std::process::Command::new("sh").args(["-c", "command -v git"]).output().expect("a shell");
+    let git = String::from_utf8(theirs.stdout).expect("text");
+    let noticed = check(Path::new(git.trim()));
+    assert!(
+        !noticed.status.success() && String::from_utf8_lossy(&noticed.stderr).contains("libz"),
+        "{noticed:?}"
+    );
+}
