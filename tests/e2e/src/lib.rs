@@ -5,6 +5,7 @@ pub mod chain;
 pub mod command;
 pub mod corpus;
 pub mod echo;
+mod jaeger;
 pub mod jobs;
 pub mod keeper;
 pub mod platform;
@@ -18,6 +19,7 @@ pub mod wait;
 pub mod wire;
 
 pub use echo::Echo;
+pub use jaeger::Jaeger;
 pub use keeper::Keeper;
 pub use platform::{Platform, Reply, Start, Topology};
 pub use receiver::Receiver;
@@ -116,13 +118,6 @@ pub fn prometheus() -> Option<PathBuf> {
     let unpacked = cache().join("argus/tools/prometheus/usr/bin");
     let mut places = std::env::split_paths(&path).chain([unpacked]).map(|place| place.join("prometheus"));
     is_there(places.find(|program| program.is_file()).ok_or("no prometheus: run scripts/setup test"))
-}
-
-/// Jaeger, as `scripts/setup test` builds it; `None` as in [`has_anvil`].
-pub fn jaeger() -> Option<PathBuf> {
-    let program = cache().join("argus/tools/jaeger/jaeger");
-    let missing = || format!("no jaeger at {}: run scripts/setup test", program.display());
-    is_there(program.is_file().then(|| program.clone()).ok_or_else(missing))
 }
 
 /// schemathesis, as `scripts/setup test` installs it; `None` as in [`has_anvil`].

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use argus_e2e::{Echo, Keeper, Platform, Start, Topology, Wire, jobs, platform::Key, until};
+use argus_e2e::{Echo, Jaeger, Keeper, Platform, Start, Topology, Wire, jobs, platform::Key, until};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::Method;
 use serde_json::json;
@@ -52,7 +52,11 @@ async fn reaches_its_server(topology: Topology) {
     let folder = tempfile::tempdir().expect("a folder");
     let echo = Echo::serve().await;
     // At this level libraries say what they do with requests and frames.
-    let start = Start::on(folder.path(), topology).allow(echo.address).logging("trace");
+    let mut start = Start::on(folder.path(), topology).allow(echo.address).logging("trace");
+    let collector = Jaeger::start().await;
+    if let Some(collector) = &collector {
+        start = start.set(format!("traces.endpoint = {:?}", collector.endpoint));
+    }
     let platform = start.run().await;
     let script = platform.publish(&SCRIPT.replace("__ECHO__", &echo.url())).await;
     let job = jobs::with(
@@ -96,6 +100,14 @@ async fn reaches_its_server(topology: Topology) {
         clean("an answer", answer.as_bytes());
     }
     clean_words(&platform);
+    if let Some(collector) = &collector {
+        let spans = until("the spans of the runs", 20, async || {
+            let spans = collector.everything().await;
+            (spans.matches("\"second run\"").count() + spans.matches("\"run\"").count() >= 3).then_some(spans)
+        })
+        .await;
+        clean("a span", spans.as_bytes());
+    }
     // The files as they are while it runs, with their write-ahead logs, and as it leaves them.
     let looked = clean_files(folder.path());
     assert!(looked.iter().any(|name| name.ends_with("argus.db")), "{looked:?}");

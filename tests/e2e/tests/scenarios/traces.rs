@@ -1,24 +1,17 @@
 //! Traces: what every process of a platform tells a real Jaeger comes together as one trace of each task.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use argus_e2e::{
-    Platform, Source, Start, Topology, jobs,
-    process::{Process, leashed},
-    story, until,
-};
+use argus_e2e::{Jaeger, Platform, Source, Start, Topology, jobs, story, until};
 use serde_json::{Value, json};
 
 use crate::on;
 
 #[test]
 fn a_task_is_one_trace_through_all_processes() {
-    let Some(jaeger) = argus_e2e::jaeger() else { return };
-    on(&[Topology::Processes], async |topology| is_traced(&jaeger, topology).await);
+    if Jaeger::program().is_some() {
+        on(&[Topology::Processes], is_traced);
+    }
 }
 
 const SCRIPT: &str = r#"
@@ -28,10 +21,10 @@ export default async function () {
 }
 "#;
 
-async fn is_traced(jaeger: &Path, topology: Topology) {
+async fn is_traced(topology: Topology) {
     let folder = tempfile::tempdir().expect("a folder");
     let source = Source::serve(r#"{"price":"7"}"#).await;
-    let collector = Jaeger::start(jaeger).await;
+    let collector = Jaeger::start().await.expect("it is there");
     let start = Start::on(folder.path(), topology).allow(source.address);
     let platform = start.set(format!("traces.endpoint = {:?}", collector.endpoint)).run().await;
     let script = platform.publish(&SCRIPT.replace("__SOURCE__", &source.url())).await;
@@ -148,11 +141,11 @@ fn check(trace: &Value, task: &Value) {
 async fn names_its_own(collector: &Jaeger, platform: &Platform) {
     let (trace, span) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
     let url = format!("{}/api/health", platform.said("/api"));
-    let request = collector.client.get(url).header("traceparent", format!("00-{trace}-{span}-01"));
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let request = client.get(url).header("traceparent", format!("00-{trace}-{span}-01"));
     let answer = request.send().await.expect("an answer");
     assert_eq!(answer.headers()["x-trace-id"], trace);
-    let found =
-        until("the request's trace", 20, async || collector.ask(&format!("traces/{trace}")).await).await;
+    let found = until("the request's trace", 20, async || collector.of_id(trace).await).await;
     let [request] = spans(&found) else { panic!("{found:#}") };
     assert_eq!(
         (&request["operationName"], &request["references"][0]["spanID"]),
@@ -163,68 +156,4 @@ async fn names_its_own(collector: &Jaeger, platform: &Platform) {
         tags.iter().any(|tag| tag["key"] == "http.route" && tag["value"] == "/api/health"),
         "{request:#}"
     );
-}
-
-/// A Jaeger that keeps what it is told in memory.
-struct Jaeger {
-    _process: Process,
-    endpoint: String,
-    queries: String,
-    client: reqwest::Client,
-}
-
-impl Jaeger {
-    async fn start(program: &Path) -> Self {
-        let [otlp, otlp_http, query, query_grpc, admin] = [(); 5].map(|()| {
-            let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-            listener.local_addr().expect("an address")
-        });
-        let mut command = leashed(program);
-        command
-            .env("COLLECTOR_OTLP_ENABLED", "true")
-            .arg(format!("--collector.otlp.grpc.host-port={otlp}"))
-            .arg(format!("--collector.otlp.http.host-port={otlp_http}"))
-            .arg(format!("--query.http-server.host-port={query}"))
-            .arg(format!("--query.grpc-server.host-port={query_grpc}"))
-            .arg(format!("--admin.http.host-port={admin}"));
-        for other in ["collector.grpc-server", "collector.http-server"] {
-            command.arg(format!("--{other}.host-port=127.0.0.1:0"));
-        }
-        let (process, _out) = Process::start(&mut command);
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).no_proxy().build();
-        let this = Self {
-            _process: process,
-            endpoint: format!("http://{otlp}"),
-            queries: format!("http://{query}/api"),
-            client: client.expect("a client"),
-        };
-        until("Jaeger is ready", 30, async || {
-            let answer = this.client.get(format!("{}/services", this.queries)).send().await;
-            answer.is_ok_and(|answer| answer.status().is_success()).then_some(())
-        })
-        .await;
-        this
-    }
-
-    async fn of_task(&self, id: &str) -> Option<Value> {
-        let tags = json!({ "argus.task": id }).to_string();
-        let url = reqwest::Url::parse_with_params(
-            &format!("{}/traces", self.queries),
-            [("service", "argus"), ("operation", "task"), ("tags", tags.as_str()), ("limit", "10")],
-        );
-        self.get(url.expect("a URL")).await
-    }
-
-    async fn ask(&self, path: &str) -> Option<Value> {
-        self.get(format!("{}/{path}", self.queries).parse().expect("a URL")).await
-    }
-
-    /// The one trace that is asked for, once it is there.
-    async fn get(&self, url: reqwest::Url) -> Option<Value> {
-        let text = self.client.get(url).send().await.expect("an answer").text().await.expect("text");
-        let answer: Value = serde_json::from_str(&text).expect("JSON");
-        let traces = answer["data"].as_array()?;
-        assert!(traces.len() <= 1, "{answer:#}");
-        traces.first().cloned()
-    }
 }
