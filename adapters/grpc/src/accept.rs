@@ -2,12 +2,13 @@
 //!
 //! Whoever has shown nothing yet costs little: no handshake waits for another one, each has a time, of one source only
 //! some are under way, and a source whose handshakes fail again and again has none for a while. What is above that is
-//! closed, and whoever is honest comes again.
+//! closed, and whoever is honest comes again. What is let in has a bound, too, of each source and in all.
 
 use std::{
     io,
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -22,30 +23,43 @@ use tokio::{
 };
 use tonic::transport::server::Connected;
 
-use crate::sources::Sources;
+use crate::sources::{Place, Sources};
 
 /// Connections that are let in and not taken up yet. More are made at the pace at which they are.
 pub(crate) const ACCEPTED: usize = 64;
 /// How long a peer may take for its handshake: several times what a slow network needs for its two round trips.
 const HANDSHAKE: Duration = Duration::from_secs(5);
+/// Between two looks at a beginning that has not come as a whole.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 /// Between two lines of the log on handshakes that failed.
 const TELL: Duration = Duration::from_secs(10);
 /// After the system had no file or memory for a connection.
 const BREATH: Duration = Duration::from_millis(100);
 
 /// Who is at the other end of a connection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Caller {
     /// What its certificate says; `None` where there is no TLS.
     pub role: Option<Role>,
+    place: Arc<Place>,
+}
+
+impl Caller {
+    /// What it showed is not right.
+    pub fn blame(&self) {
+        self.place.blame();
+    }
 }
 
 /// A connection that was let in.
-pub(crate) enum Peer {
-    /// In clear.
+pub(crate) struct Peer {
+    stream: Link,
+    caller: Caller,
+}
+
+enum Link {
     Plain(TcpStream),
-    /// In TLS, with a certificate of this role.
-    Tls(Box<TlsStream<TcpStream>>, Role),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// Takes connections until nobody takes them up any more.
@@ -65,8 +79,11 @@ pub(crate) async fn accept(
                         let (tls, ready) = (tls.clone(), ready.clone());
                         handshakes.spawn(async move {
                             match shake(stream, tls).await {
-                                // Where nobody takes it up, the server has ended.
-                                Ok(peer) => drop(ready.send(Ok(peer)).await),
+                                Ok((stream, role)) => {
+                                    let caller = Caller { role, place: Arc::new(place.opened()) };
+                                    // Where nobody takes it up, the server has ended.
+                                    drop(ready.send(Ok(Peer { stream, caller })).await);
+                                }
                                 Err(why) => {
                                     place.blame();
                                     return Err((from, why));
@@ -92,10 +109,22 @@ pub(crate) async fn accept(
     }
 }
 
-async fn shake(stream: TcpStream, tls: Option<TlsAcceptor>) -> Result<Peer, String> {
+/// The stream of a peer that has shown what it has to, and its role where there is TLS.
+async fn shake(stream: TcpStream, tls: Option<TlsAcceptor>) -> Result<(Link, Option<Role>), String> {
     // A link without it is slow, and no worse.
     let _slow = stream.set_nodelay(true);
-    let Some(tls) = tls else { return Ok(Peer::Plain(stream)) };
+    let Some(tls) = tls else {
+        return match timeout(HANDSHAKE, speaks_http2(&stream)).await {
+            Ok(Ok(true)) => Ok((Link::Plain(stream), None)),
+            Ok(Ok(false)) => {
+                // With bytes unread the end would be a reset, of which nobody can tell why.
+                let _read = stream.try_read(&mut [0; 16_384]);
+                Err("it does not speak HTTP/2 in clear".to_owned())
+            }
+            Ok(Err(cause)) => Err(cause.to_string()),
+            Err(_) => Err("it said nothing".to_owned()),
+        };
+    };
     let stream = match timeout(HANDSHAKE, tls.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(cause)) => return Err(cause.to_string()),
@@ -104,7 +133,24 @@ async fn shake(stream: TcpStream, tls: Option<TlsAcceptor>) -> Result<Peer, Stri
     let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let role = shown.and_then(|certificate| Role::of(certificate).ok());
     let role = role.ok_or_else(|| "its certificate has no role".to_owned())?;
-    Ok(Peer::Tls(Box::new(stream), role))
+    Ok((Link::Tls(Box::new(stream)), Some(role)))
+}
+
+/// What a client of HTTP/2 begins with (RFC 9113, section 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Whether a peer begins as a client of HTTP/2 does. Nothing is taken from the stream.
+async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
+    let mut begun = [0; PREFACE.len()];
+    loop {
+        match stream.peek(&mut begun).await? {
+            0 => return Ok(false),
+            some if begun[..some] != PREFACE[..some] => return Ok(false),
+            some if some == PREFACE.len() => return Ok(true),
+            // The stream counts as readable: there is nothing to wait for but time.
+            _ => sleep(BETWEEN_LOOKS).await,
+        }
+    }
 }
 
 /// Handshakes that failed since it was last told.
@@ -128,41 +174,38 @@ impl Connected for Peer {
     type ConnectInfo = Caller;
 
     fn connect_info(&self) -> Caller {
-        match self {
-            Self::Plain(_) => Caller { role: None },
-            Self::Tls(_, role) => Caller { role: Some(*role) },
-        }
+        self.caller.clone()
     }
 }
 
 impl AsyncRead for Peer {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(stream, _) => Pin::new(stream).poll_read(cx, buf),
+        match &mut self.get_mut().stream {
+            Link::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Link::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
 
 impl AsyncWrite for Peer {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Tls(stream, _) => Pin::new(stream).poll_write(cx, buf),
+        match &mut self.get_mut().stream {
+            Link::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Link::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream, _) => Pin::new(stream).poll_flush(cx),
+        match &mut self.get_mut().stream {
+            Link::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Link::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream, _) => Pin::new(stream).poll_shutdown(cx),
+        match &mut self.get_mut().stream {
+            Link::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Link::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 
@@ -171,16 +214,16 @@ impl AsyncWrite for Peer {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Tls(stream, _) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        match &mut self.get_mut().stream {
+            Link::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Link::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream, _) => stream.is_write_vectored(),
+        match &self.stream {
+            Link::Plain(stream) => stream.is_write_vectored(),
+            Link::Tls(stream) => stream.is_write_vectored(),
         }
     }
 }

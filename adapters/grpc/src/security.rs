@@ -62,6 +62,17 @@ impl Guard {
         Self { role, ..self }
     }
 
+    /// Why a caller gets nothing, where that is so.
+    fn refusal(&self, caller: Option<&Caller>, shown: Option<&[u8]>) -> Option<Status> {
+        if let Some(wanted) = self.role
+            && caller.and_then(|caller| caller.role) != Some(wanted)
+        {
+            return Some(Status::permission_denied(format!("the certificate has not the role {wanted}")));
+        }
+        let is_right: bool = shown.unwrap_or_default().ct_eq(self.header.expose_secret().as_bytes()).into();
+        (!is_right).then(|| Status::unauthenticated("the token is missing or another"))
+    }
+
     /// The header that satisfies it.
     pub(crate) fn header(&self) -> Result<MetadataValue<Ascii>, SetupError> {
         let mut value: MetadataValue<Ascii> =
@@ -73,15 +84,16 @@ impl Guard {
 
 impl tonic::service::Interceptor for Guard {
     fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(wanted) = self.role {
-            let shown = request.extensions().get::<Caller>().and_then(|caller| caller.role);
-            if shown != Some(wanted) {
-                return Err(Status::permission_denied(format!("the certificate has not the role {wanted}")));
+        let caller = request.extensions().get::<Caller>();
+        match self.refusal(caller, request.metadata().get(HEADER).map(|value| value.as_bytes())) {
+            None => Ok(request),
+            Some(refusal) => {
+                if let Some(caller) = caller {
+                    caller.blame();
+                }
+                Err(refusal)
             }
         }
-        let shown = request.metadata().get(HEADER).map(|value| value.as_bytes()).unwrap_or_default();
-        let right: bool = shown.ct_eq(self.header.expose_secret().as_bytes()).into();
-        if right { Ok(request) } else { Err(Status::unauthenticated("the token is missing or another")) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The link suites over local handles, over gRPC and over gRPC in TLS, and what only a network can show.
 
+mod clear;
 mod flood;
 mod mutual;
 
