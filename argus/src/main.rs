@@ -80,7 +80,7 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Doctor(args) => return cli::doctor::run(&args, json).await,
         Command::Config(command) => cli::config::run(&command, json)?,
         Command::Pki(command) => return cli::pki::run(command, json),
-        Command::Migrate(args) => cli::migrate::run(&args, json)?,
+        Command::Migrate(args) => return cli::migrate::run(&args, json).await,
         Command::Replay(args) => return cli::replay::run(&args, json).await,
         Command::CompileNative | Command::Confined(_) => {
             anyhow::bail!("`main` answers this command before there is a runtime")
