@@ -99,7 +99,8 @@ fn lift_file_limit() {
 /// The log goes to stderr; stdout belongs to results.
 fn start_log(filter: Option<&str>, command: &Command) {
     let quiet = match command {
-        Command::Run(_) | Command::Keeper(_) => "info",
+        // Cassandra warns of each statement that is prepared: all of ours are of the one keyspace.
+        Command::Run(_) | Command::Keeper(_) => "info,scylla::network::connection=error",
         Command::Dev(_)
         | Command::Demo(_)
         | Command::Module(_)
@@ -113,7 +114,8 @@ fn start_log(filter: Option<&str>, command: &Command) {
         | Command::Migrate(_)
         | Command::Replay(_)
         | Command::CompileNative
-        | Command::Confined(_) => "warn",
+        // The driver's own words on a cluster that is away are in the error that follows.
+        | Command::Confined(_) => "warn,scylla=off",
     };
     let filter = filter.filter(|text| !text.is_empty()).unwrap_or(quiet);
     let filter = tracing_subscriber::EnvFilter::try_new(filter)

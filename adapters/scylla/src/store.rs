@@ -61,7 +61,7 @@ impl Default for Options {
 pub enum OpenError {
     /// No node answers, or none lets us in.
     #[error("the cluster cannot be reached: {0}")]
-    Unreachable(#[from] Box<NewSessionError>),
+    Unreachable(Box<NewSessionError>),
     /// A statement failed.
     #[error(transparent)]
     Store(#[from] StoreError),

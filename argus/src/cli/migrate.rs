@@ -9,10 +9,10 @@ use crate::{backends::store, config::Config};
 /// Arguments of `argus migrate`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    argus migrate up --config argus.toml         before the first start, and before that of a newer version\n  \
-    argus migrate status --config argus.toml     exit code 1 where a migration is missing\n  \
-    argus migrate verify --config argus.toml     exit code 1 where one is missing or differs, or the store is damaged\n\n\
-    [store] says which store: a file of SQLite is made and brought up to date by whoever opens it, too; a keyspace of \
+    argus migrate up --config argus.toml      before the first start, and that of a newer version\n  \
+    argus migrate status --config argus.toml  exit code 1 where a migration is missing\n  \
+    argus migrate verify --config argus.toml  exit code 1 where the store is damaged, too\n\n\
+    [store] says which store. A file of SQLite is made and brought up to date by whoever opens it, too; a keyspace of \
     ScyllaDB or Cassandra by `up` alone, and no process starts on one that lacks a migration.\n\n\
     `up` may be repeated, and run by several processes at the same time: the second finds nothing to do. The very first \
     one on a cluster of several Cassandra nodes is run alone. The others change nothing.")]

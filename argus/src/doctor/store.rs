@@ -12,16 +12,13 @@ const COPIES_LEAST: usize = 3;
 const START: &str = "start them, or correct [store] nodes and login_file or the firewall's rules";
 
 pub(super) async fn examine(store: &Store) -> Vec<Finding> {
-    let tables = tables(store).await;
     match store {
-        Store::Sqlite(path) => vec![tables, here::room("room for the store", path)],
-        Store::Scylla(cluster) => {
-            let nodes = match store::nodes(cluster).await {
-                Ok(nodes) => judge(nodes),
-                Err(error) => Finding::ill("nodes of the store", format!("{error:#}"), START),
-            };
-            vec![nodes, tables]
-        }
+        Store::Sqlite(path) => vec![tables(store).await, here::room("room for the store", path)],
+        Store::Scylla(cluster) => match store::nodes(cluster).await {
+            Ok(nodes) => vec![judge(nodes), tables(store).await],
+            // Nobody answers for its tables either.
+            Err(error) => vec![Finding::ill("nodes of the store", format!("{error:#}"), START)],
+        },
     }
 }
 

@@ -4,6 +4,7 @@ mod api_guide;
 mod authors;
 mod certificates;
 mod clients;
+mod cluster;
 mod commands;
 mod corpus;
 mod death;
