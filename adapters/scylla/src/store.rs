@@ -174,5 +174,6 @@ pub(crate) async fn connect(options: &Options) -> Result<Session, OpenError> {
     if let Some((user, password)) = &options.login {
         builder = builder.user(user, password.expose_secret());
     }
-    Ok(builder.build().await?)
+    // Its future has many kilobytes, which would lie in those of all callers.
+    Ok(Box::pin(builder.build()).await?)
 }

@@ -1,4 +1,5 @@
-//! The platform's store: a file of SQLite, or a keyspace of ScyllaDB or Cassandra.
+//! The platform's store: a file of SQLite, or a keyspace of ScyllaDB or Cassandra. The futures of the latter are boxed: they
+//! have many kilobytes, which would lie in those of all callers.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -88,7 +89,9 @@ fn open_sqlite(path: &Path) -> anyhow::Result<SqliteStore> {
 }
 
 async fn open_scylla(cluster: &Cluster) -> anyhow::Result<ScyllaStore> {
-    ScyllaStore::open(&options(cluster)?).await.with_context(|| format!("the store, {}", place(cluster)))
+    Box::pin(ScyllaStore::open(&options(cluster)?))
+        .await
+        .with_context(|| format!("the store, {}", place(cluster)))
 }
 
 /// Where a store lies, for people.
@@ -146,7 +149,7 @@ pub async fn migrate(store: &Store) -> anyhow::Result<()> {
             argus_sqlite::migrate::up(path, &argus_sqlite::Options::default())?;
         }
         Store::Scylla(cluster) => {
-            argus_scylla::migrate::up(&options(cluster)?).await?;
+            Box::pin(argus_scylla::migrate::up(&options(cluster)?)).await?;
         }
     }
     Ok(())
@@ -160,7 +163,7 @@ pub async fn migrations(store: &Store) -> anyhow::Result<Vec<Migration>> {
             rows.into_iter().map(|row| Migration { name: row.name, applied_at: row.applied_at }).collect()
         }
         Store::Scylla(cluster) => {
-            let rows = argus_scylla::migrate::status(&options(cluster)?).await?;
+            let rows = Box::pin(argus_scylla::migrate::status(&options(cluster)?)).await?;
             let at = |ms: i64| Timestamp(ms.unsigned_abs()).to_utc().format("%F %T").to_string();
             rows.into_iter()
                 .map(|row| Migration { name: row.name, applied_at: row.applied_at.map(at) })
@@ -173,14 +176,14 @@ pub async fn migrations(store: &Store) -> anyhow::Result<Vec<Migration>> {
 pub async fn verify(store: &Store) -> anyhow::Result<()> {
     match store {
         Store::Sqlite(path) => argus_sqlite::migrate::verify(path, &argus_sqlite::Options::default())?,
-        Store::Scylla(cluster) => argus_scylla::migrate::verify(&options(cluster)?).await?,
+        Store::Scylla(cluster) => Box::pin(argus_scylla::migrate::verify(&options(cluster)?)).await?,
     }
     Ok(())
 }
 
 /// How many nodes a cluster has, and how many copies of each row lie on them.
 pub async fn nodes(cluster: &Cluster) -> anyhow::Result<Nodes> {
-    Ok(argus_scylla::nodes(&options(cluster)?).await?)
+    Ok(Box::pin(argus_scylla::nodes(&options(cluster)?)).await?)
 }
 
 #[cfg(test)]
