@@ -1,6 +1,7 @@
 //! Configuration -> ports. The only place that knows which adapter stands behind a port.
 
 pub mod redis;
+pub mod store;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
@@ -23,7 +24,7 @@ use argus_ports::{
     ChainReader, ChainWriter, Clock, ContentStore, Egress, EventBus, Journal, KeeperStore, KeyStore,
     ModuleRunner, PlatformStore, RateLimiter, Secrets, Signer, ValueReader, chain::At,
 };
-use argus_sqlite::{Options, SqliteJournal, SqliteStore};
+use argus_sqlite::SqliteJournal;
 use argus_vault::KeyVault;
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
@@ -38,7 +39,7 @@ use crate::{
     environment,
     metrics::{
         self, Calls, ChainFigures, CountedChain, CountedContent, CountedEgress, CountedJournals,
-        CountedRunner, CountedStore,
+        CountedRunner,
     },
 };
 
@@ -138,7 +139,11 @@ impl Backends {
         };
         let content = Arc::new(IpfsContent::open(&places, &egress)?);
         let calls = Calls::timed(&figures, &table::STORE_CALLS, &table::STORE_SECONDS)?;
-        let store = if needs.store { Some(counted_store(config, &figures, calls.clone())?) } else { None };
+        let store = if needs.store {
+            Some(store::open_counted(&config.store, &figures, calls.clone()).await?)
+        } else {
+            None
+        };
         let redis = if needs.store { redis::open(config).await? } else { None };
         if let Some(redis) = &redis {
             metrics::register_redis(redis, &figures)?;
@@ -257,24 +262,6 @@ fn compiler() -> Option<CompilerProcess> {
 /// Compiles the JavaScript engine into the cache, so that several processes which start at once find it there.
 pub async fn warm_cache(config: &Config) -> anyhow::Result<()> {
     open_host(config, Arc::new(HttpEgress::new()?), BTreeMap::new()).await.map(drop)
-}
-
-/// Opens the platform's store and brings its tables up to date.
-pub fn open_store(config: &Config) -> anyhow::Result<Arc<dyn PlatformStore>> {
-    Ok(Arc::new(open_sqlite(config)?))
-}
-
-fn open_sqlite(config: &Config) -> anyhow::Result<SqliteStore> {
-    make_folder_of(&config.store_path)?;
-    SqliteStore::open(&config.store_path, &Options::default())
-        .with_context(|| format!("the store {}", config.store_path.display()))
-}
-
-/// The same, with what is asked of it counted.
-fn counted_store(config: &Config, figures: &Figures, calls: Calls) -> anyhow::Result<Arc<dyn PlatformStore>> {
-    let store = open_sqlite(config)?;
-    metrics::register_writes(&store, figures)?;
-    Ok(Arc::new(CountedStore::new(store, calls)))
 }
 
 /// Opens a keeper's journal: one file per key, one process per file.

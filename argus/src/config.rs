@@ -6,6 +6,7 @@ mod layers;
 mod links;
 mod reader;
 mod redis;
+mod store;
 mod traces;
 
 use std::{
@@ -23,6 +24,7 @@ pub use layers::{Laid, Layers};
 use reader::Reader;
 pub use reader::{is_secret, seen};
 pub use redis::Redis;
+pub use store::{Cluster, Store};
 pub use traces::Traces;
 
 use crate::environment;
@@ -33,8 +35,8 @@ pub const DEFAULTS: &str = include_str!("../defaults.toml");
 /// A configuration that holds together.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// SQLite file.
-    pub store_path: PathBuf,
+    /// Everything durable.
+    pub store: Store,
     /// What processes share.
     pub redis: Redis,
     /// Content blocks.
@@ -213,7 +215,7 @@ impl Config {
         let data_dir = PathBuf::from(r.text("data_dir"));
         let (keepers, threshold) = policy(&mut r);
         let config = Self {
-            store_path: r.path(&data_dir, "store.path"),
+            store: store::read(&mut r, &data_dir),
             redis: redis::read(&mut r, &data_dir),
             content_dir: r.path(&data_dir, "content.dir"),
             gateways: r.urls("content.gateways", &["http", "https"]),

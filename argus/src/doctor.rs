@@ -2,6 +2,7 @@
 
 mod chains;
 mod here;
+mod store;
 
 use std::time::Duration;
 
@@ -61,8 +62,13 @@ impl Finding {
 
 /// Looks at everything that these roles need.
 pub async fn examine(config: &Config, roles: &[Role]) -> Vec<Finding> {
-    let mut findings = here::examine(config, roles);
-    if roles.iter().any(|role| *role != Role::Keeper) {
+    let is_platform = roles.iter().any(|role| *role != Role::Keeper);
+    let mut findings = Vec::new();
+    if is_platform {
+        findings.extend(store::examine(&config.store).await);
+    }
+    findings.extend(here::examine(config, roles));
+    if is_platform {
         findings.extend(here::redis(config).await);
     }
     let (chains, links) = tokio::join!(chains::examine(config, roles), here::links(config, roles));

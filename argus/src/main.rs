@@ -82,8 +82,8 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Doctor(args) => return cli::doctor::run(&args, json).await,
         Command::Config(command) => cli::config::run(&command, json)?,
         Command::Pki(command) => return cli::pki::run(command, json),
-        Command::Migrate(args) => cli::migrate::run(&args, json)?,
         Command::Store(command) => cli::store::run(command, json).await?,
+        Command::Migrate(args) => return cli::migrate::run(&args, json).await,
         Command::Replay(args) => return cli::replay::run(&args, json).await,
         Command::CompileNative | Command::Confined(_) => {
             anyhow::bail!("`main` answers this command before there is a runtime")
@@ -102,7 +102,9 @@ fn lift_file_limit() {
 /// How much a command says where nobody asks for more or less.
 fn filter_of(command: &Command) -> &'static str {
     match command {
-        Command::Run(_) | Command::Keeper(_) => "info",
+        // Cassandra warns of each statement that is prepared: all of ours are of the one keyspace.
+        Command::Run(_) | Command::Keeper(_) => "info,scylla::network::connection=error",
+        // The driver's own words on a cluster that is away are in the error that follows.
         Command::Dev(_)
         | Command::Demo(_)
         | Command::Module(_)
@@ -117,6 +119,6 @@ fn filter_of(command: &Command) -> &'static str {
         | Command::Store(_)
         | Command::Replay(_)
         | Command::CompileNative
-        | Command::Confined(_) => "warn",
+        | Command::Confined(_) => "warn,scylla=off",
     }
 }

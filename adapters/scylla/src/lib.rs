@@ -43,6 +43,7 @@ mod ledger;
 mod lists;
 mod log;
 pub mod migrate;
+mod nodes;
 mod open;
 mod people;
 mod profiles;
@@ -55,6 +56,7 @@ mod tasks;
 mod watch;
 mod webhooks;
 
+pub use nodes::{Nodes, nodes};
 pub use store::{OpenError, Options, ScyllaStore};
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use scylla::{
     client::{session::Session, session_builder::SessionBuilder},
     errors::NewSessionError,
 };
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::{buckets::Notes, log::Log, migrate, session::Db, watch::Watch};
 
@@ -29,7 +30,7 @@ pub struct Options {
     /// Copies of each row, where [`migrate::up`] makes the keyspace. One that is there stays as it is.
     pub copies: u8,
     /// User and password, where the cluster asks for them.
-    pub login: Option<(String, String)>,
+    pub login: Option<(String, SecretString)>,
     /// How long one statement may take, with all that the driver tries again.
     pub deadline: Duration,
     /// How long a connection may take to be made.
@@ -60,7 +61,7 @@ impl Default for Options {
 pub enum OpenError {
     /// No node answers, or none lets us in.
     #[error("the cluster cannot be reached: {0}")]
-    Unreachable(#[from] Box<NewSessionError>),
+    Unreachable(Box<NewSessionError>),
     /// A statement failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -171,7 +172,8 @@ pub(crate) async fn connect(options: &Options) -> Result<Session, OpenError> {
         .fetch_schema_metadata(true)
         .keyspaces_to_fetch([name.clone()]);
     if let Some((user, password)) = &options.login {
-        builder = builder.user(user, password);
+        builder = builder.user(user, password.expose_secret());
     }
-    Ok(builder.build().await?)
+    // Its future has many kilobytes, which would lie in those of all callers.
+    Ok(Box::pin(builder.build()).await?)
 }

@@ -77,11 +77,15 @@ pub fn up(path: &Path, options: &Options) -> Result<Vec<Status>, OpenError> {
     apply(&mut connect(path, options)?, PLATFORM)
 }
 
-/// Every migration that this program knows, and whether the file has it.
+/// Every migration that this program knows, and whether the file has it. One that is not there has none, and is not
+/// made.
 ///
 /// # Errors
 /// [`OpenError`], as [`up`].
 pub fn status(path: &Path, options: &Options) -> Result<Vec<Status>, OpenError> {
+    if !path.try_exists()? {
+        return compare(&[], PLATFORM);
+    }
     look(&connect(path, options)?, PLATFORM)
 }
 
@@ -92,6 +96,9 @@ pub fn status(path: &Path, options: &Options) -> Result<Vec<Status>, OpenError> 
 /// [`OpenError::Behind`] where one is missing, [`OpenError::Differs`] where one is other than it was,
 /// [`OpenError::Damaged`] where the file is.
 pub fn verify(path: &Path, options: &Options) -> Result<(), OpenError> {
+    if !path.try_exists()? {
+        return none_missing(compare(&[], PLATFORM)?);
+    }
     let db = connect(path, options)?;
     check(&db, PLATFORM)?;
     sound(&db)
@@ -104,7 +111,11 @@ pub(crate) fn sound(db: &Connection) -> Result<(), OpenError> {
 }
 
 pub(crate) fn check(db: &Connection, known: &[Migration]) -> Result<(), OpenError> {
-    match look(db, known)?.into_iter().find(|status| status.applied_at.is_none()) {
+    none_missing(look(db, known)?)
+}
+
+fn none_missing(statuses: Vec<Status>) -> Result<(), OpenError> {
+    match statuses.into_iter().find(|status| status.applied_at.is_none()) {
         Some(missing) => Err(OpenError::Behind(missing.name)),
         None => Ok(()),
     }
@@ -139,7 +150,10 @@ pub(crate) fn apply(db: &mut Connection, known: &[Migration]) -> Result<Vec<Stat
 }
 
 fn look(db: &Connection, known: &[Migration]) -> Result<Vec<Status>, OpenError> {
-    let applied = applied(db)?;
+    compare(&applied(db)?, known)
+}
+
+fn compare(applied: &[Applied], known: &[Migration]) -> Result<Vec<Status>, OpenError> {
     if let Some((number, name, ..)) = applied.iter().find(|row| known.iter().all(|m| m.number != row.0)) {
         return Err(OpenError::Ahead(format!("{number} ({name})")));
     }
@@ -196,6 +210,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let (path, options) = (dir.path().join("argus.db"), Options::default());
         assert!(matches!(verify(&path, &options), Err(OpenError::Behind(_))));
+        assert!(status(&path, &options).expect("status").iter().all(|s| s.applied_at.is_none()));
+        assert!(!path.exists(), "looking makes nothing");
         up(&path, &options).expect("up");
         let db = connect(&path, &options).expect("connect");
         db.execute("UPDATE migrations SET sha256 = 'other'", []).expect("update");

@@ -57,7 +57,7 @@ pub enum Whose {
 pub async fn run(command: ApiKeyCommand, as_json: bool) -> anyhow::Result<()> {
     let ApiKeyCommand::Create(args) = command;
     let config = Config::load(args.settings.config.as_deref(), &args.settings.overrides)?;
-    let store = backends::open_store(&config)?;
+    let store = backends::store::open(&config.store).await?;
     let (role, name) = match args.role {
         Whose::Admin => (Role::Admin, "admin"),
         Whose::App => (Role::App, "app"),

@@ -29,7 +29,7 @@ const PAGE: u32 = 200;
 pub async fn run(command: SecretKeyCommand, as_json: bool) -> anyhow::Result<u8> {
     let SecretKeyCommand::Rewrap(settings) = command;
     let config = Config::load(settings.config.as_deref(), &settings.overrides)?;
-    let secrets = backends::secrets(&config, backends::open_store(&config)?)?;
+    let secrets = backends::secrets(&config, backends::store::open(&config.store).await?)?;
     let secrets = secrets.context("the configuration names no key: set [secrets] key_file")?;
     let rewrapped = rewrap(&secrets).await?;
     let left = left(&secrets).await?;

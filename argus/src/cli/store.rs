@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{Settings, show};
-use crate::config::Config;
+use crate::{backends::store, config::Config};
 
 /// What can be done with the store as a whole.
 #[derive(Debug, Subcommand)]
@@ -37,10 +37,7 @@ pub struct Backup {
 pub async fn run(command: StoreCommand, as_json: bool) -> anyhow::Result<()> {
     let StoreCommand::Backup(args) = command;
     let config = Config::load(args.settings.config.as_deref(), &args.settings.overrides)?;
-    let (store, to) = (config.store_path, args.to.clone());
-    crate::backends::make_folder_of(&to)?;
-    let copying = tokio::task::spawn_blocking(move || argus_sqlite::backup(&store, &to));
-    let bytes = show::waiting("copying the store", copying).await??;
+    let bytes = show::waiting("copying the store", store::backup(&config.store, &args.to)).await?;
     if as_json {
         show::json(&json!({ "file": args.to, "bytes": bytes }));
     } else {

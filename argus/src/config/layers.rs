@@ -9,10 +9,10 @@ use toml::{
 };
 
 use super::DEFAULTS;
-use crate::backends::{SECRETS_KEY, redis::REDIS_URL};
+use crate::backends::{SECRETS_KEY, redis::REDIS_URL, store::STORE_LOGIN};
 
 /// Variables that begin like settings and are none.
-const NO_SETTINGS: [&str; 4] = ["ARGUS_API_KEY", "ARGUS_API_URL", SECRETS_KEY, REDIS_URL];
+const NO_SETTINGS: [&str; 5] = ["ARGUS_API_KEY", "ARGUS_API_URL", SECRETS_KEY, REDIS_URL, STORE_LOGIN];
 
 /// Stands for all chains at once.
 const CHAINS: &str = "ARGUS_CHAINS";

@@ -112,7 +112,7 @@ impl Folder {
             keys
         };
         let first = accounts::users().next().map(|a| a.address).unwrap_or_default();
-        let store = backends::open_store(config)?;
+        let store = backends::store::open(&config.store).await?;
         for (key, role, owner) in [
             (&keys.app, Role::App, first),
             (&keys.admin, Role::Admin, Address::ZERO),

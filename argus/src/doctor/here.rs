@@ -1,11 +1,10 @@
-//! This machine: files, tables, room, and whether other processes take calls.
+//! This machine: files, room, and whether other processes take calls.
 
 use std::path::Path;
 
 use argus_domain::time::Timestamp;
 use argus_memory::SystemClock;
 use argus_ports::Clock;
-use argus_sqlite::Options;
 use argus_tls::About;
 use reqwest::Url;
 use secrecy::ExposeSecret;
@@ -34,7 +33,6 @@ pub(super) fn examine(config: &Config, roles: &[Role]) -> Vec<Finding> {
     let is_platform = roles.iter().any(|role| *role != Role::Keeper);
     let mut findings = Vec::new();
     if is_platform {
-        findings.push(tables(&config.store_path));
         findings.push(key("platform key", &config.platform_key));
         findings.extend(key_of_secrets(config));
     }
@@ -60,38 +58,10 @@ pub(super) fn examine(config: &Config, roles: &[Role]) -> Vec<Finding> {
         findings.extend(certificate("certificate of links", &files.certificate));
         findings.extend(certificate("authority of links", &files.authorities));
     }
-    if is_platform {
-        findings.push(room("room for the store", &config.store_path));
-    }
     if has(Role::Keeper) {
         findings.push(room("room for journals", &config.keeper.dir));
     }
     findings
-}
-
-fn tables(path: &Path) -> Finding {
-    let what = "store";
-    let remedy = "`argus migrate` makes the tables, or brings them up to this version";
-    if !path.exists() {
-        return Finding::ill(what, format!("{} is not there", path.display()), remedy);
-    }
-    let options = Options { migrate: false, ..Options::default() };
-    match argus_sqlite::migrate::status(path, &options) {
-        Err(error) => Finding::ill(what, error.to_string(), "the file's text says what to do"),
-        Ok(rows) => {
-            let missing: Vec<_> =
-                rows.iter().filter(|row| row.applied_at.is_none()).map(|row| row.name.as_str()).collect();
-            if !missing.is_empty() {
-                return Finding::ill(what, format!("it lacks {}", missing.join(", ")), remedy);
-            }
-            match argus_sqlite::migrate::verify(path, &options) {
-                Ok(()) => Finding::well(what, format!("{} migrations, the file is sound", rows.len())),
-                Err(error) => {
-                    Finding::ill(what, error.to_string(), "restore a backup, or use the build it is of")
-                }
-            }
-        }
-    }
 }
 
 fn key(what: &str, path: &Path) -> Finding {
@@ -154,7 +124,7 @@ fn certificate(what: &str, path: &Path) -> Vec<Finding> {
 }
 
 /// Room on the file system of a path, or of the nearest folder above it that is there.
-fn room(what: &str, path: &Path) -> Finding {
+pub(super) fn room(what: &str, path: &Path) -> Finding {
     let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
     let about = match rustix::fs::statvfs(there) {
         Ok(about) => about,

@@ -12,10 +12,21 @@ use std::{
 
 /// A node that knows no other.
 pub struct Cassandra {
-    _data: tempfile::TempDir,
+    jars: PathBuf,
+    data: tempfile::TempDir,
+    ports: [u16; 3],
     node: Child,
     /// Host and port for clients.
     pub address: String,
+}
+
+/// When what a node took is where a sudden end of it leaves it.
+#[derive(Clone, Copy)]
+enum Keeping {
+    /// A moment after the answer: what is cheap.
+    After,
+    /// Before it.
+    Before,
 }
 
 /// It is up in some seconds on an idle machine.
@@ -58,43 +69,78 @@ impl Cassandra {
     /// # Panics
     /// Where the program is there and does not come up.
     pub fn start() -> Option<Self> {
+        Self::keeping(Keeping::After)
+    }
+
+    /// Starts one that loses nothing when it is killed, as several nodes that are not killed at once do not.
+    ///
+    /// # Panics
+    /// As [`Cassandra::start`].
+    pub fn start_durable() -> Option<Self> {
+        Self::keeping(Keeping::Before)
+    }
+
+    fn keeping(keeping: Keeping) -> Option<Self> {
         let jars = find()?;
         let data = tempfile::tempdir().expect("a folder");
-        let [storage, native, jmx] = free_ports();
-        configure(data.path(), storage, native);
-        let mut node = command(&jars, data.path(), jmx).spawn().expect("java starts");
-        let lines = BufReader::new(node.stdout.take().expect("its output"));
-        let (said, up) = mpsc::sync_channel(1);
-        // Goes on reading: the node would stop at a full pipe.
-        std::thread::spawn(move || {
-            let mut last = Vec::new();
-            for line in lines.lines().map_while(Result::ok) {
-                let is_up = line.contains(UP);
-                last.push(line);
-                if is_up {
-                    let _closed = said.send(Ok(()));
-                    last.clear();
-                } else if last.len() > 60 {
-                    last.remove(0);
-                }
-            }
-            let _closed = said.try_send(Err(last.join("\n")));
-        });
-        match up.recv_timeout(UP_WITHIN) {
-            Ok(Ok(())) => {}
-            Ok(Err(last)) => panic!("the Cassandra node ended:\n{last}"),
-            Err(_) => {
-                let _ended = node.kill();
-                panic!("the Cassandra node did not come up within {UP_WITHIN:?}");
-            }
-        }
-        // It says so just before it does.
-        while TcpStream::connect(("127.0.0.1", native)).is_err() {
-            assert!(node.try_wait().expect("java").is_none(), "the Cassandra node ended");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Some(Self { _data: data, node, address: format!("127.0.0.1:{native}") })
+        let ports = free_ports();
+        configure(data.path(), ports, keeping);
+        let node = run(&jars, data.path(), ports);
+        Some(Self { jars, data, ports, node, address: format!("127.0.0.1:{}", ports[1]) })
     }
+
+    /// Ends it at once, as a crash would.
+    ///
+    /// # Panics
+    /// Where it cannot be ended.
+    pub fn kill(&mut self) {
+        self.node.kill().expect("killed");
+        self.node.wait().expect("ended");
+    }
+
+    /// Starts it again where it was, with what it had.
+    ///
+    /// # Panics
+    /// Where it does not come up.
+    pub fn restart(&mut self) {
+        self.node = run(&self.jars, self.data.path(), self.ports);
+    }
+}
+
+/// Starts the node and waits until it takes clients.
+fn run(jars: &Path, data: &Path, [_, native, jmx]: [u16; 3]) -> Child {
+    let mut node = command(jars, data, jmx).spawn().expect("java starts");
+    let lines = BufReader::new(node.stdout.take().expect("its output"));
+    let (said, up) = mpsc::sync_channel(1);
+    // Goes on reading: the node would stop at a full pipe.
+    std::thread::spawn(move || {
+        let mut last = Vec::new();
+        for line in lines.lines().map_while(Result::ok) {
+            let is_up = line.contains(UP);
+            last.push(line);
+            if is_up {
+                let _closed = said.send(Ok(()));
+                last.clear();
+            } else if last.len() > 60 {
+                last.remove(0);
+            }
+        }
+        let _closed = said.try_send(Err(last.join("\n")));
+    });
+    match up.recv_timeout(UP_WITHIN) {
+        Ok(Ok(())) => {}
+        Ok(Err(last)) => panic!("the Cassandra node ended:\n{last}"),
+        Err(_) => {
+            let _ended = node.kill();
+            panic!("the Cassandra node did not come up within {UP_WITHIN:?}");
+        }
+    }
+    // It says so just before it does.
+    while TcpStream::connect(("127.0.0.1", native)).is_err() {
+        assert!(node.try_wait().expect("java").is_none(), "the Cassandra node ended");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    node
 }
 
 impl Drop for Cassandra {
@@ -110,14 +156,17 @@ fn free_ports() -> [u16; 3] {
     listeners.map(|listener| listener.local_addr().expect("its address").port())
 }
 
-fn configure(data: &Path, storage: u16, native: u16) {
+fn configure(data: &Path, [storage, native, _]: [u16; 3], keeping: Keeping) {
+    let sync = match keeping {
+        Keeping::After => "periodic\ncommitlog_sync_period: 10000ms",
+        Keeping::Before => "batch",
+    };
     let dir = |name: &str| data.join(name).display().to_string();
     let yaml = format!(
         "cluster_name: test
 num_tokens: 1
 partitioner: org.apache.cassandra.dht.Murmur3Partitioner
-commitlog_sync: periodic
-commitlog_sync_period: 10000ms
+commitlog_sync: {sync}
 commitlog_segment_size: 16MiB
 memtable_heap_space: 64MiB
 memtable_offheap_space: 64MiB

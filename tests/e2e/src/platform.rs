@@ -221,6 +221,8 @@ pub struct Platform {
 pub struct Reply {
     /// HTTP status.
     pub status: u16,
+    /// Seconds after which the request may be sent again, where it says so.
+    pub retry_after: Option<u64>,
     /// Its JSON; a text where it is none.
     pub body: Value,
 }
@@ -331,8 +333,10 @@ impl Platform {
         }
         let response = request.send().await?;
         let status = response.status().as_u16();
+        let retry_after =
+            response.headers().get("retry-after").and_then(|secs| secs.to_str().ok()?.parse().ok());
         let text = response.text().await?;
-        Ok(Reply { status, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) })
+        Ok(Reply { status, retry_after, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) })
     }
 
     /// GET with the front end's key.

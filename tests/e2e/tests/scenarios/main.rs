@@ -5,6 +5,7 @@ mod authors;
 mod backup;
 mod certificates;
 mod clients;
+mod cluster;
 mod commands;
 mod corpus;
 mod death;
