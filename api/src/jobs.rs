@@ -410,9 +410,10 @@ async fn move_cursor<'a>(
         let record = edge.ports.jobs.job(id).await?.ok_or_else(ApiError::absent)?;
         let revision = record.cursor.revision + 1;
         let cursor = Cursor { revision, ..next(record).await? };
-        match edge.ports.jobs.move_cursor(cursor).await? {
+        match edge.ports.jobs.move_cursor(cursor, None).await? {
             CursorOutcome::Moved => return Ok(()),
-            CursorOutcome::Stale => {}
+            // Without a fence it is never refused for one.
+            CursorOutcome::Stale | CursorOutcome::Fenced => {}
         }
     }
     Err(ApiError::unavailable("JOB_BUSY", "the job is being worked on; try again"))

@@ -2,10 +2,12 @@
 
 mod api;
 mod role;
+mod sharing;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
+use argus_domain::lease::ServiceKind;
 use argus_metrics::{Figures, table};
 use argus_otlp::Tracer;
 use argus_oversight::{WatchedChain, WatchedChains, challenger, health, monitor, reconciler, registrar};
@@ -28,6 +30,7 @@ use crate::{
 };
 
 pub use role::Role;
+use sharing::{LEAVE, Sharing};
 
 /// Names the process that a supervised role must not outlive.
 pub const PARENT: &str = "ARGUS_PARENT";
@@ -36,7 +39,8 @@ pub const PARENT: &str = "ARGUS_PARENT";
 pub async fn run(args: &Run) -> anyhow::Result<()> {
     let roles = if args.roles.contains(&Role::All) { Role::everything() } else { args.roles.clone() };
     let config = Config::load(args.settings.config.as_deref(), &args.settings.overrides)?;
-    until_stopped(config, &roles).await
+    let is_supervised = end_with_parent()?;
+    until_stopped(config, &roles, is_supervised).await
 }
 
 /// `argus keeper`.
@@ -45,40 +49,50 @@ pub async fn run_keepers(settings: &Settings) -> anyhow::Result<()> {
     if config.keeper.key_files.is_empty() {
         bail!("no keeper to run: name a key in [keeper] key_files (`argus keeper keygen` makes one)");
     }
-    until_stopped(config, &[Role::Keeper]).await
+    let is_supervised = end_with_parent()?;
+    until_stopped(config, &[Role::Keeper], is_supervised).await
 }
 
-async fn until_stopped(config: Config, roles: &[Role]) -> anyhow::Result<()> {
-    end_with_parent()?;
+/// Runs roles until one of them ends or the process is told to. What others wait for is given up before that. With
+/// `is_alone` no other process has these roles, so that what an earlier one held when it was killed is taken at once.
+pub async fn until_stopped(config: Config, roles: &[Role], is_alone: bool) -> anyhow::Result<()> {
+    let leave = CancellationToken::new();
+    let mut serving = Box::pin(serve(config, roles, Sharing::new(leave.clone(), is_alone)));
     tokio::select! {
-        ended = serve(config, roles) => ended,
-        signal = stop_signal() => signal,
+        ended = &mut serving => ended,
+        signal = stop_signal() => {
+            leave.cancel();
+            // Others find out by themselves what does not reach the store within that time.
+            let _ = tokio::time::timeout(LEAVE, serving).await;
+            signal
+        }
     }
 }
 
-/// Has the system end this process when the one that supervises it ends, however that ends.
-fn end_with_parent() -> anyhow::Result<()> {
-    let Some(parent) = environment::variable(PARENT) else { return Ok(()) };
+/// Has the system end this process when the one that supervises it ends, however that ends. Whether there is one: it
+/// starts each role once.
+fn end_with_parent() -> anyhow::Result<bool> {
+    let Some(parent) = environment::variable(PARENT) else { return Ok(false) };
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     // The parent may have ended before the system was told.
     let now = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().to_string());
     if now.as_deref() != parent.to_str() {
         bail!("the supervising process is gone");
     }
-    Ok(())
+    Ok(true)
 }
 
 /// What a role is, once it has its ports: a future that ends only when something is wrong.
 type Life = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
 
-/// Runs roles until one of them ends. Dropping the future ends them all.
-pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
+/// Runs roles until one of them ends, or until they have left. Dropping the future ends them all.
+async fn serve(config: Config, roles: &[Role], sharing: Sharing) -> anyhow::Result<()> {
     let needs = Needs {
         store: roles.iter().any(|role| *role != Role::Keeper),
         runner: roles.iter().any(|role| matches!(role, Role::Api | Role::Keeper | Role::Oversight)),
     };
     let backends = Backends::open(&config, needs).await?;
-    let mut process = Process::new(config, backends, roles)?;
+    let mut process = Process::new(config, backends, roles, sharing)?;
     process.build().await?;
     process.live().await
 }
@@ -90,6 +104,7 @@ struct Process<'a> {
     roles: &'a [Role],
     lives: Vec<(&'static str, Life)>,
     stop: CancellationToken,
+    sharing: Sharing,
     nudge: Arc<Late<dyn Nudge>>,
     dispatch: Arc<Late<dyn Dispatch>>,
     aggregate: Arc<Late<dyn Aggregate>>,
@@ -103,7 +118,7 @@ struct Process<'a> {
 }
 
 impl<'a> Process<'a> {
-    fn new(config: Config, backends: Backends, roles: &'a [Role]) -> anyhow::Result<Self> {
+    fn new(config: Config, backends: Backends, roles: &'a [Role], sharing: Sharing) -> anyhow::Result<Self> {
         let figures = backends.figures.clone();
         let shown = roles.iter().filter_map(|role| role.shown());
         metrics::register_process(&figures, shown, backends.clock.now())?;
@@ -114,6 +129,7 @@ impl<'a> Process<'a> {
             roles,
             lives: Vec::new(),
             stop: CancellationToken::new(),
+            sharing,
             nudge: Late::new(&calls),
             dispatch: Late::new(&calls),
             aggregate: Late::new(&calls),
@@ -303,6 +319,7 @@ impl<'a> Process<'a> {
             dispatch: self.dispatch.clone(),
             chains: self.backends.readers(),
             values: Arc::new(metrics::CountedValues::register(self.backends.values.clone(), &self.figures)?),
+            lease: self.member(ServiceKind::Scheduler)?,
         };
         let due = metrics::watch_due(self.backends.store()?, self.backends.clock.clone(), &self.figures)?;
         self.add("look at due jobs", due);
@@ -476,12 +493,16 @@ impl<'a> Process<'a> {
     }
 
     /// Polls every role on a task of its own; the first one that ends ends the process, with its name.
-    async fn live(self) -> anyhow::Result<()> {
+    async fn live(mut self) -> anyhow::Result<()> {
         let mut set = JoinSet::new();
         for (name, life) in self.lives {
             set.spawn(async move { (name, life.await) });
         }
-        match set.join_next().await {
+        let ended = tokio::select! {
+            ended = set.join_next() => ended,
+            () = self.sharing.left() => return Ok(()),
+        };
+        match ended {
             Some(Ok((name, Ok(())))) => bail!("the {name} ended"),
             Some(Ok((name, Err(error)))) => Err(error.context(format!("the {name} ended"))),
             Some(Err(error)) => Err(anyhow!("a role ended abruptly: {error}")),

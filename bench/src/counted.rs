@@ -7,12 +7,11 @@ use std::sync::{
 
 use argus_domain::{
     ids::TaskId,
-    job::Cursor,
-    task::{Fact, Task, TaskRecord},
+    task::{Fact, TaskRecord},
     time::Timestamp,
 };
 use argus_memory::SystemClock;
-use argus_ports::{Clock, OpenOutcome, Recorded, StoreError, TaskQuery, TaskStore};
+use argus_ports::{Clock, OpenOutcome, Opening, Recorded, StoreError, TaskQuery, TaskStore};
 use argus_sqlite::SqliteStore;
 use async_trait::async_trait;
 use tokio::sync::Notify;
@@ -76,7 +75,7 @@ impl Counted {
 
 #[async_trait]
 impl TaskStore for Counted {
-    async fn open(&self, tasks: Vec<(Task, Cursor)>) -> Result<Vec<OpenOutcome>, StoreError> {
+    async fn open(&self, tasks: Vec<Opening>) -> Result<Vec<OpenOutcome>, StoreError> {
         self.store.open(tasks).await
     }
 

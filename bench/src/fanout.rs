@@ -13,7 +13,9 @@ use argus_domain::{
 };
 use argus_host::cpu;
 use argus_memory::SystemClock;
-use argus_ports::{Change, ChangeKind, Clock, CreateOutcome, EventBus, JobStore, OpenOutcome, TaskStore};
+use argus_ports::{
+    Change, ChangeKind, Clock, CreateOutcome, EventBus, JobStore, OpenOutcome, Opening, TaskStore,
+};
 use argus_sqlite::SqliteStore;
 use axum::{
     Router,
@@ -78,7 +80,7 @@ impl Story {
             self.opened += 1;
             let task = task(&self.job, self.serial, self.opened, SystemClock.now());
             changes.push(created(&task));
-            tasks.push((task, cursor(&self.job, self.opened, Timestamp::MAX)));
+            tasks.push(Opening::unfenced(task, cursor(&self.job, self.opened, Timestamp::MAX)));
         }
         let opened = self.store.open(tasks).await?;
         ensure!(opened.iter().all(|outcome| *outcome == OpenOutcome::Opened), "a task was not opened");

@@ -12,6 +12,7 @@ use argus_domain::{
     Address, B256,
     ids::{AttemptNo, ChainId, KeeperId, TaskId},
     keeper::KeeperRecord,
+    lease::{MemberId, ServiceKind},
 };
 use argus_evm::{LocalSigner, anvil::DEV_KEYS};
 use argus_host::{Host, HostConfig};
@@ -176,6 +177,17 @@ impl Platform {
             None => None,
             Some(config) => {
                 let egress = Arc::new(HttpEgress::new()?);
+                let (lease, member) = argus_lease::member(
+                    argus_machine::lease::Config::default(),
+                    ServiceKind::Scheduler,
+                    MemberId([1; 16]),
+                    store.clone(),
+                    CancellationToken::new(),
+                );
+                services.spawn(async move {
+                    member.await;
+                    anyhow!("the scheduler's member ended")
+                });
                 let ports = argus_scheduler::Ports {
                     clock,
                     jobs: store.clone(),
@@ -185,6 +197,7 @@ impl Platform {
                     dispatch: Arc::new(dispatcher.clone()),
                     chains: readers,
                     values: Arc::new(HttpValues::new(egress, Vec::new())),
+                    lease,
                 };
                 let (handle, life) = argus_scheduler::scheduler(config, ports, CancellationToken::new());
                 services.spawn(async move {

@@ -7,11 +7,11 @@ use argus_domain::{
     Address,
     ids::{Serial, TaskId},
     job::{Job, Mode},
-    task::{Fact, Task, TaskRecord},
+    task::{Fact, TaskRecord},
     time::Timestamp,
 };
 use argus_memory::SystemClock;
-use argus_ports::{Clock, ContentStore, CreateOutcome, Dispatch, JobStore, OpenOutcome, TaskStore};
+use argus_ports::{Clock, ContentStore, CreateOutcome, Dispatch, JobStore, OpenOutcome, Opening, TaskStore};
 use bytes::Bytes;
 use futures::{StreamExt, stream::FuturesUnordered};
 
@@ -93,14 +93,15 @@ impl Opener {
     async fn open(mut self) -> anyhow::Result<(Self, Vec<TaskId>)> {
         self.round += 1;
         let now = SystemClock.now();
-        let tasks: Vec<(Task, _)> = self
+        let tasks: Vec<Opening> = self
             .jobs
             .iter()
             .map(|(job, serial)| {
-                (task(job, *serial, self.round, now), cursor(job, self.round, Timestamp::MAX))
+                let task = task(job, *serial, self.round, now);
+                Opening::unfenced(task, cursor(job, self.round, Timestamp::MAX))
             })
             .collect();
-        let ids: Vec<TaskId> = tasks.iter().map(|(task, _)| task.id).collect();
+        let ids: Vec<TaskId> = tasks.iter().map(|opening| opening.task.id).collect();
         let opened = self.tasks.open(tasks).await?;
         if opened.iter().any(|outcome| *outcome != OpenOutcome::Opened) {
             bail!("tasks were not opened");

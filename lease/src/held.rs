@@ -10,6 +10,8 @@ use tokio::{sync::watch, time::Instant};
 pub(crate) struct Held {
     pub until: Instant,
     pub leases: BTreeMap<u16, Token>,
+    /// How often all of them were lost at once, since the member began.
+    pub losses: u64,
 }
 
 /// What a service has of its member. Clones look at the same one.
@@ -21,7 +23,7 @@ pub struct Handle {
 }
 
 pub(crate) fn channel(kind: ServiceKind, shards: NonZeroU16) -> (watch::Sender<Held>, Handle) {
-    let nothing = Held { until: Instant::now(), leases: BTreeMap::new() };
+    let nothing = Held { until: Instant::now(), leases: BTreeMap::new(), losses: 0 };
     let (sender, held) = watch::channel(nothing);
     (sender, Handle { kind, shards, held })
 }
@@ -47,6 +49,12 @@ impl Handle {
             return Vec::new();
         }
         held.leases.iter().map(|(no, token)| self.fenced(*no, *token)).collect()
+    }
+
+    /// How often the member held shards and its session ended all the same: the store did not answer it, or it stood
+    /// still.
+    pub fn losses(&self) -> u64 {
+        self.held.borrow().losses
     }
 
     /// Returns once other shards are held than when this was last called, or with other tokens; false: the member's

@@ -23,6 +23,7 @@ pub(crate) struct Life {
     began: Instant,
     patience: Duration,
     asked: JoinSet<Heard>,
+    is_leaving: bool,
     is_failing: bool,
     is_odd: bool,
 }
@@ -49,6 +50,7 @@ impl Life {
             began: Instant::now(),
             patience: config.patience,
             asked: JoinSet::new(),
+            is_leaving: false,
             is_failing: false,
             is_odd: false,
         }
@@ -56,7 +58,6 @@ impl Life {
 
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut out = Vec::new();
-        let mut is_leaving = false;
         self.machine.tick(self.now(), &mut out);
         loop {
             // What is given up is shown as such before the store hears of it.
@@ -65,8 +66,8 @@ impl Life {
             let Some(wake) = self.machine.next_wake() else { return };
             let wake = self.began + wake.0;
             tokio::select! {
-                () = stop.cancelled(), if !is_leaving => {
-                    is_leaving = true;
+                () = stop.cancelled(), if !self.is_leaving => {
+                    self.is_leaving = true;
                     self.machine.leave(self.now(), &mut out);
                 }
                 Some(heard) = self.asked.join_next() => match heard {
@@ -109,14 +110,14 @@ impl Life {
 
     /// Wakes those who wait for a change where other leases are held than before.
     fn show(&mut self) {
-        let now = match self.machine.held() {
-            Some((until, leases)) => Held { until: self.began + until.0, leases: leases.clone() },
-            None => Held { until: self.began, leases: BTreeMap::new() },
-        };
-        let count = now.leases.len();
+        let held = self.machine.held().map(|(until, leases)| (self.began + until.0, leases.clone()));
+        let is_over = held.is_none() && !self.is_leaving;
+        let (until, leases) = held.unwrap_or((self.began, BTreeMap::new()));
+        let count = leases.len();
         let is_other = self.held.send_if_modified(|held| {
-            let is_other = held.leases != now.leases;
-            *held = now;
+            let is_other = held.leases != leases;
+            let losses = held.losses + u64::from(is_over && is_other);
+            *held = Held { until, leases, losses };
             is_other
         });
         let service = self.kind.name();

@@ -117,8 +117,8 @@ mod tests {
     fn labels_are_few_and_bounded() {
         const NAMES: &[&str] = &[
             "answer", "chain", "endpoint", "how", "kind", "link", "message", "method", "outcome", "port",
-            "queue", "reason", "result", "role", "route", "state", "status", "success", "trigger", "use",
-            "verb", "verdict", "version",
+            "queue", "reason", "result", "role", "route", "service", "state", "status", "success", "trigger",
+            "use", "verb", "verdict", "version",
         ];
         for metric in all() {
             let listed = metric.labels.iter().map(|label| match label.values {

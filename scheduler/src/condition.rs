@@ -16,11 +16,9 @@ use argus_domain::{
 use argus_machine::schedule;
 use argus_ports::{EgressError, StoreError, ValueError};
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::perform::{Carried, Shell, Woken, Work};
+use crate::perform::{Carried, Heard, Shell, Woken, Work};
 
 type Reading = (ValueSource, Result<Decimal, ValueError>);
 
@@ -36,7 +34,7 @@ struct Watcher {
     rescan_at: Timestamp,
 }
 
-pub(crate) async fn run(shell: Arc<Shell>, mut nudges: mpsc::Receiver<JobId>, stop: CancellationToken) {
+pub(crate) async fn run(shell: Arc<Shell>, mut heard: Heard) {
     let mut watcher = Watcher {
         shell: shell.clone(),
         jobs: BTreeMap::new(),
@@ -66,9 +64,13 @@ pub(crate) async fn run(shell: Arc<Shell>, mut nudges: mpsc::Receiver<JobId>, st
                     watcher.rescan_at = Timestamp(0);
                 }
             }
-            woken = shell.wait(until, &mut nudges, &stop) => match woken {
+            woken = shell.wait(until, &mut heard) => match woken {
                 Woken::Stopped => return,
                 Woken::Time => {}
+                Woken::Moved => {
+                    watcher.rescan_at = Timestamp(0);
+                    next_round = Timestamp(0);
+                }
                 Woken::Nudged(jobs) => {
                     for id in jobs {
                         if let Err(error) = watcher.reload(id).await {
@@ -93,7 +95,7 @@ impl Watcher {
     async fn begin_round(&mut self, now: Timestamp) -> Result<(), StoreError> {
         if now >= self.rescan_at || self.rescan_at > now + self.shell.config.rescan {
             let limit = self.shell.config.jobs_max;
-            let due = self.shell.store(self.shell.ports.jobs.due(TriggerKind::Condition, now, limit)).await?;
+            let due = self.shell.due(TriggerKind::Condition, now, limit).await?;
             if due.len() >= limit as usize {
                 error!(limit, "more condition jobs than are watched: raise the limit");
             }
@@ -115,7 +117,7 @@ impl Watcher {
         let work = self
             .jobs
             .values()
-            .map(|record| Work::new(record.clone(), schedule::condition(record, None, now)))
+            .filter_map(|record| self.shell.work(record.clone(), schedule::condition(record, None, now)))
             .filter(|work| !work.steps.is_empty())
             .collect();
         self.carry(work).await
@@ -204,7 +206,7 @@ impl Watcher {
             let steps = schedule::condition(record, Some(&value), now);
             // Whether a predecessor holds it is asked only where something is to be done.
             if !steps.is_empty() && !self.shell.is_held(record).await? {
-                work.push(Work::new(record.clone(), steps));
+                work.extend(self.shell.work(record.clone(), steps));
             }
         }
         self.carry(work).await
@@ -218,6 +220,7 @@ impl Watcher {
                     self.jobs.insert(record.job.id, *record);
                 }
                 Carried::Stale(id) => self.reload(id).await?,
+                Carried::Lost(id) => self.remove(id),
             }
         }
         Ok(())

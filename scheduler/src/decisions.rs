@@ -12,7 +12,9 @@ use argus_domain::{
     decision::{Decision, Outcome},
     ids::{JobId, Serial, TaskNumber},
     job::JobRecord,
+    lease::Fence,
 };
+use argus_ports::Look;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -25,8 +27,8 @@ const ROWS_MAX: usize = 16;
 /// Jobs whose rows are written at once.
 const BATCH: usize = 1_000;
 
-/// A job, and not another one under its id.
-type Looked = (JobId, Serial);
+/// A job, and not another one under its id, and the fence under which it was looked at.
+type Looked = (JobId, Serial, Fence);
 
 #[derive(Default)]
 pub(crate) struct Gathered(Mutex<Waiting>);
@@ -74,7 +76,8 @@ impl Shell {
     /// Gathers that a look at this job's trigger opened no task.
     pub fn note(&self, record: &JobRecord, outcome: Outcome) {
         let task = TaskNumber(record.cursor.opened.0.saturating_add(1));
-        let job = (record.job.id, record.job.serial);
+        let Some(fence) = self.fence_of(record.job.id) else { return };
+        let job = (record.job.id, record.job.serial, fence);
         if !self.gathered.add(job, Decision::once(task, outcome, self.now())) {
             self.metrics.decisions_dropped.add(1);
         }
@@ -82,7 +85,10 @@ impl Shell {
 
     /// Writes what has waited longest. What the store does not take is lost: a repeat could count it twice.
     async fn write_decisions(&self) {
-        let batch = self.gathered.take();
+        let taken = self.gathered.take().into_iter();
+        let batch: Vec<Look> = taken
+            .map(|((job, serial, fence), decision)| Look { job, serial, fence: Some(fence), decision })
+            .collect();
         if batch.is_empty() {
             return;
         }
@@ -106,9 +112,17 @@ pub(crate) async fn run(shell: Arc<Shell>, stop: CancellationToken) {
 
 #[cfg(test)]
 mod tests {
-    use argus_domain::{U256, time::Timestamp};
+    use argus_domain::{
+        U256,
+        lease::{Shard, Token},
+        time::Timestamp,
+    };
 
     use super::*;
+
+    fn looked(job: JobId) -> Looked {
+        (job, Serial(1), Fence { shard: Shard::of_job(job), token: Token(1) })
+    }
 
     fn look(at: u64) -> Decision {
         Decision::once(TaskNumber(1), Outcome::unread("down"), Timestamp(at))
@@ -117,7 +131,7 @@ mod tests {
     #[test]
     fn what_waits_is_folded_and_bounded_and_the_oldest_goes_first() {
         let gathered = Gathered::default();
-        let job = |n: usize| (JobId(U256::from(n)), Serial(1));
+        let job = |n: usize| looked(JobId(U256::from(n)));
         for n in 0..JOBS_MAX {
             assert!(gathered.add(job(n), look(1)));
         }
@@ -132,7 +146,7 @@ mod tests {
     fn one_job_does_not_take_the_room_of_others() {
         let gathered = Gathered::default();
         let of_task = |n| Decision::once(TaskNumber(n), Outcome::Expired, Timestamp(1));
-        let taken = (0..100).filter(|n| gathered.add((JobId(U256::ZERO), Serial(1)), of_task(*n))).count();
+        let taken = (0..100).filter(|n| gathered.add(looked(JobId(U256::ZERO)), of_task(*n))).count();
         assert_eq!(taken, ROWS_MAX);
     }
 }

@@ -18,13 +18,11 @@ use argus_domain::{
 };
 use argus_machine::schedule::{self, Step};
 use argus_ports::{ChainError, ChainReader, StoreError, chain::At};
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::{
     link::is_follower,
-    perform::{Carried, Shell, Woken, Work},
+    perform::{Carried, Heard, Shell, Woken, Work},
 };
 
 /// Heads remembered, one per poll in which it moved: how far back a reorg is recognised exactly.
@@ -63,12 +61,7 @@ struct Poller {
     rescan_at: Timestamp,
 }
 
-pub(crate) async fn run(
-    shell: Arc<Shell>,
-    reader: Arc<dyn ChainReader>,
-    mut nudges: mpsc::Receiver<JobId>,
-    stop: CancellationToken,
-) {
+pub(crate) async fn run(shell: Arc<Shell>, reader: Arc<dyn ChainReader>, mut heard: Heard) {
     let mut poller = Poller {
         shell: shell.clone(),
         reader,
@@ -83,9 +76,10 @@ pub(crate) async fn run(
             shell.failed("event", &error);
             pause = pause.max(shell.config.retry);
         }
-        match shell.wait(shell.later(pause), &mut nudges, &stop).await {
+        match shell.wait(shell.later(pause), &mut heard).await {
             Woken::Stopped => return,
             Woken::Time => {}
+            Woken::Moved => poller.rescan_at = Timestamp(0),
             Woken::Nudged(jobs) => {
                 for id in jobs {
                     if let Err(error) = poller.reload(id).await {
@@ -140,7 +134,7 @@ impl Poller {
     /// Takes in what the store has: new jobs, cursors that others moved, jobs that are gone.
     async fn rescan(&mut self, now: Timestamp) -> Result<(), PollError> {
         let limit = self.shell.config.jobs_max;
-        let due = self.shell.store(self.shell.ports.jobs.due(TriggerKind::Event, now, limit)).await?;
+        let due = self.shell.due(TriggerKind::Event, now, limit).await?;
         if due.len() >= limit as usize {
             error!(limit, "more event jobs than are watched: raise the limit or split the chain's jobs");
         }
@@ -152,18 +146,18 @@ impl Poller {
                 Some(known) if known.record.cursor.revision == record.cursor.revision => {
                     self.watches.insert(id, Watch { record, seen: known.seen });
                 }
-                _ => self.watch(record),
+                known => self.watch(record, known.is_none()),
             }
         }
         self.rescan_at = now + self.shell.config.rescan;
         Ok(())
     }
 
-    fn watch(&mut self, record: JobRecord) {
-        // Before the first head is known this is a start: a reorg may have come since the cursor was written.
+    fn watch(&mut self, record: JobRecord, is_new_here: bool) {
+        // After a start, and where another scheduler had the job: a reorg may have come since the cursor was written.
         // A cursor that was never written stands at the job's creation, and nothing before that is asked for.
         let fresh = record.cursor.opened.0 == 0 && record.cursor.revision == 0;
-        let back = if self.heads.is_empty() && !fresh { self.shell.config.look_back } else { 0 };
+        let back = if is_new_here && !fresh { self.shell.config.look_back } else { 0 };
         let seen = block_of(&record).saturating_sub(back);
         self.watches.insert(record.job.id, Watch { record, seen });
     }
@@ -196,9 +190,9 @@ impl Poller {
             self.watches.iter().filter(|(_, w)| !w.record.is_armed(now)).map(|(id, _)| *id).collect();
         let gone = over.iter().filter_map(|id| self.watches.remove(id));
         let work = gone
-            .map(|watch| {
+            .filter_map(|watch| {
                 let steps = schedule::event(&watch.record, Vec::new(), watch.seen, now);
-                Work::new(watch.record, steps)
+                self.shell.work(watch.record, steps)
             })
             .collect();
         self.shell.carry(work).await?;
@@ -275,7 +269,7 @@ impl Poller {
             if steps.is_empty() {
                 self.set_seen(*id, *seen_to);
             } else {
-                work.push(Work::new(record, steps));
+                work.extend(self.shell.work(record, steps));
             }
         }
         self.carry(work).await?;
@@ -314,6 +308,9 @@ impl Poller {
                     self.watches.insert(record.job.id, Watch { record: *record, seen });
                 }
                 Carried::Stale(id) => self.reload(id).await?,
+                Carried::Lost(id) => {
+                    self.watches.remove(&id);
+                }
             }
         }
         self.openings.extend(opens);

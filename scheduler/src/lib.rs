@@ -5,9 +5,16 @@
 //! it is opened together with the cursor after it, and opening it twice is opening it once. What is decided is in
 //! `argus_machine::schedule`; here is what waits, asks and carries out.
 //!
+//! Several schedulers share the jobs of one store, each those of the shards that it holds (`argus_lease`). One reads
+//! what is due in these alone, and whatever it writes for a job carries the fence that it had before it decided. When
+//! its shards change, every loop reads anew what is its own, and keeps nothing of what no longer is.
+//!
 //! It never runs a script, never chooses a keeper and never writes a fact.
 
-use std::{future::Future, sync::Arc};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex},
+};
 
 use argus_domain::ids::JobId;
 use argus_ports::{LinkError, Nudge, count::Queue};
@@ -23,6 +30,7 @@ mod link;
 mod metrics;
 mod perform;
 mod ports;
+mod share;
 mod time;
 
 pub use config::Config;
@@ -30,7 +38,8 @@ pub use metrics::Metrics;
 pub use ports::Ports;
 
 use decisions::Gathered;
-use perform::Shell;
+use perform::{Heard, Shell};
+use share::key_of;
 
 /// Nudges that wait for one loop. More are dropped: the next scan finds those jobs.
 const NUDGES_MAX: usize = 1024;
@@ -39,6 +48,7 @@ const NUDGES_MAX: usize = 1024;
 #[derive(Clone)]
 pub struct Handle {
     loops: Arc<[mpsc::Sender<JobId>]>,
+    lease: argus_lease::Handle,
     metrics: Arc<Metrics>,
 }
 
@@ -59,7 +69,8 @@ impl Handle {
 impl Nudge for Handle {
     /// Never waits and never fails: what does not fit is found by the next scan.
     async fn jobs_changed(&self, jobs: &[JobId]) -> Result<(), LinkError> {
-        for job in jobs {
+        // Who holds the others finds them by its own scan.
+        for job in jobs.iter().filter(|job| self.lease.fence_of(&key_of(**job)).is_some()) {
             for queue in self.loops.iter() {
                 // A full queue means that its loop is behind and will scan anyway.
                 let _ = queue.try_send(*job);
@@ -77,24 +88,31 @@ pub fn scheduler(
     stop: CancellationToken,
 ) -> (Handle, impl Future<Output = ()> + Send) {
     let metrics = Arc::new(Metrics::default());
-    let shell = Arc::new(Shell { config, ports, metrics: metrics.clone(), gathered: Gathered::default() });
+    let lease = ports.lease.clone();
+    let shell = Arc::new(Shell {
+        config,
+        ports,
+        metrics: metrics.clone(),
+        gathered: Gathered::default(),
+        refused: Mutex::default(),
+    });
     let mut queues = Vec::new();
     let mut queue = || {
         let (sender, receiver) = mpsc::channel(NUDGES_MAX);
         queues.push(sender);
-        receiver
+        Heard { nudges: receiver, lease: lease.clone(), stop: stop.clone() }
     };
-    let time = time::run(shell.clone(), queue(), stop.clone());
-    let condition = condition::run(shell.clone(), queue(), stop.clone());
+    let time = time::run(shell.clone(), queue());
+    let condition = condition::run(shell.clone(), queue());
     let chains: Vec<_> = shell
         .ports
         .chains
         .values()
-        .map(|reader| event::run(shell.clone(), reader.clone(), queue(), stop.clone()))
+        .map(|reader| event::run(shell.clone(), reader.clone(), queue()))
         .collect();
     let decisions = decisions::run(shell, stop);
     let life = async move {
         tokio::join!(time, condition, futures::future::join_all(chains), decisions);
     };
-    (Handle { loops: queues.into(), metrics }, life)
+    (Handle { loops: queues.into(), lease, metrics }, life)
 }

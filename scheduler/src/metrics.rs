@@ -11,6 +11,8 @@ pub struct Metrics {
     pub repeated: Counter,
     /// Writes that another writer, a pause or a deletion forestalled.
     pub stale: Counter,
+    /// Jobs whose write was refused because their shard had become another's.
+    pub fenced: Counter,
     /// Tasks whose submission the dispatcher did not take; its own scan finds them.
     pub submit_failed: Counter,
     /// Cycles given up because the store or a chain failed.

@@ -1,16 +1,24 @@
 //! Carries steps out: opens tasks with their cursors, moves cursors, and tells whom it concerns.
 
-use std::{collections::VecDeque, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    future::Future,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use argus_domain::{
     decision::Outcome,
     ids::{JobId, TaskId},
-    job::{Cursor, JobRecord},
+    job::JobRecord,
+    lease::Fence,
     task::Task,
     time::Timestamp,
 };
 use argus_machine::schedule::Step;
-use argus_ports::{Change, ChangeKind, CursorOutcome, OpenOutcome, StoreError, failpoint::Step as Failstep};
+use argus_ports::{
+    Change, ChangeKind, CursorOutcome, OpenOutcome, Opening, StoreError, failpoint::Step as Failstep,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -24,18 +32,16 @@ pub(crate) struct Shell {
     pub metrics: Arc<Metrics>,
     /// Why jobs did not fire, as far as it is not written yet.
     pub gathered: Gathered,
+    /// Fences that the store refused while the member still held them: nothing is done under them any more.
+    pub refused: Mutex<BTreeSet<Fence>>,
 }
 
 /// A job with the steps that were decided for it.
 pub(crate) struct Work {
     pub record: JobRecord,
     pub steps: VecDeque<Step>,
-}
-
-impl Work {
-    pub fn new(record: JobRecord, steps: Vec<Step>) -> Self {
-        Self { record, steps: steps.into() }
-    }
+    /// That under which they were decided.
+    fence: Fence,
 }
 
 /// What became of a job's steps.
@@ -44,16 +50,31 @@ pub(crate) enum Carried {
     Done(Box<JobRecord>),
     /// Another writer was first, or the job is paused or gone: read it again.
     Stale(JobId),
+    /// The job is another scheduler's: forget it.
+    Lost(JobId),
 }
 
 struct Progress {
     work: Work,
-    stale: bool,
+    /// Why nothing more is done.
+    end: Option<End>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Stale,
+    Fenced,
 }
 
 impl Shell {
     pub fn now(&self) -> Timestamp {
         self.ports.clock.now()
+    }
+
+    /// What is decided now for a job; `None` where the job is another scheduler's.
+    pub fn work(&self, record: JobRecord, steps: Vec<Step>) -> Option<Work> {
+        let fence = self.fence_of(record.job.id)?;
+        Some(Work { record, steps: steps.into(), fence })
     }
 
     /// Waits for the store no longer than the configuration allows.
@@ -70,33 +91,34 @@ impl Shell {
     /// Carries the steps of many jobs out, those of one job in order. Openings of different jobs go to the store
     /// together, because a durable write costs the same for one and for a hundred.
     pub async fn carry(&self, work: Vec<Work>) -> Result<Vec<Carried>, StoreError> {
-        let mut all: Vec<Progress> = work.into_iter().map(|work| Progress { work, stale: false }).collect();
-        while all.iter().any(|p| !p.stale && !p.work.steps.is_empty()) {
+        let mut all: Vec<Progress> = work.into_iter().map(|work| Progress { work, end: None }).collect();
+        while all.iter().any(|p| p.end.is_none() && !p.work.steps.is_empty()) {
             self.open_round(&mut all).await?;
             self.move_round(&mut all).await?;
         }
-        Ok(all
-            .into_iter()
-            .map(|p| {
-                if p.stale {
-                    self.metrics.stale.add(1);
-                    Carried::Stale(p.work.record.job.id)
-                } else {
-                    Carried::Done(Box::new(p.work.record))
-                }
-            })
-            .collect())
+        self.lost(all.iter().filter(|p| p.end == Some(End::Fenced)).map(|p| p.work.fence));
+        let carried = all.into_iter().map(|p| match p.end {
+            Some(End::Stale) => {
+                self.metrics.stale.add(1);
+                Carried::Stale(p.work.record.job.id)
+            }
+            Some(End::Fenced) => Carried::Lost(p.work.record.job.id),
+            None => Carried::Done(Box::new(p.work.record)),
+        });
+        Ok(carried.collect())
     }
 
     /// Opens what stands first in the queue of each job.
     async fn open_round(&self, all: &mut [Progress]) -> Result<(), StoreError> {
         let mut owners = Vec::new();
-        let mut batch: Vec<(Task, Cursor)> = Vec::new();
-        for (index, progress) in all.iter_mut().enumerate().filter(|(_, p)| !p.stale) {
+        let mut batch: Vec<Opening> = Vec::new();
+        for (index, progress) in all.iter_mut().enumerate().filter(|(_, p)| p.end.is_none()) {
+            let fence = Some(progress.work.fence);
             while let Some(Step::Open(_)) = progress.work.steps.front() {
                 if let Some(Step::Open(open)) = progress.work.steps.pop_front() {
+                    let (task, cursor) = *open;
                     owners.push(index);
-                    batch.push(*open);
+                    batch.push(Opening { task, cursor, fence });
                 }
             }
         }
@@ -104,7 +126,7 @@ impl Shell {
         for (owners, batch) in owners.chunks(size).zip(batch.chunks(size)) {
             let outcomes = self.store(self.ports.tasks.open(batch.to_vec())).await?;
             let mut told = Vec::new();
-            for ((index, (task, cursor)), outcome) in owners.iter().zip(batch).zip(outcomes) {
+            for ((index, Opening { task, cursor, .. }), outcome) in owners.iter().zip(batch).zip(outcomes) {
                 let progress = &mut all[*index];
                 match outcome {
                     OpenOutcome::Opened | OpenOutcome::Already => {
@@ -116,7 +138,8 @@ impl Shell {
                         progress.work.record.cursor = cursor.clone();
                         told.push(change_of(&progress.work.record, task));
                     }
-                    OpenOutcome::Stale | OpenOutcome::Gone => progress.stale = true,
+                    OpenOutcome::Stale | OpenOutcome::Gone => progress.end = Some(End::Stale),
+                    OpenOutcome::Fenced => progress.end = Some(End::Fenced),
                 }
             }
             self.tell(told).await;
@@ -125,10 +148,13 @@ impl Shell {
     }
 
     async fn move_round(&self, all: &mut [Progress]) -> Result<(), StoreError> {
-        for progress in all.iter_mut().filter(|p| !p.stale) {
+        for progress in all.iter_mut().filter(|p| p.end.is_none()) {
             while let Some(Step::Move(_)) = progress.work.steps.front() {
                 let Some(Step::Move(cursor)) = progress.work.steps.pop_front() else { break };
-                match self.store(self.ports.jobs.move_cursor((*cursor).clone())).await? {
+                match self
+                    .store(self.ports.jobs.move_cursor((*cursor).clone(), Some(progress.work.fence)))
+                    .await?
+                {
                     CursorOutcome::Moved => {
                         if cursor.finished && self.now() > progress.work.record.job.expires_at {
                             self.note(&progress.work.record, Outcome::Expired);
@@ -136,7 +162,11 @@ impl Shell {
                         progress.work.record.cursor = *cursor;
                     }
                     CursorOutcome::Stale => {
-                        progress.stale = true;
+                        progress.end = Some(End::Stale);
+                        break;
+                    }
+                    CursorOutcome::Fenced => {
+                        progress.end = Some(End::Fenced);
                         break;
                     }
                 }
@@ -174,30 +204,13 @@ impl Shell {
         warn!(part, %error, "a cycle was given up and will be repeated");
     }
 
-    /// Waits for a time, a nudge or the end, whichever comes first.
-    pub async fn wait(
-        &self,
-        until: Timestamp,
-        nudges: &mut mpsc::Receiver<JobId>,
-        stop: &CancellationToken,
-    ) -> Woken {
+    /// Waits for a time, a nudge, other shards or the end, whichever comes first.
+    pub async fn wait(&self, until: Timestamp, heard: &mut Heard) -> Woken {
         tokio::select! {
             biased;
-            () = stop.cancelled() => Woken::Stopped,
-            nudge = nudges.recv() => {
-                // All handles are gone: only time wakes.
-                let Some(first) = nudge else {
-                    tokio::select! {
-                        () = stop.cancelled() => return Woken::Stopped,
-                        () = self.ports.clock.sleep_until(until) => return Woken::Time,
-                    }
-                };
-                let mut jobs = vec![first];
-                while let Ok(next) = nudges.try_recv() {
-                    jobs.push(next);
-                }
-                Woken::Nudged(jobs)
-            }
+            () = heard.stop.cancelled() => Woken::Stopped,
+            () = changed(&mut heard.lease) => Woken::Moved,
+            jobs = nudged(&mut heard.nudges) => Woken::Nudged(jobs),
             () = self.ports.clock.sleep_until(until) => Woken::Time,
         }
     }
@@ -208,11 +221,37 @@ impl Shell {
     }
 }
 
+/// What a loop listens to besides its clock.
+pub(crate) struct Heard {
+    pub nudges: mpsc::Receiver<JobId>,
+    pub lease: argus_lease::Handle,
+    pub stop: CancellationToken,
+}
+
 /// Why a loop woke.
 pub(crate) enum Woken {
     Time,
     Nudged(Vec<JobId>),
+    /// Other shards are held than before.
+    Moved,
     Stopped,
+}
+
+/// Other shards are held; never, once the member's life is over.
+async fn changed(lease: &mut argus_lease::Handle) {
+    if !lease.changed().await {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// All nudges that wait; never any, once all handles are gone.
+async fn nudged(nudges: &mut mpsc::Receiver<JobId>) -> Vec<JobId> {
+    let Some(first) = nudges.recv().await else { return std::future::pending().await };
+    let mut jobs = vec![first];
+    while let Ok(next) = nudges.try_recv() {
+        jobs.push(next);
+    }
+    jobs
 }
 
 fn change_of(record: &JobRecord, task: &Task) -> Change {

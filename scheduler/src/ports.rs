@@ -24,4 +24,6 @@ pub struct Ports {
     pub chains: BTreeMap<ChainId, Arc<dyn ChainReader>>,
     /// Reads the sources of conditions.
     pub values: Arc<dyn ValueReader>,
+    /// Which shards of the jobs are this scheduler's.
+    pub lease: argus_lease::Handle,
 }

@@ -11,13 +11,11 @@ use argus_domain::{
 };
 use argus_machine::schedule::{self, Rules};
 use argus_ports::StoreError;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::{
     link::is_follower,
-    perform::{Carried, Shell, Woken, Work},
+    perform::{Carried, Heard, Shell, Woken},
 };
 
 /// What the loop knows: when to wake. What is due is read from the store each time.
@@ -28,7 +26,7 @@ struct Index {
     rescan_at: Timestamp,
 }
 
-pub(crate) async fn run(shell: Arc<Shell>, mut nudges: mpsc::Receiver<JobId>, stop: CancellationToken) {
+pub(crate) async fn run(shell: Arc<Shell>, mut heard: Heard) {
     let mut index = Index { wakes: BTreeSet::new(), horizon: Timestamp(0), rescan_at: Timestamp(0) };
     loop {
         if let Err(error) = index.cycle(&shell).await {
@@ -37,9 +35,10 @@ pub(crate) async fn run(shell: Arc<Shell>, mut nudges: mpsc::Receiver<JobId>, st
             index.wakes.clear();
         }
         let until = index.wakes.first().map_or(index.rescan_at, |(at, _)| (*at).min(index.rescan_at));
-        match shell.wait(until, &mut nudges, &stop).await {
+        match shell.wait(until, &mut heard).await {
             Woken::Stopped => return,
             Woken::Time => {}
+            Woken::Moved => index.rescan_at = Timestamp(0),
             Woken::Nudged(jobs) => {
                 if let Err(error) = index.look_at(&shell, &jobs).await {
                     shell.failed("time", &error);
@@ -66,7 +65,7 @@ impl Index {
     async fn rescan(&mut self, shell: &Shell, now: Timestamp) -> Result<(), StoreError> {
         self.horizon = now + shell.config.rescan * 2;
         let limit = shell.config.jobs_max;
-        let soon = shell.store(shell.ports.jobs.due(TriggerKind::Time, self.horizon, limit)).await?;
+        let soon = shell.due(TriggerKind::Time, self.horizon, limit).await?;
         // The earliest come first, so a full list only moves the horizon nearer.
         if soon.len() >= limit as usize {
             self.horizon = soon.last().and_then(|r| r.cursor.next_due).unwrap_or(self.horizon);
@@ -103,7 +102,7 @@ impl Index {
         let mut limit = shell.config.batch.max(1);
         loop {
             let now = shell.now();
-            let due = shell.store(shell.ports.jobs.due(TriggerKind::Time, now, limit)).await?;
+            let due = shell.due(TriggerKind::Time, now, limit).await?;
             let full = due.len() >= limit as usize;
             self.wakes = self.wakes.split_off(&(Timestamp(now.0.saturating_add(1)), JobId(U256::ZERO)));
             let mut work = Vec::new();
@@ -118,7 +117,7 @@ impl Index {
                 if let Some(from) = schedule::passed_over(&record, &steps, now) {
                     shell.note(&record, Outcome::PassedOver { from, misfire: record.job.policy.misfire });
                 }
-                work.push(Work::new(record, steps));
+                work.extend(shell.work(record, steps));
             }
             let idle = work.iter().all(|w| w.steps.is_empty());
             for carried in shell.carry(work).await? {
@@ -128,6 +127,7 @@ impl Index {
                     Carried::Stale(id) => {
                         self.wakes.insert((now + shell.config.link_poll, id));
                     }
+                    Carried::Lost(_) => {}
                 }
             }
             match (full, idle) {

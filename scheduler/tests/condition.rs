@@ -32,7 +32,7 @@ impl World {
 async fn crossings_are_edges() {
     let world = World::new();
     let id = world.create(job(1, above("10", "a", 0))).await;
-    let running = world.start();
+    let running = world.start().await;
     world.show("a", "10.5").await;
     let tasks = world.expect(id, 1).await;
     assert_eq!(tasks[0].task.occurrence, argus_domain::ids::Occurrence::Condition(1));
@@ -44,7 +44,7 @@ async fn crossings_are_edges() {
     world.expect(id, 2).await;
     running.stop().await;
     // A restart is no crossing.
-    let running = world.start();
+    let running = world.start().await;
     world.show("a", "12").await;
     world.expect(id, 2).await;
     running.stop().await;
@@ -55,7 +55,7 @@ async fn one_reading_serves_all_jobs_of_a_source() {
     let world = World::new();
     let ids =
         [world.create(job(1, above("10", "a", 0))).await, world.create(job(2, above("20", "a", 0))).await];
-    let running = world.start();
+    let running = world.start().await;
     world.values.values.lock().unwrap().insert("a".to_owned(), "15");
     world.pass(Duration::from_secs(5)).await;
     world.expect(ids[0], 1).await;
@@ -70,7 +70,7 @@ async fn a_source_that_fails_is_no_value() {
     let world = World::new();
     let id = world.create(job(1, above("10", "down", 0))).await;
     let fine = world.create(job(2, above("10", "up", 0))).await;
-    let running = world.start();
+    let running = world.start().await;
     world.show("up", "11").await;
     world.expect(fine, 1).await;
     world.expect(id, 0).await;
@@ -85,7 +85,7 @@ async fn cooldown_and_the_single_run() {
     let mut once = job(2, above("10", "a", 0));
     once.recurring = false;
     let once = world.create(once).await;
-    let running = world.start();
+    let running = world.start().await;
     for value in ["11", "9", "11", "9"] {
         world.show("a", value).await;
     }
@@ -107,8 +107,8 @@ async fn a_crossing_that_a_crash_left_unopened_is_opened() {
         Crossing { ordinal: 1, value: "11".parse().unwrap(), at: Timestamp(START.0 + 5), opened: false };
     let position = Position::Condition { crossings: 1, held: Some(true), last: Some(crossing) };
     let cursor = Cursor { revision: record.cursor.revision + 1, position, ..record.cursor };
-    world.store.move_cursor(cursor).await.unwrap();
-    let running = world.start();
+    world.store.move_cursor(cursor, None).await.unwrap();
+    let running = world.start().await;
     world.pass(Duration::from_secs(1)).await;
     let tasks = world.expect(id, 1).await;
     assert_eq!(tasks[0].task.due, Timestamp(START.0 + 5));

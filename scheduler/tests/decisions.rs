@@ -71,7 +71,7 @@ fn told(row: &Decision) -> (u32, &'static str, String) {
 async fn values_that_do_not_cross_are_kept_with_the_last_of_them() {
     let world = World::new();
     let id = world.create(job(1, above("10", "a", 60))).await;
-    let running = world.start();
+    let running = world.start().await;
     for value in ["9", "9.5", "11", "12", "8", "13"] {
         world.show("a", value).await;
     }
@@ -93,7 +93,7 @@ async fn values_that_do_not_cross_are_kept_with_the_last_of_them() {
 async fn a_source_that_gives_no_value_is_named_with_its_error() {
     let world = World::new();
     let id = world.create(job(1, above("10", "down", 0))).await;
-    let running = world.start();
+    let running = world.start().await;
     let rows = world.rows(id, |rows| rows.first().is_some_and(|row| row.count > 1)).await;
     assert!(
         matches!(&rows[..], [Decision { outcome: Outcome::Unread { reason }, .. }] if reason.contains("down"))
@@ -111,7 +111,7 @@ async fn instants_that_have_no_run_are_kept_with_the_policy() {
     }
     let on_time = world.create(job(4, every(600))).await;
     world.clock.advance(Duration::from_secs(225));
-    let running = world.start();
+    let running = world.start().await;
     let from = Timestamp(START.0 + 60_000);
     for (id, misfire) in [(1, Misfire::RunOnce), (2, Misfire::Skip)] {
         let id = JobId(argus_domain::U256::from(id));
@@ -138,7 +138,7 @@ async fn who_is_held_paused_or_over_is_told_so() {
     short.expires_at = Timestamp(START.0 + 5_000);
     let (head, tail, short) = (world.create(head).await, world.create(tail).await, world.create(short).await);
     world.values.values.lock().unwrap().insert("a".to_owned(), "1");
-    let running = world.start();
+    let running = world.start().await;
     let rows = world.rows(tail, |rows| !rows.is_empty()).await;
     assert_eq!((rows[0].task, &rows[0].outcome), (TaskNumber(1), &Outcome::Held { by: head }));
     let rows = world.rows(short, |rows| rows.iter().any(|row| row.outcome == Outcome::Expired)).await;
@@ -167,7 +167,7 @@ async fn a_log_that_the_filter_leaves_out_is_kept_with_what_differs() {
     let topic0 = filter.topic0;
     world.chain.mine(0, vec![]);
     let id = world.create(job(1, Trigger::Event(filter))).await;
-    let running = world.start();
+    let running = world.start().await;
     world.pass(Duration::from_secs(1)).await;
     let log = |n: u8, amount: u8| Log {
         chain: CHAIN,
@@ -197,7 +197,7 @@ async fn a_log_that_the_filter_leaves_out_is_kept_with_what_differs() {
 async fn a_store_that_refuses_costs_decisions_and_nothing_else() {
     let world = World::new();
     let id = world.create(job(1, above("10", "a", 0))).await;
-    let running = world.start();
+    let running = world.start().await;
     world.show("a", "1").await;
     world.store.refuse_writes(Some(StoreError::ReadOnly("full".to_owned())));
     world.show("a", "2").await;

@@ -56,7 +56,7 @@ async fn each_log_after_creation_opens_one_task() {
     world.chain.mine(0, vec![log(1, 0)]);
     let id = world.create(job(1, Trigger::Event(filter(0)))).await;
     let other = world.create(job(2, Trigger::Event(filter(0)))).await;
-    let running = world.start();
+    let running = world.start().await;
     running.handle.jobs_changed(&[id, other]).await.unwrap();
     world.pass(Duration::from_secs(1)).await;
     world.expect(id, 0).await;
@@ -69,7 +69,7 @@ async fn each_log_after_creation_opens_one_task() {
     world.expect(other, 2).await;
     running.stop().await;
     // Another start reads some blocks again and opens nothing twice.
-    let running = world.start();
+    let running = world.start().await;
     world.chain.mine(0, vec![log(3, 0)]);
     world.pass(Duration::from_secs(1)).await;
     assert_eq!(numbers(&world.expect(id, 3).await), [1, 2, 3]);
@@ -80,7 +80,7 @@ async fn each_log_after_creation_opens_one_task() {
 async fn logs_wait_for_their_confirmations() {
     let world = World::new();
     let id = world.create(job(1, Trigger::Event(filter(2)))).await;
-    let running = world.start();
+    let running = world.start().await;
     world.chain.mine(0, vec![log(1, 0)]);
     world.chain.mine(0, vec![]);
     world.pass(Duration::from_secs(2)).await;
@@ -97,7 +97,7 @@ async fn a_job_that_does_not_recur_finishes_with_its_first() {
     let mut once = job(1, Trigger::Event(filter(0)));
     once.recurring = false;
     let id = world.create(once).await;
-    let running = world.start();
+    let running = world.start().await;
     world.chain.mine(0, vec![log(1, 0), log(1, 1)]);
     world.chain.mine(0, vec![log(2, 0)]);
     world.pass(Duration::from_secs(2)).await;
@@ -110,7 +110,7 @@ async fn a_job_that_does_not_recur_finishes_with_its_first() {
 async fn a_reorg_is_followed_and_what_vanished_is_told() {
     let world = World::new();
     let id = world.create(job(1, Trigger::Event(filter(0)))).await;
-    let running = world.start();
+    let running = world.start().await;
     world.pass(Duration::from_secs(1)).await;
     world.chain.mine(0, vec![]);
     world.pass(Duration::from_secs(1)).await;
@@ -138,7 +138,7 @@ async fn far_behind_is_read_in_ranges_and_the_cursor_follows() {
     for n in 1..=100 {
         world.chain.mine(0, if n % 30 == 0 { vec![log(n, 0)] } else { vec![] });
     }
-    let running = world.start();
+    let running = world.start().await;
     world.pass(Duration::from_secs(2)).await;
     world.expect(id, 3).await;
     let record = world.store.job(id).await.unwrap().unwrap();
@@ -154,7 +154,7 @@ async fn a_follower_takes_one_log_for_each_finished_predecessor() {
     tail.link = Some(Link { position: 1, previous: Some(job(1, tail.trigger.clone()).id), next: None });
     let first = world.create(job(1, Trigger::Event(filter(0)))).await;
     let second = world.create(tail).await;
-    let running = world.start();
+    let running = world.start().await;
     world.chain.mine(0, vec![log(1, 0), log(1, 1)]);
     world.pass(Duration::from_secs(1)).await;
     let tasks = world.expect(first, 2).await;

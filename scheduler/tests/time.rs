@@ -8,6 +8,7 @@ use std::time::Duration;
 use argus_domain::{
     ids::JobId,
     job::{JobChange, Link, Misfire, Trigger},
+    lease::SHARDS,
     schedule::Schedule,
     time::Timestamp,
 };
@@ -25,7 +26,7 @@ fn due(tasks: &[argus_domain::task::TaskRecord]) -> Vec<u64> {
 #[tokio::test]
 async fn instants_open_tasks_and_never_early() {
     let world = World::new();
-    let running = world.start();
+    let running = world.start().await;
     let id = world.create(job(1, every(10))).await;
     running.handle.jobs_changed(&[id]).await.unwrap();
     world.pass(Duration::from_millis(9_990)).await;
@@ -43,7 +44,7 @@ async fn instants_open_tasks_and_never_early() {
 #[tokio::test]
 async fn a_lost_nudge_costs_no_run() {
     let world = World::new();
-    let running = world.start();
+    let running = world.start().await;
     let id = world.create(job(1, every(5))).await;
     world.pass(Duration::from_secs(6)).await;
     world.expect(id, 1).await;
@@ -62,7 +63,7 @@ async fn missed_instants_follow_the_policy() {
         late.policy.misfire = misfire;
         let id = world.create(late).await;
         world.clock.advance(Duration::from_secs(1004));
-        let running = world.start();
+        let running = world.start().await;
         assert_eq!(due(&world.expect(id, expect.len()).await), expect, "{misfire:?}");
         running.stop().await;
     }
@@ -72,7 +73,7 @@ async fn missed_instants_follow_the_policy() {
     late.policy.misfire = Misfire::Skip;
     let id = world.create(late).await;
     world.clock.advance(Duration::from_secs(250));
-    let running = world.start();
+    let running = world.start().await;
     world.expect(id, 0).await;
     world.pass(Duration::from_secs(50)).await;
     assert_eq!(due(&world.expect(id, 1).await), [300]);
@@ -85,7 +86,7 @@ async fn the_last_instant_is_the_end_itself() {
     let mut short = job(1, every(10));
     short.expires_at = Timestamp(START.0 + 20_000);
     let id = world.create(short).await;
-    let running = world.start();
+    let running = world.start().await;
     world.pass(Duration::from_secs(10)).await;
     world.expect(id, 1).await;
     world.pass(Duration::from_secs(10)).await;
@@ -97,7 +98,7 @@ async fn the_last_instant_is_the_end_itself() {
 #[tokio::test]
 async fn paused_and_deleted_jobs_open_nothing() {
     let world = World::new();
-    let running = world.start();
+    let running = world.start().await;
     let id = world.create(job(1, every(10))).await;
     world.store.change(id, JobChange::Paused(START)).await.unwrap();
     world.pass(Duration::from_secs(30)).await;
@@ -112,7 +113,7 @@ async fn paused_and_deleted_jobs_open_nothing() {
 #[tokio::test]
 async fn a_store_that_comes_back_loses_nothing() {
     let world = World::new();
-    let running = world.start();
+    let running = world.start().await;
     let id = world.create(job(1, every(10))).await;
     world.store.refuse_writes(Some(StoreError::Unavailable("down".to_owned())));
     world.pass(Duration::from_secs(12)).await;
@@ -130,10 +131,22 @@ async fn many_due_at_once_all_run_once_with_two_schedulers() {
     for n in 0..1200 {
         ids.push(world.create(job(n + 1, every(10))).await);
     }
-    let (one, two) = (world.start(), world.start());
+    let ((first, one), (second, two)) = (world.member(), world.member());
+    while first.held().len() + second.held().len() < usize::from(SHARDS.get())
+        || first.held().is_empty()
+        || second.held().is_empty()
+    {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let (one, two) = (world.start_with(first, one), world.start_with(second, two));
     world.pass(Duration::from_secs(11)).await;
     for id in ids {
         world.expect_now(id, 1).await;
+    }
+    for running in [&one, &two] {
+        let metrics = running.handle.metrics();
+        assert!(metrics.opened.get() > 0, "each has its part");
+        assert_eq!((metrics.repeated.get(), metrics.stale.get()), (0, 0), "and meets nobody there");
     }
     one.stop().await;
     two.stop().await;
@@ -149,7 +162,7 @@ async fn linked_jobs_run_in_their_order() {
     tail.link = Some(Link { position: 1, previous: Some(first), next: None });
     world.create(head).await;
     world.create(tail).await;
-    let running = world.start();
+    let running = world.start().await;
     world.pass(Duration::from_secs(11)).await;
     world.expect(second, 0).await;
     world.pass(Duration::from_secs(10)).await;

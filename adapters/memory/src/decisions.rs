@@ -2,20 +2,20 @@
 
 use std::cmp::Reverse;
 
-use argus_domain::{
-    decision::Decision,
-    ids::{JobId, Serial},
-};
-use argus_ports::{DecisionStore, StoreError};
+use argus_domain::{decision::Decision, ids::JobId};
+use argus_ports::{DecisionStore, Look, StoreError};
 use async_trait::async_trait;
 
 use crate::state::MemoryStore;
 
 #[async_trait]
 impl DecisionStore for MemoryStore {
-    async fn note(&self, decisions: Vec<((JobId, Serial), Decision)>, keep: u32) -> Result<(), StoreError> {
+    async fn note(&self, looks: Vec<Look>, keep: u32) -> Result<(), StoreError> {
         let mut state = self.write()?;
-        for ((job, serial), decision) in decisions {
+        for Look { job, serial, fence, decision } in looks {
+            if !state.may_write(job, fence) {
+                continue;
+            }
             if state.jobs.get(&job).is_some_and(|entry| entry.record.job.serial != serial) {
                 continue;
             }

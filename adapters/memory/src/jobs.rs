@@ -7,6 +7,7 @@ use argus_domain::{
     fees::LedgerEntry,
     ids::{JobId, Serial},
     job::{Cursor, Job, JobChange, JobRecord, TriggerKind},
+    lease::{Fence, Shard, ShardSet},
     registration::Discrepancy,
     time::Timestamp,
 };
@@ -84,9 +85,16 @@ impl JobStore for MemoryStore {
         Ok(Some(entry.record.clone()))
     }
 
-    async fn due(&self, kind: TriggerKind, now: Timestamp, limit: u32) -> Result<Vec<JobRecord>, StoreError> {
+    async fn due(
+        &self,
+        kind: TriggerKind,
+        shards: ShardSet,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<JobRecord>, StoreError> {
         let state = self.read();
-        let mut due: Vec<&JobRecord> = state.jobs.values().map(|entry| &entry.record).collect();
+        let asked = state.jobs.values().filter(|entry| shards.contains(entry.shard));
+        let mut due: Vec<&JobRecord> = asked.map(|entry| &entry.record).collect();
         due.retain(|r| {
             r.job.trigger.kind() == kind
                 && r.paused_at.is_none()
@@ -98,8 +106,11 @@ impl JobStore for MemoryStore {
         Ok(due.into_iter().take(limit as usize).cloned().collect())
     }
 
-    async fn move_cursor(&self, cursor: Cursor) -> Result<CursorOutcome, StoreError> {
+    async fn move_cursor(&self, cursor: Cursor, fence: Option<Fence>) -> Result<CursorOutcome, StoreError> {
         let mut state = self.write()?;
+        if !state.may_write(cursor.job, fence) {
+            return Ok(CursorOutcome::Fenced);
+        }
         let Some(entry) = state.jobs.get_mut(&cursor.job) else { return Ok(CursorOutcome::Stale) };
         let record = &mut entry.record;
         if record.deleted_at.is_some() || record.cursor.revision.checked_add(1) != Some(cursor.revision) {
@@ -149,7 +160,7 @@ impl State {
             last_opened_at: None,
             charged: U256::ZERO,
         };
-        self.jobs.insert(id, JobEntry { record, versions });
+        self.jobs.insert(id, JobEntry { shard: Shard::of_job(id).no, record, versions });
         serial
     }
 }

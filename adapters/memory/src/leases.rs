@@ -1,6 +1,9 @@
 //! Leases of shards, and the sessions under which they are held.
 
-use argus_domain::lease::{Fence, Lease, Live, ServiceKind, Session, Token, View};
+use argus_domain::{
+    ids::JobId,
+    lease::{Fence, Lease, Live, ServiceKind, Session, Shard, Token, View},
+};
 use argus_ports::{LeaseStore, StoreError};
 use async_trait::async_trait;
 
@@ -72,6 +75,11 @@ impl State {
     /// Whether a write with this fence may be made.
     pub(crate) fn stands(&self, Fence { shard, token }: Fence) -> bool {
         token > Token(0) && self.leases.get(&shard).is_some_and(|lease| lease.token == token)
+    }
+
+    /// Whether a write for a job with this fence may be made.
+    pub(crate) fn may_write(&self, job: JobId, fence: Option<Fence>) -> bool {
+        fence.is_none_or(|fence| fence.shard == Shard::of_job(job) && self.stands(fence))
     }
 
     fn claim(&mut self, session: Session, Fence { shard, token }: Fence) -> bool {

@@ -58,6 +58,8 @@ pub(crate) struct State {
 }
 
 pub(crate) struct JobEntry {
+    /// The scheduler's.
+    pub shard: u16,
     pub record: JobRecord,
     pub versions: BTreeMap<u32, Arc<Job>>,
 }

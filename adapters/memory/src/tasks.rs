@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 
 use argus_domain::{
     ids::TaskId,
-    job::{Cursor, JobRecord},
+    job::JobRecord,
     task::{Fact, Task, TaskRecord, Verdict},
 };
-use argus_ports::{OpenOutcome, Recorded, StoreError, TaskQuery, TaskStore};
+use argus_ports::{OpenOutcome, Opening, Recorded, StoreError, TaskQuery, TaskStore};
 use async_trait::async_trait;
 
 use crate::state::{MemoryStore, State, TaskEntry};
 
 #[async_trait]
 impl TaskStore for MemoryStore {
-    async fn open(&self, tasks: Vec<(Task, Cursor)>) -> Result<Vec<OpenOutcome>, StoreError> {
+    async fn open(&self, tasks: Vec<Opening>) -> Result<Vec<OpenOutcome>, StoreError> {
         let mut state = self.write()?;
-        Ok(tasks.into_iter().map(|(task, cursor)| state.open(task, cursor)).collect())
+        Ok(tasks.into_iter().map(|opening| state.open(opening)).collect())
     }
 
     async fn record(&self, facts: Vec<Fact>) -> Result<Vec<Recorded>, StoreError> {
@@ -64,7 +64,10 @@ impl TaskStore for MemoryStore {
 }
 
 impl State {
-    fn open(&mut self, task: Task, cursor: Cursor) -> OpenOutcome {
+    fn open(&mut self, Opening { task, cursor, fence }: Opening) -> OpenOutcome {
+        if !self.may_write(task.job, fence) {
+            return OpenOutcome::Fenced;
+        }
         let known = self.tasks.contains_key(&task.id);
         let number_taken = self.by_number.contains_key(&task.public_id());
         let Some(entry) = self.jobs.get_mut(&task.job) else { return OpenOutcome::Gone };

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use argus_domain::{
     decision::{Decision, Outcome},
     ids::{JobId, Serial},
+    lease::Fence,
 };
-use argus_ports::{DecisionStore, StoreError};
+use argus_ports::{DecisionStore, Look, StoreError};
 use argus_proto::encode;
 use async_trait::async_trait;
 use futures::FutureExt as _;
@@ -28,10 +29,10 @@ static REMOVE: Statement = Statement::write("DELETE FROM decisions WHERE job = ?
 
 #[async_trait]
 impl DecisionStore for ScyllaStore {
-    async fn note(&self, decisions: Vec<((JobId, Serial), Decision)>, keep: u32) -> Result<(), StoreError> {
-        let mut jobs: BTreeMap<(JobId, Serial), Vec<Decision>> = BTreeMap::new();
-        for (job, decision) in decisions {
-            jobs.entry(job).or_default().push(decision);
+    async fn note(&self, looks: Vec<Look>, keep: u32) -> Result<(), StoreError> {
+        let mut jobs: BTreeMap<(JobId, Serial), Vec<(Option<Fence>, Decision)>> = BTreeMap::new();
+        for Look { job, serial, fence, decision } in looks {
+            jobs.entry((job, serial)).or_default().push((fence, decision));
         }
         let noted = jobs.into_iter().map(|(job, rows)| self.note_of_job(job, rows, keep as usize).boxed());
         each(AT_ONCE, noted.collect()).await.map(drop)
@@ -63,12 +64,17 @@ impl ScyllaStore {
     async fn note_of_job(
         &self,
         (job, serial): (JobId, Serial),
-        decisions: Vec<Decision>,
+        decisions: Vec<(Option<Fence>, Decision)>,
         keep: usize,
     ) -> Result<(), StoreError> {
-        if self.head(job).await?.is_some_and(|head| head.serial != serial) {
+        let head = self.head(job).await?;
+        if head.as_ref().is_some_and(|head| head.serial != serial) {
             return Ok(());
         }
+        // As the job's row was a moment ago.
+        let stands = |fence| head.as_ref().is_none_or(|head| head.fenced(fence).is_some());
+        let decisions =
+            decisions.into_iter().filter(|(fence, _)| stands(*fence)).map(|(_, decision)| decision);
         let known = self.decisions(job, Some(serial)).await?;
         let mut rows: BTreeMap<(u32, u8), Decision> =
             known.into_iter().map(|row| ((row.task.0, number(&row.outcome)), row)).collect();

@@ -2,6 +2,7 @@
 
 use argus_domain::{
     job::{JobRecord, TriggerKind},
+    lease::{Shard, ShardSet},
     time::Timestamp,
 };
 use argus_ports::StoreError;
@@ -63,7 +64,7 @@ type Row = (i64, i32, i64, Vec<u8>);
 
 pub(crate) async fn scan(
     store: &ScyllaStore,
-    kind: TriggerKind,
+    (kind, shards): (TriggerKind, ShardSet),
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<JobRecord>, StoreError> {
@@ -77,7 +78,7 @@ pub(crate) async fn scan(
         let pages =
             some.iter().map(|noted| page(store, (kind, noted.bucket), now, START, limit).boxed()).collect();
         for (noted, rows) in some.iter().zip(each(AT_ONCE, pages).await?) {
-            take(store, (kind, *noted), (now, limit), rows, &mut found).await?;
+            take(store, (kind, *noted, shards), (now, limit), rows, &mut found).await?;
         }
         if found.len() >= wanted {
             break;
@@ -90,7 +91,7 @@ pub(crate) async fn scan(
 /// Takes the jobs of a bucket, from its first page on, until there are as many as are wanted.
 async fn take(
     store: &ScyllaStore,
-    (kind, noted): (i32, Noted),
+    (kind, noted, shards): (i32, Noted, ShardSet),
     (now, limit): (i64, u32),
     mut rows: Vec<Row>,
     found: &mut Vec<Head>,
@@ -102,7 +103,9 @@ async fn take(
     while found.len() < wanted && !rows.is_empty() {
         let last = rows.last().map(|(due, serial, stamp, _)| (*due, *serial, *stamp));
         let is_full = rows.len() >= wanted;
-        let heads = rows.into_iter().map(|row| valid(store, (kind, noted.bucket), row).boxed()).collect();
+        // Rows of other shards are read and passed over: they are for whoever holds those.
+        let heads = rows.into_iter().map(|row| valid(store, (kind, noted.bucket, shards), row).boxed());
+        let heads = heads.collect();
         found.extend(each(AT_ONCE, heads).await?.into_iter().flatten());
         rows = match last {
             Some(last) if is_full && found.len() < wanted => {
@@ -127,10 +130,14 @@ async fn page(
 /// The job that a row is of, where its own row says the same. What is past is removed; what is not yet may come.
 async fn valid(
     store: &ScyllaStore,
-    (kind, bucket): (i32, i64),
+    (kind, bucket, shards): (i32, i64, ShardSet),
     (at, serial, stamp, job): Row,
 ) -> Result<Option<Head>, StoreError> {
-    let Some(head) = store.head(job_id("job", &job)?).await? else { return Ok(None) };
+    let job = job_id("job", &job)?;
+    if !shards.contains(Shard::of_job(job).no) {
+        return Ok(None);
+    }
+    let Some(head) = store.head(job).await? else { return Ok(None) };
     let is_this = head.serial.0 == u32::try_from(serial).unwrap_or_default();
     if is_this && head.stamp == stamp && due(&head) == Some(at) && head.kind == kind {
         return Ok(Some(head));

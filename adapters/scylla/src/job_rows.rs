@@ -6,6 +6,7 @@ use argus_domain::{
     Address, U256,
     ids::{JobId, Serial, TaskId},
     job::{Cursor, Job, JobRecord, TriggerKind},
+    lease::{Fence, Shard, Token},
     time::Timestamp,
 };
 use argus_ports::StoreError;
@@ -14,7 +15,10 @@ use futures::future::BoxFuture;
 use scylla::DeserializeRow;
 
 use crate::{
-    cell::{address, body, corrupt, exact, inexact, instant, job_id, task_id, there, unsigned, values, wide},
+    cell::{
+        address, body, corrupt, exact, inexact, instant, job_id, ordered, task_id, there, unsigned, values,
+        wide,
+    },
     due,
     session::{Cas, Statement, token},
     store::{Memory, ScyllaStore},
@@ -24,7 +28,7 @@ macro_rules! select {
     ($more:literal) => {
         concat!(
             "SELECT id, creation, serial, owner, chain, safe, version, first_version, paused_at, deleted_at, updated_at,
-                    kind, cursor, last_opened_at, last_number, last_task, last_body, stamp, writer",
+                    kind, cursor, last_opened_at, last_number, last_task, last_body, fence, stamp, writer",
             $more,
             " FROM jobs WHERE id = ?"
         )
@@ -41,20 +45,23 @@ static SUMS: Statement = Statement::read("SELECT amount FROM charged WHERE seria
 /// Conditional, because schedulers, the API and the creator of a job in its place write the same row.
 static SAVE: Statement = Statement::conditional(
     "UPDATE jobs SET owner = ?, chain = ?, safe = ?, version = ?, paused_at = ?, deleted_at = ?, updated_at = ?,
-         kind = ?, cursor = ?, last_opened_at = ?, last_number = ?, last_task = ?, last_body = ?, stamp = ?, writer = ?
+         kind = ?, cursor = ?, last_opened_at = ?, last_number = ?, last_task = ?, last_body = ?, fence = ?, stamp = ?,
+         writer = ?
      WHERE id = ? IF stamp = ?",
 );
 /// As [`SAVE`], with another version's body.
 static SAVE_VERSION: Statement = Statement::conditional(
     "UPDATE jobs SET owner = ?, chain = ?, safe = ?, version = ?, paused_at = ?, deleted_at = ?, updated_at = ?,
-         kind = ?, cursor = ?, last_opened_at = ?, last_number = ?, last_task = ?, last_body = ?, stamp = ?, writer = ?,
+         kind = ?, cursor = ?, last_opened_at = ?, last_number = ?, last_task = ?, last_body = ?, fence = ?, stamp = ?,
+         writer = ?,
          body = ?
      WHERE id = ? IF stamp = ?",
 );
 /// Conditional, because whoever finds the creation decided carries it out; it is carried out once.
 static MAKE: Statement = Statement::conditional(
     "UPDATE jobs SET owner = ?, chain = ?, safe = ?, version = ?, paused_at = ?, deleted_at = ?, updated_at = ?,
-         kind = ?, cursor = ?, last_opened_at = ?, last_number = ?, last_task = ?, last_body = ?, stamp = ?, writer = ?,
+         kind = ?, cursor = ?, last_opened_at = ?, last_number = ?, last_task = ?, last_body = ?, fence = ?, stamp = ?,
+         writer = ?,
          body = ?, serial = ?, first_version = ?, creation = null
      WHERE id = ? IF creation = ?",
 );
@@ -81,6 +88,7 @@ macro_rules! cells {
             last_number: Option<i32>,
             last_task: Option<Vec<u8>>,
             last_body: Option<Vec<u8>>,
+            fence: Option<i64>,
             stamp: Option<i64>,
             writer: Option<i64>,
             $($body: $kind,)?
@@ -116,6 +124,7 @@ macro_rules! cells {
                     cursor: body("cursor", &there("cursor", self.cursor)?)?,
                     last_opened_at: self.last_opened_at.map(instant),
                     newest,
+                    fence: Token(self.fence.unwrap_or_default().unsigned_abs()),
                     stamp,
                     token: self.writer.unwrap_or_default(),
                     body: None$(.or(self.$body))?,
@@ -164,6 +173,8 @@ pub(crate) struct Head {
     pub cursor: Cursor,
     pub last_opened_at: Option<Timestamp>,
     pub newest: Option<Newest>,
+    /// The highest token of its shard that has written it.
+    pub fence: Token,
     pub stamp: i64,
     pub token: i64,
     pub body: Option<Vec<u8>>,
@@ -187,6 +198,7 @@ impl Head {
             cursor,
             last_opened_at: None,
             newest: None,
+            fence: Token::default(),
             stamp,
             token: 0,
             body: None,
@@ -202,6 +214,13 @@ impl Head {
         self.safe = job.safe.as_ref().map(|safe| safe.address);
         self.version = job.version;
         self.kind = number(job.trigger.kind());
+    }
+
+    /// As whoever has this fence writes it; `None` where the job's shard is another's.
+    pub(crate) fn fenced(&self, fence: Option<Fence>) -> Option<Self> {
+        let Some(fence) = fence else { return Some(self.clone()) };
+        let stands = fence.shard == Shard::of_job(self.id) && fence.token.0 > 0 && fence.token >= self.fence;
+        stands.then(|| Self { fence: fence.token, ..self.clone() })
     }
 
     /// Whether it may open tasks.
@@ -225,6 +244,7 @@ impl Head {
             newest.map(|task| task.number),
             newest.map(|task| task.id),
             newest.map(|task| &task.body),
+            ordered(self.fence.0),
             self.stamp,
             token,
         ]

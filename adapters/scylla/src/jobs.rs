@@ -6,6 +6,7 @@ use argus_domain::{
     fees::LedgerEntry,
     ids::{JobId, Serial},
     job::{Cursor, Job, JobChange, JobRecord, TriggerKind},
+    lease::{Fence, ShardSet},
     time::Timestamp,
 };
 use argus_ports::{CreateOutcome, CursorOutcome, JobQuery, JobStore, StoreError};
@@ -96,18 +97,25 @@ impl JobStore for ScyllaStore {
         Err(crowded("this job"))
     }
 
-    async fn due(&self, kind: TriggerKind, now: Timestamp, limit: u32) -> Result<Vec<JobRecord>, StoreError> {
-        due::scan(self, kind, now, limit).await
+    async fn due(
+        &self,
+        kind: TriggerKind,
+        shards: ShardSet,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<JobRecord>, StoreError> {
+        due::scan(self, (kind, shards), now, limit).await
     }
 
-    async fn move_cursor(&self, cursor: Cursor) -> Result<CursorOutcome, StoreError> {
+    async fn move_cursor(&self, cursor: Cursor, fence: Option<Fence>) -> Result<CursorOutcome, StoreError> {
         for _ in 0..TRIES {
             let Some(before) = self.head(cursor.job).await? else { return Ok(CursorOutcome::Stale) };
+            let Some(ours) = before.fenced(fence) else { return Ok(CursorOutcome::Fenced) };
             let is_next = before.cursor.revision.checked_add(1) == Some(cursor.revision);
             if before.deleted_at.is_some() || !is_next {
                 return Ok(CursorOutcome::Stale);
             }
-            let after = Head { cursor: cursor.clone(), ..before.clone() };
+            let after = Head { cursor: cursor.clone(), ..ours };
             if self.save(&before, &after, None).await? {
                 return Ok(CursorOutcome::Moved);
             }

@@ -16,6 +16,7 @@
 //! | a change's place and `seq` | its row in `changes`, the one log | its rooms, up to a mark |
 //! | what was booked | the account's row, with the newest entries | `ledger`, `ledger_by_account`, `standings` |
 //! | an owner's webhooks, and names of requests | the owner's partition, by its `stamp` | `webhook_ids` |
+//! | who holds a shard, whose session lasts | their rows in `leases` and `lease_members` | the token that a job was written under, in `jobs` |
 //! | several claims together | a row of `claim_groups` | |
 //!
 //! Lists are cut into buckets of time or number, each a partition; which buckets have rows is noted in `buckets`. A
@@ -39,6 +40,7 @@ mod facts;
 mod job_rows;
 mod jobs;
 mod keys;
+mod leases;
 mod ledger;
 mod lists;
 mod log;

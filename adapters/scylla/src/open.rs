@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 
 use argus_domain::{
     ids::{JobId, Serial, TaskId},
-    job::Cursor,
     task::Task,
 };
-use argus_ports::{OpenOutcome, StoreError};
+use argus_ports::{OpenOutcome, Opening, StoreError};
 use argus_proto::encode;
 use futures::{FutureExt as _, try_join};
 
@@ -44,10 +43,10 @@ static PUT_UNFINISHED: Statement =
     Statement::write("INSERT INTO unfinished (bucket, shard, task, job, stamp) VALUES (?, ?, ?, ?, ?)");
 
 impl ScyllaStore {
-    pub(crate) async fn open_all(&self, tasks: Vec<(Task, Cursor)>) -> Result<Vec<OpenOutcome>, StoreError> {
-        let mut jobs: BTreeMap<JobId, Vec<(usize, Task, Cursor)>> = BTreeMap::new();
-        for (n, (task, cursor)) in tasks.into_iter().enumerate() {
-            jobs.entry(task.job).or_default().push((n, task, cursor));
+    pub(crate) async fn open_all(&self, tasks: Vec<Opening>) -> Result<Vec<OpenOutcome>, StoreError> {
+        let mut jobs: BTreeMap<JobId, Vec<(usize, Opening)>> = BTreeMap::new();
+        for (n, opening) in tasks.into_iter().enumerate() {
+            jobs.entry(opening.task.job).or_default().push((n, opening));
         }
         let opened = jobs.into_values().map(|tasks| self.open_of_job(tasks).boxed());
         let mut outcomes = each(AT_ONCE, opened.collect()).await?.concat();
@@ -57,25 +56,29 @@ impl ScyllaStore {
 
     async fn open_of_job(
         &self,
-        tasks: Vec<(usize, Task, Cursor)>,
+        tasks: Vec<(usize, Opening)>,
     ) -> Result<Vec<(usize, OpenOutcome)>, StoreError> {
         let mut outcomes = Vec::with_capacity(tasks.len());
-        for (n, task, cursor) in tasks {
-            outcomes.push((n, self.open_one(&task, &cursor).await?));
+        for (n, opening) in tasks {
+            outcomes.push((n, self.open_one(&opening).await?));
         }
         Ok(outcomes)
     }
 
-    async fn open_one(&self, task: &Task, cursor: &Cursor) -> Result<OpenOutcome, StoreError> {
+    async fn open_one(&self, Opening { task, cursor, fence }: &Opening) -> Result<OpenOutcome, StoreError> {
         for _ in 0..TRIES {
             let (head, exists) = try_join!(self.head(task.job), self.task_exists(task.id))?;
-            let Some(before) = head.filter(|head| may_open(head, task)) else { return Ok(OpenOutcome::Gone) };
+            let Some(before) = head else { return Ok(OpenOutcome::Gone) };
+            let Some(ours) = before.fenced(*fence) else { return Ok(OpenOutcome::Fenced) };
+            if !may_open(&before, task) {
+                return Ok(OpenOutcome::Gone);
+            }
             let is_next =
                 cursor.job == task.job && before.cursor.revision.checked_add(1) == Some(cursor.revision);
             let is_newest = before.newest.as_ref().is_some_and(|newest| newest.id == task.id);
             if exists || is_newest {
                 self.keep_newest_task(&before).await?;
-                let after = Head { cursor: cursor.clone(), ..before.clone() };
+                let after = Head { cursor: cursor.clone(), ..ours };
                 if !is_next || self.save(&before, &after, None).await? {
                     return Ok(OpenOutcome::Already);
                 }
@@ -86,12 +89,8 @@ impl ScyllaStore {
             }
             try_join!(self.lead_to(&before, task), self.keep_newest_task(&before))?;
             let newest = Newest { number: task.number.0, id: task.id, body: encode(task) };
-            let after = Head {
-                cursor: cursor.clone(),
-                last_opened_at: Some(task.due),
-                newest: Some(newest),
-                ..before.clone()
-            };
+            let after =
+                Head { cursor: cursor.clone(), last_opened_at: Some(task.due), newest: Some(newest), ..ours };
             if self.save(&before, &after, None).await? {
                 self.keep_newest_task(&after).await?;
                 return Ok(OpenOutcome::Opened);

@@ -2,10 +2,9 @@
 
 use argus_domain::{
     ids::TaskId,
-    job::Cursor,
-    task::{Fact, Task, TaskRecord},
+    task::{Fact, TaskRecord},
 };
-use argus_ports::{OpenOutcome, Recorded, StoreError, TaskQuery, TaskStore};
+use argus_ports::{OpenOutcome, Opening, Recorded, StoreError, TaskQuery, TaskStore};
 use async_trait::async_trait;
 use futures::FutureExt as _;
 
@@ -23,7 +22,7 @@ static READ: Statement = Statement::read("SELECT key, place, body FROM tasks WHE
 
 #[async_trait]
 impl TaskStore for ScyllaStore {
-    async fn open(&self, tasks: Vec<(Task, Cursor)>) -> Result<Vec<OpenOutcome>, StoreError> {
+    async fn open(&self, tasks: Vec<Opening>) -> Result<Vec<OpenOutcome>, StoreError> {
         self.open_all(tasks).await
     }
 

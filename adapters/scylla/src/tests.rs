@@ -19,10 +19,11 @@ use argus_domain::{
     fees::{Board, LedgerEntry, LedgerReason, POINT},
     ids::Serial,
     job::{Job, TriggerKind},
+    lease::ShardSet,
 };
 use argus_ports::{
-    ChangeKind, CreateOutcome, EventBus, JobQuery, JobStore, Ledger, OpenOutcome, Recorded, Room, StoreError,
-    TaskQuery, TaskStore,
+    ChangeKind, CreateOutcome, EventBus, JobQuery, JobStore, Ledger, OpenOutcome, Opening, Recorded, Room,
+    StoreError, TaskQuery, TaskStore,
 };
 
 use crate::{Options, ScyllaStore, migrate};
@@ -184,7 +185,7 @@ async fn a_creation_that_is_interrupted_anywhere_is_all_or_none_and_finished_by_
         let of_owner = JobStore::list(&two.other, JobQuery::Owner(owner(1)), None, 2).await.expect("list");
         let listed: Vec<Serial> = of_owner.iter().rev().map(|record| record.job.serial).collect();
         assert_eq!(listed, serials, "{fault:?}: both are listed, once");
-        let due = two.other.due(TriggerKind::Time, at(1000), 1000).await.expect("due");
+        let due = two.other.due(TriggerKind::Time, ShardSet::ALL, at(1000), 1000).await.expect("due");
         jobs_before += 2;
         assert_eq!(due.len(), jobs_before, "{fault:?}: both are due, once");
         let standing = two.other.standing(Board::Users, owner(1)).await.expect("standing");
@@ -205,13 +206,13 @@ async fn an_opening_that_is_interrupted_anywhere_is_found_or_repeated() {
     at_every_write(&two, async |_, fault| {
         let record = two.other.job(job(1).id).await.expect("job").expect("there");
         let (task, cursor) = next_task(&record);
-        let outcome = two.dying.open(vec![(task.clone(), cursor.clone())]).await;
+        let outcome = two.dying.open(vec![Opening::unfenced(task.clone(), cursor.clone())]).await;
         let moved = two.other.job(job(1).id).await.expect("job").expect("there").cursor == cursor;
         let unfinished = two.other.unfinished(None, 1000).await.expect("unfinished");
         let is_found = unfinished.iter().any(|record| record.task == task);
         assert_eq!(is_found, moved, "{fault:?}: the task is open if, and only if, the cursor has moved");
         assert!(outcome.is_err() || moved, "{fault:?}: what was acknowledged is there");
-        let again = two.other.open(vec![(task.clone(), cursor)]).await.expect("open");
+        let again = two.other.open(vec![Opening::unfenced(task.clone(), cursor)]).await.expect("open");
         let expected = if moved { OpenOutcome::Already } else { OpenOutcome::Opened };
         assert_eq!(again, [expected], "{fault:?}");
         opened.push(task.id);

@@ -22,7 +22,7 @@ use argus_domain::{
     task::{Broadcast, Fact, Handoff, Task, TriggerFact},
     time::Timestamp,
 };
-use argus_ports::{JobStore, TaskStore};
+use argus_ports::{JobStore, Opening, TaskStore};
 use argus_sqlite::{Options, SqliteStore};
 
 const JOBS: u64 = 1000;
@@ -159,9 +159,9 @@ async fn main() {
     let mut ids = Vec::new();
     let began = Instant::now();
     for n in 1..=20 {
-        let batch: Vec<(Task, Cursor)> =
-            (1..).zip(&jobs).map(|(serial, (job, _))| task(job, serial, n)).collect();
-        ids.extend(batch.iter().map(|(task, _)| task.id));
+        let tasks = (1..).zip(&jobs).map(|(serial, (job, _))| task(job, serial, n));
+        let batch: Vec<Opening> = tasks.map(|(task, cursor)| Opening::unfenced(task, cursor)).collect();
+        ids.extend(batch.iter().map(|opening| opening.task.id));
         let outcomes = store.open(batch).await.expect("open");
         assert!(outcomes.iter().all(|outcome| *outcome == argus_ports::OpenOutcome::Opened));
     }

@@ -2,9 +2,9 @@
 
 use argus_domain::{
     decision::{Decision, Outcome},
-    ids::{JobId, Serial},
+    ids::JobId,
 };
-use argus_ports::{DecisionStore, StoreError};
+use argus_ports::{DecisionStore, Look, StoreError};
 use argus_proto::encode;
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
@@ -13,16 +13,13 @@ use crate::{
     cell::{body, of_job, ordered},
     database::SqliteStore,
     fault::Fault,
-    job_rows,
+    job_rows, leases,
 };
 
 #[async_trait]
 impl DecisionStore for SqliteStore {
-    async fn note(&self, decisions: Vec<((JobId, Serial), Decision)>, keep: u32) -> Result<(), StoreError> {
-        self.write(decisions.len(), move |db| {
-            decisions.iter().try_for_each(|(job, decision)| note(db, *job, decision, keep))
-        })
-        .await
+    async fn note(&self, looks: Vec<Look>, keep: u32) -> Result<(), StoreError> {
+        self.write(looks.len(), move |db| looks.iter().try_for_each(|look| note(db, look, keep))).await
     }
 
     async fn of_job(&self, job: JobId, limit: u32) -> Result<Vec<Decision>, StoreError> {
@@ -41,13 +38,12 @@ impl DecisionStore for SqliteStore {
     }
 }
 
-fn note(
-    db: &Connection,
-    (job, serial): (JobId, Serial),
-    decision: &Decision,
-    keep: u32,
-) -> Result<(), Fault> {
-    if job_rows::serial(db, job)?.is_some_and(|standing| standing != serial) {
+fn note(db: &Connection, Look { job, serial, fence, decision }: &Look, keep: u32) -> Result<(), Fault> {
+    let job = *job;
+    if !leases::may_write(db, job, *fence)? {
+        return Ok(());
+    }
+    if job_rows::serial(db, job)?.is_some_and(|standing| standing != *serial) {
         return Ok(());
     }
     let (task, kind) = (decision.task.0, number(&decision.outcome));

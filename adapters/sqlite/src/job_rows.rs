@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use argus_domain::{
+    U256,
     ids::{JobId, Serial},
     job::{Cursor, Job, JobRecord, TriggerKind},
+    lease::Shard,
 };
 use argus_proto::encode;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -133,11 +135,12 @@ pub(crate) fn insert(db: &Connection, job: &Job, cursor: &Cursor) -> Result<Seri
     let serial = Serial(serial);
     insert_version(db, &Job { serial, ..job.clone() })?;
     db.prepare_cached(
-        "INSERT INTO cursors (serial, kind, armed, revision, next_due, finished, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO cursors (serial, shard, kind, armed, revision, next_due, finished, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute(params![
         serial.0,
+        Shard::of_job(job.id).no,
         number(job.trigger.kind()),
         !cursor.finished,
         exact(cursor.revision),
@@ -151,6 +154,24 @@ pub(crate) fn insert(db: &Connection, job: &Job, cursor: &Cursor) -> Result<Seri
 pub(crate) fn insert_version(db: &Connection, job: &Job) -> Result<(), Fault> {
     db.prepare_cached("INSERT INTO job_versions (serial, version, body) VALUES (?1, ?2, ?3)")?
         .execute(params![job.serial.0, job.version, encode(job)])?;
+    Ok(())
+}
+
+/// Gives the cursors that were there before there were shards theirs.
+pub(crate) fn fill_shards(db: &Connection) -> Result<(), Fault> {
+    let mut select = db.prepare("SELECT j.serial, j.id FROM jobs j JOIN cursors c ON c.serial = j.serial")?;
+    let mut rows = select.query([])?;
+    let mut shards = Vec::new();
+    while let Some(row) = rows.next()? {
+        // Behind the 32 bytes of an id whose place another has taken stand more.
+        let id: Vec<u8> = row.get("id")?;
+        let id = id.get(..32).ok_or_else(|| corrupt("id", "it is no job's"))?;
+        shards.push((row.get::<_, i64>("serial")?, Shard::of_job(JobId(U256::from_be_slice(id))).no));
+    }
+    let mut update = db.prepare("UPDATE cursors SET shard = ?2 WHERE serial = ?1")?;
+    for (serial, shard) in shards {
+        update.execute(params![serial, shard])?;
+    }
     Ok(())
 }
 
@@ -183,5 +204,57 @@ pub(crate) fn number(kind: TriggerKind) -> u8 {
         TriggerKind::Time => 1,
         TriggerKind::Event => 2,
         TriggerKind::Condition => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        jobs::DUE,
+        migrate::{PLATFORM, apply},
+    };
+
+    #[test]
+    fn jobs_from_before_there_were_shards_have_theirs() {
+        let mut db = Connection::open_in_memory().expect("a database");
+        apply(&mut db, &PLATFORM[..8]).expect("as it was");
+        for n in 1..=40u32 {
+            let id = JobId(U256::from(n));
+            // The tenth has had its place taken.
+            let cell = if n == 10 { replaced(id, Serial(n)).to_vec() } else { of_job(id).to_vec() };
+            let job = "INSERT INTO jobs (serial, id, version, owner, created_chain, updated_at)
+                       VALUES (?1, ?2, 1, x'01', 1, 1)";
+            db.execute(job, params![n, cell]).expect("a job");
+            let cursor = "INSERT INTO cursors (serial, kind, armed, revision, next_due, finished, body)
+                          VALUES (?1, 1, 1, 0, 5, 0, x'')";
+            db.execute(cursor, [n]).expect("a cursor");
+        }
+        apply(&mut db, PLATFORM).expect("as it is");
+        let mut select = db.prepare("SELECT serial, shard FROM cursors ORDER BY serial").expect("a table");
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+        let shards: Vec<(u32, u16)> = rows.collect::<Result<_, _>>().expect("rows");
+        let expect = |n: u32| (n, Shard::of_job(JobId(U256::from(n))).no);
+        assert_eq!(shards, (1..=40).map(expect).collect::<Vec<_>>());
+    }
+
+    /// Rows of other shards are passed over within the index, rows that are not due are never met, and nothing is sorted.
+    #[test]
+    fn what_is_due_is_found_by_its_index() {
+        let mut db = Connection::open_in_memory().expect("a database");
+        apply(&mut db, PLATFORM).expect("applied");
+        let mut explain = db.prepare(&format!("EXPLAIN QUERY PLAN {DUE}")).expect("a statement");
+        let rows = explain.query_map(params![1, 5, 9, -1], |row| row.get("detail")).expect("a plan");
+        let plan: Vec<String> = rows.collect::<Result<_, _>>().expect("a plan");
+        let first = "SEARCH c USING INDEX cursors_due (kind=? AND next_due<?)";
+        assert_eq!(plan.first().map(String::as_str), Some(first), "{plan:#?}");
+        assert!(!plan.iter().any(|step| step.contains("SCAN") || step.contains("TEMP B-TREE")), "{plan:#?}");
+        drop(explain);
+        // The row of a cursor is read only once its shard is known to be asked for.
+        let mut explain = db.prepare(&format!("EXPLAIN {DUE}")).expect("a statement");
+        let rows = explain.query_map(params![1, 5, 9, -1], |row| row.get("opcode")).expect("a program");
+        let program: Vec<String> = rows.collect::<Result<_, _>>().expect("a program");
+        let place = |opcode: &str| program.iter().position(|step| step == opcode);
+        assert!(place("ShiftRight").is_some() && place("ShiftRight") < place("SeekRowid"), "{program:?}");
     }
 }

@@ -9,6 +9,7 @@ use argus_domain::{
     fees::LedgerEntry,
     ids::{JobId, Serial},
     job::{Cursor, Job, JobChange, JobRecord, TriggerKind},
+    lease::{Fence, ShardSet},
     time::Timestamp,
 };
 use argus_ports::{CreateOutcome, CursorOutcome, JobQuery, JobStore, StoreError};
@@ -21,8 +22,14 @@ use crate::{
     database::SqliteStore,
     fault::Fault,
     job_rows::{self, select_jobs},
-    ledger,
+    leases, ledger,
 };
+
+/// Shards are picked within the index, so that jobs of others cost no more than their place in it.
+pub(crate) const DUE: &str = select_jobs!(
+    "WHERE c.kind = ?1 AND c.armed = 1 AND c.next_due <= ?2 AND (?4 >> c.shard) & 1
+     ORDER BY c.next_due, c.serial LIMIT ?3"
+);
 
 /// Versions kept in memory: at a few KB each some tens of MB.
 const VERSIONS_MAX: usize = 10_000;
@@ -112,23 +119,26 @@ impl JobStore for SqliteStore {
         .await
     }
 
-    async fn due(&self, kind: TriggerKind, now: Timestamp, limit: u32) -> Result<Vec<JobRecord>, StoreError> {
+    async fn due(
+        &self,
+        kind: TriggerKind,
+        shards: ShardSet,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<JobRecord>, StoreError> {
         self.read(move |db| {
-            job_rows::records(
-                db,
-                select_jobs!(
-                    "WHERE c.kind = ?1 AND c.armed = 1 AND c.next_due <= ?2
-                     ORDER BY c.next_due, c.serial LIMIT ?3"
-                ),
-                &[&job_rows::number(kind), &ordered(now.0), &limit],
-            )
+            let shards = exact(shards.bits());
+            job_rows::records(db, DUE, &[&job_rows::number(kind), &ordered(now.0), &limit, &shards])
         })
         .await
     }
 
-    async fn move_cursor(&self, cursor: Cursor) -> Result<CursorOutcome, StoreError> {
+    async fn move_cursor(&self, cursor: Cursor, fence: Option<Fence>) -> Result<CursorOutcome, StoreError> {
         let bytes = encode(&cursor);
         self.write(1, move |db| {
+            if !leases::may_write(db, cursor.job, fence)? {
+                return Ok(CursorOutcome::Fenced);
+            }
             let mut select =
                 db.prepare_cached("SELECT serial FROM jobs WHERE id = ?1 AND deleted_at IS NULL")?;
             let mut rows = select.query([of_job(cursor.job)])?;

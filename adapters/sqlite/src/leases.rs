@@ -2,7 +2,10 @@
 
 use std::{num::NonZeroU16, time::Duration};
 
-use argus_domain::lease::{Fence, Lease, Live, MemberId, ServiceKind, Session, Shard, Token, View};
+use argus_domain::{
+    ids::JobId,
+    lease::{Fence, Lease, Live, MemberId, ServiceKind, Session, Shard, Token, View},
+};
 use argus_ports::{LeaseStore, StoreError};
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -103,6 +106,12 @@ impl LeaseStore for SqliteStore {
 /// Whether a write with this fence may be made: for the transaction that makes it.
 pub(crate) fn stands(db: &Connection, Fence { shard, token }: Fence) -> Result<bool, Fault> {
     Ok(token > Token(0) && newest(db, shard)? == token)
+}
+
+/// Whether a write for a job with this fence may be made, as [`stands`].
+pub(crate) fn may_write(db: &Connection, job: JobId, fence: Option<Fence>) -> Result<bool, Fault> {
+    let Some(fence) = fence else { return Ok(true) };
+    Ok(fence.shard == Shard::of_job(job) && stands(db, fence)?)
 }
 
 fn newest(db: &Connection, shard: Shard) -> Result<Token, Fault> {

@@ -9,6 +9,7 @@ use crate::{
     charges,
     database::{OpenError, Options, connect},
     fault::Fault,
+    job_rows,
 };
 
 /// One file of migrations/sqlite.
@@ -47,6 +48,7 @@ pub(crate) const PLATFORM: &[Migration] = &[
     migration!(6, "", "006_registrations"),
     migration!(7, "", "007_claims"),
     migration!(8, "", "008_leases"),
+    migration!(9, "", "009_shards", Some(job_rows::fill_shards)),
 ];
 /// Those of a keeper's journal.
 pub(crate) const JOURNAL: &[Migration] = &[migration!(1, "journal/", "001_journal")];

@@ -2,10 +2,9 @@
 
 use argus_domain::{
     ids::{Serial, TaskId},
-    job::Cursor,
-    task::{Fact, Task, TaskRecord},
+    task::{Fact, TaskRecord},
 };
-use argus_ports::{OpenOutcome, Recorded, StoreError, TaskQuery, TaskStore};
+use argus_ports::{OpenOutcome, Opening, Recorded, StoreError, TaskQuery, TaskStore};
 use argus_proto::encode;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, ToSql, params, types::Value};
@@ -15,15 +14,15 @@ use crate::{
     database::SqliteStore,
     facts::{self, Written},
     fault::Fault,
-    job_rows,
+    job_rows, leases,
 };
 
 const ONE: &str = "SELECT row, body FROM tasks WHERE place = ?1 AND id = ?2";
 
 #[async_trait]
 impl TaskStore for SqliteStore {
-    async fn open(&self, tasks: Vec<(Task, Cursor)>) -> Result<Vec<OpenOutcome>, StoreError> {
-        let tasks: Vec<Opening> = tasks.into_iter().map(Opening::new).collect();
+    async fn open(&self, tasks: Vec<Opening>) -> Result<Vec<OpenOutcome>, StoreError> {
+        let tasks: Vec<Encoded> = tasks.into_iter().map(Encoded::new).collect();
         self.write(2 * tasks.len(), move |db| tasks.iter().map(|opening| open(db, opening)).collect()).await
     }
 
@@ -135,24 +134,26 @@ fn records(db: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<Task
 }
 
 /// A task to be opened, encoded before the writer has it.
-struct Opening {
-    task: Task,
-    cursor: Cursor,
+struct Encoded {
+    opening: Opening,
     task_body: Vec<u8>,
     cursor_body: Vec<u8>,
 }
 
-impl Opening {
-    fn new((task, cursor): (Task, Cursor)) -> Self {
-        let (task_body, cursor_body) = (encode(&task), encode(&cursor));
-        Self { task, cursor, task_body, cursor_body }
+impl Encoded {
+    fn new(opening: Opening) -> Self {
+        let (task_body, cursor_body) = (encode(&opening.task), encode(&opening.cursor));
+        Self { opening, task_body, cursor_body }
     }
 }
 
 fn open(
     db: &Connection,
-    Opening { task, cursor, task_body, cursor_body }: &Opening,
+    Encoded { opening: Opening { task, cursor, fence }, task_body, cursor_body }: &Encoded,
 ) -> Result<OpenOutcome, Fault> {
+    if !leases::may_write(db, task.job, *fence)? {
+        return Ok(OpenOutcome::Fenced);
+    }
     let mut select = db.prepare_cached(
         "SELECT serial, owner, safe FROM jobs WHERE id = ?1 AND paused_at IS NULL AND deleted_at IS NULL",
     )?;

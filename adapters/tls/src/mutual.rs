@@ -1,6 +1,11 @@
 //! TLS where both sides show a certificate.
 
-use std::{error::Error, path::PathBuf, sync::Arc};
+use std::{
+    error::Error,
+    io::{self, ErrorKind},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use tokio_rustls::{
     TlsAcceptor, TlsConnector,
@@ -88,7 +93,7 @@ impl Mutual {
 }
 
 /// What an operator has to know of a handshake that failed, on the side that connects.
-pub fn why(cause: &std::io::Error) -> String {
+pub fn why(cause: &io::Error) -> String {
     match cause.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::AlertReceived(alert)) => {
             let why = match alert {
@@ -112,6 +117,9 @@ pub fn why(cause: &std::io::Error) -> String {
         }
         Some(rustls::Error::InvalidMessage(_)) => "the other side speaks no TLS".to_owned(),
         Some(cause) => cause.to_string(),
+        None if cause.kind() == ErrorKind::UnexpectedEof => {
+            "the other side ended the handshake without a word: it may be one that speaks no TLS".to_owned()
+        }
         None => match cause.source() {
             Some(source) => format!("{cause}: {source}"),
             None => cause.to_string(),

@@ -6,7 +6,7 @@ use argus_domain::{
     rule::Comparison,
     time::Timestamp,
 };
-use argus_ports::DecisionStore;
+use argus_ports::{DecisionStore, Look};
 use axum::http::StatusCode;
 use serde_json::json;
 
@@ -23,7 +23,7 @@ async fn world() -> World {
 async fn note(world: &World, task: u32, outcome: Outcome, ms: u64) {
     let id: JobId = ID.parse().unwrap();
     let decision = Decision::once(TaskNumber(task), outcome, Timestamp(NOW.0 + ms));
-    world.store.note(vec![((id, Serial(1)), decision)], 100).await.unwrap();
+    world.store.note(vec![Look { job: id, serial: Serial(1), fence: None, decision }], 100).await.unwrap();
 }
 
 #[tokio::test]

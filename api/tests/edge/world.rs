@@ -8,7 +8,7 @@ use std::{
 use argus_api::{Chain, Config, NewKey, Ports, api, new_key};
 use argus_domain::{Address, access::Role, chain::Contracts, ids::ChainId, time::Timestamp};
 use argus_memory::{ManualClock, MemoryArchive, MemoryBus, MemoryContent, MemoryLimiter, MemoryStore};
-use argus_ports::{KeyStore, ModuleBuilder, Secrets, Signer};
+use argus_ports::{KeyStore, ModuleBuilder, Opening, Secrets, Signer};
 use argus_vault::KeyVault;
 use axum::{
     Router,
@@ -289,7 +289,7 @@ pub async fn open_task(world: &World, id: &str) -> argus_domain::task::Task {
         opened_at: due,
         trigger: TriggerFact::Due,
     };
-    TaskStore::open(&world.store, vec![(task.clone(), cursor)]).await.unwrap();
+    TaskStore::open(&world.store, vec![Opening::unfenced(task.clone(), cursor)]).await.unwrap();
     let change = Change {
         job: task.job,
         owner: record.job.owner,

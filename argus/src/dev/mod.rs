@@ -95,9 +95,11 @@ pub async fn run(args: &Dev, json: bool) -> anyhow::Result<()> {
     let serving = async {
         if args.processes {
             backends::warm_cache(&config).await?;
-            processes::supervise(&config, &settings, &args.overrides, &once).await
+            let ended = processes::supervise(&config, &settings, &args.overrides, &once).await;
+            ended.and(Err(anyhow::anyhow!("the platform ended by itself")))
         } else {
-            roles::serve(config, &Role::everything()).await
+            // The folder is this process's alone.
+            roles::until_stopped(config, &Role::everything(), true).await
         }
     };
     let mining = async {
@@ -112,11 +114,12 @@ pub async fn run(args: &Dev, json: bool) -> anyhow::Result<()> {
         std::future::pending::<anyhow::Result<()>>().await
     };
     let outcome = tokio::select! {
-        ended = serving => ended.and(Err(anyhow::anyhow!("the platform ended by itself"))),
+        ended = serving => ended,
         failed = announced => failed,
         never = mining => never,
         status = dev_chain.ended() => Err(anyhow::anyhow!("the chain ended (status {status:?}); start again to go on where it was")),
-        signal = stop_signal() => signal,
+        // Roles of this process hear the signal themselves.
+        signal = stop_signal(), if args.processes => signal,
     };
     say("stopping", "saving the chain's state");
     dev_chain.stop().await;

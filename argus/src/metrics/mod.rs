@@ -23,8 +23,8 @@ pub use process::register_process;
 pub use registrations::CountedRegistrations;
 pub use runs::CountedRunner;
 pub use services::{
-    register_aggregator, register_dispatcher, register_keepers, register_operators, register_redis,
-    register_registrations, register_scheduler, register_traces, register_writes, watch_due,
+    register_aggregator, register_dispatcher, register_keepers, register_lease, register_operators,
+    register_redis, register_registrations, register_scheduler, register_traces, register_writes, watch_due,
 };
 pub use store::CountedStore;
 pub use tasks::CountedTasks;

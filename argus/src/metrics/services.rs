@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
-use argus_domain::job::TriggerKind;
+use argus_domain::{
+    job::TriggerKind,
+    lease::{ServiceKind, ShardSet},
+};
 use argus_metrics::{Figures, Metric, Sample, Unregistered, Value, table};
 use argus_otlp::Tracer;
 use argus_oversight::health::Report;
@@ -65,9 +68,10 @@ where
 /// The scheduler's own counters.
 pub fn register_scheduler(scheduler: &argus_scheduler::Handle, figures: &Figures) -> Registered {
     type Read = fn(&argus_scheduler::Metrics) -> u64;
-    let counters: [(&'static Metric, Read); 8] = [
+    let counters: [(&'static Metric, Read); 9] = [
         (&table::SCHEDULER_REPEATED, |m| m.repeated.get()),
         (&table::SCHEDULER_STALE, |m| m.stale.get()),
+        (&table::SCHEDULER_FENCED, |m| m.fenced.get()),
         (&table::SCHEDULER_SUBMIT_FAILED, |m| m.submit_failed.get()),
         (&table::SCHEDULER_FAILED_CYCLES, |m| m.failed_cycles.get()),
         (&table::SCHEDULER_READINGS, |m| m.readings.get()),
@@ -81,6 +85,14 @@ pub fn register_scheduler(scheduler: &argus_scheduler::Handle, figures: &Figures
     }
     let scheduler = scheduler.clone();
     queue(figures, "scheduler_nudges", move || scheduler.nudges())
+}
+
+/// What a service's member holds.
+pub fn register_lease(kind: ServiceKind, lease: &argus_lease::Handle, figures: &Figures) -> Registered {
+    let l = lease.clone();
+    labelled(figures, &table::LEASE_SHARDS, move || [(kind.name(), l.held().len() as u64)])?;
+    let l = lease.clone();
+    labelled(figures, &table::LEASE_LOSSES, move || [(kind.name(), l.losses())])
 }
 
 /// Between two looks at what is due.
@@ -98,7 +110,7 @@ pub fn watch_due(
     Ok(async move {
         loop {
             // A store that fails is counted where it is called; the figure stays as it was.
-            if let Ok(found) = jobs.due(TriggerKind::Time, clock.now(), DUE_MAX).await {
+            if let Ok(found) = jobs.due(TriggerKind::Time, ShardSet::ALL, clock.now(), DUE_MAX).await {
                 due.set(found.len() as u64);
             }
             sleep(DUE_LOOK).await;

@@ -10,20 +10,22 @@ use argus_domain::{
     ids::{ChainId, JobId, KeeperId, Serial, TaskId},
     job::{Cursor, Job, JobChange, JobRecord, TriggerKind},
     keeper::KeeperRecord,
+    lease::{Fence, Live, ServiceKind, Session, ShardSet, View},
     module::{Cid, ModuleRecord},
     profile::{Profile, ProfileChange},
     registration::Registration,
     secret::{Grants, SealedSecret, SecretName},
     state::{JobState, State},
-    task::{Fact, Task, TaskRecord},
+    task::{Fact, TaskRecord},
     time::Timestamp,
     webhook::{DeadLetter, Failure, Progress, Webhook},
 };
 use argus_ports::{
     AnswerStore, Archive, Change, ClaimStore, ContentError, CreateOutcome, CursorOutcome, DecisionStore,
-    EventBus, JobQuery, JobStore, KeeperStore, KeptAnswer, KeyStore, Leave, Ledger, ModuleStore,
-    NamedRequest, OpenOutcome, ProfileStore, Recorded, RegistrationCounts, RegistrationStore, RequestName,
-    Room, SecretStore, StoreError, TaskQuery, TaskStore, WebhookStore, secret::StoredSecret, store::watch,
+    EventBus, JobQuery, JobStore, KeeperStore, KeptAnswer, KeyStore, LeaseStore, Leave, Ledger, Look,
+    ModuleStore, NamedRequest, OpenOutcome, Opening, ProfileStore, Recorded, RegistrationCounts,
+    RegistrationStore, RequestName, Room, SecretStore, StoreError, TaskQuery, TaskStore, WebhookStore,
+    secret::StoredSecret, store::watch,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -78,11 +80,11 @@ counted! {
         async fn version(id: JobId, version: u32) -> Stored<Option<Arc<Job>>>;
         async fn list(query: JobQuery, before: Option<Serial>, limit: u32) -> Stored<Vec<JobRecord>>;
         async fn change(id: JobId, change: JobChange) -> Stored<Option<JobRecord>>;
-        async fn due(kind: TriggerKind, now: Timestamp, limit: u32) -> Stored<Vec<JobRecord>>;
-        async fn move_cursor(cursor: Cursor) -> Stored<CursorOutcome>;
+        async fn due(kind: TriggerKind, shards: ShardSet, now: Timestamp, limit: u32) -> Stored<Vec<JobRecord>>;
+        async fn move_cursor(cursor: Cursor, fence: Option<Fence>) -> Stored<CursorOutcome>;
     }
     TaskStore as "tasks" {
-        async fn open(tasks: Vec<(Task, Cursor)>) -> Stored<Vec<OpenOutcome>>;
+        async fn open(tasks: Vec<Opening>) -> Stored<Vec<OpenOutcome>>;
         async fn record(facts: Vec<Fact>) -> Stored<Vec<Recorded>>;
         async fn tasks(ids: &[TaskId]) -> Stored<Vec<TaskRecord>>;
         async fn unfinished(after: Option<TaskId>, limit: u32) -> Stored<Vec<TaskRecord>>;
@@ -99,6 +101,16 @@ counted! {
                 self.inner.subscribe()
             }
         }
+    }
+    LeaseStore as "leases" {
+        async fn join(kind: ServiceKind, live: Live) -> Stored<bool>;
+        async fn beat(kind: ServiceKind, session: Session, beats: u64) -> Stored<bool>;
+        async fn end(kind: ServiceKind, session: Session, beats: Option<u64>) -> Stored<()>;
+        async fn look(kind: ServiceKind) -> Stored<View>;
+        async fn claim(session: Session, leases: Vec<Fence>) -> Stored<Vec<bool>>;
+        async fn release(session: Session, leases: Vec<Fence>) -> Stored<()>;
+        async fn stands(fence: Fence) -> Stored<bool>;
+        async fn mark(fence: Fence, mark: u64) -> Stored<bool>;
     }
     KeeperStore as "keepers" {
         async fn put(keepers: Vec<KeeperRecord>) -> Stored<()>;
@@ -137,7 +149,7 @@ counted! {
         async fn state(root: B256) -> Result<State, ContentError>;
     }
     DecisionStore as "decisions" {
-        async fn note(decisions: Vec<((JobId, Serial), Decision)>, keep: u32) -> Stored<()>;
+        async fn note(looks: Vec<Look>, keep: u32) -> Stored<()>;
         async fn of_job(job: JobId, limit: u32) -> Stored<Vec<Decision>>;
     }
     ProfileStore as "profiles" {

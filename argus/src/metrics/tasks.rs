@@ -4,12 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use argus_domain::{
     ids::{JobId, TaskId},
-    job::Cursor,
     state::JobState,
     task::{Fact, Task, TaskRecord, TriggerFact, Verdict},
 };
 use argus_metrics::{Counter, Counters, Figures, Times, Unregistered, table};
-use argus_ports::{OpenOutcome, Recorded, StoreError, TaskQuery, TaskStore};
+use argus_ports::{OpenOutcome, Opening, Recorded, StoreError, TaskQuery, TaskStore};
 use async_trait::async_trait;
 
 /// A store that counts what becomes of tasks. It counts what its own process wrote, and each fact once: what was
@@ -110,8 +109,8 @@ fn verdict_name(verdict: &Verdict) -> &'static str {
 
 #[async_trait]
 impl TaskStore for CountedTasks {
-    async fn open(&self, tasks: Vec<(Task, Cursor)>) -> Result<Vec<OpenOutcome>, StoreError> {
-        let opening: Vec<_> = tasks.iter().map(|(task, _)| OpenedTask::of(task)).collect();
+    async fn open(&self, tasks: Vec<Opening>) -> Result<Vec<OpenOutcome>, StoreError> {
+        let opening: Vec<_> = tasks.iter().map(|opening| OpenedTask::of(&opening.task)).collect();
         let outcomes = self.inner.open(tasks).await?;
         for (outcome, task) in outcomes.iter().zip(&opening) {
             if matches!(outcome, OpenOutcome::Opened) {

@@ -8,7 +8,7 @@
 
 use std::{fmt, num::NonZeroU16, time::Duration};
 
-use crate::keccak256;
+use crate::{ids::JobId, keccak256};
 
 /// A service whose replicas share work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +38,9 @@ impl ServiceKind {
     }
 }
 
+/// Into how many shards every service's work is cut. For good: stores keep the shard of each job.
+pub const SHARDS: NonZeroU16 = NonZeroU16::MIN.saturating_add(63);
+
 /// A part of a service's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Shard {
@@ -54,6 +57,46 @@ impl Shard {
         let place = u64::from_be_bytes([a, b, c, d, e, f, g, h]) % u64::from(shards.get());
         Self { kind, no: u16::try_from(place).unwrap_or(u16::MAX) }
     }
+
+    /// The scheduler's shard in which a job lies.
+    pub fn of_job(job: JobId) -> Self {
+        Self::of(ServiceKind::Scheduler, &job.0.to_be_bytes::<32>(), SHARDS)
+    }
+}
+
+/// Some of a service's shards, by their numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct ShardSet(u64);
+
+impl ShardSet {
+    /// Every shard.
+    pub const ALL: Self = Self(u64::MAX);
+
+    /// Whether this one is among them.
+    pub fn contains(self, no: u16) -> bool {
+        self.0 & bit(no) != 0
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// One bit of each: shard 0 is the lowest.
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromIterator<u16> for ShardSet {
+    fn from_iter<T: IntoIterator<Item = u16>>(numbers: T) -> Self {
+        Self(numbers.into_iter().fold(0, |bits, no| bits | bit(no)))
+    }
+}
+
+/// None where there is no such shard.
+fn bit(no: u16) -> u64 {
+    1u64.checked_shl(u32::from(no)).unwrap_or(0)
 }
 
 impl fmt::Display for Shard {
@@ -151,5 +194,20 @@ mod tests {
         }
         assert!(counts.iter().all(|count| (850..1150).contains(count)), "{counts:?}");
         assert_eq!(Shard::of(ServiceKind::Monitor, b"argus", shards).to_string(), "monitor 12");
+    }
+
+    #[test]
+    fn a_jobs_shard_is_the_same_for_ever() {
+        let of = |n: u64| Shard::of_job(JobId(crate::U256::from(n))).no;
+        assert_eq!([of(1), of(2), of(3)], [59, 32, 0], "stores hold these numbers");
+    }
+
+    #[test]
+    fn sets_of_shards() {
+        let some: ShardSet = [0, 5, 63, 64].into_iter().collect();
+        let held: Vec<u16> = (0..100).filter(|no| some.contains(*no)).collect();
+        assert_eq!(held, [0, 5, 63], "there is no shard 64");
+        assert!((0..SHARDS.get()).all(|no| ShardSet::ALL.contains(no)));
+        assert!(ShardSet::default().is_empty() && !some.is_empty());
     }
 }

@@ -14,7 +14,7 @@
 
 use std::{num::NonZeroU16, time::Duration};
 
-use argus_domain::lease::{Fence, Live, ServiceKind, Session, View};
+use argus_domain::lease::{Fence, Live, SHARDS, ServiceKind, Session, View};
 
 mod lanes;
 mod machine;
@@ -74,7 +74,7 @@ impl Default for Config {
     fn default() -> Self {
         let ms = Duration::from_millis;
         Self {
-            shards: NonZeroU16::MIN.saturating_add(63),
+            shards: SHARDS,
             ttl: ms(3000),
             margin: ms(300),
             beat_every: ms(1000),

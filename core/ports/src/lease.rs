@@ -17,9 +17,9 @@
 //! # How a write carries its fence
 //!
 //! A write for a shard comes with a [`Fence`], and the store that takes it refuses one whose token is not the newest
-//! given for the shard, in the same step as the write, by what that store can do:
-//!
-//! So far that write is [`LeaseStore::mark`] alone.
+//! given for the shard, in the same step as the write, by what that store can do. A job's writes carry the fence of its
+//! shard: [`TaskStore::open`](crate::TaskStore::open), [`JobStore::move_cursor`](crate::JobStore::move_cursor) and
+//! [`DecisionStore::note`](crate::DecisionStore::note).
 //!
 //! - Where leases and rows share transactions (SQLite, memory), the write's transaction compares the fence with the
 //!   lease's token.
@@ -51,7 +51,7 @@ pub trait LeaseStore: Send + Sync {
     async fn beat(&self, kind: ServiceKind, session: Session, beats: u64) -> Result<bool, StoreError>;
 
     /// Ends a session that has beaten just so often, or however often with `None`, which is for its own member to
-    /// say. All its leases are free. Absent, or with other beats: nothing to do.
+    /// say, or for one who knows that its process is no more. All its leases are free. Absent, or with other beats: nothing to do.
     async fn end(&self, kind: ServiceKind, session: Session, beats: Option<u64>) -> Result<(), StoreError>;
 
     /// All of a service. Leases are read before members, or both in one step: who took a lease had joined before, so a

@@ -26,7 +26,7 @@ pub use answers::{AnswerStore, KeptAnswer, Leave, NamedRequest, RequestName};
 pub use builder::{BuildError, Built, ModuleBuilder};
 pub use chain::{ChainError, ChainReader, ChainWriter, Signer, SignerError};
 pub use content::{Archive, ContentError, ContentStore};
-pub use decision::DecisionStore;
+pub use decision::{DecisionStore, Look};
 pub use egress::{
     Egress, EgressError, EgressRequest, EgressResponse, Method, Reach, ValueError, ValueReader,
 };
@@ -43,7 +43,7 @@ pub use runner::{ModuleRunner, RunnerError};
 pub use secret::{Letterbox, SecretStore, Secrets, StoredSecret, Vault, VaultError};
 pub use store::{
     Change, ChangeKind, CreateOutcome, CursorOutcome, EventBus, Intent, JobQuery, JobStore, Journal,
-    KeeperStore, Kept, KeptClaim, KeyStore, Ledger, ModuleStore, OpenOutcome, Recorded, Room, StoreError,
-    TaskQuery, TaskStore,
+    KeeperStore, Kept, KeptClaim, KeyStore, Ledger, ModuleStore, OpenOutcome, Opening, Recorded, Room,
+    StoreError, TaskQuery, TaskStore,
 };
 pub use time::{Clock, RateLimiter};

@@ -1,8 +1,8 @@
 //! All that one database holds of the platform.
 
 use crate::{
-    AnswerStore, Archive, ClaimStore, DecisionStore, EventBus, JobStore, KeeperStore, KeyStore, Ledger,
-    ModuleStore, ProfileStore, RegistrationStore, SecretStore, TaskStore, WebhookStore,
+    AnswerStore, Archive, ClaimStore, DecisionStore, EventBus, JobStore, KeeperStore, KeyStore, LeaseStore,
+    Ledger, ModuleStore, ProfileStore, RegistrationStore, SecretStore, TaskStore, WebhookStore,
 };
 
 macro_rules! platform {
@@ -17,5 +17,5 @@ macro_rules! platform {
 
 platform! {
     JobStore, TaskStore, EventBus, DecisionStore, RegistrationStore, KeeperStore, Ledger, ModuleStore, KeyStore,
-    ProfileStore, WebhookStore, ClaimStore, AnswerStore, SecretStore, Archive
+    ProfileStore, WebhookStore, ClaimStore, AnswerStore, SecretStore, Archive, LeaseStore
 }

@@ -9,6 +9,7 @@ use argus_domain::{
     ids::{AttemptNo, ChainId, JobId, KeeperId, Round, Serial, TaskId},
     job::{Cursor, Job, JobChange, JobRecord, TriggerKind},
     keeper::KeeperRecord,
+    lease::{Fence, ShardSet},
     module::{Cid, ModuleRecord},
     state::{JobState, StateRef},
     task::{Fact, Task, TaskRecord},
@@ -68,6 +69,8 @@ pub enum CursorOutcome {
     Moved,
     /// Another writer was first, or the job is deleted: read it again.
     Stale,
+    /// The fence does not stand, whatever else: the job's shard is another's. Nothing was written.
+    Fenced,
 }
 
 /// Jobs and their cursors.
@@ -117,13 +120,38 @@ pub trait JobStore: Send + Sync {
     /// newest one, else it is ignored. Absent: `None`, else the record after the change.
     async fn change(&self, id: JobId, change: JobChange) -> Result<Option<JobRecord>, StoreError>;
 
-    /// Jobs whose cursor is due at `now` and that are neither paused nor deleted nor finished, earliest first,
-    /// `limit` at most. With a kind, only such jobs.
-    async fn due(&self, kind: TriggerKind, now: Timestamp, limit: u32) -> Result<Vec<JobRecord>, StoreError>;
+    /// Jobs of a kind in these of the scheduler's shards ([`Shard::of_job`](argus_domain::lease::Shard::of_job)) whose
+    /// cursor is due at `now` and that are neither paused nor deleted nor finished, earliest first, `limit` at most.
+    async fn due(
+        &self,
+        kind: TriggerKind,
+        shards: ShardSet,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<JobRecord>, StoreError>;
 
-    /// Moves a cursor: written only where the stored revision is `cursor.revision - 1`. Repeating a write that
-    /// has been made gives [`CursorOutcome::Stale`].
-    async fn move_cursor(&self, cursor: Cursor) -> Result<CursorOutcome, StoreError>;
+    /// Moves a cursor: written only where the stored revision is `cursor.revision - 1`, and where the fence of the
+    /// job's shard stands ([`crate::lease`]); `None` is for whoever moves it because its job was changed. Repeating a
+    /// write that has been made gives [`CursorOutcome::Stale`].
+    async fn move_cursor(&self, cursor: Cursor, fence: Option<Fence>) -> Result<CursorOutcome, StoreError>;
+}
+
+/// A task to be opened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opening {
+    /// The task.
+    pub task: Task,
+    /// The cursor of its job after it.
+    pub cursor: Cursor,
+    /// Of the job's shard; `None` where nobody shares the work, as in tests.
+    pub fence: Option<Fence>,
+}
+
+impl Opening {
+    /// Of one who shares the work with nobody.
+    pub fn unfenced(task: Task, cursor: Cursor) -> Self {
+        Self { task, cursor, fence: None }
+    }
 }
 
 /// What became of opening a task.
@@ -137,6 +165,8 @@ pub enum OpenOutcome {
     Stale,
     /// The job is paused or deleted, or another has taken its place: nothing was written.
     Gone,
+    /// The fence does not stand, whatever else: the job's shard is another's. Nothing was written.
+    Fenced,
 }
 
 /// What became of a fact.
@@ -172,8 +202,9 @@ const STATE_PAGES: (u32, u32) = (2, 512);
 #[async_trait]
 pub trait TaskStore: Send + Sync {
     /// Opens tasks, each together with the cursor of its job after it: first the task, then the cursor, in one
-    /// step where the store has transactions. Idempotent by task id. One outcome per element, in order.
-    async fn open(&self, tasks: Vec<(Task, Cursor)>) -> Result<Vec<OpenOutcome>, StoreError>;
+    /// step where the store has transactions. Each only where its fence stands ([`crate::lease`]). Idempotent by task
+    /// id. One outcome per element, in order.
+    async fn open(&self, tasks: Vec<Opening>) -> Result<Vec<OpenOutcome>, StoreError>;
 
     /// Appends facts in order. Idempotent by [`Fact::key`]; a verdict is a conditional insert: the first wins for
     /// good, and `Agreed` is refused where the job has been deleted. One outcome per fact, in order.

@@ -47,6 +47,8 @@ super::rows! { TASKS_ROWS:
         "Openings of tasks that were open.";
     SCHEDULER_STALE = Counter, Count, "argus_scheduler_stale_total", [], SCHEDULER,
         "Openings that another write forestalled.";
+    SCHEDULER_FENCED = Counter, Count, "argus_scheduler_fenced_total", [], SCHEDULER,
+        "Jobs whose write was refused because another process had their shard by then.";
     SCHEDULER_SUBMIT_FAILED = Counter, Count, "argus_scheduler_submit_failed_total", [], SCHEDULER,
         "Tasks that the dispatcher did not take at once.";
     SCHEDULER_FAILED_CYCLES = Counter, Count, "argus_scheduler_failed_cycles_total", [], SCHEDULER,

@@ -25,8 +25,8 @@ use argus_domain::{
 };
 use argus_memory::{MemoryBus, MemoryStore};
 use argus_ports::{
-    ChainError, ChainReader, Change, Dispatch, EventBus, JobStore, LinkError, OpenOutcome, Room, StoreError,
-    TaskStore, chain::At, store::watch::Receiver,
+    ChainError, ChainReader, Change, Dispatch, EventBus, JobStore, LinkError, OpenOutcome, Opening, Room,
+    StoreError, TaskStore, chain::At, store::watch::Receiver,
 };
 use async_trait::async_trait;
 
@@ -418,7 +418,8 @@ pub async fn open(store: &MemoryStore, job: &Job, trigger: TriggerFact) -> Task 
         opened_at: START,
         trigger,
     };
-    let opened = TaskStore::open(store, vec![(task.clone(), cursor(1))]).await.expect("opened");
+    let opened =
+        TaskStore::open(store, vec![Opening::unfenced(task.clone(), cursor(1))]).await.expect("opened");
     assert_eq!(opened, [OpenOutcome::Opened]);
     task
 }

@@ -13,6 +13,7 @@ use argus_domain::{
     fees::LedgerEntry,
     ids::{ChainId, JobId, Serial, TaskNumber},
     job::{Cursor, Job, JobChange, JobRecord, Mode, Position, TriggerKind},
+    lease::{Fence, ShardSet},
     registration::{Discrepancy, Registration},
     secret::{Grants, SealedSecret, SecretName},
     time::Timestamp,
@@ -147,11 +148,17 @@ impl JobStore for Mortal {
     async fn change(&self, id: JobId, change: JobChange) -> Result<Option<JobRecord>, StoreError> {
         self.write(self.store.change(id, change)).await
     }
-    async fn due(&self, kind: TriggerKind, now: Timestamp, n: u32) -> Result<Vec<JobRecord>, StoreError> {
-        self.store.due(kind, now, n).await
+    async fn due(
+        &self,
+        kind: TriggerKind,
+        shards: ShardSet,
+        now: Timestamp,
+        n: u32,
+    ) -> Result<Vec<JobRecord>, StoreError> {
+        self.store.due(kind, shards, now, n).await
     }
-    async fn move_cursor(&self, cursor: Cursor) -> Result<CursorOutcome, StoreError> {
-        self.store.move_cursor(cursor).await
+    async fn move_cursor(&self, cursor: Cursor, fence: Option<Fence>) -> Result<CursorOutcome, StoreError> {
+        self.store.move_cursor(cursor, fence).await
     }
 }
 

@@ -4,7 +4,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU8, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,11 +17,13 @@ use argus_domain::{
     decimal::Decimal,
     ids::{ChainId, JobId, Serial, TaskId, TaskNumber},
     job::*,
+    lease::{MemberId, SHARDS, ServiceKind},
     limits::Limits,
     rule::ValueSource,
     task::{Fact, Settlement, TaskRecord, Verdict},
     time::Timestamp,
 };
+use argus_machine::lease;
 use argus_memory::{ManualClock, MemoryBus, MemoryStore};
 use argus_ports::{
     ChainError, ChainReader, Dispatch, EgressError, JobStore, LinkError, TaskQuery, TaskStore, ValueError,
@@ -166,7 +171,29 @@ impl World {
         }
     }
 
-    pub fn start(&self) -> Running {
+    /// The only scheduler: with all shards.
+    pub async fn start(&self) -> Running {
+        let (lease, lives) = self.member();
+        while lease.held().len() < usize::from(SHARDS.get()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        self.start_with(lease, lives)
+    }
+
+    /// A member of its own, with what keeps it alive.
+    pub fn member(&self) -> (argus_lease::Handle, Member) {
+        static MEMBERS: AtomicU8 = AtomicU8::new(1);
+        let id = MemberId([MEMBERS.fetch_add(1, Ordering::Relaxed); 16]);
+        let (store, stop) = (Arc::new(self.store.clone()), CancellationToken::new());
+        let config = lease::Config { batch: 64, pause: Duration::from_millis(1), ..lease::Config::default() };
+        let (handle, life) = argus_lease::member(config, ServiceKind::Scheduler, id, store, stop.clone());
+        let mut set = tokio::task::JoinSet::new();
+        set.spawn(life);
+        (handle, Member { stop, set })
+    }
+
+    /// One with the shards of a member.
+    pub fn start_with(&self, lease: argus_lease::Handle, member: Member) -> Running {
         let ports = Ports {
             clock: Arc::new(self.clock.clone()),
             jobs: Arc::new(self.store.clone()),
@@ -176,12 +203,13 @@ impl World {
             dispatch: self.dispatch.clone(),
             chains: BTreeMap::from([(CHAIN, self.chain.clone() as Arc<dyn ChainReader>)]),
             values: self.values.clone(),
+            lease,
         };
         let stop = CancellationToken::new();
         let (handle, life) = scheduler(self.config, ports, stop.clone());
         let mut set = tokio::task::JoinSet::new();
         set.spawn(life);
-        Running { handle, stop, set }
+        Running { handle, stop, set, member }
     }
 
     pub async fn create(&self, job: Job) -> JobId {
@@ -255,10 +283,24 @@ impl World {
     }
 }
 
+pub struct Member {
+    stop: CancellationToken,
+    set: tokio::task::JoinSet<()>,
+}
+
+impl Member {
+    /// Gives its shards up; whoever drops it instead has it die.
+    pub async fn leave(mut self) {
+        self.stop.cancel();
+        while self.set.join_next().await.is_some() {}
+    }
+}
+
 pub struct Running {
     pub handle: Handle,
     stop: CancellationToken,
     set: tokio::task::JoinSet<()>,
+    member: Member,
 }
 
 impl Running {
@@ -266,6 +308,7 @@ impl Running {
         self.stop.cancel();
         let joined = tokio::time::timeout(Duration::from_secs(2), self.set.join_next()).await;
         assert!(matches!(joined, Ok(Some(Ok(())))), "it ends when told");
+        self.member.leave().await;
     }
 }
 

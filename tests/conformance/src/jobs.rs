@@ -7,6 +7,7 @@ use argus_domain::{
     fees::{Board, LedgerEntry, LedgerReason, POINT},
     ids::{ChainId, JobId, Serial},
     job::{Cursor, Job, JobChange, JobRecord, Trigger, TriggerKind},
+    lease::{SHARDS, Shard, ShardSet},
     rule::{Comparison, Rule, SourceKind, ValueSource},
 };
 use argus_ports::{CreateOutcome, CursorOutcome, JobQuery, JobStore, Ledger};
@@ -191,7 +192,7 @@ async fn due_are_those_that_may_run(store: &dyn JobStore) {
     ];
     create(store, jobs).await;
     let due = async |kind, ms, limit| {
-        let found = store.due(kind, at(ms), limit).await.expect("due");
+        let found = store.due(kind, ShardSet::ALL, at(ms), limit).await.expect("due");
         found.iter().map(|record| record.job.serial.0).collect::<Vec<_>>()
     };
     assert_eq!(due(TriggerKind::Time, 99, 9).await, [0u32; 0], "nothing is early");
@@ -200,36 +201,55 @@ async fn due_are_those_that_may_run(store: &dyn JobStore) {
     assert_eq!(due(TriggerKind::Time, 9000, 3).await, [2, 4, 3]);
     assert_eq!(due(TriggerKind::Condition, 9000, 9).await, [7]);
     assert_eq!(due(TriggerKind::Event, 9000, 9).await, [0u32; 0]);
+    let some = |jobs: &[u64]| jobs.iter().map(|n| Shard::of_job(job(*n).id).no).collect::<ShardSet>();
+    let due_of = async |shards, limit| {
+        let found = store.due(TriggerKind::Time, shards, at(9000), limit).await.expect("due");
+        found.iter().map(|record| record.job.serial.0).collect::<Vec<_>>()
+    };
+    assert_eq!(due_of(ShardSet::default(), 9).await, [0u32; 0], "of no shard");
+    assert_eq!(due_of(some(&[3]), 9).await, [3]);
+    assert_eq!(due_of(some(&[1, 4]), 9).await, [4, 1], "of several shards, earliest first");
+    assert_eq!(due_of(some(&[1, 3]), 1).await, [3], "others do not count towards the limit");
+    let mut each = Vec::new();
+    for no in 0..SHARDS.get() {
+        each.extend(due_of([no].into_iter().collect(), 9).await);
+    }
+    each.sort_unstable();
+    assert_eq!(each, [1, 2, 3, 4], "each is in one shard");
     store.change(job(2).id, JobChange::Paused(NOW)).await.expect("pause");
     store.change(job(3).id, JobChange::Deleted(NOW)).await.expect("delete");
     assert_eq!(due(TriggerKind::Time, 9000, 9).await, [4, 1], "neither paused nor deleted");
     store.change(job(2).id, JobChange::Resumed(NOW)).await.expect("resume");
     assert_eq!(due(TriggerKind::Time, 9000, 9).await, [2, 4, 1]);
     let end = Cursor { finished: true, ..next_cursor(&new(4, Some(100)).1) };
-    assert_eq!(store.move_cursor(end).await, Ok(CursorOutcome::Moved));
+    assert_eq!(store.move_cursor(end, None).await, Ok(CursorOutcome::Moved));
     assert_eq!(due(TriggerKind::Time, 9000, 9).await, [2, 1], "finished is done");
 }
 
 async fn cursors_move_one_revision_at_a_time(store: &dyn JobStore) {
     let record = create(store, vec![new_job(1)]).await.remove(0);
     let second = Cursor { next_due: None, ..next_cursor(&record.cursor) };
-    assert_eq!(store.move_cursor(second.clone()).await, Ok(CursorOutcome::Moved));
+    assert_eq!(store.move_cursor(second.clone(), None).await, Ok(CursorOutcome::Moved));
     assert_eq!(store.job(record.job.id).await.expect("job").expect("record").cursor, second);
-    assert_eq!(store.move_cursor(second.clone()).await, Ok(CursorOutcome::Stale), "a repeat is stale");
+    assert_eq!(store.move_cursor(second.clone(), None).await, Ok(CursorOutcome::Stale), "a repeat is stale");
     let ahead = Cursor { revision: 9, ..second.clone() };
-    assert_eq!(store.move_cursor(ahead).await, Ok(CursorOutcome::Stale));
+    assert_eq!(store.move_cursor(ahead, None).await, Ok(CursorOutcome::Stale));
     let first = Cursor { revision: 0, ..second.clone() };
-    assert_eq!(store.move_cursor(first).await, Ok(CursorOutcome::Stale));
-    assert_eq!(store.move_cursor(next_cursor(&cursor(&job(2)))).await, Ok(CursorOutcome::Stale), "absent");
+    assert_eq!(store.move_cursor(first, None).await, Ok(CursorOutcome::Stale));
+    assert_eq!(
+        store.move_cursor(next_cursor(&cursor(&job(2))), None).await,
+        Ok(CursorOutcome::Stale),
+        "absent"
+    );
     store.change(record.job.id, JobChange::Deleted(NOW)).await.expect("delete");
-    assert_eq!(store.move_cursor(next_cursor(&second)).await, Ok(CursorOutcome::Stale), "deleted");
+    assert_eq!(store.move_cursor(next_cursor(&second), None).await, Ok(CursorOutcome::Stale), "deleted");
 }
 
 async fn of_two_writers_one_moves_the_cursor(store: &dyn JobStore) {
     let mut current = create(store, vec![new_job(1)]).await.remove(0).cursor;
     for _ in 0..20 {
         let next = next_cursor(&current);
-        let moves = join_all((0..4).map(|_| store.move_cursor(next.clone()))).await;
+        let moves = join_all((0..4).map(|_| store.move_cursor(next.clone(), None))).await;
         let won = moves.iter().filter(|outcome| **outcome == Ok(CursorOutcome::Moved)).count();
         assert_eq!(won, 1, "{moves:?}");
         current = next;

@@ -10,6 +10,7 @@ pub mod blobs;
 pub mod bus;
 pub mod cassandra;
 pub mod decisions;
+pub mod fenced;
 pub mod jobs;
 pub mod journal;
 pub mod kubo;

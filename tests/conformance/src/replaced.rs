@@ -11,7 +11,7 @@ use argus_domain::{
     task::{Fact, Task, Verdict},
 };
 use argus_ports::{
-    CreateOutcome, CursorOutcome, DecisionStore, JobQuery, JobStore, OpenOutcome, Recorded,
+    CreateOutcome, CursorOutcome, DecisionStore, JobQuery, JobStore, Look, OpenOutcome, Opening, Recorded,
     RegistrationStore, SecretStore, TaskQuery, TaskStore,
 };
 
@@ -100,14 +100,14 @@ async fn nothing_of_the_other_is_the_new_ones<
     for outcome in [OpenOutcome::Opened, OpenOutcome::Opened] {
         let record = store.job(id).await.expect("job").expect("there");
         let (task, cursor) = next_task(&record);
-        assert_eq!(tasks.open(vec![(task.clone(), cursor)]).await, Ok(vec![outcome]));
+        assert_eq!(tasks.open(vec![Opening::unfenced(task.clone(), cursor)]).await, Ok(vec![outcome]));
         opened.push(task);
     }
     let second = Job { version: 2, ..before.job.clone() };
     store.change(id, JobChange::Version(Box::new(second), at(2))).await.expect("changed");
     let late = next_task(&store.job(id).await.expect("job").expect("there"));
     let look = Decision::once(opened[0].number, Outcome::Expired, at(3));
-    let look = ((id, opened[0].serial), look);
+    let look = Look { job: id, serial: opened[0].serial, fence: None, decision: look };
     store.note(vec![look.clone()], 9).await.expect("noted");
     let name: SecretName = "KEY".parse().expect("a name");
     let sealed = SealedSecret { key: [1; 8], bytes: vec![1; 40], set_at: at(3) };
@@ -129,9 +129,9 @@ async fn nothing_of_the_other_is_the_new_ones<
     assert_eq!(record.cursor.position, crossings, "ordinals name tasks");
     assert_eq!(record.cursor.opened.0, 0);
     let stale = late.1;
-    assert_eq!(store.move_cursor(stale.clone()).await, Ok(CursorOutcome::Stale), "read of the other");
+    assert_eq!(store.move_cursor(stale.clone(), None).await, Ok(CursorOutcome::Stale), "read of the other");
     for revision in [record.cursor.revision, record.cursor.revision + 1] {
-        let late = (late.0.clone(), Cursor { revision, ..stale.clone() });
+        let late = Opening::unfenced(late.0.clone(), Cursor { revision, ..stale.clone() });
         assert_eq!(tasks.open(vec![late]).await, Ok(vec![OpenOutcome::Gone]), "its task is not opened here");
     }
 
@@ -156,7 +156,7 @@ async fn nothing_of_the_other_is_the_new_ones<
 
     let (task, cursor) = next_task(&record);
     let own = Task { id: TaskId(B256::repeat_byte(0x77)), ..task };
-    let outcome = tasks.open(vec![(own.clone(), cursor)]).await;
+    let outcome = tasks.open(vec![Opening::unfenced(own.clone(), cursor)]).await;
     assert_eq!(outcome, Ok(vec![OpenOutcome::Opened]));
     let listed = tasks.list(TaskQuery::Job(id), None, 9).await.expect("list");
     assert_eq!(listed.iter().map(|one| one.task.id).collect::<Vec<_>>(), [own.id]);

@@ -21,7 +21,7 @@ use argus_domain::{
     task::{Agreed, AgreedHow, Fact, Handoff, Receipt, Settlement, Task, TriggerFact, Verdict},
     time::Timestamp,
 };
-use argus_ports::Intent;
+use argus_ports::{Intent, Opening};
 
 /// The instant around which samples lie.
 pub const NOW: Timestamp = Timestamp(1_700_000_000_000);
@@ -134,6 +134,12 @@ pub fn next_task(record: &JobRecord) -> (Task, Cursor) {
         ..record.cursor.clone()
     };
     (task, next_cursor(&cursor))
+}
+
+/// The same, to be opened by one who shares the work with nobody.
+pub fn next_opening(record: &JobRecord) -> Opening {
+    let (task, cursor) = next_task(record);
+    Opening::unfenced(task, cursor)
 }
 
 /// The n-th attempt at a task.

@@ -8,14 +8,14 @@ use argus_domain::{
     state::{JobState, StateRef},
     task::{Agreed, Broadcast, Challenge, Fact, Receipt, TaskRecord, Verdict},
 };
-use argus_ports::{JobQuery, JobStore, OpenOutcome, Recorded, StoreError, TaskQuery, TaskStore};
+use argus_ports::{JobQuery, JobStore, OpenOutcome, Opening, Recorded, StoreError, TaskQuery, TaskStore};
 use futures::future::join_all;
 
 use crate::{
     jobs::create,
     samples::{
         NOW, agreed, at, attempt, claim, cursor as first_cursor, handoff, job, job_with_safe, keeper,
-        new_job, next_cursor, next_task, observation, owner, receipt, settled, settled_agreed,
+        new_job, next_cursor, next_opening, next_task, observation, owner, receipt, settled, settled_agreed,
     },
 };
 
@@ -42,7 +42,7 @@ pub async fn open_next<S: JobStore + TaskStore>(store: &S, job: JobId) -> (TaskI
     let record = store.job(job).await.expect("job").expect("record");
     let (task, cursor) = next_task(&record);
     let id = task.id;
-    assert_eq!(store.open(vec![(task, cursor)]).await, Ok(vec![OpenOutcome::Opened]));
+    assert_eq!(store.open(vec![Opening::unfenced(task, cursor)]).await, Ok(vec![OpenOutcome::Opened]));
     (id, store.job(job).await.expect("job").expect("record"))
 }
 
@@ -53,7 +53,10 @@ async fn record_of(store: &dyn TaskStore, id: TaskId) -> TaskRecord {
 async fn opening_moves_the_cursor<S: JobStore + TaskStore>(store: &S) {
     let record = create(store, vec![new_job(1)]).await.remove(0);
     let (task, cursor) = next_task(&record);
-    assert_eq!(store.open(vec![(task.clone(), cursor.clone())]).await, Ok(vec![OpenOutcome::Opened]));
+    assert_eq!(
+        store.open(vec![Opening::unfenced(task.clone(), cursor.clone())]).await,
+        Ok(vec![OpenOutcome::Opened])
+    );
     let moved = store.job(record.job.id).await.expect("job").expect("record");
     assert_eq!(moved.cursor, cursor, "the cursor moved with it");
     assert_eq!(moved.last_opened_at, Some(task.due));
@@ -66,13 +69,16 @@ async fn opening_moves_the_cursor<S: JobStore + TaskStore>(store: &S) {
 
 async fn opening_twice_is_opening_once<S: JobStore + TaskStore>(store: &S) {
     let record = create(store, vec![new_job(1)]).await.remove(0);
-    let opening = next_task(&record);
+    let opening = next_opening(&record);
     store.open(vec![opening.clone()]).await.expect("open");
     let after = store.job(record.job.id).await.expect("job").expect("record");
     assert_eq!(store.open(vec![opening.clone()]).await, Ok(vec![OpenOutcome::Already]));
     assert_eq!(store.job(record.job.id).await, Ok(Some(after.clone())), "nothing changed");
     let onward = next_cursor(&after.cursor);
-    assert_eq!(store.open(vec![(opening.0, onward.clone())]).await, Ok(vec![OpenOutcome::Already]));
+    assert_eq!(
+        store.open(vec![Opening::unfenced(opening.task, onward.clone())]).await,
+        Ok(vec![OpenOutcome::Already])
+    );
     let moved = store.job(record.job.id).await.expect("job").expect("record");
     assert_eq!(moved.cursor, onward, "the cursor moves if it had not");
 }
@@ -81,21 +87,24 @@ async fn opening_is_refused_when_stale_or_gone<S: JobStore + TaskStore>(store: &
     let record = create(store, vec![new_job(1)]).await.remove(0);
     let (task, cursor) = next_task(&record);
     let ahead = Cursor { revision: cursor.revision + 1, ..cursor.clone() };
-    assert_eq!(store.open(vec![(task.clone(), ahead)]).await, Ok(vec![OpenOutcome::Stale]));
+    assert_eq!(store.open(vec![Opening::unfenced(task.clone(), ahead)]).await, Ok(vec![OpenOutcome::Stale]));
     assert_eq!(store.tasks(&[task.id]).await, Ok(vec![]), "nothing was written");
-    store.open(vec![(task.clone(), cursor)]).await.expect("open");
+    store.open(vec![Opening::unfenced(task.clone(), cursor)]).await.expect("open");
     let after = store.job(record.job.id).await.expect("job").expect("record");
     let (next, moved) = next_task(&after);
     let mut same_number = next.clone();
     same_number.number = task.number;
-    assert_eq!(store.open(vec![(same_number, moved.clone())]).await, Ok(vec![OpenOutcome::Stale]));
+    assert_eq!(
+        store.open(vec![Opening::unfenced(same_number, moved.clone())]).await,
+        Ok(vec![OpenOutcome::Stale])
+    );
     assert_eq!(store.job(record.job.id).await, Ok(Some(after)), "a job's number is there once");
 
     for (change, back) in
         [(JobChange::Paused(NOW), Some(JobChange::Resumed(NOW))), (JobChange::Deleted(NOW), None)]
     {
         store.change(record.job.id, change).await.expect("change");
-        let opening = (next.clone(), moved.clone());
+        let opening = Opening::unfenced(next.clone(), moved.clone());
         assert_eq!(store.open(vec![opening]).await, Ok(vec![OpenOutcome::Gone]));
         assert_eq!(store.tasks(&[next.id]).await, Ok(vec![]), "nothing was written");
         if let Some(back) = back {
@@ -104,7 +113,11 @@ async fn opening_is_refused_when_stale_or_gone<S: JobStore + TaskStore>(store: &
     }
     let (mut orphan, cursor) = (next, next_cursor(&first_cursor(&job(9))));
     orphan.job = job(9).id;
-    assert_eq!(store.open(vec![(orphan, cursor)]).await, Ok(vec![OpenOutcome::Gone]), "no such job");
+    assert_eq!(
+        store.open(vec![Opening::unfenced(orphan, cursor)]).await,
+        Ok(vec![OpenOutcome::Gone]),
+        "no such job"
+    );
 }
 
 async fn a_batch_opens_in_order<S: JobStore + TaskStore>(store: &S) {
@@ -112,11 +125,11 @@ async fn a_batch_opens_in_order<S: JobStore + TaskStore>(store: &S) {
     let (first, after_first) = next_task(&records[0]);
     let then = JobRecord { cursor: after_first.clone(), ..records[0].clone() };
     let (second, after_second) = next_task(&then);
-    let other = next_task(&records[1]);
+    let other = next_opening(&records[1]);
     let batch = vec![
-        (first.clone(), after_first.clone()),
-        (second, after_second.clone()),
-        (first, after_first),
+        Opening::unfenced(first.clone(), after_first.clone()),
+        Opening::unfenced(second, after_second.clone()),
+        Opening::unfenced(first, after_first),
         other,
     ];
     let outcomes = store.open(batch).await.expect("open");
@@ -282,7 +295,7 @@ async fn lists_are_newest_first_in_pages<S: JobStore + TaskStore>(store: &S) {
     let record = store.job(jobs[0].id).await.expect("job").expect("record");
     let (mut task, cursor) = next_task(&record);
     task.opened_at = at(1);
-    store.open(vec![(task, cursor)]).await.expect("open");
+    store.open(vec![Opening::unfenced(task, cursor)]).await.expect("open");
     assert_eq!(list(TaskQuery::Job(jobs[0].id), None, 2).await, [(1, 3), (1, 2)]);
     assert_eq!(list(TaskQuery::Job(jobs[0].id), id(1, 3), 9).await, [(1, 2), (1, 1)]);
 }
@@ -369,7 +382,7 @@ async fn a_jobs_state_is_what_its_confirmed_calls_left<S: JobStore + TaskStore>(
 async fn of_two_schedulers_one_opens<S: JobStore + TaskStore>(store: &S) {
     let mut record = create(store, vec![new_job(1)]).await.remove(0);
     for n in 1..=10 {
-        let opening = next_task(&record);
+        let opening = next_opening(&record);
         let outcomes: Vec<Result<Vec<OpenOutcome>, StoreError>> =
             join_all((0..4).map(|_| store.open(vec![opening.clone()]))).await;
         let opened = outcomes.iter().filter(|o| **o == Ok(vec![OpenOutcome::Opened])).count();

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use argus_conformance::{
-    answers, blobs, bus, decisions, jobs, journal, leases, people, registrations, replaced, samples::NOW,
-    secrets, tasks, time,
+    answers, blobs, bus, decisions, fenced, jobs, journal, leases, people, registrations, replaced,
+    samples::NOW, secrets, tasks, time,
 };
 use argus_memory::{
     ManualClock, MemoryArchive, MemoryBus, MemoryContent, MemoryJournal, MemoryLimiter, MemoryStore,
@@ -75,6 +75,8 @@ async fn registration_store() {
 #[tokio::test]
 async fn lease_store() {
     leases::suite(MemoryStore::new).await;
+    fenced::suite(MemoryStore::new).await;
+    fenced::at_once(MemoryStore::new).await;
 }
 
 #[tokio::test]

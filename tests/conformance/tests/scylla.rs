@@ -14,8 +14,8 @@ use argus_conformance::{
     answers, blobs, bus,
     bus::change,
     cassandra::Cassandra,
-    decisions, jobs, people, registrations, replaced,
-    samples::{attempt, job, new_job, next_cursor, next_task, settled_agreed},
+    decisions, fenced, jobs, leases, people, registrations, replaced,
+    samples::{attempt, job, new_job, next_cursor, next_opening, settled_agreed},
     secrets, tasks,
 };
 use argus_domain::task::Fact;
@@ -121,6 +121,15 @@ async fn answer_store() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lease_store() {
+    on_a_node(|keyspace| async move {
+        leases::suite(|| keyspace.store_now()).await;
+        fenced::suite(|| keyspace.store_now()).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn decision_store() {
     on_a_node(|keyspace| async move { decisions::suite(|| keyspace.store_now()).await }).await;
 }
@@ -218,18 +227,19 @@ async fn two_processes_share_one_store() {
         assert_eq!(won, 1, "{created:?}");
         for _ in 0..10 {
             let record = here.job(job(1).id).await.expect("job").expect("record");
-            let opening = next_task(&record);
+            let opening = next_opening(&record);
             let (a, b) = tokio::join!(here.open(vec![opening.clone()]), there.open(vec![opening.clone()]));
             let mut outcomes = [a.expect("open")[0], b.expect("open")[0]];
             outcomes.sort_by_key(|outcome| *outcome != OpenOutcome::Opened);
             assert_eq!(outcomes, [OpenOutcome::Opened, OpenOutcome::Already]);
-            let id = opening.0.id;
+            let id = opening.task.id;
             let (a, b) =
                 tokio::join!(here.record(vec![settled_agreed(id)]), there.record(vec![settled_agreed(id)]));
             let news = [a, b].into_iter().filter(|o| o.as_ref().expect("record")[0] == Recorded::New).count();
             assert_eq!(news, 1);
-            let cursor = next_cursor(&opening.1);
-            let (a, b) = tokio::join!(here.move_cursor(cursor.clone()), there.move_cursor(cursor));
+            let cursor = next_cursor(&opening.cursor);
+            let (a, b) =
+                tokio::join!(here.move_cursor(cursor.clone(), None), there.move_cursor(cursor, None));
             let moved = [a, b].into_iter().filter(|o| *o == Ok(CursorOutcome::Moved)).count();
             assert_eq!(moved, 1);
         }

@@ -12,10 +12,10 @@ use std::{
 use argus_conformance::{
     answers, blobs, bus,
     bus::change,
-    decisions, jobs, journal,
+    decisions, fenced, jobs, journal,
     journal::claim,
     leases, people, registrations, replaced,
-    samples::{attempt, job, new_job, next_task, settled_agreed},
+    samples::{attempt, job, new_job, next_opening, settled_agreed},
     secrets, tasks,
 };
 use argus_domain::{ids::TaskId, task::Fact};
@@ -127,6 +127,8 @@ async fn keepers_ledger_modules_keys() {
 async fn lease_store() {
     let files = Files::new();
     leases::suite(|| files.store()).await;
+    fenced::suite(|| files.store()).await;
+    fenced::at_once(|| files.store()).await;
 }
 
 #[tokio::test]
@@ -193,18 +195,18 @@ async fn two_handles_on_one_file_are_one_store() {
     assert_eq!(won, 1, "{created:?}");
     for _ in 0..20 {
         let record = here.job(job(1).id).await.expect("job").expect("record");
-        let opening = next_task(&record);
+        let opening = next_opening(&record);
         let (a, b) = tokio::join!(here.open(vec![opening.clone()]), there.open(vec![opening.clone()]));
         let mut outcomes = [a.expect("open")[0], b.expect("open")[0]];
         outcomes.sort_by_key(|outcome| *outcome != OpenOutcome::Opened);
         assert_eq!(outcomes, [OpenOutcome::Opened, OpenOutcome::Already]);
-        let id = opening.0.id;
+        let id = opening.task.id;
         let (a, b) =
             tokio::join!(here.record(vec![settled_agreed(id)]), there.record(vec![settled_agreed(id)]));
         let news = [a, b].into_iter().filter(|o| o.as_ref().expect("record")[0] == Recorded::New).count();
         assert_eq!(news, 1);
-        let cursor = argus_conformance::samples::next_cursor(&opening.1);
-        let (a, b) = tokio::join!(here.move_cursor(cursor.clone()), there.move_cursor(cursor));
+        let cursor = argus_conformance::samples::next_cursor(&opening.cursor);
+        let (a, b) = tokio::join!(here.move_cursor(cursor.clone(), None), there.move_cursor(cursor, None));
         let moved = [a, b].into_iter().filter(|o| *o == Ok(CursorOutcome::Moved)).count();
         assert_eq!(moved, 1);
     }

@@ -132,6 +132,11 @@ impl Process {
     pub async fn pause(&self, pause: Duration) {
         self.freeze();
         tokio::time::sleep(pause).await;
+        self.resume();
+    }
+
+    /// Has the whole group go on.
+    pub fn resume(&self) {
         kill_process_group(self.pid(), Signal::CONT).expect("continued");
     }
 

@@ -43,7 +43,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("argus-client", &[]),
     // 4: services; they reach scripts, chains and stores through ports alone
     ("argus-api", &[DOMAIN, MACHINE, PORTS, TLS, METRICS]),
-    ("argus-scheduler", &[DOMAIN, MACHINE, PORTS]),
+    ("argus-scheduler", &[DOMAIN, MACHINE, PORTS, "argus-lease"]),
     ("argus-dispatcher", &[DOMAIN, MACHINE, PORTS]),
     ("argus-aggregator", &[DOMAIN, MACHINE, PORTS]),
     ("argus-keeper", &[DOMAIN, MACHINE, PORTS]),

@@ -12,7 +12,7 @@ use argus_domain::{
     task::{Task, TriggerFact},
     time::Timestamp,
 };
-use argus_ports::{CreateOutcome, JobStore, OpenOutcome};
+use argus_ports::{CreateOutcome, JobStore, OpenOutcome, Opening};
 
 use crate::{chain::CHAIN, store::Store};
 
@@ -82,7 +82,7 @@ pub async fn open(store: &Arc<dyn Store>, job: &Job, count: u32, now: Timestamp)
     let (CreateOutcome::Created(serials) | CreateOutcome::Same(serials)) = created else {
         panic!("the id is taken: {created:?}");
     };
-    let tasks: Vec<(Task, Cursor)> = (1..=count)
+    let tasks: Vec<Opening> = (1..=count)
         .map(|n| {
             let due = Timestamp(job.accepted_at.0 + u64::from(n) * 1000);
             assert!(due <= now, "task {n} is not due yet");
@@ -98,10 +98,10 @@ pub async fn open(store: &Arc<dyn Store>, job: &Job, count: u32, now: Timestamp)
                 opened_at: now,
                 trigger: TriggerFact::Due,
             };
-            (task, cursor(job, u64::from(n)))
+            Opening::unfenced(task, cursor(job, u64::from(n)))
         })
         .collect();
-    let ids = tasks.iter().map(|(task, _)| task.id).collect();
+    let ids = tasks.iter().map(|opening| opening.task.id).collect();
     let opened = store.open(tasks).await.expect("opened");
     assert!(opened.iter().all(|o| *o == OpenOutcome::Opened), "{opened:?}");
     ids

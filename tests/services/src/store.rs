@@ -12,12 +12,11 @@ use std::{
 
 use argus_domain::{
     ids::{ChainId, KeeperId, TaskId},
-    job::Cursor,
-    task::{Fact, Task, TaskRecord},
+    task::{Fact, TaskRecord},
 };
 use argus_ports::{
-    Intent, JobStore, Journal, KeeperStore, Kept, KeptClaim, OpenOutcome, Recorded, StoreError, TaskQuery,
-    TaskStore,
+    Intent, JobStore, Journal, KeeperStore, Kept, KeptClaim, OpenOutcome, Opening, Recorded, StoreError,
+    TaskQuery, TaskStore,
 };
 use async_trait::async_trait;
 use tokio::time::sleep;
@@ -132,7 +131,7 @@ impl WitnessedTasks {
 
 #[async_trait]
 impl TaskStore for WitnessedTasks {
-    async fn open(&self, tasks: Vec<(Task, Cursor)>) -> Result<Vec<OpenOutcome>, StoreError> {
+    async fn open(&self, tasks: Vec<Opening>) -> Result<Vec<OpenOutcome>, StoreError> {
         self.inner.open(tasks).await
     }
 

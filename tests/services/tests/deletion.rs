@@ -13,6 +13,7 @@ use argus_domain::{
     decimal::Decimal,
     ids::{AttemptNo, JobId, Round, TaskId, TaskNumber},
     job::{Cursor, Job, Misfire, Position},
+    lease::{MemberId, ServiceKind},
     rule::ValueSource,
     task::{Agreed, AgreedHow, Fact, Settlement, Verdict},
     time::Timestamp,
@@ -118,6 +119,13 @@ impl World {
         let store = Arc::new(SqliteStore::open(&path, &Options::default()).expect("a store"));
         let clock = ManualClock::new(now());
         let keen = Arc::new(Keen { store: store.clone(), fired: Mutex::default() });
+        let (lease, member) = argus_lease::member(
+            argus_machine::lease::Config::default(),
+            ServiceKind::Scheduler,
+            MemberId([1; 16]),
+            store.clone(),
+            CancellationToken::new(),
+        );
         let ports = argus_scheduler::Ports {
             clock: Arc::new(clock.clone()),
             jobs: store.clone(),
@@ -127,6 +135,7 @@ impl World {
             dispatch: keen.clone(),
             chains: BTreeMap::new(),
             values: Arc::new(NoValues),
+            lease,
         };
         let config = argus_scheduler::Config::dev();
         let (scheduler, life) = argus_scheduler::scheduler(config, ports, CancellationToken::new());
@@ -164,6 +173,7 @@ impl World {
         };
         let (router, background) = argus_api::api(argus_api::Config::default(), ports).expect("an API");
         let mut lives = JoinSet::new();
+        lives.spawn(member);
         lives.spawn(life);
         lives.spawn(background);
         let (_lives, _folder) = (lives, folder);

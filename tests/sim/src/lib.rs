@@ -13,6 +13,7 @@ pub mod lease;
 pub mod live;
 mod plant;
 mod platform;
+pub mod replicas;
 mod report;
 mod rng;
 mod roles;

@@ -169,7 +169,7 @@ async fn who_lacks_something_gets_nothing_and_is_told_what() {
         "{said}"
     );
     let clear = Running::start(all_roles(&Arc::new(Recorder::default())), "127.0.0.1:0").await;
-    told(&clear.secure(SERVICES, &service).submit(&[]).await, "the other side speaks no TLS");
+    told(&clear.secure(SERVICES, &service).submit(&[]).await, "speaks no TLS");
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ mod people;
 mod reconcile;
 mod refusals;
 mod replay;
+mod replicas;
 mod rooms;
 mod schemathesis;
 mod sdk;
