@@ -5,13 +5,12 @@ use std::{borrow::Cow, sync::Arc};
 use argus_domain::{
     B256,
     ids::{AttemptNo, JobId, TaskId},
-    job::Cursor,
     state::JobState,
     task::{Fact, Receipt, Task, TaskRecord, TriggerFact, Verdict},
     time::Timestamp,
 };
 use argus_otlp::{Begun, Kind, Place, Span, Tracer, instant};
-use argus_ports::{OpenOutcome, Recorded, StoreError, TaskQuery, TaskStore};
+use argus_ports::{OpenOutcome, Opening, Recorded, StoreError, TaskQuery, TaskStore};
 use async_trait::async_trait;
 
 use super::{attempt_of, begun::Open, hand_off_of};
@@ -148,9 +147,10 @@ fn told(verdict: &Verdict) -> (&'static str, Option<Cow<'static, str>>) {
 
 #[async_trait]
 impl TaskStore for TracedTasks {
-    async fn open(&self, tasks: Vec<(Task, Cursor)>) -> Result<Vec<OpenOutcome>, StoreError> {
+    async fn open(&self, tasks: Vec<Opening>) -> Result<Vec<OpenOutcome>, StoreError> {
         let wanted = |task: &Task| self.tracer.wants(Place::of_task(task.id));
-        let told: Vec<_> = tasks.iter().map(|(task, _)| wanted(task).then(|| task.clone())).collect();
+        let told: Vec<_> =
+            tasks.iter().map(|Opening { task, .. }| wanted(task).then(|| task.clone())).collect();
         let outcomes = self.inner.open(tasks).await?;
         for (outcome, task) in outcomes.iter().zip(told) {
             if let (OpenOutcome::Opened, Some(task)) = (outcome, task) {
