@@ -11,6 +11,7 @@ const PORTS: &str = "argus-ports";
 const PROTO: &str = "argus-proto";
 const TLS: &str = "argus-tls";
 const METRICS: &str = "argus-metrics";
+const LEASE: &str = "argus-lease";
 
 /// Every crate of the workspace, lowest layer first, with the crates of ours that it may depend on.
 const ALLOWED: &[(&str, &[&str])] = &[
@@ -38,12 +39,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("argus-host", &[DOMAIN, PORTS, PROTO]),
     ("argus-builder", &[DOMAIN, PORTS]),
     // How replicas of a service share its work: the shell of a machine that several services have
-    ("argus-lease", &[DOMAIN, MACHINE, PORTS]),
+    (LEASE, &[DOMAIN, MACHINE, PORTS]),
     // What people outside build on, and our own command line like them: the API as it is on the wire
     ("argus-client", &[]),
     // 4: services; they reach scripts, chains and stores through ports alone
     ("argus-api", &[DOMAIN, MACHINE, PORTS, TLS, METRICS]),
-    ("argus-scheduler", &[DOMAIN, MACHINE, PORTS, "argus-lease"]),
+    ("argus-scheduler", &[DOMAIN, MACHINE, PORTS, LEASE]),
     ("argus-dispatcher", &[DOMAIN, MACHINE, PORTS]),
     ("argus-aggregator", &[DOMAIN, MACHINE, PORTS]),
     ("argus-keeper", &[DOMAIN, MACHINE, PORTS]),
@@ -196,7 +197,7 @@ mod tests {
                 let below = ALLOWED.iter().position(|(other, _)| other == to);
                 assert!(below.is_some_and(|below| below < position), "{name} -> {to} does not point down");
                 assert!(
-                    [DOMAIN, MACHINE, PORTS, PROTO, TLS, METRICS].contains(to),
+                    [DOMAIN, MACHINE, PORTS, PROTO, TLS, METRICS, LEASE].contains(to),
                     "{name} -> {to} is sideways"
                 );
             }
