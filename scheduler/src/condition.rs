@@ -29,6 +29,8 @@ struct Watcher {
     /// Sources to be read in this round.
     queue: VecDeque<ValueSource>,
     reading: BTreeSet<ValueSource>,
+    /// Those of them whose value will be too old for a job that came in meanwhile: they are read again.
+    outdated: BTreeSet<ValueSource>,
     /// Sources whose last reading failed: the log has said so.
     failing: BTreeSet<ValueSource>,
     rescan_at: Timestamp,
@@ -41,6 +43,7 @@ pub(crate) async fn run(shell: Arc<Shell>, mut heard: Heard) {
         by_source: BTreeMap::new(),
         queue: VecDeque::new(),
         reading: BTreeSet::new(),
+        outdated: BTreeSet::new(),
         failing: BTreeSet::new(),
         rescan_at: Timestamp(0),
     };
@@ -99,9 +102,13 @@ impl Watcher {
             if due.len() >= limit as usize {
                 error!(limit, "more condition jobs than are watched: raise the limit");
             }
-            self.jobs.clear();
+            let before = std::mem::take(&mut self.jobs);
             self.by_source.clear();
             for record in due {
+                let known = before.get(&record.job.id);
+                if known.is_none_or(|known| known.cursor.revision != record.cursor.revision) {
+                    self.outdate(&record);
+                }
                 self.insert(record);
             }
             self.failing.retain(|source| self.by_source.contains_key(source));
@@ -121,6 +128,13 @@ impl Watcher {
             .filter(|work| !work.steps.is_empty())
             .collect();
         self.carry(work).await
+    }
+
+    /// A value whose reading began before a job came in is older than what another scheduler may have made of that job.
+    fn outdate(&mut self, record: &JobRecord) {
+        if let Some(source) = source_of(record).filter(|source| self.reading.contains(*source)) {
+            self.outdated.insert(source.clone());
+        }
     }
 
     fn insert(&mut self, record: JobRecord) {
@@ -148,6 +162,9 @@ impl Watcher {
 
     async fn reload(&mut self, id: JobId) -> Result<(), StoreError> {
         self.remove(id);
+        if self.shell.fence_of(id).is_none() {
+            return Ok(());
+        }
         let record = self.shell.store(self.shell.ports.jobs.job(id)).await?;
         let armed = |r: &JobRecord| r.paused_at.is_none() && r.deleted_at.is_none() && !r.cursor.finished;
         if let Some(record) = record.filter(armed) {
@@ -157,6 +174,7 @@ impl Watcher {
             {
                 self.queue.push_back(source.clone());
             }
+            self.outdate(&record);
             self.insert(record);
         }
         Ok(())
@@ -180,6 +198,10 @@ impl Watcher {
     async fn observed(&mut self, (source, value): Reading) -> Result<(), StoreError> {
         self.reading.remove(&source);
         self.shell.metrics.readings.add(1);
+        if self.outdated.remove(&source) {
+            self.queue.push_back(source);
+            return Ok(());
+        }
         let value = match value {
             Ok(value) => {
                 self.failing.remove(&source);

@@ -146,24 +146,27 @@ impl Poller {
                 Some(known) if known.record.cursor.revision == record.cursor.revision => {
                     self.watches.insert(id, Watch { record, seen: known.seen });
                 }
-                known => self.watch(record, known.is_none()),
+                _ => self.watch(record),
             }
         }
         self.rescan_at = now + self.shell.config.rescan;
         Ok(())
     }
 
-    fn watch(&mut self, record: JobRecord, is_new_here: bool) {
+    fn watch(&mut self, record: JobRecord) {
         // After a start, and where another scheduler had the job: a reorg may have come since the cursor was written.
         // A cursor that was never written stands at the job's creation, and nothing before that is asked for.
         let fresh = record.cursor.opened.0 == 0 && record.cursor.revision == 0;
-        let back = if is_new_here && !fresh { self.shell.config.look_back } else { 0 };
+        let back = if fresh { 0 } else { self.shell.config.look_back };
         let seen = block_of(&record).saturating_sub(back);
         self.watches.insert(record.job.id, Watch { record, seen });
     }
 
     async fn reload(&mut self, id: JobId) -> Result<(), PollError> {
         let known = self.watches.remove(&id);
+        if self.shell.fence_of(id).is_none() {
+            return Ok(());
+        }
         let Some(record) = self.shell.store(self.shell.ports.jobs.job(id)).await? else { return Ok(()) };
         if filter_of(&record).is_none_or(|f| f.chain != self.reader.chain())
             || record.paused_at.is_some()
@@ -176,8 +179,10 @@ impl Poller {
             Some(known) if known.record.cursor.revision == record.cursor.revision => {
                 self.watches.insert(id, Watch { record, seen: known.seen });
             }
-            _ => {
-                let seen = block_of(&record);
+            // Where it is asked from further back, that was for a reason which stays.
+            known => {
+                let block = block_of(&record);
+                let seen = known.map_or(block, |known| known.seen.min(block));
                 self.watches.insert(id, Watch { record, seen });
             }
         }
