@@ -498,10 +498,14 @@ impl<'a> Process<'a> {
         for (name, life) in self.lives {
             set.spawn(async move { (name, life.await) });
         }
+        self.sharing.begin();
         let ended = tokio::select! {
             ended = set.join_next() => ended,
-            () = self.sharing.left() => return Ok(()),
+            has_left = self.sharing.over() => {
+                return if has_left { Ok(()) } else { Err(anyhow!("this process holds no shards any more")) };
+            }
         };
+        self.sharing.give_up().await;
         match ended {
             Some(Ok((name, Ok(())))) => bail!("the {name} ended"),
             Some(Ok((name, Err(error)))) => Err(error.context(format!("the {name} ended"))),

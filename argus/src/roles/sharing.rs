@@ -7,7 +7,8 @@ use argus_domain::lease::{MemberId, ServiceKind};
 use argus_lease::Handle;
 use argus_machine::lease::Config;
 use argus_ports::{PlatformStore, StoreError};
-use tokio::task::JoinSet;
+use futures::future::BoxFuture;
+use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Process;
@@ -16,8 +17,9 @@ use crate::metrics;
 /// How long a process that is told to end takes to give up what others wait for.
 pub const LEAVE: Duration = Duration::from_secs(1);
 
-/// The members of a process, which hold shards from before its roles begin until they are told to leave.
+/// The members of a process. They take part from when its roles begin until they are told to leave.
 pub struct Sharing {
+    lives: Vec<BoxFuture<'static, ()>>,
     members: JoinSet<()>,
     leave: CancellationToken,
     is_alone: bool,
@@ -26,13 +28,35 @@ pub struct Sharing {
 impl Sharing {
     /// Without members. They give all of it up once `leave` is cancelled. With `is_alone` nobody else has its roles.
     pub fn new(leave: CancellationToken, is_alone: bool) -> Self {
-        Self { members: JoinSet::new(), leave, is_alone }
+        Self { lives: Vec::new(), members: JoinSet::new(), leave, is_alone }
     }
 
-    /// Returns once it was told to leave, and what was held is free.
-    pub async fn left(&mut self) {
-        self.leave.cancelled().await;
+    /// Has the members take part: now there is somebody to do what they get.
+    pub fn begin(&mut self) {
+        for life in self.lives.drain(..) {
+            self.members.spawn(life);
+        }
+    }
+
+    /// Returns once it was told to leave, and what was held is free; false: a member has ended by itself.
+    pub async fn over(&mut self) -> bool {
+        tokio::select! {
+            () = self.leave.cancelled() => {}
+            Some(_) = self.members.join_next() => {
+                if !self.leave.is_cancelled() {
+                    return false;
+                }
+            }
+        }
         while self.members.join_next().await.is_some() {}
+        true
+    }
+
+    /// Gives up what is held, where roles end by themselves: others need not wait for it.
+    pub async fn give_up(&mut self) {
+        self.leave.cancel();
+        let all = async { while self.members.join_next().await.is_some() {} };
+        let _ = timeout(LEAVE, all).await;
     }
 }
 
@@ -45,12 +69,14 @@ impl Process<'_> {
         let (lease, life) = argus_lease::member(Config::default(), kind, MemberId(id), store.clone(), leave);
         metrics::register_lease(kind, &lease, &self.figures)?;
         let is_alone = self.sharing.is_alone;
-        self.sharing.members.spawn(async move {
-            if is_alone && let Err(error) = end_all(&*store, kind).await {
-                tracing::warn!(%error, "what an earlier process held is taken once it has lapsed");
+        self.sharing.lives.push(Box::pin(async move {
+            if is_alone && !matches!(timeout(LEAVE, end_all(&*store, kind)).await, Ok(Ok(()))) {
+                tracing::warn!(
+                    "the store does not answer: what an earlier process held is taken once it has lapsed"
+                );
             }
             life.await;
-        });
+        }));
         Ok(lease)
     }
 }
