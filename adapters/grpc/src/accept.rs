@@ -19,7 +19,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Sleep, sleep, timeout},
 };
 use tonic::transport::server::Connected;
 
@@ -29,6 +29,8 @@ use crate::sources::{Place, Sources};
 pub(crate) const ACCEPTED: usize = 64;
 /// How long a peer may take for its handshake: several times what a slow network needs for its two round trips.
 const HANDSHAKE: Duration = Duration::from_secs(5);
+/// How long a peer that was let in may take for its first call: whoever connects has one to make.
+const CALL_WITHIN: Duration = Duration::from_secs(10);
 /// Between two looks at a beginning that has not come as a whole.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 /// Between two lines of the log on handshakes that failed.
@@ -49,12 +51,19 @@ impl Caller {
     pub fn blame(&self) {
         self.place.blame();
     }
+
+    /// What it showed is right.
+    pub fn know(&self) {
+        self.place.know();
+    }
 }
 
 /// A connection that was let in.
 pub(crate) struct Peer {
     stream: Link,
     caller: Caller,
+    /// Until when it has to have made a call that was let through; `None`: it has.
+    until: Option<Pin<Box<Sleep>>>,
 }
 
 enum Link {
@@ -82,9 +91,11 @@ pub(crate) async fn accept(
                                 Ok((stream, role)) => {
                                     let caller = Caller { role, place: Arc::new(place.opened()) };
                                     // Where nobody takes it up, the server has ended.
-                                    drop(ready.send(Ok(Peer { stream, caller })).await);
+                                    let until = Some(Box::pin(sleep(CALL_WITHIN)));
+                                    drop(ready.send(Ok(Peer { stream, caller, until })).await);
                                 }
-                                Err(why) => {
+                                Err(Refused::Gone) => {}
+                                Err(Refused::Wrong(why)) => {
                                     place.blame();
                                     return Err((from, why));
                                 }
@@ -110,30 +121,45 @@ pub(crate) async fn accept(
 }
 
 /// The stream of a peer that has shown what it has to, and its role where there is TLS.
-async fn shake(stream: TcpStream, tls: Option<TlsAcceptor>) -> Result<(Link, Option<Role>), String> {
+async fn shake(stream: TcpStream, tls: Option<TlsAcceptor>) -> Result<(Link, Option<Role>), Refused> {
     // A link without it is slow, and no worse.
     let _slow = stream.set_nodelay(true);
+    let wrong = |why: &str| Refused::Wrong(why.to_owned());
     let Some(tls) = tls else {
         return match timeout(HANDSHAKE, speaks_http2(&stream)).await {
             Ok(Ok(true)) => Ok((Link::Plain(stream), None)),
             Ok(Ok(false)) => {
                 // With bytes unread the end would be a reset, of which nobody can tell why.
                 let _read = stream.try_read(&mut [0; 16_384]);
-                Err("it does not speak HTTP/2 in clear".to_owned())
+                Err(wrong("it does not speak HTTP/2 in clear"))
             }
-            Ok(Err(cause)) => Err(cause.to_string()),
-            Err(_) => Err("it said nothing".to_owned()),
+            Ok(Err(_)) => Err(Refused::Gone),
+            Err(_) => Err(wrong("it said nothing")),
         };
     };
+    // Who goes away before a first byte has perhaps only looked whether anybody is here.
+    match timeout(HANDSHAKE, stream.peek(&mut [0; 1])).await {
+        Ok(Ok(0) | Err(_)) => return Err(Refused::Gone),
+        Ok(Ok(_)) => {}
+        Err(_) => return Err(wrong("it said nothing")),
+    }
     let stream = match timeout(HANDSHAKE, tls.accept(stream)).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(cause)) => return Err(cause.to_string()),
-        Err(_) => return Err("it took too long".to_owned()),
+        Ok(Err(cause)) => return Err(Refused::Wrong(cause.to_string())),
+        Err(_) => return Err(wrong("it took too long")),
     };
     let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let role = shown.and_then(|certificate| Role::of(certificate).ok());
-    let role = role.ok_or_else(|| "its certificate has no role".to_owned())?;
+    let role = role.ok_or_else(|| wrong("its certificate has no role"))?;
     Ok((Link::Tls(Box::new(stream)), Some(role)))
+}
+
+/// Why a connection was not let in.
+enum Refused {
+    /// It went away before it said anything.
+    Gone,
+    /// It said something else than it should, or nothing.
+    Wrong(String),
 }
 
 /// What a client of HTTP/2 begins with (RFC 9113, section 3.4).
@@ -144,7 +170,8 @@ async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
     let mut begun = [0; PREFACE.len()];
     loop {
         match stream.peek(&mut begun).await? {
-            0 => return Ok(false),
+            // Perhaps it only looked whether anybody is here.
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             some if begun[..some] != PREFACE[..some] => return Ok(false),
             some if some == PREFACE.len() => return Ok(true),
             // The stream counts as readable: there is nothing to wait for but time.
@@ -180,7 +207,16 @@ impl Connected for Peer {
 
 impl AsyncRead for Peer {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
+        let this = self.get_mut();
+        if let Some(until) = &mut this.until {
+            if this.caller.place.is_known() {
+                this.until = None;
+            } else if until.as_mut().poll(cx).is_ready() {
+                this.caller.blame();
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
+        match &mut this.stream {
             Link::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Link::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }

@@ -86,7 +86,12 @@ impl tonic::service::Interceptor for Guard {
     fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
         let caller = request.extensions().get::<Caller>();
         match self.refusal(caller, request.metadata().get(HEADER).map(|value| value.as_bytes())) {
-            None => Ok(request),
+            None => {
+                if let Some(caller) = caller {
+                    caller.know();
+                }
+                Ok(request)
+            }
             Some(refusal) => {
                 if let Some(caller) = caller {
                     caller.blame();

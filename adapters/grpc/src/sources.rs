@@ -70,6 +70,8 @@ pub(crate) struct Place {
     source: IpAddr,
     is_open: bool,
     is_blamed: AtomicBool,
+    /// A call was let through: whoever is there belongs here.
+    is_known: AtomicBool,
 }
 
 impl Sources {
@@ -96,7 +98,13 @@ impl Sources {
         }
         of_source.under_way += 1;
         known.under_way += 1;
-        Ok(Place { sources: self.clone(), source, is_open: false, is_blamed: AtomicBool::new(false) })
+        Ok(Place {
+            sources: self.clone(),
+            source,
+            is_open: false,
+            is_blamed: AtomicBool::new(false),
+            is_known: AtomicBool::new(false),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -117,6 +125,16 @@ impl Place {
         drop(known);
         self.is_open = true;
         self
+    }
+
+    /// What was shown here is right.
+    pub fn know(&self) {
+        self.is_known.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether anything right was ever shown here.
+    pub fn is_known(&self) -> bool {
+        self.is_known.load(Ordering::Relaxed)
     }
 
     /// What was shown here is not right. A connection is blamed once, however often it asks.

@@ -41,6 +41,13 @@ async fn who_does_not_begin_as_http2_does_gets_no_byte() {
     let mut settings = [0; 9];
     timeout(PATIENCE, slow.read_exact(&mut settings)).await.expect("in time").expect("an answer");
     assert_eq!(settings[3], 4, "the server's SETTINGS frame");
+    // And then makes no call: it is hung up on after a while, whatever else it says.
+    let mut rest = Vec::new();
+    let ended = timeout(PATIENCE, slow.read_to_end(&mut rest)).await.expect("hung up on");
+    assert!(ended.is_ok() || ended.is_err_and(|e| e.kind() == std::io::ErrorKind::ConnectionReset));
+    // One that has made a call may be silent.
+    let client = server.client(SERVICES, PATIENCE);
+    assert_eq!(client.submit(&[]).await, Ok(()));
 }
 
 #[tokio::test]
