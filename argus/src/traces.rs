@@ -14,7 +14,8 @@
 //! └─ notify                  api          when it changed -> told to WebSockets
 //! ```
 //!
-//! A request of the API has a trace of its own, which its client may name.
+//! What had begun in a process that was restarted meanwhile is not told: its children stand without it. A request of the
+//! API has a trace of its own, which its client may name.
 
 mod api;
 mod begun;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use opentelemetry::{InstrumentationScope, KeyValue};
-use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{ExporterBuildError, RetryPolicy, SpanExporter, WithExportConfig, WithTonicConfig};
 use opentelemetry_sdk::{
     Resource,
     trace::{SpanData, SpanExporter as _},
@@ -20,13 +20,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{Place, Span};
+use crate::{Kind, Place, Span};
 
 /// Spans that wait, of about half a kilobyte each.
 const QUEUE: usize = 8192;
 /// Spans in one message.
 const BATCH: usize = 512;
-/// From one message to the next, so that each has many.
+/// From a message that was not full to the next, so that each has many.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long the collector may take for one.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -83,9 +83,14 @@ impl Tracer {
         place.is_one_in(self.one_in)
     }
 
-    /// Tells a span, if its trace is told. Never waits.
+    /// Tells a span, if its trace is told. Never waits. Requests have half of the queue: however many strangers ask,
+    /// tasks have the rest.
     pub fn tell(&self, span: Span) {
-        if self.wants(span.place) && self.queue.try_send(span).is_err() {
+        if !self.wants(span.place) {
+            return;
+        }
+        let has_room = span.kind != Kind::Server || self.queue.capacity() > QUEUE / 2;
+        if !has_room || self.queue.try_send(span).is_err() {
             self.counts.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -101,8 +106,13 @@ impl Tracer {
 /// # Errors
 /// [`OpenError`] where the endpoint is none. A collector that is not there is no error: it may come.
 pub fn open(options: Options) -> Result<(Tracer, impl Future<Output = ()> + Send), OpenError> {
-    let exporter =
-        SpanExporter::builder().with_tonic().with_endpoint(&options.endpoint).with_timeout(DEADLINE).build();
+    // What a collector took and did not answer for is not sent to it again.
+    let exporter = SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(&options.endpoint)
+        .with_timeout(DEADLINE)
+        .with_retry_policy(RetryPolicy::disabled())
+        .build();
     let mut exporter = exporter.map_err(|cause| OpenError { endpoint: options.endpoint.clone(), cause })?;
     let about = options.process.into_iter().map(|(name, value)| KeyValue::new(name, value));
     exporter.set_resource(&Resource::builder_empty().with_attributes(about).build());
@@ -117,7 +127,7 @@ async fn send(mut spans: Receiver<Span>, exporter: SpanExporter, counts: Arc<Cou
     let mut is_away = false;
     let mut batch = Vec::with_capacity(BATCH);
     while spans.recv_many(&mut batch, BATCH).await > 0 {
-        let some = batch.len() as u64;
+        let (some, is_full) = (batch.len() as u64, batch.len() == BATCH);
         let message: Vec<SpanData> = batch.drain(..).map(|span| span.data(&scope)).collect();
         let answer = match timeout(DEADLINE, exporter.export(message)).await {
             Ok(answer) => answer.map_err(|error| error.to_string()),
@@ -137,6 +147,8 @@ async fn send(mut spans: Receiver<Span>, exporter: SpanExporter, counts: Arc<Cou
                 }
             }
         }
-        sleep(PAUSE).await;
+        if !is_full {
+            sleep(PAUSE).await;
+        }
     }
 }

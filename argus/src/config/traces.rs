@@ -20,9 +20,13 @@ pub(super) fn read(r: &mut Reader<'_>) -> Traces {
     let wanted = "a URL like http://127.0.0.1:4317, or empty";
     let endpoint = r.optional::<String>("traces.endpoint", wanted);
     if let Some(text) = &endpoint {
-        match Url::parse(text).ok().filter(|url| url.host_str().is_some()).map(|url| url.scheme().to_owned()) {
-            Some(scheme) if scheme == "http" => {}
-            Some(scheme) if scheme == "https" => r.tell(
+        let url = Url::parse(text).ok().filter(|url| url.host_str().is_some());
+        let has_login =
+            url.as_ref().is_some_and(|url| !url.username().is_empty() || url.password().is_some());
+        match url.as_ref().map(Url::scheme) {
+            _ if has_login => r.tell("traces.endpoint", " has a user or a password in it, which are not sent: leave them out"),
+            Some("http") => {}
+            Some("https") => r.tell(
                 "traces.endpoint",
                 &format!(
                     " is {:?}, but spans go in clear: name a collector of this machine or of a tunnel, which passes \
@@ -53,7 +57,8 @@ mod tests {
     #[test]
     fn what_is_no_collector_is_told() {
         for (given, said) in [
-            ("traces.endpoint = \"https://u:secret@c:4317\"", "spans go in clear"),
+            ("traces.endpoint = \"https://c:4317\"", "spans go in clear"),
+            ("traces.endpoint = \"http://u:secret@c:4317\"", "has a user or a password in it"),
             ("traces.endpoint = \"c:4317\"", "must be a URL like http://127.0.0.1:4317"),
             ("traces.one_in = 0", "traces.one_in must be a whole number from 1"),
             ("traces.service = \"\"", "traces.service must be a name"),

@@ -32,8 +32,11 @@ impl Witness for Requests {
     }
 }
 
-/// Tells what becomes known to those who watch tasks, until the bus is gone. What was missed is not told.
+/// Tells what becomes known to those who watch tasks through this process, until the bus is gone. What was missed is not
+/// told.
 pub async fn follow(bus: Arc<dyn EventBus>, tracer: Tracer) {
+    // Others with an API tell it, too, and each what its own watchers were told.
+    let process = uuid::Uuid::new_v4();
     let mut changes = bus.subscribe();
     loop {
         let change = match changes.next().await {
@@ -42,7 +45,8 @@ pub async fn follow(bus: Arc<dyn EventBus>, tracer: Tracer) {
             Received::Closed => return,
         };
         let kind = name(change.kind);
-        let place = Place::in_task(change.task, "notify", &[kind.as_bytes(), &change.at.0.to_be_bytes()]);
+        let key = [process.as_bytes().as_slice(), &change.seq.to_be_bytes()];
+        let place = Place::in_task(change.task, "notify", &key);
         if tracer.wants(place) {
             let (_, now) = Begun::now().until_now();
             let above = Place::of_task(change.task);

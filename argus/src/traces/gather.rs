@@ -11,18 +11,18 @@ use argus_otlp::{Place, Span, Tracer};
 use argus_ports::{Aggregate, AttemptOutcome, HandoffOrder, LinkError, Outcomes, PerformEvent};
 use async_trait::async_trait;
 
-use super::{attempt_of, begun::Open};
+use super::{attempt_of, begun::Steps};
 
 /// Both ends of the aggregator, told.
 pub struct Gathered {
     tracer: Tracer,
-    attempts: Open<TaskId>,
+    attempts: Steps<TaskId>,
 }
 
 impl Gathered {
     /// Nothing is being gathered.
     pub fn new(tracer: Tracer) -> Arc<Self> {
-        Arc::new(Self { tracer, attempts: Open::new() })
+        Arc::new(Self { tracer, attempts: Steps::new() })
     }
 
     /// Where attempts begin.
@@ -36,10 +36,7 @@ impl Gathered {
     }
 
     fn over(&self, task: TaskId, attempt: AttemptNo, outcome: &AttemptOutcome) {
-        let Some((no, begun)) = self.attempts.end(&task) else { return };
-        if no != attempt.0 {
-            return;
-        }
+        let Some((_, begun)) = self.attempts.end(task, Some(attempt.0)) else { return };
         let (what, failure) = match outcome {
             AttemptOutcome::Agreed(_) => ("agreed", None),
             AttemptOutcome::Skipped(_) => ("skipped", None),

@@ -11,18 +11,21 @@ use argus_otlp::{Place, Span, Tracer};
 use argus_ports::{FromKeeper, KeeperLink, KeeperSession, LinkError, PerformEvent, SignedHello, ToKeeper};
 use async_trait::async_trait;
 
-use super::{attempt_of, begun::Open, hand_off_of};
+use super::{attempt_of, begun::Steps, hand_off_of};
 
 /// A keeper's link, told.
 pub struct TracedLink {
     inner: Arc<dyn KeeperLink>,
     tracer: Tracer,
+    /// Of all keepers of this process, over all sessions: what is answered after a connection was lost belongs to what
+    /// was asked before.
+    steps: Arc<Steps<(KeeperId, TaskId, Step)>>,
 }
 
 impl TracedLink {
     /// Around a link.
     pub fn new(inner: Arc<dyn KeeperLink>, tracer: Tracer) -> Self {
-        Self { inner, tracer }
+        Self { inner, tracer, steps: Arc::new(Steps::new()) }
     }
 }
 
@@ -38,7 +41,7 @@ impl KeeperLink for TracedLink {
     ) -> Result<Box<dyn KeeperSession<FromKeeper, ToKeeper>>, LinkError> {
         let keeper = hello.hello.keeper;
         let inner = self.inner.connect(hello).await?;
-        Ok(Box::new(TracedSession { inner, tracer: self.tracer.clone(), keeper, steps: Open::new() }))
+        Ok(Box::new(TracedSession { inner, tracer: self.tracer.clone(), keeper, steps: self.steps.clone() }))
     }
 }
 
@@ -53,7 +56,7 @@ struct TracedSession {
     inner: Box<dyn KeeperSession<FromKeeper, ToKeeper>>,
     tracer: Tracer,
     keeper: KeeperId,
-    steps: Open<(TaskId, Step)>,
+    steps: Arc<Steps<(KeeperId, TaskId, Step)>>,
 }
 
 impl TracedSession {
@@ -67,7 +70,7 @@ impl TracedSession {
             ToKeeper::Perform(order) => (order.task.id, Step::Perform, order.handoff.number),
         };
         if self.tracer.wants(Place::of_task(task)) {
-            self.steps.begin((task, step), number);
+            self.steps.begin((self.keeper, task, step), number);
         }
     }
 
@@ -79,16 +82,17 @@ impl TracedSession {
                     Output::Call(_) | Output::Skip(_) => None,
                     Output::Fail(_) => Some("the script failed".into()),
                 };
-                self.ran(observation.task, Step::Run, failure);
+                self.ran(observation.task, observation.attempt, Step::Run, failure);
             }
-            FromKeeper::Signed(claim) => self.ran(claim.task, Step::SecondRun, None),
-            FromKeeper::Refuted { task, .. } => {
-                self.ran(*task, Step::SecondRun, Some("the replay came to something else".into()));
+            FromKeeper::Signed(claim) => self.ran(claim.task, claim.attempt, Step::SecondRun, None),
+            FromKeeper::Refuted { task, attempt, .. } => {
+                let failure = "the replay came to something else".into();
+                self.ran(*task, *attempt, Step::SecondRun, Some(failure));
             }
             // Of which round it is, is not said.
-            FromKeeper::Declined { task, .. } => {
+            FromKeeper::Declined { task, attempt, .. } => {
                 for step in [Step::Run, Step::SecondRun] {
-                    self.ran(*task, step, Some("it takes no part".into()));
+                    self.ran(*task, *attempt, step, Some("it takes no part".into()));
                 }
             }
             FromKeeper::Performed(event) => self.performed(event),
@@ -96,11 +100,11 @@ impl TracedSession {
         }
     }
 
-    fn ran(&self, task: TaskId, step: Step, failure: Option<Cow<'static, str>>) {
-        let Some((no, begun)) = self.steps.end(&(task, step)) else { return };
+    fn ran(&self, task: TaskId, attempt: AttemptNo, step: Step, failure: Option<Cow<'static, str>>) {
+        let Some((no, begun)) = self.steps.end((self.keeper, task, step), Some(attempt.0)) else { return };
         let name = if step == Step::Run { "run" } else { "second run" };
         let place = Place::in_task(task, name, &[&no.to_be_bytes(), self.keeper.0.as_slice()]);
-        let span = Span::new(name, place, Some(attempt_of(task, AttemptNo(no))), begun.until_now());
+        let span = Span::new(name, place, Some(attempt_of(task, attempt)), begun.until_now());
         self.tracer.tell(span.with("argus.attempt", no).with("argus.keeper", self.keeper).failed(failure));
     }
 
@@ -109,7 +113,7 @@ impl TracedSession {
             PerformEvent::Broadcast { task, transaction, .. } => (*task, Some(*transaction)),
             PerformEvent::Declined { task, .. } => (*task, None),
         };
-        let Some((number, begun)) = self.steps.end(&(task, Step::Perform)) else { return };
+        let Some((number, begun)) = self.steps.end((self.keeper, task, Step::Perform), None) else { return };
         let place = Place::in_task(task, "perform", &[&number.to_be_bytes()]);
         let span = Span::new("perform", place, Some(hand_off_of(task, number)), begun.until_now())
             .with("argus.keeper", self.keeper);

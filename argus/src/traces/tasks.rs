@@ -13,14 +13,14 @@ use argus_otlp::{Begun, Kind, Place, Span, Tracer, instant};
 use argus_ports::{OpenOutcome, Opening, Recorded, StoreError, TaskQuery, TaskStore};
 use async_trait::async_trait;
 
-use super::{attempt_of, begun::Open, hand_off_of};
+use super::{attempt_of, begun::Steps, hand_off_of};
 
 /// A store of tasks that tells what is written into it, each thing once.
 pub struct TracedTasks {
     inner: Arc<dyn TaskStore>,
     tracer: Tracer,
     /// The newest attempt and the newest handoff of each task that this process leads.
-    steps: Open<(TaskId, Step)>,
+    steps: Steps<(TaskId, Step)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,7 +32,7 @@ enum Step {
 impl TracedTasks {
     /// Around a store.
     pub fn new(inner: Arc<dyn TaskStore>, tracer: Tracer) -> Self {
-        Self { inner, tracer, steps: Open::new() }
+        Self { inner, tracer, steps: Steps::new() }
     }
 
     fn opened(&self, task: &Task) {
@@ -61,14 +61,14 @@ impl TracedTasks {
             }
             Fact::Settled(settled) => {
                 let (verdict, failure) = told(&settled.verdict);
-                self.attempt_over(task, self.steps.end(&(task, Step::Attempt)), verdict, failure);
+                self.attempt_over(task, self.steps.end((task, Step::Attempt), None), verdict, failure);
             }
             Fact::HandedOff(handoff) => {
                 let before = self.steps.begin((task, Step::HandOff), handoff.number);
                 self.hand_off_over(task, before, Some("nothing was sent: another keeper's turn".into()));
             }
             Fact::Broadcast(_) => {
-                self.hand_off_over(task, self.steps.end(&(task, Step::HandOff)), None);
+                self.hand_off_over(task, self.steps.end((task, Step::HandOff), None), None);
             }
             Fact::Received(receipt) => self.received(receipt),
             Fact::Confirmed { at, block_hash, .. } => {
