@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 use crate::{
     database::{OpenError, Options, connect},
@@ -37,8 +37,8 @@ pub enum BackupError {
 }
 
 /// Copies the platform's file as it is at one moment, while others read and write it, into a new file that is whole, on
-/// the disk, and sound by SQLite's own check, whatever migrations it has; its length in bytes. Nothing is left where it fails. Needs room for the
-/// copy, and for what is written to the store meanwhile.
+/// the disk, and sound by SQLite's own check, whatever migrations it has; its length in bytes. Nothing is left where it
+/// fails. Needs room for the copy, and for what is written to the store meanwhile.
 ///
 /// # Errors
 /// [`BackupError`].
@@ -49,19 +49,18 @@ pub fn backup(store: &Path, copy: &Path) -> Result<u64, BackupError> {
     if copy.exists() {
         return Err(BackupError::Exists(copy.to_owned()));
     }
+    // Its own, so that two that copy at once are not in each other's way.
     let mut part = OsString::from(copy);
-    part.push(".part");
+    part.push(format!(".{}.part", std::process::id()));
     let part = PathBuf::from(part);
     let made = make(store, &part, copy);
-    if made.is_err() {
-        let _ = fs::remove_file(&part);
-    }
+    let _ = fs::remove_file(&part);
     made
 }
 
 fn make(store: &Path, part: &Path, copy: &Path) -> Result<u64, BackupError> {
     let write = |cause| BackupError::Write { file: part.to_owned(), cause };
-    // Whoever was stopped while it copied left it.
+    // One with this number was stopped while it copied, and left it.
     match fs::remove_file(part) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(write(cause)),
         _ => {}
@@ -70,13 +69,25 @@ fn make(store: &Path, part: &Path, copy: &Path) -> Result<u64, BackupError> {
     let db = connect(store, &Options::default())?;
     db.execute("VACUUM INTO ?1", [name]).map_err(OpenError::from)?;
     drop(db);
-    migrate::sound(&Connection::open(part).map_err(OpenError::from)?)?;
+    check(part)?;
     let file = File::open(part).map_err(write)?;
     file.sync_all().map_err(write)?;
-    fs::rename(part, copy).map_err(write)?;
+    // Unlike renaming, it takes the place of nothing that came meanwhile.
+    fs::hard_link(part, copy).map_err(|cause| match cause.kind() {
+        io::ErrorKind::AlreadyExists => BackupError::Exists(copy.to_owned()),
+        _ => write(cause),
+    })?;
     let folder = copy.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(write)?;
     Ok(file.metadata().map_err(write)?.len())
+}
+
+/// Whether a file is sound, and a store: an empty one is sound, too.
+fn check(part: &Path) -> Result<(), OpenError> {
+    let db = Connection::open_with_flags(part, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    migrate::sound(&db)?;
+    let rows: i64 = db.query_row("SELECT count(*) FROM migrations", [], |row| row.get(0))?;
+    if rows > 0 { Ok(()) } else { Err(OpenError::Damaged("no migration was ever applied to it".to_owned())) }
 }
 
 #[cfg(test)]
@@ -119,7 +130,8 @@ mod tests {
         assert_eq!(written, 500);
         let taken = folder.path().join("copy-0.db");
         assert!(matches!(backup(&store, &taken), Err(BackupError::Exists(_))));
-        fs::write(folder.path().join("copy.db.part"), "half").expect("left behind");
+        let left = folder.path().join(format!("copy.db.{}.part", std::process::id()));
+        fs::write(left, "half").expect("left behind");
         backup(&store, &copy).expect("in the place of what was left");
         let left: Vec<_> = fs::read_dir(folder.path())
             .expect("a folder")
@@ -135,6 +147,11 @@ mod tests {
         let (store, copy) = (folder.path().join("argus.db"), folder.path().join("copy.db"));
         fs::write(&store, vec![7; 8192]).expect("no store");
         assert!(matches!(backup(&store, &copy), Err(BackupError::Store(_))));
-        assert!(!copy.exists() && !folder.path().join("copy.db.part").exists());
+        // Sound, and no store.
+        fs::write(&store, []).expect("empty");
+        assert!(matches!(backup(&store, &copy), Err(BackupError::Store(_))));
+        let left: Vec<_> = fs::read_dir(folder.path()).expect("a folder").filter_map(Result::ok).collect();
+        let names: Vec<_> = left.iter().map(|entry| entry.file_name()).collect();
+        assert!(names.iter().all(|name| name.to_string_lossy().starts_with("argus.db")), "{names:?}");
     }
 }
