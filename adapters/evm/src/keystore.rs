@@ -116,7 +116,11 @@ type Derived = Zeroizing<[u8; 32]>;
 /// # Errors
 /// [`KeystoreError`].
 pub fn open(text: &str, password: &SecretString) -> Result<LocalSigner, KeystoreError> {
-    let file: File = serde_json::from_str(text).map_err(|e| KeystoreError::Form(e.to_string()))?;
+    // What stands there is not repeated.
+    let told = |e: serde_json::Error| {
+        KeystoreError::Form(format!("{:?} error at line {} column {}", e.classify(), e.line(), e.column()))
+    };
+    let file: File = serde_json::from_str(text).map_err(told)?;
     let crypto = &file.crypto;
     if file.version != VERSION {
         return Err(KeystoreError::Unknown(format!("its version is {}", file.version)));
@@ -196,7 +200,9 @@ fn derive(crypto: &Crypto, password: &SecretString) -> Result<Derived, KeystoreE
             if !n.is_power_of_two() || n < 2 || r == 0 || p == 0 {
                 return Err(form("kdfparams.n", "a power of two, with r and p above zero"));
             }
-            let memory = n.checked_mul(128).and_then(|bytes| bytes.checked_mul(u64::from(r)));
+            // 128 r bytes for each of n blocks, of p lanes, and of two more (RFC 7914).
+            let blocks = n.checked_add(u64::from(p) + 2);
+            let memory = blocks.and_then(|blocks| blocks.checked_mul(128)?.checked_mul(u64::from(r)));
             if memory.is_none_or(|bytes| bytes > SCRYPT_BYTES_MAX) || p > SCRYPT_P_MAX {
                 return Err(KeystoreError::Costly);
             }
@@ -328,6 +334,9 @@ mod tests {
         let costly = Some(KeystoreError::Costly);
         assert_eq!(with("\"n\":262144", "\"n\":9223372036854775808"), costly);
         assert_eq!(with("\"r\":1", "\"r\":4294967295"), costly);
+        let lanes = SPEC_SCRYPT.replace("\"n\":262144,\"r\":1,\"p\":8", "\"n\":2,\"r\":4194304,\"p\":16");
+        assert_ne!(lanes, SPEC_SCRYPT);
+        assert_eq!(open(&lanes, &password("")).err(), costly);
         assert_eq!(with("\"p\":8", "\"p\":4294967295"), costly);
         let rounds = SPEC_PBKDF2.replace("\"c\":262144", "\"c\":4294967295");
         assert_eq!(open(&rounds, &password("")).err(), costly);
