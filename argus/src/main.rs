@@ -18,7 +18,7 @@ mod traces;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::{Cli, Command, show};
+use cli::{Cli, Command, log::Format, show};
 use mimalloc::MiMalloc;
 use rustix::{
     fs::Mode,
@@ -55,10 +55,14 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let format = cli.log_format;
     match runtime.block_on(run(cli)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            show::progress(format!("error: {error:#}"));
+            match format {
+                Format::Text => show::progress(format!("error: {error:#}")),
+                Format::Json => tracing::error!(error = format!("{error:#}"), "it ended"),
+            }
             ExitCode::FAILURE
         }
     }

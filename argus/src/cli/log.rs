@@ -2,12 +2,11 @@
 
 use std::io::IsTerminal;
 
-use clap::ValueEnum;
 use tracing::Subscriber;
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 /// How a line of the log looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For people.
     Text,
@@ -30,6 +29,15 @@ pub fn parse(text: &str) -> Result<String, String> {
         return Ok(parts.join(","));
     }
     Err(ACCEPTED.to_owned())
+}
+
+/// The look of a line by its name. A variable that is set to nothing says as little as one that is not set.
+pub fn format(text: &str) -> Result<Format, String> {
+    match text {
+        "" | "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        _ => Err("give text or json".to_owned()),
+    }
 }
 
 /// The log goes to stderr; stdout belongs to results.
@@ -88,6 +96,16 @@ mod tests {
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn a_look_has_a_name() {
+        let given = |text: &str| {
+            Cli::try_parse_from(["argus", "run", "--log-format", text]).map(|cli| cli.log_format)
+        };
+        assert_eq!(given("json").expect("json"), Format::Json);
+        assert_eq!(given("").expect("nothing"), Format::Text);
+        assert!(given("yaml").expect_err("none").to_string().contains("give text or json"));
     }
 
     #[test]

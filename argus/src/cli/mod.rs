@@ -37,7 +37,7 @@ pub struct Cli {
     #[arg(long, global = true, env = "ARGUS_LOG", value_name = "FILTER", value_parser = log::parse)]
     pub log: Option<String>,
     /// How it says it: lines for people, or one JSON object a line with time, level, trace, task and all other fields
-    #[arg(long, global = true, env = "ARGUS_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    #[arg(long, global = true, env = "ARGUS_LOG_FORMAT", value_name = "text|json", default_value = "text", value_parser = log::format)]
     pub log_format: log::Format,
     /// What to do
     #[command(subcommand)]
