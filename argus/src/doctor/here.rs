@@ -33,8 +33,13 @@ pub(super) fn examine(config: &Config, roles: &[Role]) -> Vec<Finding> {
     let is_platform = roles.iter().any(|role| *role != Role::Keeper);
     let mut findings = Vec::new();
     if is_platform {
-        findings.push(key("platform key", &config.platform_key));
-        findings.extend(key_of_secrets(config));
+        // Seals assignments, and records of builds.
+        if has(Role::Aggregator) || has(Role::Builder) {
+            findings.push(key("platform key", &config.platform_key));
+        }
+        if has(Role::Api) || has(Role::Aggregator) {
+            findings.extend(key_of_secrets(config));
+        }
     }
     if has(Role::Keeper) {
         if config.keeper.key_files.is_empty() {
@@ -172,15 +177,22 @@ pub(super) async fn links(config: &Config, roles: &[Role]) -> Vec<Finding> {
     let links = &config.links;
     let has = |role| roles.contains(&role);
     let mut findings = Vec::new();
-    for (name, url, needed) in [
-        ("scheduler", &links.scheduler, has(Role::Api) && !has(Role::Scheduler)),
-        ("dispatcher", &links.dispatcher, has(Role::Scheduler) && !has(Role::Dispatcher)),
+    for (name, called, url, callers) in [
+        ("scheduler", Role::Scheduler, &links.scheduler, &[Role::Api, Role::Oversight][..]),
+        (
+            "dispatcher",
+            Role::Dispatcher,
+            &links.dispatcher,
+            &[Role::Scheduler, Role::Aggregator, Role::Oversight],
+        ),
         (
             "aggregator",
+            Role::Aggregator,
             &links.aggregator,
-            (has(Role::Dispatcher) || has(Role::Keeper)) && !has(Role::Aggregator),
+            &[Role::Dispatcher, Role::Oversight, Role::Keeper],
         ),
     ] {
+        let needed = callers.iter().any(|role| has(*role)) && !has(called);
         let what = format!("link to the {name}");
         match url {
             Some(url) => findings.push(reach(&what, url).await),
