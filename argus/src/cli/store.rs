@@ -16,7 +16,8 @@ pub enum StoreCommand {
         after_help = "Example:\n  argus store backup --config argus.toml --to backup/argus-2026-01-31.db\n\n\
         The copy is the store as it was at one moment. To go back to it: stop every process of the platform, move the \
         store's file and those with -wal and -shm at the end of its name away, put the copy in its place, and start them \
-        again. What was done since is done again, except calls: the executor contract takes each task once. Published \
+        again. What was done since is done again, except calls through the executor contract, which takes each task \
+        once: docs/operations.md says what that means for jobs without a quorum, and for conditions. Published \
         scripts are copied with [content] dir; never put an old copy of a keeper's journal back."
     )]
     Backup(Backup),
