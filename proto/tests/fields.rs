@@ -27,6 +27,9 @@ fn spoken(pool: &DescriptorPool) -> BTreeMap<String, String> {
                 (false, _) => "",
             };
             let place = format!("{} {:04}", message.full_name(), field.number());
+            if let Some(of) = field.containing_oneof().filter(|of| !of.is_synthetic()) {
+                lines.insert(format!("{place} in"), format!("one of {}", of.name()));
+            }
             lines.insert(place, format!("{}: {how}{kind}", field.name()));
         }
     }
@@ -113,10 +116,13 @@ fn no_line_of_the_record_was_ever_changed() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let git = |args: &[&str]| {
         let output = Command::new("git").arg("-C").arg(folder).args(args).output().expect("git");
+        assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("text")
     };
     let record = std::fs::read_to_string(folder.join(RECORD)).expect("the record");
-    for commit in git(&["log", "--format=%H", "--", RECORD]).lines() {
+    let commits = git(&["log", "--format=%H", "--", RECORD]);
+    assert!(!commits.is_empty(), "the record has a history");
+    for commit in commits.lines() {
         for line in git(&["show", &format!("{commit}:./{RECORD}")]).lines() {
             let gone = format!("gone {line}");
             assert!(record.lines().any(|known| known == line || known == gone), "{line}, as of {commit}");
