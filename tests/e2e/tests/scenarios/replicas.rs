@@ -102,6 +102,7 @@ async fn shares(topology: Topology) {
     stopping.process.resume();
     sleep(Duration::from_secs(7)).await;
 
+    let ended = now();
     let mut late = [Vec::new(), Vec::new()];
     for id in &ids {
         let id = id.parse().expect("an id");
@@ -111,6 +112,8 @@ async fn shares(topology: Topology) {
         due.sort_unstable();
         let all: Vec<u64> = (1..=due.len() as u64).map(|n| job.accepted_at.0 + n * 1000).collect();
         assert_eq!(due, all, "each instant once, and none left out");
+        let last = due.last().copied().unwrap_or_default();
+        assert!(last + 5_000 > ended.0, "it goes on until the end: {last} of {ended:?}");
         for (late, from) in late.iter_mut().zip([killed, stopped]) {
             let within = |at: Timestamp| (from.0..from.0 + 6_000).contains(&at.0);
             let tasks = tasks.iter().map(|record| &record.task).filter(|task| within(task.due));
