@@ -3,19 +3,19 @@
 
 mod common;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use argus_domain::{
     decimal::Decimal,
     ids::JobId,
-    job::Trigger,
+    job::{Cursor, Position, Trigger},
     lease::{Fence, Live, MemberId, SHARDS, ServiceKind, Session, Shard},
     rule::{Comparison, Rule, SourceKind, ValueSource},
     schedule::Schedule,
 };
-use argus_ports::{LeaseStore, Nudge};
+use argus_ports::{CursorOutcome, JobStore, LeaseStore, Nudge};
 use common::*;
-use tokio::time::sleep;
+use tokio::{sync::Semaphore, time::sleep};
 
 const KIND: ServiceKind = ServiceKind::Scheduler;
 const STRANGER: Session = Session { member: MemberId([0xee; 16]), no: 1 };
@@ -101,6 +101,56 @@ async fn sources_of_jobs_that_are_anothers_are_not_read() {
     assert_eq!(read, own);
     assert!(!own.is_empty() && !own.contains(&url(2)), "{own:?}");
     running.stop().await;
+}
+
+#[tokio::test]
+async fn a_value_that_was_on_its_way_when_a_job_came_in_is_not_believed_of_it() {
+    let world = World::new();
+    let rule = || Rule {
+        source: ValueSource { url: "https://slow/".to_owned(), ..source() },
+        comparison: Comparison::GreaterThan("10".parse::<Decimal>().unwrap()),
+        cooldown_secs: 0,
+    };
+    let theirs = world.create(job(2, Trigger::Condition(rule()))).await;
+    take(&world, &[theirs]).await;
+    let (lease, member) = world.member();
+    until(|| !lease.held().is_empty()).await;
+    // The stranger may take its part of the shards.
+    let is_own = |n: &u64| lease.fence(Shard::of_job(JobId(argus_domain::U256::from(*n))).no).is_some();
+    let mine = world.create(job((3..).find(is_own).unwrap(), Trigger::Condition(rule()))).await;
+    let gate = Arc::new(Semaphore::new(0));
+    *world.values.gate.lock().unwrap() = Some(gate.clone());
+    let show = |value| drop(world.values.values.lock().unwrap().insert("https://slow/".to_owned(), value));
+    let readings = || world.values.readings.lock().unwrap().len();
+    show("5");
+    let running = world.start_with(lease.clone(), member);
+    until(|| readings() == 1).await;
+    // Meanwhile the other one sees it cross, opens the task, and gives the job up.
+    show("11");
+    let record = world.store.job(theirs).await.unwrap().unwrap();
+    let position = Position::Condition { crossings: 1, held: Some(true), last: None };
+    let moved = Cursor { revision: record.cursor.revision + 1, position, ..record.cursor };
+    assert_eq!(world.store.move_cursor(moved.clone(), None).await.unwrap(), CursorOutcome::Moved);
+    world.store.end(KIND, STRANGER, None).await.unwrap();
+    until(|| lease.fence(Shard::of_job(theirs).no).is_some()).await;
+    sleep(Duration::from_millis(100)).await;
+    gate.add_permits(1);
+    // The clock of the jobs stands still: it is read again at once, and not in the next round.
+    until(|| readings() == 2).await;
+    gate.add_permits(10);
+    world.expect(mine, 1).await;
+    world.expect(theirs, 0).await;
+    assert_eq!(world.store.job(theirs).await.unwrap().unwrap().cursor, moved, "it is above all along");
+    running.stop().await;
+}
+
+async fn until(holds: impl Fn() -> bool) {
+    let all = async {
+        while !holds() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), all).await.expect("in time");
 }
 
 fn source() -> ValueSource {

@@ -31,6 +31,7 @@ use argus_ports::{
 };
 use argus_scheduler::{Config, Handle, Ports, scheduler};
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub const CHAIN: ChainId = ChainId(31337);
@@ -115,13 +116,20 @@ impl ChainReader for FakeChain {
 pub struct FakeValues {
     pub values: Mutex<BTreeMap<String, &'static str>>,
     pub readings: Mutex<Vec<String>>,
+    /// Where there is one, an answer takes a permit of it: until then it is on its way.
+    pub gate: Mutex<Option<Arc<Semaphore>>>,
 }
 
 #[async_trait]
 impl ValueReader for FakeValues {
     async fn read(&self, source: &ValueSource) -> Result<Decimal, ValueError> {
         self.readings.lock().unwrap().push(source.url.clone());
-        match self.values.lock().unwrap().get(&source.url) {
+        let value = self.values.lock().unwrap().get(&source.url).copied();
+        let gate = self.gate.lock().unwrap().clone();
+        if let Some(gate) = gate {
+            gate.acquire().await.unwrap().forget();
+        }
+        match value {
             Some(value) => Ok(value.parse().unwrap()),
             None => Err(ValueError::Fetch(EgressError::Transport("down".to_owned()))),
         }
