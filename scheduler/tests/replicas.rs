@@ -120,7 +120,9 @@ async fn a_value_that_was_on_its_way_when_a_job_came_in_is_not_believed_of_it() 
     let mine = world.create(job((3..).find(is_own).unwrap(), Trigger::Condition(rule()))).await;
     let gate = Arc::new(Semaphore::new(0));
     *world.values.gate.lock().unwrap() = Some(gate.clone());
-    let show = |value| drop(world.values.values.lock().unwrap().insert("https://slow/".to_owned(), value));
+    let show = |value| {
+        world.values.values.lock().unwrap().insert("https://slow/".to_owned(), value);
+    };
     let readings = || world.values.readings.lock().unwrap().len();
     show("5");
     let running = world.start_with(lease.clone(), member);
