@@ -149,6 +149,20 @@ async fn nobody_waits_for_a_slow_collector() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn however_many_ask_there_is_room_for_tasks() {
+    let mut tasks = JoinSet::new();
+    let (listener, address) = port().await;
+    let collector = Collector { delay: Duration::from_secs(60), ..Collector::default() };
+    serve(&collector, listener, &mut tasks);
+    let tracer = told_to(address, 1, &mut tasks);
+    (0..20_000).for_each(|_| tracer.tell(some(4).on(Kind::Server)));
+    let lost = tracer.counts().lost();
+    assert!(lost > 15_000, "requests have half of the queue: {lost}");
+    (0..1_000).for_each(|_| tracer.tell(some(5)));
+    assert_eq!(tracer.counts().lost(), lost, "tasks have the rest");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_trace_that_is_not_among_those_told_is_not_sent() {
     let mut tasks = JoinSet::new();
     let (listener, address) = port().await;
