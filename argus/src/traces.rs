@@ -18,9 +18,9 @@
 //! API has a trace of its own, which its client may name.
 
 mod api;
-mod begun;
 mod gather;
 mod keeper;
+mod steps;
 mod tasks;
 
 use std::sync::Arc;
@@ -41,22 +41,15 @@ pub fn open(
     roles: &[Role],
 ) -> anyhow::Result<Option<(Tracer, impl Future<Output = ()> + Send + use<>)>> {
     let Some(endpoint) = settings.endpoint.clone() else { return Ok(None) };
-    let instance = uuid(&crate::cli::keygen::random_text()?);
     let roles: Vec<_> = roles.iter().filter_map(|role| role.shown()).map(|role| role.name()).collect();
     let process = vec![
         ("service.name", settings.service.clone()),
         ("service.version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("service.instance.id", instance),
+        ("service.instance.id", uuid::Uuid::new_v4().to_string()),
         ("process.pid", std::process::id().to_string()),
         ("argus.roles", roles.join(",")),
     ];
     Ok(Some(argus_otlp::open(Options { endpoint, one_in: settings.one_in, process })?))
-}
-
-/// Of 64 random hex digits, the form that collectors expect.
-fn uuid(digits: &str) -> String {
-    let part = |from, to| digits.get(from..to).unwrap_or_default();
-    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
 }
 
 fn attempt_of(task: TaskId, no: AttemptNo) -> Place {

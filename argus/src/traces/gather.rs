@@ -11,7 +11,7 @@ use argus_otlp::{Place, Span, Tracer};
 use argus_ports::{Aggregate, AttemptOutcome, HandoffOrder, LinkError, Outcomes, PerformEvent};
 use async_trait::async_trait;
 
-use super::{attempt_of, begun::Steps};
+use super::{attempt_of, steps::Steps};
 
 /// Both ends of the aggregator, told.
 pub struct Gathered {

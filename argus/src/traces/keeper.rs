@@ -11,7 +11,7 @@ use argus_otlp::{Place, Span, Tracer};
 use argus_ports::{FromKeeper, KeeperLink, KeeperSession, LinkError, PerformEvent, SignedHello, ToKeeper};
 use async_trait::async_trait;
 
-use super::{attempt_of, begun::Steps, hand_off_of};
+use super::{attempt_of, hand_off_of, steps::Steps};
 
 /// A keeper's link, told.
 pub struct TracedLink {

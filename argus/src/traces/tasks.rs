@@ -13,7 +13,7 @@ use argus_otlp::{Begun, Kind, Place, Span, Tracer, instant};
 use argus_ports::{OpenOutcome, Opening, Recorded, StoreError, TaskQuery, TaskStore};
 use async_trait::async_trait;
 
-use super::{attempt_of, begun::Steps, hand_off_of};
+use super::{attempt_of, hand_off_of, steps::Steps};
 
 /// A store of tasks that tells what is written into it, each thing once.
 pub struct TracedTasks {
