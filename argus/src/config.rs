@@ -128,12 +128,12 @@ pub struct Faucet {
 pub struct Links {
     /// Where calls are taken.
     pub listen: Option<SocketAddr>,
-    /// Other processes.
-    pub scheduler: Option<String>,
-    /// Other processes.
-    pub dispatcher: Option<String>,
-    /// Other processes.
-    pub aggregator: Option<String>,
+    /// Where other processes are a scheduler.
+    pub scheduler: Vec<String>,
+    /// Where other processes are a dispatcher.
+    pub dispatcher: Vec<String>,
+    /// Where other processes are an aggregator.
+    pub aggregator: Vec<String>,
     /// Token of the platform's own processes.
     pub token_file: PathBuf,
     /// Token of keepers.
@@ -456,7 +456,7 @@ mod tests {
             &mistakes(text),
             &[
                 "policy.keepers must be a whole number from 1 to 15",
-                "links.aggregator must be a URL like http://host:9000",
+                "links.aggregator must be a URL like http://host:9000, or a list of them",
                 "chains[0].name is no setting: correct its name or remove it; a chain has id, rpc,",
                 "chains[0].id is missing: give a whole number from 1 to 4294967295",
                 "chains[0].rpc must be a list of http, https, ws or wss URLs",

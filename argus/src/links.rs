@@ -3,6 +3,8 @@
 //! Roles refer to each other in a circle, so each conversation begins as a [`Late`] link that is joined to its other
 //! end once both exist. Until then it answers as a peer that has not come up yet, which every caller has to bear anyway.
 
+mod every;
+
 use std::{
     future::Future,
     net::SocketAddr,
@@ -27,6 +29,8 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 
 use crate::{cli::keygen::read_secret, config, metrics::Calls};
+
+pub use every::Every;
 
 /// A link whose other end comes later.
 pub struct Late<T: ?Sized> {
@@ -131,6 +135,24 @@ impl KeeperLink for LocalKeepers {
 
 /// How long a call to another process waits for its answer, connecting included.
 const REMOTE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The roles of other processes, each with its URL. One of this process's own is left out: one list may serve for all of
+/// those that are in it.
+pub fn remotes(
+    urls: &[String],
+    shown: (&Path, Role),
+    links: &config::Links,
+) -> anyhow::Result<Vec<(String, Arc<argus_grpc::Client>)>> {
+    let others = urls.iter().filter(|url| !links.listen.is_some_and(|own| is_at(url, own)));
+    others.map(|url| Ok((url.clone(), remote(url, shown, links)?))).collect()
+}
+
+/// Whether a URL names just this address.
+fn is_at(url: &str, address: SocketAddr) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else { return false };
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    host.parse() == Ok(address.ip()) && url.port_or_known_default() == Some(address.port())
+}
 
 /// The roles of another process.
 pub fn remote(

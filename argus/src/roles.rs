@@ -1,6 +1,7 @@
 //! Which roles a process runs, and how they are put together.
 
 mod api;
+mod peers;
 mod role;
 mod sharing;
 
@@ -29,6 +30,7 @@ use crate::{
     traces,
 };
 
+use peers::Own;
 pub use role::Role;
 use sharing::{LEAVE, Sharing};
 
@@ -109,6 +111,7 @@ struct Process<'a> {
     dispatch: Arc<Late<dyn Dispatch>>,
     aggregate: Arc<Late<dyn Aggregate>>,
     outcomes: Arc<Late<dyn Outcomes>>,
+    own: Own,
     gate: Option<Arc<dyn KeeperGate>>,
     builder: Option<Arc<dyn ModuleBuilder>>,
     figures: Figures,
@@ -134,6 +137,7 @@ impl<'a> Process<'a> {
             dispatch: Late::new(&calls),
             aggregate: Late::new(&calls),
             outcomes: Late::new(&calls),
+            own: Own::default(),
             gate: None,
             builder: None,
             figures,
@@ -204,42 +208,6 @@ impl<'a> Process<'a> {
         self.listen().await
     }
 
-    /// Joins the links to roles that run elsewhere. A role of this process is always taken here.
-    fn join_others(&mut self) -> anyhow::Result<()> {
-        // Keepers speak to the gate alone, with a token of their own; their operators are not given the platform's.
-        if self.roles.iter().all(|role| *role == Role::Keeper) {
-            return Ok(());
-        }
-        let links = &self.config.links;
-        if let (false, Some(url)) = (self.has(Role::Scheduler), &links.scheduler) {
-            self.nudge.join(links::remote(url, (&links.token_file, argus_tls::Role::Service), links)?);
-        }
-        if let (false, Some(url)) = (self.has(Role::Dispatcher), &links.dispatcher) {
-            let client = links::remote(url, (&links.token_file, argus_tls::Role::Service), links)?;
-            self.dispatch.join(client.clone());
-            self.outcomes.join(client);
-        }
-        if let (false, Some(url)) = (self.has(Role::Aggregator), &links.aggregator) {
-            self.aggregate.join(links::remote(url, (&links.token_file, argus_tls::Role::Service), links)?);
-        }
-        Ok(())
-    }
-
-    /// Offers this process's roles to others, where the configuration says so.
-    async fn listen(&mut self) -> anyhow::Result<()> {
-        let Some(address) = self.config.links.listen else { return Ok(()) };
-        let served = argus_grpc::Served {
-            nudge: self.has(Role::Scheduler).then(|| self.nudge.clone() as _),
-            dispatch: self.has(Role::Dispatcher).then(|| self.dispatch.clone() as _),
-            aggregate: self.has(Role::Aggregator).then(|| self.aggregate.clone() as _),
-            outcomes: self.has(Role::Dispatcher).then(|| self.outcomes.clone() as _),
-            gate: self.gate.clone(),
-        };
-        let serving = links::serve(served, address, &self.config.links).await?;
-        self.add("links", serving);
-        Ok(())
-    }
-
     fn aggregator(&mut self) -> anyhow::Result<()> {
         let signer = backends::signer(&self.config.platform_key)?;
         let store = self.backends.store()?;
@@ -293,8 +261,7 @@ impl<'a> Process<'a> {
         let (handle, life) = argus_dispatcher::new(config, ports);
         metrics::register_dispatcher(&handle, self.backends.clock.clone(), &self.figures)?;
         let handle = Arc::new(handle);
-        self.dispatch.join(handle.clone());
-        self.outcomes.join(handle);
+        self.join_dispatchers(Some(handle))?;
         self.add("dispatcher", async { life.await.map_err(Into::into) });
         Ok(())
     }
@@ -325,7 +292,7 @@ impl<'a> Process<'a> {
         self.add("look at due jobs", due);
         let (handle, life) = argus_scheduler::scheduler(config, ports, self.stop.clone());
         metrics::register_scheduler(&handle, &self.figures)?;
-        self.nudge.join(Arc::new(handle));
+        self.join_schedulers(Some(Arc::new(handle)))?;
         self.add("scheduler", async {
             life.await;
             Err(anyhow!("it was stopped"))
@@ -428,7 +395,7 @@ impl<'a> Process<'a> {
         let link: Arc<dyn KeeperLink> = match &self.gate {
             Some(gate) => Arc::new(LocalKeepers(gate.clone())),
             None => {
-                let url = self.config.links.aggregator.as_ref().context(
+                let url = self.config.links.aggregator.first().context(
                     "keepers without an aggregator in the same process need its address in [links] aggregator",
                 )?;
                 links::remote(

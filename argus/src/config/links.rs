@@ -36,25 +36,29 @@ pub(super) fn read(r: &mut Reader<'_>, data_dir: &Path) -> Links {
     };
     Links {
         listen: r.optional("links.listen", "an address with a port, or empty"),
-        scheduler: url(r, "links.scheduler", is_tls),
-        dispatcher: url(r, "links.dispatcher", is_tls),
-        aggregator: url(r, "links.aggregator", is_tls),
+        scheduler: urls(r, "links.scheduler", is_tls),
+        dispatcher: urls(r, "links.dispatcher", is_tls),
+        aggregator: urls(r, "links.aggregator", is_tls),
         token_file: r.path(data_dir, "links.token_file"),
         keeper_token_file: r.path(data_dir, "links.keeper_token_file"),
         tls,
     }
 }
 
-/// The URL of another process, or nothing.
-fn url(r: &mut Reader<'_>, name: &str, is_tls: bool) -> Option<String> {
-    let wanted = if is_tls {
-        "a URL like https://host:9000, or empty"
-    } else {
-        "a URL like http://host:9000, or empty"
-    };
-    let text = r.optional::<String>(name, wanted)?;
-    let url = Url::parse(&text).ok().filter(|url| url.host_str().is_some());
-    let shown = seen_text(&text);
+/// The URLs of other processes.
+fn urls(r: &mut Reader<'_>, name: &str, is_tls: bool) -> Vec<String> {
+    let scheme = if is_tls { "https" } else { "http" };
+    let wanted = format!("a URL like {scheme}://host:9000, or a list of them");
+    let texts = r.one_or_more(name, &wanted);
+    for text in &texts {
+        check(r, name, text, is_tls, &wanted);
+    }
+    texts
+}
+
+fn check(r: &mut Reader<'_>, name: &str, text: &str, is_tls: bool, wanted: &str) {
+    let url = Url::parse(text).ok().filter(|url| url.host_str().is_some());
+    let shown = seen_text(text);
     match url.as_ref().map(|url| (url.scheme(), is_loopback(url))) {
         Some(("https", _)) if is_tls => (),
         Some(("http", is_loopback)) if !is_tls || is_loopback => (),
@@ -71,9 +75,8 @@ fn url(r: &mut Reader<'_>, name: &str, is_tls: bool) -> Option<String> {
                 links.key_file; `argus pki` makes them"
             ),
         ),
-        _ => r.fault(name, wanted),
+        _ => r.tell(name, &format!(" must be {wanted}, not {shown:?}")),
     }
-    Some(text)
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -130,12 +133,35 @@ mod tests {
             let mut settings = vec![setting.as_str()];
             settings.extend(if is_tls { &ALL[..] } else { &[] });
             match (load(&settings), refused) {
-                (Ok(config), None) => assert_eq!(config.links.aggregator.as_deref(), Some(url)),
+                (Ok(config), None) => assert_eq!(config.links.aggregator, [url]),
                 (Err(said), Some(start)) => {
                     assert!(said.len() == 1 && said[0].starts_with(start), "{said:?}")
                 }
                 (found, _) => panic!("{url}, TLS {is_tls}: {found:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn one_process_several_or_none() {
+        let of =
+            |value: &str| load(&[&format!("dispatcher = {value}")]).map(|config| config.links.dispatcher);
+        let two = ["http://a:1".to_owned(), "http://b:1".to_owned()];
+        assert_eq!(of(r#""""#), Ok(vec![]));
+        assert_eq!(of("[]"), Ok(vec![]));
+        assert_eq!(of(r#""http://a:1""#), Ok(two[..1].to_vec()));
+        assert_eq!(of(r#"["http://a:1", "http://b:1"]"#), Ok(two.to_vec()));
+        for (value, says) in [
+            (
+                r#"["http://a:1", "b", "https://c"]"#,
+                &["not \"b\"", "\"https://c\", but the links have no"][..],
+            ),
+            ("[7]", &["links.dispatcher must be a URL like http://host:9000, or a list of them"]),
+            ("7", &["or a list of them"]),
+        ] {
+            let said = of(value).expect_err("refused");
+            assert_eq!(said.len(), says.len(), "{said:?}");
+            assert!(said.iter().zip(says).all(|(said, says)| said.contains(says)), "{said:?}");
         }
     }
 

@@ -110,6 +110,21 @@ impl Reader<'_> {
         }
     }
 
+    /// A list of texts, or one of them by itself; an empty one is none.
+    pub fn one_or_more(&mut self, name: &str, wanted: &str) -> Vec<String> {
+        let texts: Option<Vec<_>> = match self.value(name) {
+            Some(Value::String(text)) => Some(vec![text.clone()]),
+            Some(Value::Array(list)) => list.iter().map(|value| value.as_str().map(str::to_owned)).collect(),
+            _ => None,
+        };
+        let Some(mut texts) = texts else {
+            self.fault(name, wanted);
+            return Vec::new();
+        };
+        texts.retain(|text| !text.is_empty());
+        texts
+    }
+
     /// A list of URLs with hosts and one of these schemes.
     pub fn urls(&mut self, name: &str, schemes: &[&str]) -> Vec<String> {
         let before = self.faults.len();

@@ -49,11 +49,11 @@ pub(super) fn examine(config: &Config, roles: &[Role]) -> Vec<Finding> {
         findings.extend(config.keeper.key_files.iter().map(|path| key("keeper key", path)));
     }
     let links = &config.links;
-    let calls = [&links.scheduler, &links.dispatcher, &links.aggregator].iter().any(|url| url.is_some());
+    let calls = [&links.scheduler, &links.dispatcher, &links.aggregator].iter().any(|urls| !urls.is_empty());
     if links.listen.is_some() || (calls && is_platform) {
         findings.push(token("token of services", &links.token_file));
     }
-    if links.listen.is_some() || (has(Role::Keeper) && links.aggregator.is_some()) {
+    if links.listen.is_some() || (has(Role::Keeper) && !links.aggregator.is_empty()) {
         findings.push(token("token of keepers", &links.keeper_token_file));
     }
     if let (true, Some((certificates, _))) = (has(Role::Api), &config.api.tls) {
@@ -177,7 +177,7 @@ pub(super) async fn links(config: &Config, roles: &[Role]) -> Vec<Finding> {
     let links = &config.links;
     let has = |role| roles.contains(&role);
     let mut findings = Vec::new();
-    for (name, called, url, callers) in [
+    for (name, called, urls, callers) in [
         ("scheduler", Role::Scheduler, &links.scheduler, &[Role::Api, Role::Oversight][..]),
         (
             "dispatcher",
@@ -194,13 +194,12 @@ pub(super) async fn links(config: &Config, roles: &[Role]) -> Vec<Finding> {
     ] {
         let needed = callers.iter().any(|role| has(*role)) && !has(called);
         let what = format!("link to the {name}");
-        match url {
-            Some(url) => findings.push(reach(&what, url).await),
-            None if needed => {
-                let remedy = format!("name the process that has it in [links] {name}, or run it here");
-                findings.push(Finding::ill(what, "nobody here is one, and no URL is configured", remedy));
-            }
-            None => {}
+        if urls.is_empty() && needed {
+            let remedy = format!("name the processes that have it in [links] {name}, or run it here");
+            findings.push(Finding::ill(&what, "nobody here is one, and no URL is configured", remedy));
+        }
+        for url in urls {
+            findings.push(reach(&what, url).await);
         }
     }
     if let Some(url) = &config.ipfs_node {
