@@ -30,6 +30,9 @@ const KIND: ServiceKind = ServiceKind::Scheduler;
 /// Longest wait for something that has to happen.
 const SOON: Duration = Duration::from_secs(60);
 
+/// Within this a process has stopped that told itself to.
+const STOPPED: Duration = Duration::from_millis(50);
+
 struct Replica {
     id: MemberId,
     child: Child,
@@ -67,6 +70,23 @@ impl Replica {
 
     fn says(&self) -> String {
         self.says.recv_timeout(SOON).expect("the child says something")
+    }
+
+    /// Has it stop, at a moment when it has no transaction under way: there it would keep all others from the file.
+    async fn stop(&mut self, store: &SqliteStore) {
+        let nobody = Session { member: MemberId([0; 16]), no: 1 };
+        let began = Instant::now();
+        loop {
+            self.command("stop");
+            assert_eq!(self.says(), "stops");
+            tokio::time::sleep(2 * STOPPED).await;
+            if tokio::time::timeout(Duration::from_millis(300), store.end(KIND, nobody, None)).await.is_ok() {
+                return;
+            }
+            assert!(began.elapsed() < SOON, "it is always in the middle of a transaction");
+            self.signal(Signal::CONT);
+            self.says();
+        }
     }
 
     fn signal(&self, signal: Signal) {
@@ -107,7 +127,7 @@ async fn shards_of_stopped_dead_and_leaving_processes_move() {
     let ids = [stopped.id, dead.id, leaver.id, last.id];
     println!("four begin: {:?}", until_held_by(&store, &ids).await);
 
-    stopped.command("stop");
+    stopped.stop(&store).await;
     let moved = until_held_by(&store, &[dead.id, leaver.id, last.id]).await;
     println!("one is stopped: {moved:?}");
     stopped.signal(Signal::CONT);
@@ -166,14 +186,16 @@ async fn child_that_shares_work() {
     say("left");
 }
 
-/// Decides to write and is stopped before it does, at a moment when it is not in the middle of a transaction: there
-/// it would keep all others from the file.
+/// Decides to write and is stopped before it does, at a moment when nobody waits for a transaction.
 async fn stop_between(store: &Counted, decide: impl Fn() -> Option<Fence>) -> Fence {
     loop {
         if store.underway.load(Ordering::SeqCst) == 0
             && let Some(fence) = decide()
         {
+            say("stops");
             kill_process(rustix::process::getpid(), Signal::STOP).expect("stopped");
+            // The signal may have gone to another thread first.
+            std::thread::sleep(STOPPED);
             return fence;
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
