@@ -22,7 +22,7 @@ use argus_domain::{
 };
 use argus_ports::{
     Aggregate, AttemptOutcome, Dispatch, FromKeeper, HandoffOrder, KeeperGate, KeeperLink, KeeperSession,
-    LinkError, Nudge, Outcomes, PerformEvent, SignedHello, ToKeeper,
+    LinkError, Nudge, Outcomes, PerformEvent, SignedHello, TaskOf, ToKeeper,
 };
 use argus_tls::Role;
 use async_trait::async_trait;
@@ -63,11 +63,11 @@ impl Nudge for Late<dyn Nudge> {
 
 #[async_trait]
 impl Dispatch for Late<dyn Dispatch> {
-    async fn submit(&self, tasks: &[TaskId]) -> Result<(), LinkError> {
+    async fn submit(&self, tasks: &[TaskOf]) -> Result<(), LinkError> {
         self.calls.call(&["dispatch"], async { self.end()?.submit(tasks).await }).await
     }
 
-    async fn touched(&self, tasks: &[TaskId]) -> Result<(), LinkError> {
+    async fn touched(&self, tasks: &[TaskOf]) -> Result<(), LinkError> {
         self.calls.call(&["dispatch"], async { self.end()?.touched(tasks).await }).await
     }
 }

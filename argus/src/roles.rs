@@ -256,6 +256,7 @@ impl<'a> Process<'a> {
             jobs: self.backends.store()?,
             bus: self.backends.bus()?,
             aggregate: self.aggregate.clone(),
+            lease: self.member(ServiceKind::Dispatcher)?,
             readers: self.backends.readers(),
         };
         let (handle, life) = argus_dispatcher::new(config, ports);

@@ -11,7 +11,7 @@ use argus_domain::{
     time::Timestamp,
 };
 use argus_memory::SystemClock;
-use argus_ports::{Clock, OpenOutcome, Opening, Recorded, StoreError, TaskQuery, TaskStore};
+use argus_ports::{Clock, OpenOutcome, Opening, Recorded, Recording, StoreError, TaskQuery, TaskStore};
 use argus_sqlite::SqliteStore;
 use async_trait::async_trait;
 use tokio::sync::Notify;
@@ -79,13 +79,13 @@ impl TaskStore for Counted {
         self.store.open(tasks).await
     }
 
-    async fn record(&self, facts: Vec<Fact>) -> Result<Vec<Recorded>, StoreError> {
+    async fn append(&self, facts: Vec<Recording>) -> Result<Vec<Recorded>, StoreError> {
         let broadcasts: Vec<Option<TaskId>> = facts
             .iter()
-            .map(|fact| if let Fact::Broadcast(b) = fact { Some(b.task) } else { None })
+            .map(|Recording { fact, .. }| if let Fact::Broadcast(b) = fact { Some(b.task) } else { None })
             .collect();
-        let attempts = facts.iter().filter(|fact| matches!(fact, Fact::Attempted(_))).count();
-        let recorded = self.store.record(facts).await?;
+        let attempts = facts.iter().filter(|recording| matches!(recording.fact, Fact::Attempted(_))).count();
+        let recorded = self.store.append(facts).await?;
         let fresh = |outcome: &Recorded| matches!(outcome, Recorded::New);
         self.facts.fetch_add(recorded.iter().filter(|r| fresh(r)).count() as u64, Ordering::Relaxed);
         self.commits.fetch_add(1, Ordering::Relaxed);

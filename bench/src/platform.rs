@@ -79,6 +79,26 @@ pub fn dev_signer(index: usize) -> anyhow::Result<Arc<LocalSigner>> {
     Ok(Arc::new(LocalSigner::from_hex(&SecretString::from((*key).to_owned()))?))
 }
 
+/// A member of a service that shares its work with nobody.
+fn member(
+    kind: ServiceKind,
+    store: &Arc<SqliteStore>,
+    services: &mut JoinSet<anyhow::Error>,
+) -> argus_lease::Handle {
+    let (lease, life) = argus_lease::member(
+        argus_machine::lease::Config::default(),
+        kind,
+        MemberId([1; 16]),
+        store.clone(),
+        CancellationToken::new(),
+    );
+    services.spawn(async move {
+        life.await;
+        anyhow!("the {}'s member ended", kind.name())
+    });
+    lease
+}
+
 /// The sandbox, with nothing outside but `readers`.
 pub fn host(readers: BTreeMap<ChainId, Arc<dyn ChainReader>>) -> anyhow::Result<Host> {
     Ok(Host::new(HostConfig::default(), Arc::new(HttpEgress::new()?), readers)?)
@@ -128,6 +148,7 @@ impl Platform {
             jobs: store.clone(),
             bus: store.clone(),
             aggregate: aggregator.clone(),
+            lease: member(ServiceKind::Dispatcher, &store, &mut services),
             readers: readers.clone(),
         };
         let machine = argus_machine::dispatch::Config {
@@ -177,17 +198,7 @@ impl Platform {
             None => None,
             Some(config) => {
                 let egress = Arc::new(HttpEgress::new()?);
-                let (lease, member) = argus_lease::member(
-                    argus_machine::lease::Config::default(),
-                    ServiceKind::Scheduler,
-                    MemberId([1; 16]),
-                    store.clone(),
-                    CancellationToken::new(),
-                );
-                services.spawn(async move {
-                    member.await;
-                    anyhow!("the scheduler's member ended")
-                });
+                let lease = member(ServiceKind::Scheduler, &store, &mut services);
                 let ports = argus_scheduler::Ports {
                     clock,
                     jobs: store.clone(),

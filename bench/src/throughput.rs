@@ -11,7 +11,9 @@ use argus_domain::{
     time::Timestamp,
 };
 use argus_memory::SystemClock;
-use argus_ports::{Clock, ContentStore, CreateOutcome, Dispatch, JobStore, OpenOutcome, Opening, TaskStore};
+use argus_ports::{
+    Clock, ContentStore, CreateOutcome, Dispatch, JobStore, OpenOutcome, Opening, TaskOf, TaskStore,
+};
 use bytes::Bytes;
 use futures::{StreamExt, stream::FuturesUnordered};
 
@@ -106,7 +108,9 @@ impl Opener {
         if opened.iter().any(|outcome| *outcome != OpenOutcome::Opened) {
             bail!("tasks were not opened");
         }
-        self.dispatcher.submit(&ids).await?;
+        let told: Vec<TaskOf> =
+            ids.iter().zip(&self.jobs).map(|(id, (job, _))| TaskOf::job(job.id, *id)).collect();
+        self.dispatcher.submit(&told).await?;
         Ok((self, ids))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use argus_domain::ids::{AttemptNo, TaskId};
-use argus_ports::{AttemptOutcome, Dispatch, LinkError, Outcomes, PerformEvent, count::Queue};
+use argus_ports::{AttemptOutcome, Dispatch, LinkError, Outcomes, PerformEvent, TaskOf, count::Queue};
 use async_trait::async_trait;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
@@ -12,8 +12,8 @@ use crate::Metrics;
 /// One message, as it came.
 #[derive(Debug)]
 pub(crate) enum Message {
-    Submit(Vec<TaskId>),
-    Touched(Vec<TaskId>),
+    Submit(Vec<TaskOf>),
+    Touched(Vec<TaskOf>),
     Ended { task: TaskId, attempt: AttemptNo, outcome: AttemptOutcome },
     Performed(PerformEvent),
     KeepersChanged,
@@ -59,11 +59,11 @@ impl Handle {
 
 #[async_trait]
 impl Dispatch for Handle {
-    async fn submit(&self, tasks: &[TaskId]) -> Result<(), LinkError> {
+    async fn submit(&self, tasks: &[TaskOf]) -> Result<(), LinkError> {
         self.put(Message::Submit(tasks.to_vec()))
     }
 
-    async fn touched(&self, tasks: &[TaskId]) -> Result<(), LinkError> {
+    async fn touched(&self, tasks: &[TaskOf]) -> Result<(), LinkError> {
         self.put(Message::Touched(tasks.to_vec()))
     }
 }

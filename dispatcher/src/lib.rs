@@ -4,8 +4,10 @@
 //! [`argus_machine::dispatch`]'s, and this crate reads what the machine has to know and carries out what it asks
 //! for. It runs no script, checks no signature and sends no transaction.
 //!
-//! A restarted dispatcher knows what the store knows: it pages through what is unfinished before it takes anything
-//! else in, and goes on doing so slowly, so that a lost message costs time and never a task.
+//! Several dispatchers share the jobs by their shards: one leads the tasks of those whose leases it holds, and writes
+//! their facts under the leases' fences. One that gets a shard knows what the store knows: it pages through what is
+//! unfinished before it takes anything else in, and goes on doing so slowly, so that a lost message costs time and never
+//! a task.
 
 mod config;
 mod heads;
@@ -16,6 +18,7 @@ mod perform;
 mod ports;
 mod retry;
 mod service;
+mod share;
 
 use std::{future::Future, sync::Arc};
 

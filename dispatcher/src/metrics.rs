@@ -1,6 +1,6 @@
 //! What the dispatcher keeps of itself.
 
-use argus_ports::count::Level;
+use argus_ports::count::{Counter, Level};
 
 /// Numbers as they were at the last turn of the loop, or at the last step of the rescan.
 #[derive(Debug, Default)]
@@ -15,4 +15,6 @@ pub struct Metrics {
     pub waiting: Level,
     /// What the machine asked for and was not carried out yet.
     pub effects: Level,
+    /// Facts that were refused because their task's shard had become another's.
+    pub fenced: Counter,
 }

@@ -1,27 +1,29 @@
 //! Carries out what the machine asks for, in waves.
 //!
 //! Effects of one task happen in order, and a fact is durable before any later effect of its task leaves. Effects of
-//! different tasks have no order. So a wave takes of every task that has something to be carried out its next fact,
+//! different tasks have no order. A task's part in a wave is done under the fence of its job's shard; without one nothing
+//! of it is done, because another leads the task. So a wave takes of every task that has something to be carried out its next fact,
 //! makes these facts durable in one commit, and then has leave what waited for them; a few waves are under way at the
 //! same time, and a task is in one of them at most.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
 use argus_domain::{
     Address,
     ids::{JobId, TaskId},
+    lease::Fence,
     task::Fact,
     time::Timestamp,
 };
 use argus_machine::dispatch::{Effect, Input};
-use argus_ports::{Change, ChangeKind, LinkError, Recorded, Step, StoreError};
+use argus_ports::{Change, ChangeKind, LinkError, Recorded, Recording, Step, StoreError};
 use futures::{StreamExt, stream};
 use tokio::{task::JoinSet, time::timeout};
 
-use crate::{DispatcherError, config::Config, ports::Ports, retry::Retry};
+use crate::{DispatcherError, config::Config, ports::Ports, retry::Retry, share::Share};
 
 /// Messages to the aggregator that are on their way at once, of one wave: hides the latency of a remote one.
 const SENDS_AT_ONCE: usize = 64;
@@ -52,21 +54,25 @@ pub(crate) type InHand = HashMap<TaskId, Named>;
 pub(crate) struct Carrier {
     config: Arc<Config>,
     ports: Ports,
+    share: Share,
     /// Tasks in a wave, with what came since, and tasks that wait for one.
     queues: HashMap<TaskId, VecDeque<Effect>>,
     /// Those that wait, in the order in which they came.
     waiting: VecDeque<TaskId>,
+    under_way: HashSet<TaskId>,
     queued: usize,
     waves: JoinSet<Result<Vec<Carried>, StoreError>>,
 }
 
 impl Carrier {
-    pub fn new(config: Arc<Config>, ports: Ports) -> Self {
+    pub fn new(config: Arc<Config>, ports: Ports, share: Share) -> Self {
         Self {
             config,
             ports,
+            share,
             queues: HashMap::new(),
             waiting: VecDeque::new(),
+            under_way: HashSet::new(),
             queued: 0,
             waves: JoinSet::new(),
         }
@@ -100,15 +106,18 @@ impl Carrier {
         while !self.waiting.is_empty() && self.waves.len() < self.config.waves {
             let count = self.waiting.len().min(self.config.batch);
             let tasks: Vec<TaskId> = self.waiting.drain(..count).collect();
+            self.under_way.extend(&tasks);
             let parts = tasks.into_iter().map(|task| self.next_part(task, in_hand)).collect();
-            let (config, ports) = (self.config.clone(), self.ports.clone());
-            self.waves.spawn(async move { wave(&config, &ports, parts).await });
+            let (config, ports, share) = (self.config.clone(), self.ports.clone(), self.share.clone());
+            self.waves.spawn(async move { wave(&config, &ports, &share, parts).await });
         }
     }
 
     /// A task's next fact and all up to the one after it: one, because the store's answer may end it there.
     fn next_part(&mut self, task: TaskId, in_hand: &InHand) -> Part {
-        let mut part = Part { task, named: in_hand.get(&task).copied(), fact: None, leaving: Vec::new() };
+        let named = in_hand.get(&task).copied();
+        let fence = named.and_then(|named| self.share.fence_of(named.job));
+        let mut part = Part { task, named, fence, fact: None, leaving: Vec::new() };
         let Some(queue) = self.queues.get_mut(&task) else { return part };
         while let Some(effect) = queue.pop_front_if(|next| {
             let is_fact = matches!(next, Effect::Record(_));
@@ -132,9 +141,24 @@ impl Carrier {
         }
     }
 
+    /// Carries nothing out of what waits for these tasks.
+    pub fn let_go(&mut self, tasks: &HashSet<TaskId>) {
+        self.waiting.retain(|task| !tasks.contains(task));
+        for task in tasks {
+            let Some(queue) = self.queues.get_mut(task) else { continue };
+            self.queued -= queue.len();
+            // Where there is a queue while a task is in a wave, it comes into no second one.
+            queue.clear();
+            if !self.under_way.contains(task) {
+                self.queues.remove(task);
+            }
+        }
+    }
+
     /// Takes in how a task's part ended; gives what the store said otherwise, for the machine.
     pub fn ended(&mut self, carried: Carried, in_hand: &mut InHand) -> Option<Input> {
         let Carried { task, end } = carried;
+        self.under_way.remove(&task);
         let input = match end {
             End::Done { is_over, is_announced } => {
                 if is_over {
@@ -145,7 +169,15 @@ impl Carrier {
                 }
                 None
             }
+            // Let go of meanwhile: whoever leads it has the store's answer from the store.
+            End::Cut { .. } | End::Lost if !in_hand.contains_key(&task) => None,
             End::Cut { met, dropped } => Some(self.cut(task, met, dropped, in_hand)),
+            End::Lost => {
+                in_hand.remove(&task);
+                let later = self.queues.remove(&task).unwrap_or_default();
+                self.queued -= later.len();
+                Some(Input::Elsewhere { task })
+            }
         };
         match self.queues.get(&task) {
             Some(queue) if !queue.is_empty() => self.waiting.push_back(task),
@@ -192,6 +224,8 @@ impl Carrier {
 struct Part {
     task: TaskId,
     named: Option<Named>,
+    /// Under which it is done; `None`: another leads the task.
+    fence: Option<Fence>,
     fact: Option<Fact>,
     /// What leaves once the fact is durable.
     leaving: Vec<Effect>,
@@ -222,6 +256,8 @@ enum End {
     },
     /// The store did not take the fact, and nothing left.
     Cut { met: Met, dropped: Vec<Effect> },
+    /// Another leads the task, and nothing left.
+    Lost,
 }
 
 /// What a fact met in the store.
@@ -239,16 +275,31 @@ fn is_last(effect: &Effect) -> bool {
 }
 
 /// Facts first, in one commit; then what waited for them.
-async fn wave(config: &Config, ports: &Ports, parts: Vec<Part>) -> Result<Vec<Carried>, StoreError> {
-    let facts: Vec<Fact> = parts.iter().filter_map(|part| part.fact.clone()).collect();
-    let mut outcomes = record(config, ports, facts).await?.into_iter();
+async fn wave(
+    config: &Config,
+    ports: &Ports,
+    share: &Share,
+    parts: Vec<Part>,
+) -> Result<Vec<Carried>, StoreError> {
+    let ours = parts.iter().filter(|part| part.fence.is_some());
+    let facts = ours.filter_map(|part| Some(Recording { fact: part.fact.clone()?, fence: part.fence }));
+    let mut outcomes = record(config, ports, facts.collect()).await?.into_iter();
     let mut carried = Vec::with_capacity(parts.len());
     let (mut changes, mut sends) = (Vec::new(), Vec::new());
-    for Part { task, named, fact, leaving } in parts {
-        let met = fact.and_then(|fact| met(config, named, fact, outcomes.next(), &mut changes));
-        let end = match met {
-            Some(met) => End::Cut { met, dropped: leaving },
-            None => leave(leaving, &mut changes, &mut sends),
+    for Part { task, named, fence, fact, leaving } in parts {
+        let end = match (fence, fact) {
+            (None, _) => End::Lost,
+            (Some(_), None) => leave(leaving, &mut changes, &mut sends),
+            (Some(fence), Some(fact)) => match outcomes.next() {
+                Some(Recorded::Fenced) => {
+                    share.lost(fence);
+                    End::Lost
+                }
+                outcome => match met(config, named, fact, outcome, &mut changes) {
+                    Some(met) => End::Cut { met, dropped: leaving },
+                    None => leave(leaving, &mut changes, &mut sends),
+                },
+            },
         };
         carried.push(Carried { task, end });
     }
@@ -261,11 +312,11 @@ async fn wave(config: &Config, ports: &Ports, parts: Vec<Part>) -> Result<Vec<Ca
     Ok(carried)
 }
 
-async fn record(config: &Config, ports: &Ports, facts: Vec<Fact>) -> Result<Vec<Recorded>, StoreError> {
+async fn record(config: &Config, ports: &Ports, facts: Vec<Recording>) -> Result<Vec<Recorded>, StoreError> {
     if facts.is_empty() {
         return Ok(Vec::new());
     }
-    Retry::new(config).run("record", || ports.tasks.record(facts.clone())).await
+    Retry::new(config).run("record", || ports.tasks.append(facts.clone())).await
 }
 
 /// What a fact met; `None`: it stands, and those who watch are told what it changes.
@@ -288,7 +339,7 @@ fn met(
         Some(Recorded::Already(stands)) if *stands == fact => None,
         Some(Recorded::Already(stands)) => Some(Met::Another(stands)),
         // A store gives one outcome for each fact.
-        Some(Recorded::Refused) | None => Some(Met::Refusal(Box::new(fact))),
+        Some(Recorded::Refused | Recorded::Fenced) | None => Some(Met::Refusal(Box::new(fact))),
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Ports {
     pub bus: Arc<dyn EventBus>,
     /// The way to the aggregator.
     pub aggregate: Arc<dyn Aggregate>,
+    /// Which jobs' tasks are this dispatcher's.
+    pub lease: argus_lease::Handle,
     /// Chains whose heads are pinned.
     pub readers: BTreeMap<ChainId, Arc<dyn ChainReader>>,
 }

@@ -1,18 +1,20 @@
 //! The loop: takes messages in by the batch, asks the machine, has its effects carried out.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
 use argus_domain::{
     ids::{ChainId, TaskId},
+    lease::{Fence, Shard, ShardSet},
     task::{TaskRecord, TriggerFact},
 };
 use argus_machine::{
     Machine,
     dispatch::{Dispatcher, Effect, Input},
 };
+use argus_ports::TaskOf;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -28,6 +30,7 @@ use crate::{
     perform::{Carried, Carrier, InHand, Named},
     ports::Ports,
     retry::Retry,
+    share::{Share, shards},
 };
 
 struct Service {
@@ -38,6 +41,9 @@ struct Service {
     in_hand: InHand,
     carrier: Carrier,
     heads: watch::Sender<Heads>,
+    share: Share,
+    /// All that was led when that was last looked at.
+    led: BTreeSet<Fence>,
     metrics: Arc<Metrics>,
     /// Tasks of jobs with storage that are over, by public id: the next one may have its turn.
     over: Vec<u64>,
@@ -63,12 +69,15 @@ pub(crate) async fn run(
     }
     let batch = config.batch;
     let config = Arc::new(config);
+    let share = Share::new(ports.lease.clone(), metrics.clone());
     let mut service = Service {
         machine: Dispatcher::new(config.machine.clone()),
         intake: Intake::new(),
         in_hand: HashMap::new(),
-        carrier: Carrier::new(config.clone(), ports.clone()),
+        carrier: Carrier::new(config.clone(), ports.clone(), share.clone()),
         heads,
+        share,
+        led: BTreeSet::new(),
         metrics,
         over: Vec::new(),
         scanned: None,
@@ -80,9 +89,7 @@ pub(crate) async fn run(
     service.hear_heads(&mut out);
     service.hear_keepers(&mut out).await;
     service.carry_out(out);
-    while service.scan().await? {
-        service.make_room().await?;
-    }
+    service.share_anew().await?;
     let mut messages = Vec::with_capacity(batch);
     loop {
         let mut out = Vec::new();
@@ -94,6 +101,7 @@ pub(crate) async fn run(
                 service.hear_ended(ended?, &mut out);
                 service.give_turns(&mut out).await?;
             }
+            () = service.share.changed() => service.share_anew().await?,
             taken = inbox.recv_many(&mut messages, batch), if has_room => {
                 if taken == 0 {
                     return Ok(());
@@ -112,7 +120,7 @@ pub(crate) async fn run(
             }
             _ = keepers.tick(), if has_room => service.hear_keepers(&mut out).await,
             _ = rescan.tick(), if has_room => {
-                service.scan().await?;
+                service.scanned = service.scan(service.scanned, ShardSet::ALL).await?;
                 service.note_oldest();
             }
         }
@@ -143,7 +151,10 @@ impl Service {
             self.hear_keepers(out).await;
         }
         // What is in hand already needs no second submission, and what was touched is read for that.
-        submitted.retain(|id| !self.in_hand.contains_key(id) && !touched.contains(id));
+        submitted.retain(|of: &TaskOf| self.concerns(of) && !self.in_hand.contains_key(&of.task));
+        touched.retain(|of: &TaskOf| self.concerns(of));
+        let touched: BTreeSet<TaskId> = touched.into_iter().map(|of| of.task).collect();
+        let submitted = submitted.into_iter().map(|of| of.task).filter(|task| !touched.contains(task));
         let (submitted, touched) = (Vec::from_iter(submitted), Vec::from_iter(touched));
         let mut taken = self.intake.read(&self.config, &self.ports, &submitted, false).await?;
         taken.extend(self.intake.read(&self.config, &self.ports, &touched, true).await?);
@@ -153,6 +164,11 @@ impl Service {
             self.machine.handle(now, input, out);
         }
         Ok(())
+    }
+
+    /// Whether this dispatcher may lead a task: also where its job is not said.
+    fn concerns(&self, of: &TaskOf) -> bool {
+        of.job.is_none_or(|job| self.share.fence_of(job).is_some())
     }
 
     async fn hear_tasks(&mut self, taken: Vec<Taken>, out: &mut Vec<Effect>) {
@@ -167,6 +183,9 @@ impl Service {
         let now = self.ports.clock.now();
         for Taken { record, job, gone, free } in taken {
             let task = &record.task;
+            if self.share.fence_of(job.id).is_none() {
+                continue;
+            }
             let waits = free.is_none() && gone.is_none() && intake::takes_turns(&job, &record);
             if !self.in_hand.contains_key(&task.id) && (waits || record.state().is_finished()) {
                 continue;
@@ -208,17 +227,57 @@ impl Service {
         }
     }
 
-    /// One step through what is unfinished; false once it has come to the end, where the next one starts anew.
-    async fn scan(&mut self) -> Result<bool, DispatcherError> {
-        let (after, page) = (self.scanned, self.config.rescan_page);
-        let records =
+    /// Takes in that this dispatcher leads other shards' tasks now: those that it leads no more it lets go of, and those
+    /// that it leads anew it takes in as the store has them. A shard that was lost and won again is both.
+    async fn share_anew(&mut self) -> Result<(), DispatcherError> {
+        let held = self.share.held();
+        let lost = shards(self.led.difference(&held));
+        let gained = shards(held.difference(&self.led));
+        self.led = held;
+        if !lost.is_empty() {
+            let is_lost = |named: &Named| lost.contains(Shard::of_job(named.job).no);
+            let gone: HashSet<TaskId> =
+                self.in_hand.extract_if(|_, named| is_lost(named)).map(|(task, _)| task).collect();
+            self.carrier.let_go(&gone);
+            let (now, mut out) = (self.ports.clock.now(), Vec::new());
+            for task in gone {
+                self.machine.handle(now, Input::Elsewhere { task }, &mut out);
+            }
+            self.carry_out(out);
+        }
+        if gained.is_empty() {
+            return Ok(());
+        }
+        let mut after = None;
+        loop {
+            self.make_room().await?;
+            after = self.scan(after, gained).await?;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One step through what is unfinished, and of some shards; where the next one begins, `None` once it has come to the
+    /// end.
+    async fn scan(
+        &mut self,
+        after: Option<TaskId>,
+        shards: ShardSet,
+    ) -> Result<Option<TaskId>, DispatcherError> {
+        let page = self.config.rescan_page;
+        let mut records =
             Retry::new(&self.config).run("unfinished", || self.ports.tasks.unfinished(after, page)).await?;
-        self.scanned = records.last().map(|r| r.task.id).filter(|_| records.len() >= page as usize);
+        let next = records.last().map(|r| r.task.id).filter(|_| records.len() >= page as usize);
+        records.retain(|record| {
+            let job = record.task.job;
+            shards.contains(Shard::of_job(job).no) && self.share.fence_of(job).is_some()
+        });
         let taken = self.intake.join(&self.config, &self.ports, records, false).await?;
         let mut out = Vec::new();
         self.hear_tasks(taken, &mut out).await;
         self.carry_out(out);
-        Ok(self.scanned.is_some())
+        Ok(next)
     }
 
     /// Notes what is in hand, for those who ask.

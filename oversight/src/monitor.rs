@@ -20,7 +20,7 @@ use argus_domain::{
 };
 use argus_ports::{
     ChainError, Change, ChangeKind, Clock, Dispatch, EventBus, JobStore, Ledger, Recorded, StoreError,
-    TaskStore, chain::At,
+    TaskOf, TaskStore, chain::At,
 };
 
 use crate::{WatchedChain, WatchedChains};
@@ -421,10 +421,11 @@ impl Monitor {
                 match outcome {
                     Recorded::New => record.facts.push(fact),
                     Recorded::Already(known) => record.facts.push(*known),
-                    Recorded::Refused => {}
+                    Recorded::Refused | Recorded::Fenced => {}
                 }
             }
-            let touched: Vec<_> = touched.into_iter().collect();
+            let job = |id: &TaskId| self.followed.get(id).map(|record| record.task.job);
+            let touched: Vec<_> = touched.into_iter().map(|task| TaskOf { task, job: job(&task) }).collect();
             if let Err(error) = self.ports.dispatcher.touched(&touched).await {
                 // The dispatcher finds the facts by itself when it looks at what is unfinished.
                 tracing::debug!(%error, "the dispatcher was not told");

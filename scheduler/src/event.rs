@@ -17,7 +17,7 @@ use argus_domain::{
     time::Timestamp,
 };
 use argus_machine::schedule::{self, Step};
-use argus_ports::{ChainError, ChainReader, StoreError, chain::At};
+use argus_ports::{ChainError, ChainReader, StoreError, TaskOf, chain::At};
 use tracing::error;
 
 use crate::{
@@ -47,7 +47,7 @@ struct Watch {
 }
 
 struct Opening {
-    task: TaskId,
+    task: TaskOf,
     block: u64,
     transaction: B256,
 }
@@ -290,11 +290,11 @@ impl Poller {
     async fn carry(&mut self, work: Vec<Work>) -> Result<(), PollError> {
         let opens: Vec<Opening> = work
             .iter()
-            .flat_map(|w| &w.steps)
-            .filter_map(|step| match step {
+            .flat_map(|w| w.steps.iter().map(|step| (w.record.job.id, step)))
+            .filter_map(|(job, step)| match step {
                 Step::Open(open) => match &open.0.trigger {
                     argus_domain::task::TriggerFact::Log(log) => Some(Opening {
-                        task: open.0.id,
+                        task: TaskOf::job(job, open.0.id),
                         block: log.block_number,
                         transaction: log.transaction,
                     }),

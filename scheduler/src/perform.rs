@@ -8,16 +8,11 @@ use std::{
 };
 
 use argus_domain::{
-    decision::Outcome,
-    ids::{JobId, TaskId},
-    job::JobRecord,
-    lease::Fence,
-    task::Task,
-    time::Timestamp,
+    decision::Outcome, ids::JobId, job::JobRecord, lease::Fence, task::Task, time::Timestamp,
 };
 use argus_machine::schedule::Step;
 use argus_ports::{
-    Change, ChangeKind, CursorOutcome, OpenOutcome, Opening, StoreError, failpoint::Step as Failstep,
+    Change, ChangeKind, CursorOutcome, OpenOutcome, Opening, StoreError, TaskOf, failpoint::Step as Failstep,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -182,14 +177,14 @@ impl Shell {
             return;
         }
         self.config.failpoint.reach(Failstep::Opened);
-        let tasks: Vec<TaskId> = changes.iter().map(|change| change.task).collect();
+        let tasks: Vec<TaskOf> = changes.iter().map(|change| TaskOf::job(change.job, change.task)).collect();
         if let Err(error) = self.store(self.ports.bus.publish(changes)).await {
             warn!(%error, "openings were not announced to watchers");
         }
         self.submit(&tasks).await;
     }
 
-    async fn submit(&self, tasks: &[TaskId]) {
+    async fn submit(&self, tasks: &[TaskOf]) {
         let submitted =
             tokio::time::timeout(self.config.call_timeout, self.ports.dispatch.submit(tasks)).await;
         if !matches!(submitted, Ok(Ok(()))) {

@@ -15,7 +15,7 @@ use argus_domain::{
     keeper::LiveKeeper,
 };
 use argus_ports::{
-    Aggregate, AttemptOutcome, Dispatch, HandoffOrder, LinkError, Nudge, Outcomes, PerformEvent,
+    Aggregate, AttemptOutcome, Dispatch, HandoffOrder, LinkError, Nudge, Outcomes, PerformEvent, TaskOf,
 };
 use argus_proto::{Wire, v1};
 use argus_tls::Mutual;
@@ -220,11 +220,11 @@ impl Nudge for Client {
 
 #[async_trait]
 impl Dispatch for Client {
-    async fn submit(&self, tasks: &[TaskId]) -> Result<(), LinkError> {
+    async fn submit(&self, tasks: &[TaskOf]) -> Result<(), LinkError> {
         self.call(v1::request::What::Submit(tasks_to_wire(tasks))).await.map(|_| ())
     }
 
-    async fn touched(&self, tasks: &[TaskId]) -> Result<(), LinkError> {
+    async fn touched(&self, tasks: &[TaskOf]) -> Result<(), LinkError> {
         self.call(v1::request::What::Touched(tasks_to_wire(tasks))).await.map(|_| ())
     }
 }

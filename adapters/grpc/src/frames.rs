@@ -7,7 +7,7 @@ use argus_domain::{
     difference::Refutation,
     ids::{AttemptNo, JobId, KeeperId, TaskId},
 };
-use argus_ports::{FromKeeper, LinkError, SignedHello, ToKeeper};
+use argus_ports::{FromKeeper, LinkError, SignedHello, TaskOf, ToKeeper};
 use argus_proto::{Malformed, Wire, v1};
 
 /// What the two ends of a keeper's stream send: a message, or credits for the other side.
@@ -168,12 +168,25 @@ pub(crate) fn hello_from_wire(m: v1::SignedHello) -> Result<SignedHello, Malform
     })
 }
 
-pub(crate) fn tasks_to_wire(tasks: &[TaskId]) -> v1::TaskIds {
-    v1::TaskIds { ids: tasks.iter().map(|task| task.0.to_vec()).collect() }
+pub(crate) fn tasks_to_wire(tasks: &[TaskOf]) -> v1::TaskIds {
+    let of = |job: &Option<JobId>| job.map(|job| job.0.to_be_bytes::<32>().to_vec()).unwrap_or_default();
+    v1::TaskIds {
+        ids: tasks.iter().map(|of| of.task.0.to_vec()).collect(),
+        jobs: tasks.iter().map(|task| of(&task.job)).collect(),
+    }
 }
 
-pub(crate) fn tasks_from_wire(m: &v1::TaskIds) -> Result<Vec<TaskId>, Malformed> {
-    m.ids.iter().map(|id| hash(id, "ids").map(TaskId)).collect()
+/// Programs that know nothing of shards name no jobs.
+pub(crate) fn tasks_from_wire(m: &v1::TaskIds) -> Result<Vec<TaskOf>, Malformed> {
+    if !m.jobs.is_empty() && m.jobs.len() != m.ids.len() {
+        return Err(Malformed::new("jobs", "not as many as tasks"));
+    }
+    let job = |n: usize| match m.jobs.get(n).filter(|id| !id.is_empty()) {
+        Some(id) => hash(id, "jobs").map(|id| Some(JobId(U256::from_be_bytes(id.0)))),
+        None => Ok(None),
+    };
+    let ids = m.ids.iter().enumerate();
+    ids.map(|(n, id)| Ok(TaskOf { task: TaskId(hash(id, "ids")?), job: job(n)? })).collect()
 }
 
 pub(crate) fn jobs_to_wire(jobs: &[JobId]) -> v1::JobIds {

@@ -7,7 +7,7 @@ use argus_domain::{
     job::JobRecord,
     task::{Fact, Task, TaskRecord, Verdict},
 };
-use argus_ports::{OpenOutcome, Opening, Recorded, StoreError, TaskQuery, TaskStore};
+use argus_ports::{OpenOutcome, Opening, Recorded, Recording, StoreError, TaskQuery, TaskStore};
 use async_trait::async_trait;
 
 use crate::state::{MemoryStore, State, TaskEntry};
@@ -19,9 +19,9 @@ impl TaskStore for MemoryStore {
         Ok(tasks.into_iter().map(|opening| state.open(opening)).collect())
     }
 
-    async fn record(&self, facts: Vec<Fact>) -> Result<Vec<Recorded>, StoreError> {
+    async fn append(&self, facts: Vec<Recording>) -> Result<Vec<Recorded>, StoreError> {
         let mut state = self.write()?;
-        Ok(facts.into_iter().map(|fact| state.record(fact)).collect())
+        Ok(facts.into_iter().map(|recording| state.append(recording)).collect())
     }
 
     async fn tasks(&self, ids: &[TaskId]) -> Result<Vec<TaskRecord>, StoreError> {
@@ -95,7 +95,10 @@ impl State {
         OpenOutcome::Opened
     }
 
-    fn record(&mut self, fact: Fact) -> Recorded {
+    fn append(&mut self, Recording { fact, fence }: Recording) -> Recorded {
+        if fence.is_some_and(|fence| !self.stands(fence)) {
+            return Recorded::Fenced;
+        }
         let id = fact.task();
         let Some(task) = self.tasks.get(&id).map(|entry| &entry.record.task) else {
             return Recorded::Refused;

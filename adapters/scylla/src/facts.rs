@@ -7,7 +7,7 @@ use argus_domain::{
     task::{Fact, Verdict},
     time::Timestamp,
 };
-use argus_ports::{Recorded, StoreError};
+use argus_ports::{Recorded, Recording, StoreError};
 use argus_proto::encode;
 use futures::FutureExt as _;
 
@@ -134,13 +134,19 @@ impl Known {
 }
 
 impl ScyllaStore {
-    pub(crate) async fn record_all(&self, facts: Vec<Fact>) -> Result<Vec<Recorded>, StoreError> {
+    pub(crate) async fn append_all(&self, facts: Vec<Recording>) -> Result<Vec<Recorded>, StoreError> {
+        let standing = self.those_that_stand(facts.iter().filter_map(|recording| recording.fence)).await?;
+        let mut outcomes = Vec::with_capacity(facts.len());
         let mut tasks: BTreeMap<TaskId, Vec<(usize, Fact)>> = BTreeMap::new();
-        for (n, fact) in facts.into_iter().enumerate() {
-            tasks.entry(fact.task()).or_default().push((n, fact));
+        for (n, Recording { fact, fence }) in facts.into_iter().enumerate() {
+            if fence.is_none_or(|fence| standing.contains(&fence)) {
+                tasks.entry(fact.task()).or_default().push((n, fact));
+            } else {
+                outcomes.push((n, Recorded::Fenced));
+            }
         }
         let recorded = tasks.into_iter().map(|(task, facts)| self.record_of_task(task, facts).boxed());
-        let mut outcomes = each(AT_ONCE, recorded.collect()).await?.concat();
+        outcomes.extend(each(AT_ONCE, recorded.collect()).await?.concat());
         outcomes.sort_by_key(|(n, _)| *n);
         Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     }

@@ -1,7 +1,11 @@
 //! Leases of shards, and the sessions under which they are held: two partitions of each service, written by lightweight
 //! transactions alone. What a job's row knows of its shard's token is its own (`crate::job_rows::Head::fenced`).
 
-use std::{num::NonZeroU16, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    num::NonZeroU16,
+    time::Duration,
+};
 
 use argus_domain::lease::{Fence, Lease, Live, MemberId, ServiceKind, Session, Shard, Token, View};
 use argus_ports::{LeaseStore, StoreError};
@@ -147,6 +151,24 @@ impl LeaseStore for ScyllaStore {
 }
 
 impl ScyllaStore {
+    /// Those of these fences that stand: one look at the leases of each service that they are of.
+    pub(crate) async fn those_that_stand(
+        &self,
+        fences: impl Iterator<Item = Fence>,
+    ) -> Result<HashSet<Fence>, StoreError> {
+        let fences: HashSet<Fence> = fences.filter(|fence| fence.token > Token(0)).collect();
+        let kinds: BTreeSet<ServiceKind> = fences.iter().map(|fence| fence.shard.kind).collect();
+        let mut newest = HashSet::new();
+        for kind in kinds {
+            let leases: Vec<Row> = self.db().rows(&LEASES, values![number(kind)]).await?;
+            for row in leases {
+                let Lease { shard, token, .. } = lease(kind, row)?;
+                newest.insert(Fence { shard, token });
+            }
+        }
+        Ok(fences.into_iter().filter(|fence| newest.contains(fence)).collect())
+    }
+
     /// Whether a condition held. What nobody knows is an error: the port lets each verb be repeated.
     async fn is_done(&self, statement: &Statement, cells: Vec<Cell>) -> Result<bool, StoreError> {
         match self.db().cas(statement, cells).await? {

@@ -4,7 +4,7 @@ use argus_domain::{
     ids::TaskId,
     task::{Fact, TaskRecord},
 };
-use argus_ports::{OpenOutcome, Opening, Recorded, StoreError, TaskQuery, TaskStore};
+use argus_ports::{OpenOutcome, Opening, Recorded, Recording, StoreError, TaskQuery, TaskStore};
 use async_trait::async_trait;
 use futures::FutureExt as _;
 
@@ -26,8 +26,8 @@ impl TaskStore for ScyllaStore {
         self.open_all(tasks).await
     }
 
-    async fn record(&self, facts: Vec<Fact>) -> Result<Vec<Recorded>, StoreError> {
-        self.record_all(facts).await
+    async fn append(&self, facts: Vec<Recording>) -> Result<Vec<Recorded>, StoreError> {
+        self.append_all(facts).await
     }
 
     async fn tasks(&self, ids: &[TaskId]) -> Result<Vec<TaskRecord>, StoreError> {

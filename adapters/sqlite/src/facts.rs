@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use argus_domain::{
     ids::TaskId,
+    lease::Fence,
     task::{Fact, Verdict},
 };
-use argus_ports::Recorded;
+use argus_ports::{Recorded, Recording};
 use argus_proto::encode;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -14,6 +15,7 @@ use crate::{
     cell::{body, place},
     charges,
     fault::Fault,
+    leases,
 };
 
 /// A fact to be recorded, encoded before the writer has it.
@@ -22,6 +24,7 @@ pub(crate) struct Written {
     key: String,
     body: Vec<u8>,
     mark: Option<Mark>,
+    fence: Option<Fence>,
 }
 
 /// What a fact means for the rows of its task and job.
@@ -35,7 +38,7 @@ enum Mark {
 }
 
 impl Written {
-    pub(crate) fn new(fact: &Fact) -> Self {
+    pub(crate) fn new(Recording { fact, fence }: &Recording) -> Self {
         let mark = match fact {
             Fact::Settled(settlement) => Some(match settlement.verdict {
                 Verdict::Agreed(_) => Mark::Agreed,
@@ -55,17 +58,33 @@ impl Written {
             | Fact::Challenged(_)
             | Fact::Disagreed(_) => None,
         };
-        Self { task: fact.task(), key: fact.key().0, body: encode(fact), mark }
+        Self { task: fact.task(), key: fact.key().0, body: encode(fact), mark, fence: *fence }
     }
 }
 
-pub(crate) fn record(db: &Connection, facts: &[Written]) -> Result<Vec<Recorded>, Fault> {
-    // Facts that come together are often of few tasks.
-    let mut rows = HashMap::new();
-    facts.iter().map(|fact| record_one(db, &mut rows, fact)).collect()
+pub(crate) fn append(db: &Connection, facts: &[Written]) -> Result<Vec<Recorded>, Fault> {
+    // Facts that come together are often of few tasks, and always of few shards.
+    let (mut rows, mut fences) = (HashMap::new(), HashMap::new());
+    let mut outcomes = Vec::with_capacity(facts.len());
+    for fact in facts {
+        outcomes.push(match fact.fence {
+            Some(fence) if !stands(db, &mut fences, fence)? => Recorded::Fenced,
+            _ => append_one(db, &mut rows, fact)?,
+        });
+    }
+    Ok(outcomes)
 }
 
-fn record_one(
+fn stands(db: &Connection, known: &mut HashMap<Fence, bool>, fence: Fence) -> Result<bool, Fault> {
+    if let Some(stands) = known.get(&fence) {
+        return Ok(*stands);
+    }
+    let stands = leases::stands(db, fence)?;
+    known.insert(fence, stands);
+    Ok(stands)
+}
+
+fn append_one(
     db: &Connection,
     rows: &mut HashMap<TaskId, Option<i64>>,
     fact: &Written,

@@ -2,9 +2,9 @@
 
 use argus_domain::{
     ids::{Serial, TaskId},
-    task::{Fact, TaskRecord},
+    task::TaskRecord,
 };
-use argus_ports::{OpenOutcome, Opening, Recorded, StoreError, TaskQuery, TaskStore};
+use argus_ports::{OpenOutcome, Opening, Recorded, Recording, StoreError, TaskQuery, TaskStore};
 use argus_proto::encode;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, ToSql, params, types::Value};
@@ -26,9 +26,9 @@ impl TaskStore for SqliteStore {
         self.write(2 * tasks.len(), move |db| tasks.iter().map(|opening| open(db, opening)).collect()).await
     }
 
-    async fn record(&self, facts: Vec<Fact>) -> Result<Vec<Recorded>, StoreError> {
+    async fn append(&self, facts: Vec<Recording>) -> Result<Vec<Recorded>, StoreError> {
         let facts: Vec<Written> = facts.iter().map(Written::new).collect();
-        self.write(facts.len(), move |db| facts::record(db, &facts)).await
+        self.write(facts.len(), move |db| facts::append(db, &facts)).await
     }
 
     async fn tasks(&self, ids: &[TaskId]) -> Result<Vec<TaskRecord>, StoreError> {

@@ -3,24 +3,28 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use argus_domain::ids::{AttemptNo, JobId, TaskId};
-use argus_ports::{AttemptOutcome, Dispatch, LinkError, Nudge, Outcomes, PerformEvent};
+use argus_ports::{AttemptOutcome, Dispatch, LinkError, Nudge, Outcomes, PerformEvent, TaskOf};
 use async_trait::async_trait;
 use futures::future::{BoxFuture, join_all};
-use tokio::time::timeout;
+use tokio::{task::JoinSet, time::timeout};
 
 /// How long one that answered last time may take. Its work is to put what it is told into a queue.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// All processes with a role. Told is what one of them took while none was busy: those that cannot be reached have no
 /// shards for long, and find what they missed in the store if they come back.
-pub struct Every<T: ?Sized>(Vec<Arc<Peer<T>>>);
+pub struct Every<T: ?Sized> {
+    peers: Vec<Arc<Peer<T>>>,
+    /// One of each that is away at most.
+    trials: Mutex<JoinSet<()>>,
+}
 
 struct Peer<T: ?Sized> {
     /// Where it is.
@@ -38,7 +42,7 @@ impl<T: ?Sized + Send + Sync + 'static> Every<T> {
         let peer = |(place, end)| {
             Arc::new(Peer { place, end, is_away: AtomicBool::new(false), is_tried: AtomicBool::new(false) })
         };
-        Self(ends.into_iter().map(peer).collect())
+        Self { peers: ends.into_iter().map(peer).collect(), trials: Mutex::default() }
     }
 
     async fn tell(
@@ -46,13 +50,15 @@ impl<T: ?Sized + Send + Sync + 'static> Every<T> {
         call: impl Fn(Arc<T>) -> BoxFuture<'static, Result<(), LinkError>>,
     ) -> Result<(), LinkError> {
         let (away, present): (Vec<_>, Vec<_>) =
-            self.0.iter().partition(|peer| peer.is_away.load(Ordering::Relaxed));
+            self.peers.iter().partition(|peer| peer.is_away.load(Ordering::Relaxed));
         if present.is_empty() {
             return said(&join_all(away.into_iter().map(|peer| peer.tell(call(peer.end.clone())))).await);
         }
         for peer in away.into_iter().filter(|peer| !peer.is_tried.swap(true, Ordering::Relaxed)) {
             let (peer, call) = (peer.clone(), call(peer.end.clone()));
-            tokio::spawn(async move {
+            let mut trials = self.trials.lock().unwrap_or_else(PoisonError::into_inner);
+            while trials.try_join_next().is_some() {}
+            trials.spawn(async move {
                 let _found = peer.tell(call).await;
                 peer.is_tried.store(false, Ordering::Relaxed);
             });
@@ -107,8 +113,8 @@ impl Nudge for Every<dyn Nudge> {
 
 #[async_trait]
 impl Dispatch for Every<dyn Dispatch> {
-    async fn submit(&self, tasks: &[TaskId]) -> Result<(), LinkError> {
-        let tasks: Arc<[TaskId]> = tasks.into();
+    async fn submit(&self, tasks: &[TaskOf]) -> Result<(), LinkError> {
+        let tasks: Arc<[TaskOf]> = tasks.into();
         self.tell(|end| {
             let tasks = tasks.clone();
             Box::pin(async move { end.submit(&tasks).await })
@@ -116,8 +122,8 @@ impl Dispatch for Every<dyn Dispatch> {
         .await
     }
 
-    async fn touched(&self, tasks: &[TaskId]) -> Result<(), LinkError> {
-        let tasks: Arc<[TaskId]> = tasks.into();
+    async fn touched(&self, tasks: &[TaskOf]) -> Result<(), LinkError> {
+        let tasks: Arc<[TaskOf]> = tasks.into();
         self.tell(|end| {
             let tasks = tasks.clone();
             Box::pin(async move { end.touched(&tasks).await })
@@ -156,8 +162,6 @@ impl Outcomes for Every<dyn Outcomes> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use argus_domain::U256;
     use tokio::time::{Instant, sleep};
 
@@ -226,7 +230,7 @@ mod tests {
         assert!(heard(&b) < 5, "what waits for it is bounded: {}", heard(&b));
         answers(&b, Some(Ok(())));
         timeout(PATIENCE * 20, async {
-            while every.0[1].is_away.load(Ordering::Relaxed) {
+            while every.peers[1].is_away.load(Ordering::Relaxed) {
                 assert_eq!(every.jobs_changed(&JOB).await, Ok(()));
                 sleep(PATIENCE / 10).await;
             }

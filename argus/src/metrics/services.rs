@@ -127,6 +127,8 @@ pub fn register_dispatcher(
     let d = dispatcher.clone();
     number(figures, &table::DISPATCHER_TASKS, move || d.metrics().tasks.get())?;
     let d = dispatcher.clone();
+    number(figures, &table::DISPATCHER_FENCED, move || d.metrics().fenced.get())?;
+    let d = dispatcher.clone();
     labelled(figures, &table::DISPATCHER_ATTEMPTS, move || {
         [("under_way", d.metrics().attempts.get()), ("waiting", d.metrics().waiting.get())]
     })?;

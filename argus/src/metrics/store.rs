@@ -16,14 +16,14 @@ use argus_domain::{
     registration::Registration,
     secret::{Grants, SealedSecret, SecretName},
     state::{JobState, State},
-    task::{Fact, TaskRecord},
+    task::TaskRecord,
     time::Timestamp,
     webhook::{DeadLetter, Failure, Progress, Webhook},
 };
 use argus_ports::{
     AnswerStore, Archive, Change, ClaimStore, ContentError, CreateOutcome, CursorOutcome, DecisionStore,
     EventBus, JobQuery, JobStore, KeeperStore, KeptAnswer, KeyStore, LeaseStore, Leave, Ledger, Look,
-    ModuleStore, NamedRequest, OpenOutcome, Opening, ProfileStore, Recorded, RegistrationCounts,
+    ModuleStore, NamedRequest, OpenOutcome, Opening, ProfileStore, Recorded, Recording, RegistrationCounts,
     RegistrationStore, RequestName, Room, SecretStore, StoreError, TaskQuery, TaskStore, WebhookStore,
     secret::StoredSecret, store::watch,
 };
@@ -85,7 +85,7 @@ counted! {
     }
     TaskStore as "tasks" {
         async fn open(tasks: Vec<Opening>) -> Stored<Vec<OpenOutcome>>;
-        async fn record(facts: Vec<Fact>) -> Stored<Vec<Recorded>>;
+        async fn append(facts: Vec<Recording>) -> Stored<Vec<Recorded>>;
         async fn tasks(ids: &[TaskId]) -> Stored<Vec<TaskRecord>>;
         async fn unfinished(after: Option<TaskId>, limit: u32) -> Stored<Vec<TaskRecord>>;
         async fn list(query: TaskQuery, before: Option<u64>, limit: u32) -> Stored<Vec<TaskRecord>>;

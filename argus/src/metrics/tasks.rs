@@ -8,7 +8,7 @@ use argus_domain::{
     task::{Fact, Task, TaskRecord, TriggerFact, Verdict},
 };
 use argus_metrics::{Counter, Counters, Figures, Times, Unregistered, table};
-use argus_ports::{OpenOutcome, Opening, Recorded, StoreError, TaskQuery, TaskStore};
+use argus_ports::{OpenOutcome, Opening, Recorded, Recording, StoreError, TaskQuery, TaskStore};
 use async_trait::async_trait;
 
 /// A store that counts what becomes of tasks. It counts what its own process wrote, and each fact once: what was
@@ -120,9 +120,9 @@ impl TaskStore for CountedTasks {
         Ok(outcomes)
     }
 
-    async fn record(&self, facts: Vec<Fact>) -> Result<Vec<Recorded>, StoreError> {
-        let counters: Vec<_> = facts.iter().map(|fact| self.counter(fact)).collect();
-        let outcomes = self.inner.record(facts).await?;
+    async fn append(&self, facts: Vec<Recording>) -> Result<Vec<Recorded>, StoreError> {
+        let counters: Vec<_> = facts.iter().map(|recording| self.counter(&recording.fact)).collect();
+        let outcomes = self.inner.append(facts).await?;
         for (outcome, counter) in outcomes.iter().zip(counters) {
             if let (Recorded::New, Some(counter)) = (outcome, counter) {
                 counter.inc();

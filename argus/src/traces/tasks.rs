@@ -10,7 +10,7 @@ use argus_domain::{
     time::Timestamp,
 };
 use argus_otlp::{Begun, Kind, Place, Span, Tracer, instant};
-use argus_ports::{OpenOutcome, Opening, Recorded, StoreError, TaskQuery, TaskStore};
+use argus_ports::{OpenOutcome, Opening, Recorded, Recording, StoreError, TaskQuery, TaskStore};
 use async_trait::async_trait;
 
 use super::{attempt_of, hand_off_of, steps::Steps};
@@ -160,10 +160,11 @@ impl TaskStore for TracedTasks {
         Ok(outcomes)
     }
 
-    async fn record(&self, facts: Vec<Fact>) -> Result<Vec<Recorded>, StoreError> {
+    async fn append(&self, facts: Vec<Recording>) -> Result<Vec<Recorded>, StoreError> {
         let wanted = |fact: &Fact| self.tracer.wants(Place::of_task(fact.task()));
-        let told: Vec<_> = facts.iter().map(|fact| wanted(fact).then(|| fact.clone())).collect();
-        let outcomes = self.inner.record(facts).await?;
+        let told: Vec<_> =
+            facts.iter().map(|Recording { fact, .. }| wanted(fact).then(|| fact.clone())).collect();
+        let outcomes = self.inner.append(facts).await?;
         for (outcome, fact) in outcomes.iter().zip(told) {
             if let (Recorded::New, Some(fact)) = (outcome, fact) {
                 self.written(&fact);

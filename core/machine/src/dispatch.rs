@@ -113,6 +113,12 @@ pub enum Input {
     },
     /// A performer said something.
     Performed(PerformEvent),
+    /// Another dispatcher leads this task: nothing more is done for it here. What the machine asked for before and was
+    /// not carried out is not carried out any more.
+    Elsewhere {
+        /// The task.
+        task: TaskId,
+    },
     /// Others recorded facts of this task (a receipt, a lapse, a lost trigger), or its job was deleted. Of a task
     /// that is not in hand it says nothing; submit it.
     Touched {

@@ -19,7 +19,8 @@
 //! A write for a shard comes with a [`Fence`], and the store that takes it refuses one whose token is not the newest
 //! given for the shard, in the same step as the write, by what that store can do. A job's writes carry the fence of its
 //! shard: [`TaskStore::open`](crate::TaskStore::open), [`JobStore::move_cursor`](crate::JobStore::move_cursor) and
-//! [`DecisionStore::note`](crate::DecisionStore::note).
+//! [`DecisionStore::note`](crate::DecisionStore::note) the scheduler's, [`TaskStore::append`](crate::TaskStore::append)
+//! the dispatcher's.
 //!
 //! - Where leases and rows share transactions (SQLite, memory), the write's transaction compares the fence with the
 //!   lease's token.
@@ -28,6 +29,9 @@
 //!   come as long as the new holder has not written there, as if it had come before. So whoever takes a shard over
 //!   raises a partition's token before it decides from what it reads there, or makes its write conditional on what it
 //!   read.
+//! - There, too, a task's facts are appended after a look at the leases: they have one key each, and what two could say
+//!   differently, the verdict, is a conditional write without that. So a late fact can come in only between look and
+//!   write, and is then one more attempt or handoff, as after a restart.
 //!
 //! [`LeaseStore::mark`] is such a write, on the lease itself.
 

@@ -34,7 +34,7 @@ pub use failpoint::{Failpoint, Step};
 pub use lease::LeaseStore;
 pub use links::{
     Aggregate, AttemptOutcome, Dispatch, FromKeeper, HandoffOrder, KeeperGate, KeeperLink, KeeperSession,
-    LinkError, Nudge, Outcomes, PerformEvent, SignedHello, ToKeeper,
+    LinkError, Nudge, Outcomes, PerformEvent, SignedHello, TaskOf, ToKeeper,
 };
 pub use people::{ClaimStore, ProfileStore, WebhookStore};
 pub use platform::PlatformStore;
@@ -43,7 +43,7 @@ pub use runner::{ModuleRunner, RunnerError};
 pub use secret::{Letterbox, SecretStore, Secrets, StoredSecret, Vault, VaultError};
 pub use store::{
     Change, ChangeKind, CreateOutcome, CursorOutcome, EventBus, Intent, JobQuery, JobStore, Journal,
-    KeeperStore, Kept, KeptClaim, KeyStore, Ledger, ModuleStore, OpenOutcome, Opening, Recorded, Room,
-    StoreError, TaskQuery, TaskStore,
+    KeeperStore, Kept, KeptClaim, KeyStore, Ledger, ModuleStore, OpenOutcome, Opening, Recorded, Recording,
+    Room, StoreError, TaskQuery, TaskStore,
 };
 pub use time::{Clock, RateLimiter};

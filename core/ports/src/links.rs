@@ -37,13 +37,35 @@ pub trait Nudge: Send + Sync {
     async fn jobs_changed(&self, jobs: &[JobId]) -> Result<(), LinkError>;
 }
 
-/// scheduler, monitor -> dispatcher.
+/// A task that a dispatcher is told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TaskOf {
+    /// Which.
+    pub task: TaskId,
+    /// Its job, by whose shard the dispatcher is found that leads it; `None`: whoever tells it does not know.
+    pub job: Option<JobId>,
+}
+
+impl From<TaskId> for TaskOf {
+    fn from(task: TaskId) -> Self {
+        Self { task, job: None }
+    }
+}
+
+impl TaskOf {
+    /// A task of this job.
+    pub fn job(job: JobId, task: TaskId) -> Self {
+        Self { task, job: Some(job) }
+    }
+}
+
+/// scheduler, monitor -> dispatcher. Where several share the work each is told, and acts on what is in its shards.
 #[async_trait]
 pub trait Dispatch: Send + Sync {
     /// These tasks are open. Idempotent: the dispatcher reads their facts.
-    async fn submit(&self, tasks: &[TaskId]) -> Result<(), LinkError>;
+    async fn submit(&self, tasks: &[TaskOf]) -> Result<(), LinkError>;
     /// These tasks got a receipt, lost one, lapsed, or lost their job or their trigger's log. Idempotent.
-    async fn touched(&self, tasks: &[TaskId]) -> Result<(), LinkError>;
+    async fn touched(&self, tasks: &[TaskOf]) -> Result<(), LinkError>;
 }
 
 /// dispatcher -> aggregator.

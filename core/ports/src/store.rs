@@ -169,6 +169,21 @@ pub enum OpenOutcome {
     Fenced,
 }
 
+/// A fact to be recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recording {
+    /// The fact.
+    pub fact: Fact,
+    /// Of the shard under which it was decided; `None`: whoever tells it holds no shards for that.
+    pub fence: Option<Fence>,
+}
+
+impl From<Fact> for Recording {
+    fn from(fact: Fact) -> Self {
+        Self { fact, fence: None }
+    }
+}
+
 /// What became of a fact.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Recorded {
@@ -179,6 +194,8 @@ pub enum Recorded {
     /// No such task, or for a verdict of agreement: its job was deleted, or another has taken its place. Nothing was
     /// written.
     Refused,
+    /// The fence does not stand, whatever else: another leads the task. Nothing was written.
+    Fenced,
 }
 
 /// Which tasks are listed, newest first.
@@ -206,9 +223,15 @@ pub trait TaskStore: Send + Sync {
     /// id. One outcome per element, in order.
     async fn open(&self, tasks: Vec<Opening>) -> Result<Vec<OpenOutcome>, StoreError>;
 
-    /// Appends facts in order. Idempotent by [`Fact::key`]; a verdict is a conditional insert: the first wins for
-    /// good, and `Agreed` is refused where the job has been deleted. One outcome per fact, in order.
-    async fn record(&self, facts: Vec<Fact>) -> Result<Vec<Recorded>, StoreError>;
+    /// Appends facts in order, each only where its fence stands ([`crate::lease`]). Idempotent by [`Fact::key`]; a
+    /// verdict is a conditional insert: the first wins for good, and `Agreed` is refused where the job has been deleted.
+    /// One outcome per fact, in order.
+    async fn append(&self, facts: Vec<Recording>) -> Result<Vec<Recorded>, StoreError>;
+
+    /// Appends facts without fences.
+    async fn record(&self, facts: Vec<Fact>) -> Result<Vec<Recorded>, StoreError> {
+        self.append(facts.into_iter().map(Recording::from).collect()).await
+    }
 
     /// Tasks with their facts; absent ones are left out.
     async fn tasks(&self, ids: &[TaskId]) -> Result<Vec<TaskRecord>, StoreError>;

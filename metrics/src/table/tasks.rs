@@ -66,6 +66,8 @@ super::rows! { TASKS_ROWS:
 
     DISPATCHER_TASKS = Gauge, Count, "argus_dispatcher_tasks", [], DISPATCHER,
         "Tasks in hand: open, or decided and not finished.";
+    DISPATCHER_FENCED = Counter, Count, "argus_dispatcher_fenced_total", [], DISPATCHER,
+        "Facts that were refused because another process led their task by then.";
     DISPATCHER_OLDEST = Gauge, Seconds, "argus_dispatcher_oldest_task_seconds", [], DISPATCHER,
         "How long ago the oldest task in hand was opened.";
     DISPATCHER_ATTEMPTS = Gauge, Count, "argus_dispatcher_attempts", [listed("state", &["under_way", "waiting"])],

@@ -26,7 +26,7 @@ use argus_domain::{
 use argus_memory::{MemoryBus, MemoryStore};
 use argus_ports::{
     ChainError, ChainReader, Change, Dispatch, EventBus, JobStore, LinkError, OpenOutcome, Opening, Room,
-    StoreError, TaskStore, chain::At, store::watch::Receiver,
+    StoreError, TaskOf, TaskStore, chain::At, store::watch::Receiver,
 };
 use async_trait::async_trait;
 
@@ -321,12 +321,12 @@ impl Told {
 
 #[async_trait]
 impl Dispatch for Told {
-    async fn submit(&self, _tasks: &[TaskId]) -> Result<(), LinkError> {
+    async fn submit(&self, _tasks: &[TaskOf]) -> Result<(), LinkError> {
         Err(LinkError::Refused("a watcher opens nothing".to_owned()))
     }
 
-    async fn touched(&self, tasks: &[TaskId]) -> Result<(), LinkError> {
-        self.0.lock().expect("no test panics while it holds this").extend(tasks);
+    async fn touched(&self, tasks: &[TaskOf]) -> Result<(), LinkError> {
+        self.0.lock().expect("no test panics while it holds this").extend(tasks.iter().map(|of| of.task));
         Ok(())
     }
 }

@@ -26,8 +26,8 @@ use argus_domain::{
 use argus_machine::lease;
 use argus_memory::{ManualClock, MemoryBus, MemoryStore};
 use argus_ports::{
-    ChainError, ChainReader, Dispatch, EgressError, JobStore, LinkError, TaskQuery, TaskStore, ValueError,
-    ValueReader, chain::At,
+    ChainError, ChainReader, Dispatch, EgressError, JobStore, LinkError, TaskOf, TaskQuery, TaskStore,
+    ValueError, ValueReader, chain::At,
 };
 use argus_scheduler::{Config, Handle, Ports, scheduler};
 use async_trait::async_trait;
@@ -144,12 +144,12 @@ pub struct FakeDispatch {
 
 #[async_trait]
 impl Dispatch for FakeDispatch {
-    async fn submit(&self, tasks: &[TaskId]) -> Result<(), LinkError> {
-        self.submitted.lock().unwrap().extend(tasks);
+    async fn submit(&self, tasks: &[TaskOf]) -> Result<(), LinkError> {
+        self.submitted.lock().unwrap().extend(tasks.iter().map(|of| of.task));
         Ok(())
     }
-    async fn touched(&self, tasks: &[TaskId]) -> Result<(), LinkError> {
-        self.touched.lock().unwrap().extend(tasks);
+    async fn touched(&self, tasks: &[TaskOf]) -> Result<(), LinkError> {
+        self.touched.lock().unwrap().extend(tasks.iter().map(|of| of.task));
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! What the ports of the scheduler's writes say of fences, on a store that also keeps the leases.
+//! What the ports of the scheduler's and the dispatcher's writes say of fences, on a store that also keeps the leases.
 
 use std::time::Duration;
 
@@ -7,14 +7,16 @@ use argus_domain::{
     ids::TaskNumber,
     job::{Cursor, JobRecord},
     lease::{Fence, Live, MemberId, SHARDS, ServiceKind, Session, Shard, Token},
+    task::Fact,
 };
 use argus_ports::{
-    CursorOutcome, DecisionStore, JobStore, LeaseStore, Look, OpenOutcome, Opening, TaskStore,
+    CursorOutcome, DecisionStore, JobStore, LeaseStore, Look, OpenOutcome, Opening, Recorded, Recording,
+    TaskStore,
 };
 
 use crate::{
     jobs::create,
-    samples::{at, job, new_job, next_cursor, next_task},
+    samples::{at, attempt, job, new_job, next_cursor, next_task},
 };
 
 /// A store whose writes carry fences.
@@ -27,6 +29,7 @@ pub async fn suite<S: Store>(fresh: impl Fn() -> S) {
     the_newest_fence_writes(&fresh()).await;
     an_older_fence_writes_nothing(&fresh()).await;
     a_fence_is_of_the_jobs_shard(&fresh()).await;
+    facts_are_of_whoever_leads_the_task(&fresh()).await;
 }
 
 /// What a store with transactions holds to: a lease that was taken again ends what was written under it at once.
@@ -46,11 +49,15 @@ pub async fn at_once<S: Store>(fresh: impl Fn() -> S) {
 
 /// Takes the lease of the first job's shard.
 async fn take(store: &dyn LeaseStore, member: u8, seen: Token) -> Fence {
+    take_of(ServiceKind::Scheduler, store, member, seen).await
+}
+
+async fn take_of(kind: ServiceKind, store: &dyn LeaseStore, member: u8, seen: Token) -> Fence {
     let session = Session { member: MemberId([member; 16]), no: 1 };
     let live = Live { session, beats: 0, ttl: Duration::from_secs(3), shards: SHARDS };
-    let joined = store.join(ServiceKind::Scheduler, live).await;
+    let joined = store.join(kind, live).await;
     assert_eq!(joined, Ok(true));
-    let shard = Shard::of_job(job(1).id);
+    let shard = Shard { kind, ..Shard::of_job(job(1).id) };
     assert_eq!(store.claim(session, vec![Fence { shard, token: seen }]).await, Ok(vec![true]));
     Fence { shard, token: seen.next() }
 }
@@ -133,4 +140,33 @@ async fn a_fence_is_of_the_jobs_shard<S: Store>(store: &S) {
     let claimed = store.claim(session, vec![Fence { shard, token: Token(0) }]).await;
     assert_eq!(claimed, Ok(vec![true]));
     refused(store, &record, Fence { shard, ..own }, "another shard's").await;
+}
+
+async fn facts_are_of_whoever_leads_the_task<S: Store>(store: &S) {
+    let record = create(store, vec![new_job(1)]).await.remove(0);
+    let (task, cursor) = next_task(&record);
+    let id = task.id;
+    let opened = store.open(vec![Opening::unfenced(task, cursor)]).await;
+    assert_eq!(opened, Ok(vec![OpenOutcome::Opened]));
+    let own = take(store, 1, Token(0)).await;
+    let never = Fence { shard: Shard { kind: ServiceKind::Dispatcher, ..own.shard }, token: Token(1) };
+    let announced = Fact::Announced { task: id, at: at(7) };
+    let with = |fence: Fence, fact: &Fact| Recording { fact: fact.clone(), fence: Some(fence) };
+    let outcome = store.append(vec![with(never, &announced)]).await;
+    assert_eq!(outcome, Ok(vec![Recorded::Fenced]), "the lease of another service says nothing");
+    let old = take_of(ServiceKind::Dispatcher, store, 1, Token(0)).await;
+    let attempted = Fact::Attempted(attempt(id, 1));
+    assert_eq!(store.append(vec![with(old, &attempted)]).await, Ok(vec![Recorded::New]));
+    let new = take_of(ServiceKind::Dispatcher, store, 2, old.token).await;
+    let ahead = Fence { token: new.token.next(), ..new };
+    for fence in [old, ahead, Fence { token: Token(0), ..new }] {
+        let outcomes = store.append(vec![with(fence, &announced), with(fence, &attempted)]).await;
+        assert_eq!(outcomes, Ok(vec![Recorded::Fenced, Recorded::Fenced]), "whatever else: {fence:?}");
+    }
+    let facts = store.tasks(&[id]).await.expect("tasks").remove(0).facts;
+    assert_eq!(facts, std::slice::from_ref(&attempted));
+    let mixed = vec![with(old, &announced), with(new, &announced), attempted.clone().into()];
+    let outcomes = store.append(mixed).await;
+    let already = Recorded::Already(Box::new(attempted));
+    assert_eq!(outcomes, Ok(vec![Recorded::Fenced, Recorded::New, already]), "each by its own fence");
 }

@@ -18,7 +18,7 @@ use argus_domain::{
 };
 use argus_ports::{
     Aggregate, AttemptOutcome, Dispatch, FromKeeper, HandoffOrder, KeeperGate, KeeperLink, KeeperSession,
-    LinkError, Nudge, Outcomes, PerformEvent, SignedHello, ToKeeper,
+    LinkError, Nudge, Outcomes, PerformEvent, SignedHello, TaskOf, ToKeeper,
 };
 use async_trait::async_trait;
 use futures::future::join_all;
@@ -31,8 +31,8 @@ use crate::samples::{NOW, agreed, assignment, claim, job, keeper, observation, o
 #[expect(missing_docs, reason = "the variants are the verbs of the links, which say what they are")]
 pub enum Heard {
     JobsChanged(Vec<JobId>),
-    Submitted(Vec<TaskId>),
-    Touched(Vec<TaskId>),
+    Submitted(Vec<TaskOf>),
+    Touched(Vec<TaskOf>),
     Began(Arc<Assignment>),
     HandedOff(Box<HandoffOrder>),
     Ended(TaskId, AttemptNo, Box<AttemptOutcome>),
@@ -71,11 +71,11 @@ impl Nudge for Recorder {
 
 #[async_trait]
 impl Dispatch for Recorder {
-    async fn submit(&self, tasks: &[TaskId]) -> Result<(), LinkError> {
+    async fn submit(&self, tasks: &[TaskOf]) -> Result<(), LinkError> {
         self.hear(Heard::Submitted(tasks.to_vec()))
     }
 
-    async fn touched(&self, tasks: &[TaskId]) -> Result<(), LinkError> {
+    async fn touched(&self, tasks: &[TaskOf]) -> Result<(), LinkError> {
         self.hear(Heard::Touched(tasks.to_vec()))
     }
 }
@@ -145,7 +145,7 @@ pub async fn services(link: &dyn Services, other: &Recorder) {
         PerformEvent::Broadcast { task: task(), keeper: keeper(1), transaction: B256::repeat_byte(3) };
     let declined = PerformEvent::Declined { task: task(), keeper: keeper(1), reason: "no gas".to_owned() };
     link.jobs_changed(&ids).await.expect("jobs_changed");
-    link.submit(&[task()]).await.expect("submit");
+    link.submit(&[TaskOf::job(ids[0], task()), task().into()]).await.expect("submit");
     link.touched(&[]).await.expect("touched");
     link.begin(assignment(2)).await.expect("begin");
     link.hand_off(order()).await.expect("hand_off");
@@ -165,7 +165,7 @@ pub async fn services(link: &dyn Services, other: &Recorder) {
     link.keepers_changed().await.expect("keepers_changed");
     let mut expected = vec![
         Heard::JobsChanged(ids.to_vec()),
-        Heard::Submitted(vec![task()]),
+        Heard::Submitted(vec![TaskOf::job(job(1).id, task()), task().into()]),
         Heard::Touched(vec![]),
         Heard::Began(assignment(2)),
         Heard::HandedOff(Box::new(order())),
@@ -177,7 +177,11 @@ pub async fn services(link: &dyn Services, other: &Recorder) {
     let refused = LinkError::Refused("not you".to_owned());
     for error in [LinkError::Busy, refused, LinkError::Gone("stopping".to_owned())] {
         other.answer_with(Some(error.clone()));
-        assert_eq!(link.submit(&[task()]).await, Err(error.clone()), "the caller hears what became of it");
+        assert_eq!(
+            link.submit(&[task().into()]).await,
+            Err(error.clone()),
+            "the caller hears what became of it"
+        );
         assert_eq!(link.live().await, Err(error));
     }
     other.answer_with(None);

@@ -318,7 +318,7 @@ async fn of_many_verdicts_one_wins<S: JobStore + TaskStore>(store: &S) {
                 Recorded::Already(fact) => {
                     assert_eq!(**fact, kept[0], "everyone is told the one that counts")
                 }
-                Recorded::Refused => panic!("refused"),
+                Recorded::Refused | Recorded::Fenced => panic!("refused"),
             }
         }
         assert_eq!(outcomes.iter().filter(|outcome| **outcome == Recorded::New).count(), 1);

@@ -16,7 +16,7 @@ use std::{
 use argus_conformance::samples::job;
 use argus_domain::{
     decimal::Decimal,
-    ids::{JobId, TaskId, TaskNumber},
+    ids::{JobId, TaskNumber},
     job::{Cursor, Job, Misfire, Policy, Position, Trigger},
     lease::{MemberId, ServiceKind, Session},
     rule::ValueSource,
@@ -25,7 +25,7 @@ use argus_domain::{
 };
 use argus_memory::{MemoryBus, SystemClock};
 use argus_ports::{
-    Clock, Dispatch, EgressError, JobStore, LeaseStore, LinkError, TaskQuery, TaskStore, ValueError,
+    Clock, Dispatch, EgressError, JobStore, LeaseStore, LinkError, TaskOf, TaskQuery, TaskStore, ValueError,
     ValueReader,
 };
 use argus_sqlite::{Options, SqliteStore};
@@ -214,11 +214,11 @@ struct Nobody;
 
 #[async_trait]
 impl Dispatch for Nobody {
-    async fn submit(&self, _: &[TaskId]) -> Result<(), LinkError> {
+    async fn submit(&self, _: &[TaskOf]) -> Result<(), LinkError> {
         Ok(())
     }
 
-    async fn touched(&self, _: &[TaskId]) -> Result<(), LinkError> {
+    async fn touched(&self, _: &[TaskOf]) -> Result<(), LinkError> {
         Ok(())
     }
 }

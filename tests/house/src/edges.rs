@@ -45,7 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // 4: services; they reach scripts, chains and stores through ports alone
     ("argus-api", &[DOMAIN, MACHINE, PORTS, TLS, METRICS]),
     ("argus-scheduler", &[DOMAIN, MACHINE, PORTS, LEASE]),
-    ("argus-dispatcher", &[DOMAIN, MACHINE, PORTS]),
+    ("argus-dispatcher", &[DOMAIN, MACHINE, PORTS, LEASE]),
     ("argus-aggregator", &[DOMAIN, MACHINE, PORTS]),
     ("argus-keeper", &[DOMAIN, MACHINE, PORTS]),
     ("argus-oversight", &[DOMAIN, MACHINE, PORTS]),

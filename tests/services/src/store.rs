@@ -15,8 +15,8 @@ use argus_domain::{
     task::{Fact, TaskRecord},
 };
 use argus_ports::{
-    Intent, JobStore, Journal, KeeperStore, Kept, KeptClaim, OpenOutcome, Opening, Recorded, StoreError,
-    TaskQuery, TaskStore,
+    Intent, JobStore, Journal, KeeperStore, Kept, KeptClaim, LeaseStore, OpenOutcome, Opening, Recorded,
+    Recording, StoreError, TaskQuery, TaskStore,
 };
 use async_trait::async_trait;
 use tokio::time::sleep;
@@ -24,9 +24,9 @@ use tokio::time::sleep;
 use crate::witness::{Witness, Writer};
 
 /// What a platform keeps: jobs, tasks and keepers.
-pub trait Store: JobStore + TaskStore + KeeperStore {}
+pub trait Store: JobStore + TaskStore + KeeperStore + LeaseStore {}
 
-impl<S: JobStore + TaskStore + KeeperStore> Store for S {}
+impl<S: JobStore + TaskStore + KeeperStore + LeaseStore> Store for S {}
 
 /// How a store answers. By default at once, and always.
 #[derive(Debug, Clone, Copy, Default)]
@@ -121,11 +121,11 @@ impl WitnessedTasks {
         Self { inner, witness, writer, way: Way::new(stores.tasks), rival: stores.rival.clone() }
     }
 
-    async fn record_after_rival(&self, facts: Vec<Fact>) -> Result<Vec<Recorded>, StoreError> {
+    async fn append_after_rival(&self, facts: Vec<Recording>) -> Result<Vec<Recorded>, StoreError> {
         if let Some(rival) = &self.rival {
-            self.inner.record(facts.iter().filter_map(|fact| rival(fact)).collect()).await?;
+            self.inner.record(facts.iter().filter_map(|recording| rival(&recording.fact)).collect()).await?;
         }
-        self.inner.record(facts).await
+        self.inner.append(facts).await
     }
 }
 
@@ -135,10 +135,11 @@ impl TaskStore for WitnessedTasks {
         self.inner.open(tasks).await
     }
 
-    async fn record(&self, facts: Vec<Fact>) -> Result<Vec<Recorded>, StoreError> {
+    async fn append(&self, recordings: Vec<Recording>) -> Result<Vec<Recorded>, StoreError> {
+        let facts: Vec<Fact> = recordings.iter().map(|recording| recording.fact.clone()).collect();
         self.witness.records(&facts);
         let call = self.witness.enter(self.writer);
-        let answers = self.way.go(self.record_after_rival(facts.clone())).await?;
+        let answers = self.way.go(self.append_after_rival(recordings)).await?;
         self.witness.recorded(&facts, &answers);
         call.answered();
         Ok(answers)

@@ -2,9 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use argus_machine::{backoff::Backoff, dispatch};
+use argus_domain::lease::{MemberId, SHARDS, ServiceKind};
+use argus_machine::{backoff::Backoff, dispatch, lease};
 use argus_memory::SystemClock;
 use argus_ports::{ChainReader, ChainWriter};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     chain::{CHAIN, EXECUTOR},
@@ -41,12 +44,14 @@ impl World {
 
     /// Starts the dispatcher, or another one in its place. A performer may be silent for `patience`.
     pub async fn start_dispatcher(&mut self, patience: Duration) {
+        let lease = self.lease().await;
         let ports = argus_dispatcher::Ports {
             clock: Arc::new(SystemClock),
             tasks: self.tasks_of(Writer::Dispatcher),
             jobs: self.store.clone(),
             bus: self.heard(self.bus.clone()),
             aggregate: self.heard(self.aggregator.clone()),
+            lease,
             readers: [(CHAIN, Arc::new(self.chain.clone()) as Arc<dyn ChainReader>)].into(),
         };
         let machine = dispatch::Config {
@@ -106,6 +111,24 @@ impl World {
         let (handle, future) = argus_keeper::new(config, ports);
         let task = self.tasks.spawn(async move { future.await.expect("a keeper") });
         self.keepers.insert(key, (handle, task));
+    }
+
+    async fn lease(&mut self) -> argus_lease::Handle {
+        if let Some(lease) = &self.lease {
+            return lease.clone();
+        }
+        let config = lease::Config { batch: 64, pause: Duration::from_millis(1), ..lease::Config::default() };
+        let (store, stop) = (self.store.clone(), CancellationToken::new());
+        let (lease, life) =
+            argus_lease::member(config, ServiceKind::Dispatcher, MemberId([1; 16]), store, stop);
+        self.tasks.spawn(life);
+        let all = async {
+            while lease.held().len() < usize::from(SHARDS.get()) {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(10), all).await.expect("all shards");
+        self.lease.insert(lease).clone()
     }
 
     fn tasks_of(&self, writer: Writer) -> Arc<WitnessedTasks> {

@@ -127,7 +127,7 @@ impl Witness {
             match answer {
                 Recorded::New => seen.durable(fact),
                 Recorded::Already(stands) => seen.durable(stands),
-                Recorded::Refused => {}
+                Recorded::Refused | Recorded::Fenced => {}
             }
         }
     }

@@ -14,7 +14,7 @@ use argus_domain::{
     time::Timestamp,
 };
 use argus_memory::{MemoryArchive, MemoryBus, MemoryContent, MemoryJournal, MemoryStore, SystemClock};
-use argus_ports::{Clock, KeeperStore};
+use argus_ports::{Clock, Dispatch, KeeperStore, TaskOf};
 use tokio::task::{AbortHandle, Id, JoinSet};
 
 use crate::{
@@ -72,6 +72,8 @@ pub struct World {
     pub aggregator: Switch<argus_aggregator::Handle>,
     /// Running keepers.
     pub keepers: BTreeMap<u8, (argus_keeper::Handle, AbortHandle)>,
+    /// All shards of the dispatcher's, once the first one has started: those that follow have the same member.
+    pub(crate) lease: Option<argus_lease::Handle>,
     pub(crate) services: BTreeMap<&'static str, AbortHandle>,
     pub(crate) tasks: JoinSet<()>,
     pub(crate) stores: Stores,
@@ -88,6 +90,12 @@ impl Drop for World {
 }
 
 impl World {
+    /// Has the dispatcher take tasks in.
+    pub async fn submit(&self, tasks: &[TaskId]) {
+        let tasks: Vec<TaskOf> = tasks.iter().copied().map(TaskOf::from).collect();
+        self.dispatcher.get().expect("on").submit(&tasks).await.expect("taken");
+    }
+
     fn new(store: Arc<dyn Store>, stores: Stores) -> Self {
         Self {
             witness: Witness::default(),
@@ -100,6 +108,7 @@ impl World {
             dispatcher: Switch::default(),
             aggregator: Switch::default(),
             keepers: BTreeMap::new(),
+            lease: None,
             services: BTreeMap::new(),
             tasks: JoinSet::new(),
             stores,

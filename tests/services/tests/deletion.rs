@@ -20,7 +20,7 @@ use argus_domain::{
 };
 use argus_memory::{ManualClock, MemoryArchive, MemoryContent, MemoryLimiter, recorded};
 use argus_ports::{
-    CreateOutcome, Dispatch, JobStore, KeyStore, LinkError, Nudge, Recorded, TaskQuery, TaskStore,
+    CreateOutcome, Dispatch, JobStore, KeyStore, LinkError, Nudge, Recorded, TaskOf, TaskQuery, TaskStore,
     ValueError, ValueReader,
 };
 use argus_services_tests::{chain::CHAIN, jobs::job, runner::TestRunner, world::now};
@@ -55,15 +55,15 @@ impl Keen {
 
 #[async_trait]
 impl Dispatch for Keen {
-    async fn submit(&self, tasks: &[TaskId]) -> Result<(), LinkError> {
-        let facts = tasks.iter().map(|task| agreed(*task)).collect();
+    async fn submit(&self, tasks: &[TaskOf]) -> Result<(), LinkError> {
+        let facts = tasks.iter().map(|of| agreed(of.task)).collect();
         let outcomes = self.store.record(facts).await.expect("recorded");
         let new = tasks.iter().zip(outcomes).filter(|(_, outcome)| *outcome == Recorded::New);
-        self.fired.lock().expect("no test panics while it holds this").extend(new.map(|(task, _)| *task));
+        self.fired.lock().expect("no test panics while it holds this").extend(new.map(|(of, _)| of.task));
         Ok(())
     }
 
-    async fn touched(&self, _: &[TaskId]) -> Result<(), LinkError> {
+    async fn touched(&self, _: &[TaskOf]) -> Result<(), LinkError> {
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use argus_domain::{
     time::Timestamp,
 };
 use argus_memory::MemoryStore;
-use argus_ports::{ChangeKind, ContentStore, Dispatch, EventBus, Room};
+use argus_ports::{ChangeKind, ContentStore, EventBus, Room};
 use argus_services_tests::{
     jobs::{job, open, with_script},
     runner::TestRunner,
@@ -81,7 +81,7 @@ async fn submit(world: &World, jobs: &[(Job, AgreedHow)]) -> Vec<(TaskId, Agreed
     let tasks: Vec<_> = (0..TASKS as usize).flat_map(|n| by_job.iter().map(move |tasks| tasks[n])).collect();
     for few in tasks.chunks(5) {
         let ids: Vec<_> = few.iter().map(|(id, _)| *id).collect();
-        world.dispatcher.get().expect("on").submit(&ids).await.expect("taken");
+        world.submit(&ids).await;
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     tasks

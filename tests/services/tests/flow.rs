@@ -15,7 +15,7 @@ use argus_domain::{
     status::TaskState,
     task::{AgreedHow, Verdict},
 };
-use argus_ports::{ContentStore, Dispatch};
+use argus_ports::ContentStore;
 use argus_services_tests::{
     jobs::{job, open, with_script},
     runner::TestRunner,
@@ -41,7 +41,7 @@ fn left(state: &TaskState) -> bool {
 async fn a_task_is_agreed_handed_off_and_carried_out_once() {
     let mut world = World::start(&[(1, honest()), (2, honest()), (3, honest())]).await;
     let ids = open(&world.store, &job(1, minute_ago()), 20, now()).await;
-    world.dispatcher.get().expect("on").submit(&ids).await.expect("taken");
+    world.submit(&ids).await;
     for id in &ids {
         let state = world.until(*id, WITHIN, "broadcast", left).await;
         let agreed = state.agreed().expect("agreed");
@@ -66,7 +66,7 @@ async fn one_liar_of_three_changes_nothing() {
     let mut world = World::start(&[(1, liar), (2, honest()), (3, honest())]).await;
     let source = ContentStore::put(&world.content, bytes::Bytes::from_static(b"script")).await.expect("put");
     let ids = open(&world.store, &with_script(job(1, minute_ago()), source), 5, now()).await;
-    world.dispatcher.get().expect("on").submit(&ids).await.expect("taken");
+    world.submit(&ids).await;
     for id in &ids {
         let state = world.until(*id, WITHIN, "broadcast", left).await;
         let agreed = state.agreed().expect("agreed");
@@ -82,7 +82,7 @@ async fn live_values_that_differ_are_settled_by_the_run_in_the_middle() {
     let mut world = World::start(&[(1, printing(100)), (2, printing(103)), (3, printing(101))]).await;
     let source = ContentStore::put(&world.content, bytes::Bytes::from_static(b"script")).await.expect("put");
     let ids = open(&world.store, &with_script(job(1, minute_ago()), source), 3, now()).await;
-    world.dispatcher.get().expect("on").submit(&ids).await.expect("taken");
+    world.submit(&ids).await;
     for id in &ids {
         let state = world.until(*id, WITHIN, "broadcast", left).await;
         let agreed = state.agreed().expect("agreed");
@@ -147,7 +147,7 @@ async fn restarts_in_the_middle_lose_and_repeat_nothing() {
     let keepers: Vec<_> = (1..=3).map(|key| (key, honest())).collect();
     let mut world = World::start(&keepers).await;
     let ids = open(&world.store, &job(1, minute_ago()), 40, now()).await;
-    world.dispatcher.get().expect("on").submit(&ids).await.expect("taken");
+    world.submit(&ids).await;
     for round in 0..6u8 {
         tokio::time::sleep(Duration::from_millis(40)).await;
         match round % 3 {

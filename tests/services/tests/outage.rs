@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use argus_domain::{job::JobChange, status::TaskState, task::Verdict, time::Timestamp};
 use argus_memory::MemoryStore;
-use argus_ports::{Dispatch, StoreError};
+use argus_ports::StoreError;
 use argus_services_tests::{
     jobs::{job, open},
     runner::TestRunner,
@@ -26,7 +26,7 @@ async fn nothing_leaves_while_the_store_refuses_and_nothing_is_lost() {
     let mut world = world(&store).await;
     let ids = open(&world.store, &job(1, Timestamp(now().0 - 60_000)), 10, now()).await;
     store.refuse_writes(Some(StoreError::ReadOnly("disk full".to_owned())));
-    world.dispatcher.get().expect("on").submit(&ids).await.expect("taken");
+    world.submit(&ids).await;
     tokio::time::sleep(Duration::from_millis(700)).await;
     for id in &ids {
         assert!(world.state(*id).await.attempts.is_empty());

@@ -242,14 +242,20 @@ impl Dispatcher {
     }
 
     fn forget(&mut self, id: TaskId, out: &mut Vec<Effect>) {
-        self.set_wake(id, None);
-        if let Some(flight) = self.flights.remove(&id) {
-            let turn = (priority(&self.config, &flight.task), flight.task.due, id);
-            self.ready.remove(&turn);
-            self.blocked.remove(&turn);
-            self.open.remove(&id);
+        if self.drop_flight(id) {
             out.push(Effect::Forget(id));
         }
+    }
+
+    /// Whether it was in hand.
+    fn drop_flight(&mut self, id: TaskId) -> bool {
+        self.set_wake(id, None);
+        let Some(flight) = self.flights.remove(&id) else { return false };
+        let turn = (priority(&self.config, &flight.task), flight.task.due, id);
+        self.ready.remove(&turn);
+        self.blocked.remove(&turn);
+        self.open.remove(&id);
+        true
     }
 
     /// Begins attempts while there is room, the most urgent and then the oldest first.
@@ -325,6 +331,9 @@ impl Machine for Dispatcher {
             }
             Input::Ended { task, attempt, outcome } => self.ended(now, task, attempt, outcome, out),
             Input::Performed(event) => self.performed(now, event, out),
+            Input::Elsewhere { task } => {
+                self.drop_flight(task);
+            }
             Input::Touched { record, gone } => self.touch(now, record.task.id, record.facts, gone, out),
             Input::RecordedAs { task, fact, dropped } => {
                 self.take_back(task, &dropped);

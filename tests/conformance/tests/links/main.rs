@@ -11,7 +11,8 @@ use argus_domain::{B256, ids::TaskId};
 use argus_grpc::{Client, ClientConfig, Served, Server, SetupError, Tokens};
 use argus_memory::session;
 use argus_ports::{
-    Dispatch, FromKeeper, KeeperGate, KeeperLink, KeeperSession, LinkError, Nudge, SignedHello, ToKeeper,
+    Dispatch, FromKeeper, KeeperGate, KeeperLink, KeeperSession, LinkError, Nudge, SignedHello, TaskOf,
+    ToKeeper,
 };
 use argus_tls::Mutual;
 use async_trait::async_trait;
@@ -147,7 +148,7 @@ async fn a_client_outlives_its_server() {
     let other = Arc::new(Recorder::default());
     let first = Running::start(all_roles(&other), "127.0.0.1:0").await;
     let client = first.client(SERVICES, Duration::from_secs(2));
-    let task = [TaskId(B256::ZERO)];
+    let task = [TaskOf::from(TaskId(B256::ZERO))];
     client.submit(&task).await.expect("submit");
     let address = first.address.to_string();
     first.stop().await;
@@ -167,11 +168,11 @@ struct Stuck;
 
 #[async_trait]
 impl Dispatch for Stuck {
-    async fn submit(&self, _: &[TaskId]) -> Result<(), LinkError> {
+    async fn submit(&self, _: &[TaskOf]) -> Result<(), LinkError> {
         std::future::pending().await
     }
 
-    async fn touched(&self, _: &[TaskId]) -> Result<(), LinkError> {
+    async fn touched(&self, _: &[TaskOf]) -> Result<(), LinkError> {
         Ok(())
     }
 }
