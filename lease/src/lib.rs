@@ -2,9 +2,11 @@
 //!
 //! It asks what the machine wants asked, tells it what came back and what time it is, and shows which shards are held.
 //! Any service whose replicas share work uses it, each under its own kind. It decides nothing, and does none of the
-//! work: a service asks its [`Handle`] before it takes a thing up, and writes with the fence that it got.
+//! work: a service asks its [`Handle`] before it takes a thing up, and writes with the fence that it got. Where all of a
+//! service's work is one shard, whoever holds it leads ([`Handle::lead`]) and the others stand by.
 
 mod held;
+mod lead;
 mod life;
 
 use std::{future::Future, sync::Arc};
