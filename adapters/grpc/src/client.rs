@@ -46,6 +46,11 @@ const WINDOW: usize = 256;
 /// Pauses between attempts to connect: from, to.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
+/// A process that was stopped takes messages for a long time, and only its silence tells. Between two questions whether
+/// it is there, and how long an answer may take: both together are no more than the time after which another one may
+/// have its leases, so that a keeper dials that one in time.
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(2));
+
 /// How another process is reached.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
@@ -89,8 +94,8 @@ impl Client {
     pub fn new(config: &ClientConfig) -> Result<Self, SetupError> {
         let endpoint = Endpoint::from_shared(config.url.clone())?
             .connect_timeout(config.deadline)
-            .http2_keep_alive_interval(Duration::from_secs(10))
-            .keep_alive_timeout(Duration::from_secs(10))
+            .http2_keep_alive_interval(KEEP_ALIVE.0)
+            .keep_alive_timeout(KEEP_ALIVE.1)
             .keep_alive_while_idle(true)
             .tcp_nodelay(true);
         let is_https = endpoint.uri().scheme_str() == Some("https");

@@ -126,6 +126,11 @@ fn hello() -> KeeperHello {
     }
 }
 
+/// What a keeper says that the gate lets in.
+pub fn signed_hello() -> SignedHello {
+    SignedHello { hello: hello(), nonce: B256::repeat_byte(0x77), signature: signature(27) }
+}
+
 fn live() -> Vec<LiveKeeper> {
     vec![LiveKeeper { hello: hello(), load: 1, heard_at: NOW, stake: u128::MAX, faults: 2 }]
 }
@@ -238,7 +243,7 @@ async fn soon<T>(what: impl Future<Output = T>) -> T {
 pub async fn keepers(link: &dyn KeeperLink, admitted: &mut mpsc::Receiver<(SignedHello, PlatformEnd)>) {
     let nonce = soon(link.nonce()).await.expect("nonce");
     assert_eq!(nonce, B256::repeat_byte(0x77));
-    let signed = SignedHello { hello: hello(), nonce, signature: signature(27) };
+    let signed = signed_hello();
     let mut stranger = signed.clone();
     stranger.hello.keeper = keeper(2);
     let refused = soon(link.connect(stranger)).await.map(|_| ());

@@ -3,6 +3,7 @@
 mod clear;
 mod flood;
 mod mutual;
+mod silence;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
