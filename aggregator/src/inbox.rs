@@ -14,9 +14,12 @@ use argus_ports::{
     ToKeeper, count::Queue,
 };
 use async_trait::async_trait;
-use tokio::sync::{
-    mpsc::{self, error::SendTimeoutError},
-    watch,
+use tokio::{
+    sync::{
+        mpsc::{self, error::SendTimeoutError},
+        watch,
+    },
+    time::timeout,
 };
 
 use crate::{
@@ -25,6 +28,7 @@ use crate::{
     ports::Ports,
     service::ERRANDS,
     session::{Said, Stream},
+    term::SHARD,
 };
 
 /// One message, as it came.
@@ -54,6 +58,9 @@ pub(crate) enum Message {
 /// How long a caller waits for room in the inbox before it is told to come again.
 const ROOM_WITHIN: Duration = Duration::from_secs(1);
 
+/// How long a caller waits at most until an aggregator that begins knows whether it leads: twice what it takes.
+const BEGUN_WITHIN: Duration = Duration::from_secs(1);
+
 /// The local link to the aggregator: for the dispatcher and the keepers of the same process, and for the server that
 /// takes in the others'.
 #[derive(Clone)]
@@ -63,6 +70,7 @@ pub struct Handle {
     pub(crate) nonces: Arc<Nonces>,
     pub(crate) nonce_good_for: Duration,
     pub(crate) live: watch::Receiver<Vec<LiveKeeper>>,
+    pub(crate) begun: watch::Receiver<bool>,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -88,6 +96,17 @@ impl Handle {
         self.live.borrow().clone()
     }
 
+    /// Whether it is this one that is to be asked.
+    async fn leads(&self) -> Result<(), LinkError> {
+        let mut begun = self.begun.clone();
+        // Where it does not begin in time, or has ended, it holds nothing.
+        let _ = timeout(BEGUN_WITHIN, begun.wait_for(|begun| *begun)).await;
+        match self.ports.lease.fence(SHARD) {
+            Some(_) => Ok(()),
+            None => Err(LinkError::Gone("this aggregator stands by: another one leads".to_owned())),
+        }
+    }
+
     async fn put(&self, message: Message) -> Result<(), LinkError> {
         self.inbox.send_timeout(message, ROOM_WITHIN).await.map_err(|error| match error {
             SendTimeoutError::Timeout(_) => LinkError::Busy,
@@ -99,6 +118,7 @@ impl Handle {
 #[async_trait]
 impl Aggregate for Handle {
     async fn begin(&self, assignment: Arc<Assignment>) -> Result<(), LinkError> {
+        self.leads().await?;
         let state = match assignment.attempt.state {
             None => None,
             Some(named) => {
@@ -118,6 +138,7 @@ impl Aggregate for Handle {
     }
 
     async fn hand_off(&self, order: HandoffOrder) -> Result<(), LinkError> {
+        self.leads().await?;
         self.put(Message::HandOff(Box::new(order))).await
     }
 
@@ -125,6 +146,7 @@ impl Aggregate for Handle {
         if self.inbox.is_closed() {
             return Err(LinkError::Gone("the aggregator has stopped".to_owned()));
         }
+        self.leads().await?;
         Ok(self.live.borrow().clone())
     }
 }
@@ -132,6 +154,7 @@ impl Aggregate for Handle {
 #[async_trait]
 impl KeeperGate for Handle {
     async fn nonce(&self) -> Result<B256, LinkError> {
+        self.leads().await?;
         self.nonces.give(self.ports.signer.as_ref(), self.ports.clock.now())
     }
 
@@ -140,6 +163,7 @@ impl KeeperGate for Handle {
         hello: SignedHello,
         session: Box<dyn KeeperSession<ToKeeper, FromKeeper>>,
     ) -> Result<(), LinkError> {
+        self.leads().await?;
         let row = gate::check(&self.ports, &self.nonces, self.nonce_good_for, &hello).await?;
         self.put(Message::Admit { hello: hello.hello, row: Box::new(row), stream: session }).await
     }

@@ -4,6 +4,10 @@
 //! archives transcripts and logs, and leaves the decisions to [`argus_machine::quorum`]. It runs no script, settles
 //! no task and sends no transaction. A restarted aggregator knows nothing of its attempts, and need not: the
 //! dispatcher asks again or begins others.
+//!
+//! Of several aggregators one leads, by a lease; the others let nobody in and take nothing, and say so. One that loses
+//! the lease is as one that was restarted. What it still says and writes then does no harm: keepers' words are facts with
+//! keys of their own, an outcome carries the claims that it rests on, and the verdict is the dispatcher's, once.
 
 mod config;
 mod courier;
@@ -18,6 +22,7 @@ mod roster;
 mod secrets;
 mod service;
 mod session;
+mod term;
 
 use std::{future::Future, sync::Arc};
 
@@ -28,6 +33,8 @@ pub use config::Config;
 pub use inbox::Handle;
 pub use metrics::Metrics;
 pub use ports::Ports;
+
+use term::Terms;
 
 /// Why the aggregator stops. Everything else it survives.
 #[derive(Debug, thiserror::Error)]
@@ -50,13 +57,15 @@ pub fn new(config: Config, ports: Ports) -> (Handle, impl Future<Output = Result
     let (sender, inbox) = mpsc::channel(INBOX);
     let metrics = Arc::new(Metrics::default());
     let (live, watching) = watch::channel(Vec::new());
+    let (begun, has_begun) = watch::channel(false);
     let handle = Handle {
         inbox: sender.clone(),
         ports: ports.clone(),
         nonces: Arc::default(),
         nonce_good_for: config.nonce_good_for,
         live: watching,
+        begun: has_begun,
         metrics: metrics.clone(),
     };
-    (handle, service::run(config, ports, (sender, inbox), live, metrics))
+    (handle, term::run(Terms { config, ports, sender, inbox, live, begun, metrics }))
 }

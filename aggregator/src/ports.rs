@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use argus_lease::Handle;
 use argus_ports::{Archive, Clock, KeeperStore, Outcomes, Secrets, Signer, TaskStore};
 
 /// Its ports.
@@ -21,4 +22,6 @@ pub struct Ports {
     pub secrets: Option<Secrets>,
     /// The way to the dispatcher.
     pub outcomes: Arc<dyn Outcomes>,
+    /// Whether this one leads: a lease of the one shard that the service has.
+    pub lease: Handle,
 }

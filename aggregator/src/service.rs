@@ -20,14 +20,13 @@ use argus_machine::{
 use argus_ports::{HandoffOrder, Step, ToKeeper};
 use tokio::{
     sync::{Notify, mpsc, watch},
-    task::JoinSet,
     time::{MissedTickBehavior, interval, timeout},
 };
 
 use crate::{
     AggregatorError,
     config::Config,
-    courier::{self, Errand},
+    courier::Errand,
     credits::Added,
     inbox::Message,
     metrics::Metrics,
@@ -39,7 +38,7 @@ use crate::{
 };
 
 /// Messages taken in at once.
-const BATCH: usize = 512;
+pub(crate) const BATCH: usize = 512;
 /// Errands that wait. The dispatcher asks again for what does not fit.
 pub(crate) const ERRANDS: usize = 8192;
 
@@ -69,19 +68,26 @@ struct Outgoing {
     second: Option<Arc<SecondRound>>,
 }
 
+/// What a term begins with.
+pub(crate) struct Term {
+    pub config: Config,
+    pub ports: Ports,
+    pub sender: mpsc::Sender<Message>,
+    pub live: watch::Sender<Vec<LiveKeeper>>,
+    pub changed: Arc<Notify>,
+    pub errands: mpsc::Sender<Errand>,
+    pub metrics: Arc<Metrics>,
+}
+
+/// One term: `messages` are those that came as it began. Dropping it ends all sessions and forgets all attempts: the
+/// dispatcher asks again for what it still wants. A commit that is under way then may be made or not: what keepers
+/// said has a key of its own, and says nothing but what they said.
 pub(crate) async fn run(
-    config: Config,
-    ports: Ports,
-    (sender, mut inbox): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
-    live: watch::Sender<Vec<LiveKeeper>>,
-    metrics: Arc<Metrics>,
+    term: Term,
+    inbox: &mut mpsc::Receiver<Message>,
+    messages: &mut Vec<Message>,
 ) -> Result<(), AggregatorError> {
-    let (errands, to_do) = mpsc::channel(ERRANDS);
-    let changed = Arc::new(Notify::new());
-    let mut couriers = JoinSet::new();
-    couriers.spawn(courier::run(ports.clone(), to_do));
-    let nudging = courier::nudge(ports.clone(), changed.clone());
-    couriers.spawn(async move { match nudging.await {} });
+    let Term { config, ports, sender, live, changed, errands, metrics } = term;
     let mut refresh = interval(config.refresh);
     refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut service = Service {
@@ -103,23 +109,26 @@ pub(crate) async fn run(
         config,
         ports,
     };
-    let mut messages = Vec::with_capacity(BATCH);
+    let mut out = Vec::new();
+    service.take(std::mem::take(messages), &mut out);
     loop {
+        service.carry_out(std::mem::take(&mut out));
+        service.send_waiting();
+        service.send();
+        service.metrics.errands.set(service.errands.max_capacity() - service.errands.capacity());
         let clock = service.ports.clock.clone();
         let wakes = [service.machine.next_wake(), service.liveness.next_wake()];
         let wake = wakes.into_iter().flatten().min();
         let has_room = service.recorder.has_room();
-        let mut out = Vec::new();
         tokio::select! {
             rested = service.recorder.next() => service.perform_all(rested?, &mut out),
-            taken = inbox.recv_many(&mut messages, BATCH), if has_room => {
+            taken = inbox.recv_many(messages, BATCH), if has_room => {
                 if taken == 0 {
                     return Ok(());
                 }
-                service.take(std::mem::take(&mut messages), &mut out);
+                service.take(std::mem::take(messages), &mut out);
             }
             keeper = service.roster.next_gone() => service.gone(keeper, &mut out),
-            Some(_) = couriers.join_next() => return Err(AggregatorError::Ended("courier")),
             _ = refresh.tick() => service.refresh(&mut out).await,
             () = async {
                 match wake {
@@ -134,10 +143,6 @@ pub(crate) async fn run(
                 service.cut_silent(&mut out);
             }
         }
-        service.carry_out(out);
-        service.send_waiting();
-        service.send();
-        service.metrics.errands.set(service.errands.max_capacity() - service.errands.capacity());
     }
 }
 

@@ -4,6 +4,7 @@
 //! end once both exist. Until then it answers as a peer that has not come up yet, which every caller has to bear anyway.
 
 mod every;
+mod leading;
 
 use std::{
     future::Future,
@@ -31,6 +32,7 @@ use secrecy::SecretString;
 use crate::{cli::keygen::read_secret, config, metrics::Calls};
 
 pub use every::Every;
+pub use leading::{Leading, LeadingGate};
 
 /// A link whose other end comes later.
 pub struct Late<T: ?Sized> {

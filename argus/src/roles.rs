@@ -8,15 +8,18 @@ mod sharing;
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
-use argus_domain::lease::ServiceKind;
+use argus_domain::lease::{Fence, ServiceKind};
 use argus_metrics::{Figures, table};
 use argus_otlp::Tracer;
-use argus_oversight::{WatchedChain, WatchedChains, challenger, health, monitor, reconciler, registrar};
+use argus_oversight::{
+    Term, WatchedChain, WatchedChains, challenger, health, monitor, reconciler, registrar,
+};
 use argus_ports::{
-    Aggregate, Dispatch, KeeperGate, KeeperLink, ModuleBuilder, Nudge, Outcomes, Signer, TaskStore,
+    Aggregate, Dispatch, KeeperGate, KeeperLink, ModuleBuilder, Nudge, Outcomes, RegistrationCounts, Signer,
+    TaskStore,
 };
 use argus_vault::OwnLetterbox;
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -25,7 +28,7 @@ use crate::{
     config::Config,
     dev::stop_signal,
     environment,
-    links::{self, Late, LocalKeepers},
+    links::Late,
     metrics::{self, Calls},
     traces,
 };
@@ -226,12 +229,14 @@ impl<'a> Process<'a> {
             archive: store.clone(),
             secrets: backends::secrets(&self.config, store)?,
             outcomes: gathered.as_ref().map_or(outcomes.clone(), |gathered| gathered.ending(outcomes)),
+            lease: self.member(ServiceKind::Aggregator)?,
         };
         let (handle, life) = argus_aggregator::new(config, ports);
         metrics::register_aggregator(&handle, &self.figures)?;
         let handle = Arc::new(handle);
         let begins: Arc<dyn Aggregate> = handle.clone();
-        self.aggregate.join(gathered.map_or(begins.clone(), |gathered| gathered.beginning(begins)));
+        let begins = gathered.map_or(begins.clone(), |gathered| gathered.beginning(begins));
+        self.join_aggregators(Some(begins))?;
         self.gate = Some(Arc::new(metrics::CountedGate::register(handle, &self.figures)?));
         self.add("aggregator", async { life.await.map_err(Into::into) });
         Ok(())
@@ -320,13 +325,21 @@ impl<'a> Process<'a> {
             .collect();
         let store = self.backends.store()?;
         let clock = self.backends.clock.clone();
+        let lease = self.member(ServiceKind::Monitor)?;
+        let begins = {
+            let leases = store.clone();
+            move |fence| Term::new(leases.clone(), fence)
+        };
         let watched =
             registrar::Ports { keepers: store.clone(), chains: chains.clone(), clock: clock.clone() };
-        // Keepers are let in by the keeper set, so a fresh store gets it before anyone dials.
-        registrar::sync(&watched).await.context("the keeper registry")?;
-        self.add("registrar", async move {
-            registrar::run(registrar::Config::default(), watched).await;
-            Ok(())
+        // Keepers are let in by the keeper set, so a fresh store gets it before anyone dials. In another one the set is
+        // kept by whoever watches.
+        if self.sharing.is_alone() || store.all().await?.is_empty() {
+            registrar::sync(&watched, None).await.context("the keeper registry")?;
+        }
+        let term = begins.clone();
+        self.lead("registrar", &lease, move |fence| {
+            registrar::run(registrar::Config::default(), watched.clone(), term(fence))
         });
         let config = reconciler::Config {
             interval: Duration::from_millis(timing.chain_poll_ms),
@@ -341,11 +354,11 @@ impl<'a> Process<'a> {
             chains: chains.clone(),
             clock: clock.clone(),
         };
-        let (counts, life) = reconciler::new(config, ports);
-        metrics::register_registrations(counts, &self.figures)?;
-        self.add("reconciler", async move {
-            life.await;
-            Ok(())
+        let (counts, counted) = watch::channel(RegistrationCounts::default());
+        metrics::register_registrations(counted, lease.clone(), &self.figures)?;
+        let term = begins.clone();
+        self.lead("reconciler", &lease, move |fence| {
+            reconciler::run(config.clone(), ports.clone(), term(fence), counts.clone())
         });
         let config = monitor::Config {
             interval: Duration::from_millis(timing.chain_poll_ms),
@@ -362,10 +375,7 @@ impl<'a> Process<'a> {
         };
         let health_ports =
             health::Ports { keepers: store.clone(), aggregator: self.aggregate.clone(), clock };
-        self.add("monitor", async move {
-            monitor::run(config, ports).await;
-            Ok(())
-        });
+        self.lead("monitor", &lease, move |fence| monitor::run(config.clone(), ports.clone(), begins(fence)));
         let tasks = self.tasks()?;
         let b = &self.backends;
         let ports = challenger::Ports {
@@ -378,34 +388,37 @@ impl<'a> Process<'a> {
             bus: b.bus()?,
             clock: b.clock.clone(),
         };
-        self.add("challenger", async move {
-            challenger::run(challenger::Config::default(), ports).await;
-            Ok(())
+        self.lead("challenger", &lease, move |_| {
+            challenger::run(challenger::Config::default(), ports.clone())
         });
-        let (report, life) = health::new(health::Config::default(), health_ports);
-        metrics::register_keepers(report, &self.figures)?;
-        self.add("health", async move {
-            life.await;
-            Ok(())
+        let (reports, report) = watch::channel(health::Report::default());
+        metrics::register_keepers(report, lease.clone(), &self.figures)?;
+        self.lead("health", &lease, move |_| {
+            health::run(health::Config::default(), health_ports.clone(), reports.clone())
         });
         Ok(())
     }
 
+    /// Has a part of oversight done for as long as this process is the one that does it: each on a task of its own, and
+    /// each begins anew when it is the one again.
+    fn lead<F>(
+        &mut self,
+        name: &'static str,
+        lease: &argus_lease::Handle,
+        begin: impl FnMut(Fence) -> F + Send + 'static,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let leading = lease.clone().lead(0, begin);
+        self.add(name, async {
+            leading.await;
+            Ok(())
+        });
+    }
+
     fn keepers(&mut self) -> anyhow::Result<()> {
         let platform = backends::platform_address(&self.config)?;
-        let link: Arc<dyn KeeperLink> = match &self.gate {
-            Some(gate) => Arc::new(LocalKeepers(gate.clone())),
-            None => {
-                let url = self.config.links.aggregator.first().context(
-                    "keepers without an aggregator in the same process need its address in [links] aggregator",
-                )?;
-                links::remote(
-                    url,
-                    (&self.config.links.keeper_token_file, argus_tls::Role::Keeper),
-                    &self.config.links,
-                )?
-            }
-        };
+        let link = self.gates()?;
         let told = |inner, tracer| Arc::new(traces::TracedLink::new(inner, tracer)) as Arc<dyn KeeperLink>;
         let link = traces::traced(link, self.tracer.as_ref(), told);
         let mut handles = Vec::new();

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroU16,
     path::Path,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -12,7 +13,7 @@ use argus_domain::{
     Address, B256,
     ids::{AttemptNo, ChainId, KeeperId, TaskId},
     keeper::KeeperRecord,
-    lease::{MemberId, ServiceKind},
+    lease::{MemberId, SHARDS, ServiceKind},
 };
 use argus_evm::{LocalSigner, anvil::DEV_KEYS};
 use argus_host::{Host, HostConfig};
@@ -79,26 +80,6 @@ pub fn dev_signer(index: usize) -> anyhow::Result<Arc<LocalSigner>> {
     Ok(Arc::new(LocalSigner::from_hex(&SecretString::from((*key).to_owned()))?))
 }
 
-/// A member of a service that shares its work with nobody.
-fn member(
-    kind: ServiceKind,
-    store: &Arc<SqliteStore>,
-    services: &mut JoinSet<anyhow::Error>,
-) -> argus_lease::Handle {
-    let (lease, life) = argus_lease::member(
-        argus_machine::lease::Config::default(),
-        kind,
-        MemberId([1; 16]),
-        store.clone(),
-        CancellationToken::new(),
-    );
-    services.spawn(async move {
-        life.await;
-        anyhow!("the {}'s member ended", kind.name())
-    });
-    lease
-}
-
 /// The sandbox, with nothing outside but `readers`.
 pub fn host(readers: BTreeMap<ChainId, Arc<dyn ChainReader>>) -> anyhow::Result<Host> {
     Ok(Host::new(HostConfig::default(), Arc::new(HttpEgress::new()?), readers)?)
@@ -128,6 +109,7 @@ impl Platform {
         let mut services = JoinSet::new();
         let outcomes = Arc::new(Later::default());
         let ports = argus_aggregator::Ports {
+            lease: member(ServiceKind::Aggregator, NonZeroU16::MIN, &store, &mut services),
             clock: clock.clone(),
             signer,
             tasks: counted.clone(),
@@ -148,7 +130,7 @@ impl Platform {
             jobs: store.clone(),
             bus: store.clone(),
             aggregate: aggregator.clone(),
-            lease: member(ServiceKind::Dispatcher, &store, &mut services),
+            lease: member(ServiceKind::Dispatcher, SHARDS, &store, &mut services),
             readers: readers.clone(),
         };
         let machine = argus_machine::dispatch::Config {
@@ -198,7 +180,7 @@ impl Platform {
             None => None,
             Some(config) => {
                 let egress = Arc::new(HttpEgress::new()?);
-                let lease = member(ServiceKind::Scheduler, &store, &mut services);
+                let lease = member(ServiceKind::Scheduler, SHARDS, &store, &mut services);
                 let ports = argus_scheduler::Ports {
                     clock,
                     jobs: store.clone(),
@@ -268,6 +250,23 @@ impl Outcomes for Later {
     async fn keepers_changed(&self) -> Result<(), LinkError> {
         self.get()?.keepers_changed().await
     }
+}
+
+/// The only member of a service.
+fn member(
+    kind: ServiceKind,
+    shards: NonZeroU16,
+    store: &Arc<SqliteStore>,
+    services: &mut JoinSet<anyhow::Error>,
+) -> argus_lease::Handle {
+    let config = argus_machine::lease::Config { shards, ..argus_machine::lease::Config::default() };
+    let (lease, life) =
+        argus_lease::member(config, kind, MemberId([1; 16]), store.clone(), CancellationToken::new());
+    services.spawn(async move {
+        life.await;
+        anyhow!("the member of the {} ended", kind.name())
+    });
+    lease
 }
 
 /// A keeper's stream within the process, as `argus run` makes it.

@@ -59,13 +59,8 @@ impl Report {
     }
 }
 
-/// Gives a receiver of reports, and the future that makes them.
-pub fn new(config: Config, ports: Ports) -> (watch::Receiver<Report>, impl Future<Output = ()>) {
-    let (sender, receiver) = watch::channel(Report::default());
-    (receiver, run(config, ports, sender))
-}
-
-async fn run(config: Config, ports: Ports, sender: watch::Sender<Report>) {
+/// Makes reports until it is dropped.
+pub async fn run(config: Config, ports: Ports, sender: watch::Sender<Report>) {
     loop {
         if let (Ok(records), Ok(live)) = (ports.keepers.all().await, ports.aggregator.live().await) {
             let mut live: BTreeMap<_, _> = live.into_iter().map(|l| (l.hello.keeper, l)).collect();

@@ -1,14 +1,20 @@
 //! The five that watch: who may sign (registrar), what the chain says (monitor), which jobs it knows otherwise than they
 //! are stored (reconciler), whether the runs were honest (challenger) and who is alive (health).
 //!
-//! Each takes a configuration and ports and gives a future that runs until it is dropped. None of them decides a
-//! task: they record what they see and nudge the dispatcher. They never send a transaction.
+//! Each takes a configuration and ports and gives a future that runs until it is dropped, at whatever it waits for: each
+//! begins with what the store and the chains say. None of them decides a task: they record what they see and nudge the
+//! dispatcher. They never send a transaction.
+//!
+//! Of several processes with this role one does all of it, by a lease ([`Term`]).
 
 pub mod challenger;
 pub mod health;
 pub mod monitor;
 pub mod reconciler;
 pub mod registrar;
+mod term;
+
+pub use term::Term;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

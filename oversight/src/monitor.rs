@@ -23,7 +23,7 @@ use argus_ports::{
     TaskOf, TaskStore, chain::At,
 };
 
-use crate::{WatchedChain, WatchedChains};
+use crate::{Term, WatchedChain, WatchedChains};
 
 /// Settings of the monitor.
 #[derive(Debug, Clone)]
@@ -81,11 +81,12 @@ pub enum LookError {
 }
 
 /// Watches until dropped.
-pub async fn run(config: Config, ports: Ports) {
+pub async fn run(config: Config, ports: Ports, term: Term) {
     let mut notices = ports.bus.subscribe();
     let mut monitor = Monitor {
         config,
         ports,
+        term,
         followed: BTreeMap::new(),
         ended: BTreeMap::new(),
         scanned: BTreeMap::new(),
@@ -131,6 +132,7 @@ pub async fn run(config: Config, ports: Ports) {
 struct Monitor {
     config: Config,
     ports: Ports,
+    term: Term,
     followed: BTreeMap<TaskId, TaskRecord>,
     /// Owners of the jobs that are deleted here, of those with a call that may still be made.
     ended: BTreeMap<Serial, Address>,
@@ -397,6 +399,9 @@ impl Monitor {
     /// Records facts, books what the chain charged for good, and tells those who watch and the dispatcher. What can be
     /// repeated comes first: once a fact is recorded, nothing here looks at it again. Before a receipt is final a reorg
     /// may bring the same call at another price, by another keeper; the ledger's first row stays.
+    ///
+    /// What is seen of blocks that may go may not be said late: a receipt that was taken back and then confirmed by
+    /// another monitor would be taken back again.
     async fn record(&mut self, facts: Vec<Fact>) -> Result<(), StoreError> {
         let mut changes = Vec::new();
         let mut entries = Vec::new();
@@ -409,6 +414,9 @@ impl Monitor {
                 entries.extend(bookings(&state, owner));
             }
             changes.extend(owner.and_then(|o| change(record, fact, o)));
+        }
+        if !facts.is_empty() {
+            self.term.stands().await?;
         }
         if !entries.is_empty() {
             self.ports.ledger.book(entries).await?;

@@ -21,7 +21,7 @@ use argus_ports::{
 };
 use tokio::sync::watch;
 
-use crate::{WatchedChain, WatchedChains};
+use crate::{Term, WatchedChain, WatchedChains};
 
 /// Settings of the reconciler.
 #[derive(Debug, Clone)]
@@ -78,16 +78,9 @@ enum LookError {
     Store(#[from] StoreError),
 }
 
-/// Gives a receiver of the counts, and the future that reconciles until it is dropped.
-pub fn new(
-    config: Config,
-    ports: Ports,
-) -> (watch::Receiver<RegistrationCounts>, impl Future<Output = ()> + Send) {
-    let (sender, receiver) = watch::channel(RegistrationCounts::default());
-    (receiver, run(Reconciler { config, ports, marks: BTreeMap::new() }, sender))
-}
-
-async fn run(mut reconciler: Reconciler, sender: watch::Sender<RegistrationCounts>) {
+/// Reconciles until it is dropped, and tells what it counts.
+pub async fn run(config: Config, ports: Ports, term: Term, sender: watch::Sender<RegistrationCounts>) {
+    let mut reconciler = Reconciler { config, ports, term, marks: BTreeMap::new() };
     loop {
         for (id, chain) in reconciler.ports.chains.clone() {
             if let Err(error) = reconciler.look_at(id, &chain).await {
@@ -108,6 +101,7 @@ async fn run(mut reconciler: Reconciler, sender: watch::Sender<RegistrationCount
 struct Reconciler {
     config: Config,
     ports: Ports,
+    term: Term,
     /// Of each chain the block whose finality is waited for.
     marks: BTreeMap<ChainId, Block>,
 }
@@ -126,6 +120,7 @@ impl Reconciler {
             for seen in read(chain, registry, from, to).await? {
                 self.compare(seen).await?;
             }
+            self.term.stands().await?;
             self.ports.registrations.set_read_to(id, registry, to).await?;
             from = to + 1;
         }
@@ -194,14 +189,18 @@ impl Reconciler {
         let id = record.job.id;
         tracing::warn!(job = %id, block = why.block, transaction = %why.transaction, found = ?why.discrepancy,
             "a job is deleted, because its registry says otherwise than what is stored");
+        self.term.stands().await?;
         self.ports.registrations.keep(why).await?;
         // From here on the owner's job may come, and what is done under this id would be done to that one.
         if record.deleted_at.is_some() {
             return Ok(());
         }
+        // So it may not be done late: another reconciler may have deleted this one, and the owner's job have come.
+        self.term.stands().await?;
         if let Some(names) = record.job.args.secrets() {
             self.ports.secrets.remove(id, names.clone()).await?;
         }
+        self.term.stands().await?;
         self.ports.jobs.change(id, JobChange::Deleted(self.ports.clock.now())).await?;
         if let Err(error) = self.ports.nudge.jobs_changed(&[id]).await {
             tracing::debug!(%error, "the scheduler was not told, and finds it by itself");

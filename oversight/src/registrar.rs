@@ -9,7 +9,7 @@ use std::{
 use argus_domain::{contracts, ids::KeeperId, keeper::KeeperRecord};
 use argus_ports::{ChainError, Clock, KeeperStore, StoreError, chain::At};
 
-use crate::{WatchedChain, WatchedChains};
+use crate::{Term, WatchedChain, WatchedChains};
 
 /// Settings of the registrar.
 #[derive(Debug, Clone)]
@@ -51,17 +51,17 @@ pub enum SyncError {
 }
 
 /// Keeps the keeper set equal to the registries until dropped.
-pub async fn run(config: Config, ports: Ports) {
+pub async fn run(config: Config, ports: Ports, term: Term) {
     loop {
-        if let Err(error) = sync(&ports).await {
+        if let Err(error) = sync(&ports, Some(&term)).await {
             tracing::warn!(%error, "the keeper set could not be brought up to date; trying again");
         }
         ports.clock.sleep_until(ports.clock.now() + config.interval).await;
     }
 }
 
-/// One pass: reads every registry and writes what differs. Idempotent.
-pub async fn sync(ports: &Ports) -> Result<(), SyncError> {
+/// One pass: reads every registry and writes what differs. Idempotent. Without a term where nobody else can watch yet.
+pub async fn sync(ports: &Ports, term: Option<&Term>) -> Result<(), SyncError> {
     let mut found: BTreeMap<KeeperId, (u128, BTreeSet<_>)> = BTreeMap::new();
     for (chain, watched) in &ports.chains {
         for (keeper, stake) in read_registry(watched).await? {
@@ -69,6 +69,10 @@ pub async fn sync(ports: &Ports) -> Result<(), SyncError> {
             entry.0 = entry.0.saturating_add(stake);
             entry.1.insert(*chain);
         }
+    }
+    // A keeper that is taken out loses what counted against it, and is cut off until the next pass.
+    if let Some(term) = term {
+        term.stands().await?;
     }
     let known: BTreeMap<_, _> = ports.keepers.all().await?.into_iter().map(|k| (k.keeper, k)).collect();
     for gone in known.keys().filter(|k| !found.contains_key(k)) {

@@ -10,11 +10,14 @@ use argus_domain::{
     call::Signature,
     chain::{SignedTx, TxDraft},
     ids::AttemptNo,
+    lease::{MemberId, ServiceKind},
     run::Transcript,
 };
+use argus_machine::lease::Config;
 use argus_memory::{MemoryStore, SystemClock, session};
 use argus_ports::{Archive, AttemptOutcome, ContentError, Outcomes, Signer, SignerError};
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 
@@ -108,6 +111,14 @@ async fn passed_on(before: usize, open: &Open, messages: Vec<FromKeeper>) -> Vec
         archive: Arc::new(SlowAtFirst::default()),
         secrets: None,
         outcomes: Arc::new(Nobody),
+        lease: argus_lease::member(
+            Config::default(),
+            ServiceKind::Aggregator,
+            MemberId([1; 16]),
+            Arc::new(MemoryStore::new()),
+            CancellationToken::new(),
+        )
+        .0,
     };
     let (inbox, mut said) = mpsc::channel(64);
     let (_outbox, messages_out) = mpsc::channel(1);

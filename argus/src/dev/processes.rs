@@ -81,7 +81,10 @@ fn parts(
         overrides.iter().for_each(|text| set(text.clone()));
         set(url("scheduler", scheduler));
         set(url("dispatcher", dispatcher));
-        set(url("aggregator", aggregator));
+        // Others of these may lead as well.
+        let mut aggregators = vec![format!("{scheme}://127.0.0.1:{}", aggregator.port())];
+        aggregators.extend_from_slice(&config.links.aggregator);
+        set(format!("links.aggregator = {aggregators:?}"));
         let listen = listen.map(|address| address.to_string()).unwrap_or_default();
         set(format!("links.listen = {listen:?}"));
         args

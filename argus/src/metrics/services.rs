@@ -6,6 +6,7 @@ use argus_domain::{
     job::TriggerKind,
     lease::{ServiceKind, ShardSet},
 };
+use argus_lease::Handle;
 use argus_metrics::{Figures, Metric, Sample, Unregistered, Value, table};
 use argus_otlp::Tracer;
 use argus_oversight::health::Report;
@@ -88,7 +89,7 @@ pub fn register_scheduler(scheduler: &argus_scheduler::Handle, figures: &Figures
 }
 
 /// What a service's member holds.
-pub fn register_lease(kind: ServiceKind, lease: &argus_lease::Handle, figures: &Figures) -> Registered {
+pub fn register_lease(kind: ServiceKind, lease: &Handle, figures: &Figures) -> Registered {
     let l = lease.clone();
     labelled(figures, &table::LEASE_SHARDS, move || [(kind.name(), l.held().len() as u64)])?;
     let l = lease.clone();
@@ -200,28 +201,44 @@ pub fn register_operators(keepers: Vec<argus_keeper::Handle>, figures: &Figures)
     Ok(())
 }
 
-/// Jobs that registries know otherwise than they are stored, as the reconciler last saw them.
-pub fn register_registrations(counts: watch::Receiver<RegistrationCounts>, figures: &Figures) -> Registered {
+/// Jobs that registries know otherwise than they are stored, as the reconciler last saw them; nothing while another
+/// process has it.
+pub fn register_registrations(
+    counts: watch::Receiver<RegistrationCounts>,
+    lease: Handle,
+    figures: &Figures,
+) -> Registered {
     labelled(figures, &table::REGISTRATIONS, move || {
-        let counts = *counts.borrow();
-        [
-            ("orphan", counts.orphans),
-            ("deleted_on_chain", counts.deleted_on_chain),
-            ("owner_differs", counts.owner_differs),
-        ]
+        let counts = leads(&lease).then(|| *counts.borrow());
+        let shown = |counts: RegistrationCounts| {
+            [
+                ("orphan", counts.orphans),
+                ("deleted_on_chain", counts.deleted_on_chain),
+                ("owner_differs", counts.owner_differs),
+            ]
+        };
+        counts.into_iter().flat_map(shown)
     })
 }
 
-/// The keepers, as health last saw them.
-pub fn register_keepers(report: watch::Receiver<Report>, figures: &Figures) -> Registered {
-    let seen = report.clone();
-    number(figures, &table::KEEPERS_REGISTERED, move || seen.borrow().keepers.len() as u64)?;
-    let seen = report.clone();
-    number(figures, &table::KEEPERS_CONNECTED, move || seen.borrow().live() as u64)?;
-    number(figures, &table::KEEPERS_RUNS, move || {
-        let report = report.borrow();
+/// The keepers, as health last saw them; nothing while another process has it.
+pub fn register_keepers(report: watch::Receiver<Report>, lease: Handle, figures: &Figures) -> Registered {
+    let number = |metric: &'static Metric, read: fn(&Report) -> u64| {
+        let (report, lease) = (report.clone(), lease.clone());
+        figures.read(metric, move || {
+            leads(&lease).then(|| Sample::of(&[], Value::Count(read(&report.borrow())))).into_iter().collect()
+        })
+    };
+    number(&table::KEEPERS_REGISTERED, |report| report.keepers.len() as u64)?;
+    number(&table::KEEPERS_CONNECTED, |report| report.live() as u64)?;
+    number(&table::KEEPERS_RUNS, |report| {
         report.keepers.values().filter_map(|k| k.live.as_ref()).map(|live| u64::from(live.load)).sum()
     })
+}
+
+/// Whether this process is the one that has a service whose work is one shard.
+fn leads(lease: &Handle) -> bool {
+    !lease.held().is_empty()
 }
 
 /// How the store's file is written.

@@ -2,16 +2,18 @@
 
 use std::{path::Path, sync::Arc};
 
-use argus_ports::{Dispatch, Nudge, Outcomes};
+use anyhow::bail;
+use argus_ports::{Aggregate, Dispatch, KeeperLink, Nudge, Outcomes};
 
 use super::{Process, Role};
-use crate::links::{self, Every};
+use crate::links::{self, Every, Leading, LeadingGate, LocalKeepers};
 
 /// Roles of this process that other processes may call.
 #[derive(Default)]
 pub(super) struct Own {
     pub nudge: Option<Arc<dyn Nudge>>,
     pub dispatch: Option<Arc<argus_dispatcher::Handle>>,
+    pub aggregate: Option<Arc<dyn Aggregate>>,
 }
 
 impl Process<'_> {
@@ -27,8 +29,8 @@ impl Process<'_> {
         if !self.has(Role::Dispatcher) {
             self.join_dispatchers(None)?;
         }
-        if let (false, Some(url)) = (self.has(Role::Aggregator), self.config.links.aggregator.first()) {
-            self.aggregate.join(links::remote(url, self.services(), &self.config.links)?);
+        if !self.has(Role::Aggregator) {
+            self.join_aggregators(None)?;
         }
         Ok(())
     }
@@ -86,6 +88,37 @@ impl Process<'_> {
         Ok(())
     }
 
+    /// The same to aggregators: to whichever leads.
+    pub(super) fn join_aggregators(&mut self, own: Option<Arc<dyn Aggregate>>) -> anyhow::Result<()> {
+        let mut ends: Vec<_> = own.iter().map(|own| ("here".to_owned(), own.clone())).collect();
+        let links = &self.config.links;
+        for (url, client) in links::remotes(&links.aggregator, self.services(), links)? {
+            ends.push((url, client));
+        }
+        if !ends.is_empty() {
+            self.aggregate.join(Arc::new(Leading::new(ends)));
+        }
+        self.own.aggregate = own;
+        Ok(())
+    }
+
+    /// Where keepers of this process dial in: at whichever aggregator leads.
+    pub(super) fn gates(&self) -> anyhow::Result<Arc<dyn KeeperLink>> {
+        let mut gates: Vec<(_, Arc<dyn KeeperLink>)> = Vec::new();
+        if let Some(gate) = &self.gate {
+            gates.push(("here".to_owned(), Arc::new(LocalKeepers(gate.clone()))));
+        }
+        let links = &self.config.links;
+        let shown = (links.keeper_token_file.as_path(), argus_tls::Role::Keeper);
+        for (url, client) in links::remotes(&links.aggregator, shown, links)? {
+            gates.push((url, client));
+        }
+        if gates.is_empty() {
+            bail!("keepers without an aggregator in the same process need its address in [links] aggregator");
+        }
+        Ok(Arc::new(LeadingGate::new(gates)))
+    }
+
     /// Offers this process's roles to others, where the configuration says so.
     pub(super) async fn listen(&mut self) -> anyhow::Result<()> {
         let Some(address) = self.config.links.listen else { return Ok(()) };
@@ -93,7 +126,7 @@ impl Process<'_> {
             // This process's own: what others say to it goes no further.
             nudge: self.own.nudge.clone(),
             dispatch: self.own.dispatch.clone().map(|own| own as _),
-            aggregate: self.has(Role::Aggregator).then(|| self.aggregate.clone() as _),
+            aggregate: self.own.aggregate.clone(),
             outcomes: self.own.dispatch.clone().map(|own| own as _),
             gate: self.gate.clone(),
         };

@@ -1,9 +1,9 @@
 //! How a process shares the work of its services with others that have the same roles.
 
-use std::time::Duration;
+use std::{num::NonZeroU16, time::Duration};
 
 use anyhow::anyhow;
-use argus_domain::lease::{MemberId, ServiceKind};
+use argus_domain::lease::{MemberId, SHARDS, ServiceKind};
 use argus_lease::Handle;
 use argus_machine::lease::Config;
 use argus_ports::{PlatformStore, StoreError};
@@ -29,6 +29,11 @@ impl Sharing {
     /// Without members. They give all of it up once `leave` is cancelled. With `is_alone` nobody else has its roles.
     pub fn new(leave: CancellationToken, is_alone: bool) -> Self {
         Self { lives: Vec::new(), members: JoinSet::new(), leave, is_alone }
+    }
+
+    /// Whether nobody else has the roles of this process.
+    pub fn is_alone(&self) -> bool {
+        self.is_alone
     }
 
     /// Has the members take part: now there is somebody to do what they get.
@@ -66,7 +71,8 @@ impl Process<'_> {
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|e| anyhow!("the system gives no randomness: {e}"))?;
         let (store, leave) = (self.backends.store()?, self.sharing.leave.clone());
-        let (lease, life) = argus_lease::member(Config::default(), kind, MemberId(id), store.clone(), leave);
+        let config = Config { shards: shards(kind), ..Config::default() };
+        let (lease, life) = argus_lease::member(config, kind, MemberId(id), store.clone(), leave);
         metrics::register_lease(kind, &lease, &self.figures)?;
         let is_alone = self.sharing.is_alone;
         self.sharing.lives.push(Box::pin(async move {
@@ -78,6 +84,14 @@ impl Process<'_> {
             life.await;
         }));
         Ok(lease)
+    }
+}
+
+/// Into how many shards a service's work is cut: where it is one, whoever holds it leads, and the others stand by.
+fn shards(kind: ServiceKind) -> NonZeroU16 {
+    match kind {
+        ServiceKind::Scheduler | ServiceKind::Dispatcher => SHARDS,
+        ServiceKind::Aggregator | ServiceKind::Monitor => NonZeroU16::MIN,
     }
 }
 

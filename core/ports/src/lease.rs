@@ -34,6 +34,18 @@
 //!   write, and is then one more attempt or handoff, as after a restart.
 //!
 //! [`LeaseStore::mark`] is such a write, on the lease itself.
+//!
+//! # What is written without a fence
+//!
+//! Aggregator and oversight have one shard each, and their writes carry none: nearly all are right however late.
+//! [`TaskStore::record`](crate::TaskStore::record) has a key for each fact, and the first one stays; so do rows of the
+//! [`Ledger`](crate::Ledger) and faults that are counted; what was final when it was read stays so. Where a late write
+//! could do harm, [`LeaseStore::stands`] is asked right before it: by the monitor before it records anything (a receipt
+//! that is taken back late), by the reconciler before it deletes a job with its secrets
+//! ([`JobStore::change`](crate::JobStore::change), [`SecretStore::remove`](crate::SecretStore::remove)) and before it
+//! moves how far a registry was read, by the registrar before it changes the keeper set. What is left is a process that
+//! stops between that answer and the write's beginning, and goes on after another one has acted: of these writes only
+//! the deletion of a job is not made good by the next look.
 
 use argus_domain::lease::{Fence, Live, ServiceKind, Session, View};
 use async_trait::async_trait;

@@ -21,8 +21,8 @@ const QUEUE: Label = listed(
 );
 
 /// Those whose processes share their work.
-const SERVICE: Label = listed("service", &["scheduler", "dispatcher"]);
-const SHARING: &[Role] = &[Role::Scheduler, Role::Dispatcher];
+const SERVICE: Label = listed("service", &["scheduler", "dispatcher", "aggregator", "monitor"]);
+const SHARING: &[Role] = &[Role::Scheduler, Role::Dispatcher, Role::Aggregator, Role::Oversight];
 
 super::rows! { PROCESS_ROWS:
     BUILD_INFO = Gauge, Info, "argus_build_info",
@@ -52,7 +52,7 @@ super::rows! { PROCESS_ROWS:
     SPANS = Counter, Count, "argus_spans_total", [listed("result", &["sent", "lost"])], Role::ALL,
         "Spans told to the collector of traces, where one is configured; lost ones did not fit into the queue, or the collector did not take them.";
     LEASE_SHARDS = Gauge, Count, "argus_lease_shards_held", [SERVICE], SHARING,
-        "Shards of a service's work that this process holds, of 64 that all its processes hold together.";
+        "Shards of a service's work that this process holds, of those that all its processes hold together: 64 of the scheduler and of the dispatcher, one of the others, whose holder leads.";
     LEASE_LOSSES = Counter, Count, "argus_lease_losses_total", [SERVICE], SHARING,
         "How often a process lost all its shards without giving them up: the store did not answer it in time, or it stood still.";
 }

@@ -17,6 +17,7 @@ use argus_domain::{
     ids::{AttemptNo, ChainId, JobId, KeeperId, Occurrence, Round, Serial, TaskId, TaskNumber},
     job::{Action, Agreement, Args, Cursor, Job, Misfire, Mode, Policy, Position, Remarks, Target, Trigger},
     keccak256,
+    lease::{Fence, MemberId, ServiceKind, Session, Shard},
     limits::Limits,
     module::EngineId,
     schedule::Schedule,
@@ -24,9 +25,10 @@ use argus_domain::{
     time::Timestamp,
 };
 use argus_memory::{MemoryBus, MemoryStore};
+use argus_oversight::Term;
 use argus_ports::{
-    ChainError, ChainReader, Change, Dispatch, EventBus, JobStore, LinkError, OpenOutcome, Opening, Room,
-    StoreError, TaskOf, TaskStore, chain::At, store::watch::Receiver,
+    ChainError, ChainReader, Change, Dispatch, EventBus, JobStore, LeaseStore, LinkError, OpenOutcome,
+    Opening, Room, StoreError, TaskOf, TaskStore, chain::At, store::watch::Receiver,
 };
 use async_trait::async_trait;
 
@@ -47,6 +49,17 @@ pub const CONTRACTS: Contracts = Contracts {
 
 pub fn keeper(n: u8) -> KeeperId {
     KeeperId(Address::repeat_byte(n))
+}
+
+/// The lease under which whoever watches does so, taken from whoever had it.
+pub async fn term(store: &MemoryStore) -> Term {
+    let shard = Shard { kind: ServiceKind::Monitor, no: 0 };
+    let view = store.look(shard.kind).await.expect("look");
+    let token = view.leases.first().map(|lease| lease.token).unwrap_or_default();
+    let session = Session { member: MemberId([1; 16]), no: 1 };
+    let taken = store.claim(session, vec![Fence { shard, token }]).await;
+    assert_eq!(taken, Ok(vec![true]), "taken");
+    Term::new(Arc::new(store.clone()), Fence { shard, token: token.next() })
 }
 
 /// Lets everything run that can: nothing in these tests waits for anything but the clock and the bus.

@@ -8,10 +8,10 @@ use argus_domain::{
     keeper::{KeeperHello, KeeperRecord, LiveKeeper},
 };
 use argus_memory::{ManualClock, MemoryStore};
-use argus_oversight::health::{Config, Ports, new};
+use argus_oversight::health::{Config, Ports, Report, run};
 use argus_ports::{Aggregate, Clock, HandoffOrder, KeeperStore, LinkError};
 use async_trait::async_trait;
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 
 use crate::fake::{START, keeper, settle};
 
@@ -66,9 +66,9 @@ async fn the_report_says_who_is_live_and_who_is_silent() {
         aggregator: Arc::new(heard.clone()),
         clock: Arc::new(clock.clone()),
     };
-    let (report, life) = new(config.clone(), ports);
+    let (sender, report) = watch::channel(Report::default());
     let mut tasks = JoinSet::new();
-    tasks.spawn(life);
+    tasks.spawn(run(config.clone(), ports, sender));
     // Whom the aggregator hears, and who is then live; the report's time tells a stale one.
     let (one, two, stranger) = (keeper(1), keeper(2), keeper(9));
     let steps = [

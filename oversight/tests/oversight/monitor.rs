@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 
 use crate::fake::{
     BLOCK, CHAIN, CHARGED, CONTRACTS, FakeChain, FlakyBus, OWNER, START, Told, Tx, VALID_UNTIL, agreement,
-    announced, executes, executes_for, job, keeper, open, plain, record, settle, settled,
+    announced, executes, executes_for, job, keeper, open, plain, record, settle, settled, term,
 };
 
 const QUORUM: Mode = Mode::Quorum { keepers: 3, threshold: 2 };
@@ -84,7 +84,8 @@ impl World {
             chains: self.chains.clone(),
             clock: Arc::new(self.clock.clone()),
         };
-        self.watching.spawn(run(Config::default(), ports));
+        let term = term(&self.store).await;
+        self.watching.spawn(run(Config::default(), ports, term));
         settle().await;
     }
 
@@ -723,4 +724,20 @@ async fn a_task_of_which_no_notice_came_is_found_by_the_rescan() {
     settle().await;
     assert_eq!(w.said(&task).await, ["received/1", "confirmed"]);
     assert!(w.store.job(task.job).await.expect("read").is_some());
+}
+
+#[tokio::test]
+async fn one_whose_lease_is_anothers_says_nothing_more() {
+    let mut w = world(2);
+    let task = w.one().await;
+    w.chain.mine(vec![execution(&task)]);
+    w.start().await;
+    assert_eq!(w.said(&task).await, ["received/1"]);
+    let _taken = term(&w.store).await;
+    w.chain.drop_newest(1);
+    w.chain.grow(1);
+    w.look().await;
+    assert_eq!(w.said(&task).await, ["received/1"], "it is not taken back by one that is late");
+    w.start().await;
+    assert_eq!(w.said(&task).await, ["received/1", "revoked/1"], "the next one sees it, too");
 }

@@ -21,7 +21,7 @@ use argus_domain::{
 use argus_memory::{ManualClock, MemoryStore};
 use argus_oversight::{
     WatchedChain,
-    reconciler::{Config, Ports, new},
+    reconciler::{Config, Ports, run},
 };
 use argus_ports::{
     Clock, CreateOutcome, CursorOutcome, JobQuery, JobStore, LinkError, Nudge, RegistrationCounts,
@@ -30,7 +30,7 @@ use argus_ports::{
 use async_trait::async_trait;
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::fake::{CHAIN, CONTRACTS, FakeChain, OWNER, START, Tx, job, settle};
+use crate::fake::{CHAIN, CONTRACTS, FakeChain, OWNER, START, Tx, job, settle, term};
 
 const STRANGER: Address = Address::repeat_byte(0x0b);
 const CONFIRMATIONS: u64 = 3;
@@ -73,6 +73,8 @@ struct Mortal {
     is_made: bool,
     /// What somebody posts as soon as a registration is kept.
     posted: Arc<Mutex<Vec<(Job, Cursor)>>>,
+    /// What is posted then after another reconciler has deleted what there was.
+    meanwhile: Arc<Mutex<Option<(Job, Cursor)>>>,
 }
 
 impl Mortal {
@@ -102,6 +104,12 @@ impl RegistrationStore for Mortal {
         self.write(self.store.keep(found)).await?;
         let posted = std::mem::take(&mut *self.posted.lock().expect("no test panics while it holds this"));
         self.store.create(posted).await?;
+        let meanwhile = self.meanwhile.lock().expect("no test panics while it holds this").take();
+        if let Some(owners) = meanwhile {
+            let _another = term(&self.store).await;
+            self.store.change(owners.0.id, JobChange::Deleted(START)).await?;
+            self.store.create(vec![owners]).await?;
+        }
         Ok(())
     }
     async fn forget(&self, chain: ChainId, job: JobId) -> Result<(), StoreError> {
@@ -212,6 +220,7 @@ impl World {
             writes_left: Arc::new(AtomicUsize::new(usize::MAX)),
             is_made: false,
             posted: Arc::default(),
+            meanwhile: Arc::default(),
         }
     }
 
@@ -231,9 +240,10 @@ impl World {
             chains: [(CHAIN, watched)].into(),
             clock: Arc::new(self.clock.clone()),
         };
-        let (counts, life) = new(self.config.clone(), ports);
+        let (sender, counts) = watch::channel(RegistrationCounts::default());
+        let (config, leases) = (self.config.clone(), self.store.clone());
         let mut set = JoinSet::new();
-        set.spawn(life);
+        set.spawn(async move { run(config, ports, term(&leases).await, sender).await });
         Running { counts, _life: set }
     }
 
@@ -491,4 +501,41 @@ async fn wherever_it_dies_the_next_one_comes_to_the_same() {
         }
     }
     assert!(deaths >= 10, "{deaths} deaths");
+}
+
+#[tokio::test]
+async fn one_whose_lease_is_anothers_deletes_nothing_and_moves_no_mark() {
+    let w = World::new();
+    w.store_job(1, OWNER).await;
+    w.chain.mine(vec![created(1, OWNER)]);
+    let stopped = w.run();
+    w.chain.grow(4);
+    w.looks().await;
+    let read_to = w.store.read_to(CHAIN, CONTRACTS.job_registry).await.expect("read");
+    assert!(read_to.is_some());
+    let _taken = term(&w.store).await;
+    w.chain.mine(vec![deleted(1, OWNER)]);
+    w.chain.grow(4);
+    w.looks().await;
+    assert!(!w.is_deleted(1).await && w.listed().await.is_empty());
+    assert_eq!(w.store.read_to(CHAIN, CONTRACTS.job_registry).await, Ok(read_to));
+    drop(stopped);
+    let _next = w.run();
+    w.looks().await;
+    assert!(w.is_deleted(1).await, "the next one does");
+}
+
+#[tokio::test]
+async fn a_deletion_that_comes_late_leaves_the_owners_job_alone() {
+    let w = World::new();
+    w.store_job(1, STRANGER).await;
+    w.chain.mine(vec![created(1, OWNER)]);
+    w.chain.grow(5);
+    // While this one stands still after it has kept why, another one does all of it, and the owner's job comes.
+    let store = w.immortal();
+    *store.meanwhile.lock().expect("alone") = Some(World::posted(1, OWNER));
+    let _late = w.run_on(store);
+    w.looks().await;
+    let there = w.store.job(id(1)).await.expect("read").expect("there");
+    assert_eq!((there.job.owner, there.deleted_at), (OWNER, None));
 }

@@ -14,7 +14,7 @@ use argus_oversight::{
 use argus_ports::{Clock, KeeperStore};
 use tokio::task::JoinSet;
 
-use crate::fake::{CONTRACTS, FakeChain, START, keeper, settle};
+use crate::fake::{CONTRACTS, FakeChain, START, keeper, settle, term};
 
 struct World {
     store: MemoryStore,
@@ -73,7 +73,7 @@ async fn keepers_join_change_their_stake_and_leave() {
         w.chains[0].register(first);
         w.chains[1].register(second);
         for pass in ["first", "again"] {
-            sync(&w.ports).await.expect("in order");
+            sync(&w.ports, None).await.expect("in order");
             let expected: Vec<_> = expected.iter().map(|(k, s, c)| (*k, *s, c.to_vec())).collect();
             assert_eq!(w.set().await, expected, "{what}, {pass}");
         }
@@ -84,13 +84,13 @@ async fn keepers_join_change_their_stake_and_leave() {
 async fn what_the_registry_does_not_know_of_a_keeper_stays() {
     let w = world();
     w.chains[0].register(&[(keeper(1), 10, true)]);
-    sync(&w.ports).await.expect("in order");
+    sync(&w.ports, None).await.expect("in order");
     let named = KeeperRecord { name: "first".to_owned(), ..w.store.all().await.expect("read").remove(0) };
     w.store.put(vec![named]).await.expect("named");
     w.store.fault(keeper(1), TaskId(argus_domain::B256::ZERO)).await.expect("counted");
     w.clock.advance(Duration::from_secs(60));
     w.chains[0].register(&[(keeper(1), 11, true)]);
-    sync(&w.ports).await.expect("in order");
+    sync(&w.ports, None).await.expect("in order");
     let now = w.store.all().await.expect("read").remove(0);
     assert_eq!((now.name.as_str(), now.stake, now.faults, now.registered_at), ("first", 11, 1, START));
 }
@@ -108,11 +108,11 @@ async fn what_cannot_be_read_leaves_the_set_as_it_was() {
         let w = world();
         w.chains[0].register(&[(keeper(1), 10, true)]);
         w.chains[1].register(&[(keeper(2), 10, true)]);
-        sync(&w.ports).await.expect("in order");
+        sync(&w.ports, None).await.expect("in order");
         let before = w.set().await;
         w.chains[0].register(&[(keeper(3), 10, true)]);
         breaks(&w.chains[1]);
-        let error = sync(&w.ports).await.expect_err(what);
+        let error = sync(&w.ports, None).await.expect_err(what);
         assert!(error.to_string().contains(names), "{what}: {error}");
         let malformed = matches!(error, SyncError::Malformed(ChainId(2)));
         assert_eq!(malformed, what.contains("no list") || what.contains("short"), "{what}: {error}");
@@ -126,7 +126,7 @@ async fn it_reads_again_after_its_interval_and_after_a_failure() {
     let config = Config::default();
     let mut tasks = JoinSet::new();
     w.chains[0].down(true);
-    tasks.spawn(run(config.clone(), w.ports.clone()));
+    tasks.spawn(run(config.clone(), w.ports.clone(), term(&w.store).await));
     settle().await;
     assert_eq!(w.set().await, []);
     w.chains[0].down(false);
@@ -136,4 +136,9 @@ async fn it_reads_again_after_its_interval_and_after_a_failure() {
     w.clock.set(w.clock.now() + config.interval);
     settle().await;
     assert_eq!(w.set().await, [(keeper(1), 10, vec![1])]);
+    let _taken = term(&w.store).await;
+    w.chains[0].register(&[]);
+    w.clock.set(w.clock.now() + config.interval);
+    settle().await;
+    assert_eq!(w.set().await, [(keeper(1), 10, vec![1])], "another one keeps the set");
 }

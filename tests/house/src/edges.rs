@@ -46,7 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("argus-api", &[DOMAIN, MACHINE, PORTS, TLS, METRICS]),
     ("argus-scheduler", &[DOMAIN, MACHINE, PORTS, LEASE]),
     ("argus-dispatcher", &[DOMAIN, MACHINE, PORTS, LEASE]),
-    ("argus-aggregator", &[DOMAIN, MACHINE, PORTS]),
+    ("argus-aggregator", &[DOMAIN, MACHINE, PORTS, LEASE]),
     ("argus-keeper", &[DOMAIN, MACHINE, PORTS]),
     ("argus-oversight", &[DOMAIN, MACHINE, PORTS]),
 ];

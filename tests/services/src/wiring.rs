@@ -22,7 +22,23 @@ use crate::{
 impl World {
     /// Starts the aggregator, or another one in its place.
     pub async fn start_aggregator(&mut self) {
+        self.stop("aggregator").await;
+        let (handle, future) = self.aggregator_with(self.lease.clone());
+        self.aggregator.set(Some(handle));
+        let task = self.tasks.spawn(async move { future.await.expect("the aggregator") });
+        self.services.insert("aggregator", task);
+    }
+
+    /// An aggregator that leads as far as this lease goes.
+    pub fn aggregator_with(
+        &self,
+        lease: argus_lease::Handle,
+    ) -> (
+        argus_aggregator::Handle,
+        impl Future<Output = Result<(), argus_aggregator::AggregatorError>> + Send + use<>,
+    ) {
         let ports = argus_aggregator::Ports {
+            lease,
             clock: Arc::new(SystemClock),
             signer: Arc::new(PLATFORM),
             tasks: self.tasks_of(Writer::Aggregator),
@@ -35,16 +51,12 @@ impl World {
             executors: [(CHAIN, EXECUTOR)].into(),
             ..argus_aggregator::Config::default()
         };
-        self.stop("aggregator").await;
-        let (handle, future) = argus_aggregator::new(config, ports);
-        self.aggregator.set(Some(handle));
-        let task = self.tasks.spawn(async move { future.await.expect("the aggregator") });
-        self.services.insert("aggregator", task);
+        argus_aggregator::new(config, ports)
     }
 
     /// Starts the dispatcher, or another one in its place. A performer may be silent for `patience`.
     pub async fn start_dispatcher(&mut self, patience: Duration) {
-        let lease = self.lease().await;
+        let lease = self.shards().await;
         let ports = argus_dispatcher::Ports {
             clock: Arc::new(SystemClock),
             tasks: self.tasks_of(Writer::Dispatcher),
@@ -113,8 +125,8 @@ impl World {
         self.keepers.insert(key, (handle, task));
     }
 
-    async fn lease(&mut self) -> argus_lease::Handle {
-        if let Some(lease) = &self.lease {
+    async fn shards(&mut self) -> argus_lease::Handle {
+        if let Some(lease) = &self.shards {
             return lease.clone();
         }
         let config = lease::Config { batch: 64, pause: Duration::from_millis(1), ..lease::Config::default() };
@@ -128,7 +140,7 @@ impl World {
             }
         };
         timeout(Duration::from_secs(10), all).await.expect("all shards");
-        self.lease.insert(lease).clone()
+        self.shards.insert(lease).clone()
     }
 
     fn tasks_of(&self, writer: Writer) -> Arc<WitnessedTasks> {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
+    num::NonZeroU16,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,12 +11,15 @@ use argus_domain::{
     Address, U256,
     ids::{KeeperId, TaskId},
     keeper::KeeperRecord,
+    lease::{MemberId, ServiceKind},
     status::TaskState,
     time::Timestamp,
 };
+use argus_machine::lease;
 use argus_memory::{MemoryArchive, MemoryBus, MemoryContent, MemoryJournal, MemoryStore, SystemClock};
 use argus_ports::{Clock, Dispatch, KeeperStore, TaskOf};
 use tokio::task::{AbortHandle, Id, JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     chain::{CHAIN, TestChain},
@@ -50,6 +54,13 @@ impl Default for Settings {
     }
 }
 
+/// The n-th of those that may lead by the same leases, as aggregators do, and what keeps its own up.
+pub fn member(leases: Arc<MemoryStore>, n: u8) -> (argus_lease::Handle, impl Future<Output = ()> + Send) {
+    let config = lease::Config { shards: NonZeroU16::MIN, ..lease::Config::default() };
+    let id = MemberId([n; 16]);
+    argus_lease::member(config, ServiceKind::Aggregator, id, leases, CancellationToken::new())
+}
+
 /// Everything of one platform.
 pub struct World {
     /// Sees that nothing leaves too early.
@@ -73,8 +84,13 @@ pub struct World {
     /// Running keepers.
     pub keepers: BTreeMap<u8, (argus_keeper::Handle, AbortHandle)>,
     /// All shards of the dispatcher's, once the first one has started: those that follow have the same member.
-    pub(crate) lease: Option<argus_lease::Handle>,
+    pub(crate) shards: Option<argus_lease::Handle>,
     pub(crate) services: BTreeMap<&'static str, AbortHandle>,
+    /// Under which aggregators lead.
+    pub leases: Arc<MemoryStore>,
+    /// That of the aggregator, whichever runs.
+    pub(crate) lease: argus_lease::Handle,
+    member: JoinSet<()>,
     pub(crate) tasks: JoinSet<()>,
     pub(crate) stores: Stores,
     /// Told to stop.
@@ -97,7 +113,14 @@ impl World {
     }
 
     fn new(store: Arc<dyn Store>, stores: Stores) -> Self {
+        let leases = Arc::new(MemoryStore::new());
+        let (lease, life) = member(leases.clone(), 1);
+        let mut member = JoinSet::new();
+        member.spawn(life);
         Self {
+            leases,
+            lease,
+            member,
             witness: Witness::default(),
             store,
             bus: MemoryBus::new(),
@@ -108,7 +131,7 @@ impl World {
             dispatcher: Switch::default(),
             aggregator: Switch::default(),
             keepers: BTreeMap::new(),
-            lease: None,
+            shards: None,
             services: BTreeMap::new(),
             tasks: JoinSet::new(),
             stores,
@@ -145,6 +168,11 @@ impl World {
         while self.witness.live() != all {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Keeps the aggregator's lease up no more, as if its process had stood still.
+    pub fn let_lapse(&mut self) {
+        self.member.abort_all();
     }
 
     /// Puts a keeper into the keeper set.
