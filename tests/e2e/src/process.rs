@@ -39,12 +39,29 @@ pub fn leashed(program: &Path) -> Command {
 /// The anvil that has this path, or one below it, among its arguments.
 pub fn anvil_of(path: &Path) -> Option<Pid> {
     let path = path.to_str()?;
+    let is_it = |line: &[String]| line[0].ends_with("anvil") && line.iter().any(|a| a.starts_with(path));
+    running(is_it).map(|(id, _)| id)
+}
+
+/// The process that a platform with this configuration runs for a role, and its arguments.
+pub fn role_of(config: &Path, role: &str) -> Option<(Pid, Vec<String>)> {
+    let config = config.to_str()?;
+    let is_it = |line: &[String]| {
+        line[0].ends_with("argus")
+            && line.iter().any(|a| a == config)
+            && line.windows(2).any(|two| two == ["--roles", role])
+    };
+    running(is_it).map(|(id, line)| (id, line[1..].to_vec()))
+}
+
+/// A process with a command line like this.
+fn running(is_it: impl Fn(&[String]) -> bool) -> Option<(Pid, Vec<String>)> {
     std::fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
-        let id = entry.file_name().to_str()?.parse().ok()?;
+        let id = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
         let line = std::fs::read(entry.path().join("cmdline")).ok()?;
-        let arguments: Vec<_> = line.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
-        let is_anvil = arguments.first()?.ends_with("anvil");
-        (is_anvil && arguments.iter().any(|a| a.starts_with(path))).then(|| Pid::from_raw(id))?
+        let text = String::from_utf8_lossy(line.strip_suffix(&[0])?).into_owned();
+        let line: Vec<String> = text.split('\0').map(str::to_owned).collect();
+        is_it(&line).then_some((id, line))
     })
 }
 
@@ -137,12 +154,17 @@ impl Process {
 
     /// Has the whole group go on.
     pub fn resume(&self) {
-        kill_process_group(self.pid(), Signal::CONT).expect("continued");
+        self.signal(Signal::CONT);
     }
 
     /// Stops the whole group.
     pub fn freeze(&self) {
-        kill_process_group(self.pid(), Signal::STOP).expect("stopped");
+        self.signal(Signal::STOP);
+    }
+
+    /// Gives the whole group a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process_group(self.pid(), signal).expect("signalled");
     }
 
     /// Ends it as Ctrl-C would.

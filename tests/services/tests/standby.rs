@@ -6,7 +6,7 @@ use argus_conformance::samples::assignment;
 use argus_domain::{Address, ids::KeeperId, keeper::KeeperHello};
 use argus_memory::session;
 use argus_ports::{
-    Aggregate, Dispatch, FromKeeper, KeeperGate, KeeperSession, LinkError, SignedHello, Signer, ToKeeper,
+    Aggregate, FromKeeper, KeeperGate, KeeperSession, LinkError, SignedHello, Signer, ToKeeper,
 };
 use argus_services_tests::{
     chain::CHAIN,

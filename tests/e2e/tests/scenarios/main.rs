@@ -28,6 +28,7 @@ mod rooms;
 mod schemathesis;
 mod sdk;
 mod secrets;
+mod standby;
 mod storage;
 mod traces;
 mod triggers;
