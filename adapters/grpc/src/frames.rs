@@ -236,9 +236,11 @@ pub(crate) fn error_of(status: &tonic::Status) -> LinkError {
     use tonic::Code as C;
     match status.code() {
         C::ResourceExhausted => LinkError::Busy,
-        C::Unauthenticated | C::PermissionDenied | C::InvalidArgument | C::Unimplemented => {
-            LinkError::Refused(status.message().to_owned())
-        }
+        C::Unauthenticated
+        | C::PermissionDenied
+        | C::InvalidArgument
+        | C::FailedPrecondition
+        | C::Unimplemented => LinkError::Refused(status.message().to_owned()),
         _ => LinkError::Gone(told(status)),
     }
 }

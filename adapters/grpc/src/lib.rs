@@ -16,6 +16,7 @@ mod client;
 mod connect;
 mod frames;
 mod keeper_client;
+mod protocol;
 mod security;
 mod server;
 mod session;

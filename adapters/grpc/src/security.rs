@@ -8,7 +8,7 @@ use tonic::{
     metadata::{Ascii, MetadataValue},
 };
 
-use crate::accept::Caller;
+use crate::{accept::Caller, protocol};
 
 /// Shorter tokens can be guessed.
 pub const TOKEN_BYTES_MIN: usize = 16;
@@ -90,7 +90,10 @@ impl tonic::service::Interceptor for Guard {
                 if let Some(caller) = caller {
                     caller.know();
                 }
-                Ok(request)
+                match protocol::refusal(request.metadata()) {
+                    None => Ok(request),
+                    Some(refusal) => Err(refusal),
+                }
             }
             Some(refusal) => {
                 if let Some(caller) = caller {
@@ -102,13 +105,14 @@ impl tonic::service::Interceptor for Guard {
     }
 }
 
-/// Shows a token.
+/// Shows a token, and what this program speaks.
 #[derive(Clone)]
 pub(crate) struct Show(pub MetadataValue<Ascii>);
 
 impl tonic::service::Interceptor for Show {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         request.metadata_mut().insert(HEADER, self.0.clone());
+        protocol::show(request.metadata_mut());
         Ok(request)
     }
 }
