@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use argus_domain::migration::{Recorded, admits, oldest};
 use argus_ports::StoreError;
 use scylla::{
     client::session::Session,
@@ -16,17 +17,17 @@ use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    cell::{Cell, values},
+    cell::{Cell, unsigned, values},
     session::token,
     store::{OpenError, Options, connect},
 };
 
 /// One file of migrations/scylla.
 #[derive(Debug, Clone, Copy)]
-struct Migration {
-    number: u16,
-    name: &'static str,
-    cql: &'static str,
+pub(crate) struct Migration {
+    pub number: u32,
+    pub name: &'static str,
+    pub cql: &'static str,
 }
 
 macro_rules! migration {
@@ -39,7 +40,7 @@ macro_rules! migration {
     };
 }
 
-const PLATFORM: &[Migration] = &[migration!(1, "001_platform")];
+pub(crate) const PLATFORM: &[Migration] = &[migration!(1, "001_platform")];
 
 /// How long the lock outlives its holder: longer than one statement of a migration takes with all nodes' agreement.
 const LOCK_S: i32 = 180;
@@ -53,6 +54,10 @@ const DEADLINE: Duration = Duration::from_secs(60);
 impl Migration {
     fn checksum(&self) -> String {
         hex::encode(Sha256::digest(self.cql.as_bytes()))
+    }
+
+    fn recorded(&self) -> Recorded {
+        Recorded { number: self.number, name: self.name.to_owned(), oldest: oldest(self.cql) }
     }
 
     fn statements(&self) -> Vec<String> {
@@ -76,10 +81,8 @@ impl Migration {
 /// Where one migration stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
-    /// Its number.
-    pub number: u16,
-    /// Its name, for example `001_platform`.
-    pub name: String,
+    /// What it is, and which programs run with it.
+    pub migration: Recorded,
     /// When it was applied, by the cluster's clock in Unix milliseconds; `None`: not yet.
     pub applied_at: Option<i64>,
 }
@@ -91,6 +94,11 @@ pub struct Status {
 /// # Errors
 /// [`OpenError`], also when what was applied before differs from what this program knows.
 pub async fn up(options: &Options) -> Result<Vec<Status>, OpenError> {
+    up_to(options, PLATFORM).await
+}
+
+/// The same for a program that knows these.
+pub(crate) async fn up_to(options: &Options, known: &[Migration]) -> Result<Vec<Status>, OpenError> {
     let session = connect(options).await?;
     let keyspace = &options.keyspace;
     let replication =
@@ -103,19 +111,18 @@ pub async fn up(options: &Options) -> Result<Vec<Status>, OpenError> {
     if !has_tables(&session, keyspace).await? {
         for make in [
             "CREATE TABLE IF NOT EXISTS migrations (part int, number int, name text, sha256 text, applied_at bigint,
-                                                    PRIMARY KEY (part, number))",
+                                                    oldest int, PRIMARY KEY (part, number))",
             "CREATE TABLE IF NOT EXISTS migration_lock (name text PRIMARY KEY, holder bigint)",
         ] {
             run(&session, make, vec![]).await?;
         }
     }
-    let missing = |statuses: &[Status]| statuses.iter().any(|status| status.applied_at.is_none());
-    if !missing(&look(&session, keyspace).await?) {
+    if missing(&look(&session, keyspace, known).await?).is_empty() {
         return Ok(Vec::new());
     }
     let holder = token()?;
     lock(&session, holder).await?;
-    let applied = apply(&session, keyspace, holder).await;
+    let applied = apply(&session, keyspace, known, holder).await;
     let given =
         run(&session, "DELETE FROM migration_lock WHERE name = 'up' IF holder = ?", values![holder]).await;
     // What a migration met says more than that the lock ends by itself.
@@ -124,19 +131,20 @@ pub async fn up(options: &Options) -> Result<Vec<Status>, OpenError> {
     Ok(applied)
 }
 
-/// Every migration that this program knows, and whether the keyspace has it.
+/// Every migration that this program knows, and whether the keyspace has it; and those that the keyspace has from a
+/// newer program.
 ///
 /// # Errors
 /// [`OpenError`], as [`up`].
 pub async fn status(options: &Options) -> Result<Vec<Status>, OpenError> {
-    look(&connect(options).await?, &options.keyspace).await
+    look(&connect(options).await?, &options.keyspace, PLATFORM).await
 }
 
-/// Whether the keyspace has exactly the migrations that this program knows, and all their tables.
+/// Whether the keyspace has all migrations that this program knows, none that asks for a newer one, and all their tables.
 ///
 /// # Errors
-/// [`OpenError::Behind`] where one is missing, [`OpenError::Differs`] where one is other than it was,
-/// [`OpenError::Damaged`] where a table is gone.
+/// [`OpenError::Behind`] where one is missing, [`OpenError::Ahead`] where one asks for a newer program,
+/// [`OpenError::Differs`] where one is other than it was, [`OpenError::Damaged`] where a table is gone.
 pub async fn verify(options: &Options) -> Result<(), OpenError> {
     let session = connect(options).await?;
     check(&session, &options.keyspace).await?;
@@ -149,10 +157,16 @@ pub async fn verify(options: &Options) -> Result<(), OpenError> {
 }
 
 pub(crate) async fn check(session: &Session, keyspace: &str) -> Result<(), OpenError> {
-    match look(session, keyspace).await?.into_iter().find(|status| status.applied_at.is_none()) {
-        Some(missing) => Err(OpenError::Behind(missing.name)),
+    let statuses = look(session, keyspace, PLATFORM).await?;
+    match statuses.into_iter().find(|status| status.applied_at.is_none()) {
+        Some(missing) => Err(OpenError::Behind(missing.migration.name)),
         None => Ok(()),
     }
+}
+
+fn missing(statuses: &[Status]) -> Vec<u32> {
+    let missing = statuses.iter().filter(|status| status.applied_at.is_none());
+    missing.map(|status| status.migration.number).collect()
 }
 
 /// Uses a keyspace, which a node may not know yet that another process has just made.
@@ -191,50 +205,79 @@ async fn renew(session: &Session, holder: i64) -> Result<bool, OpenError> {
     run(session, keep, values![LOCK_S, holder, holder]).await
 }
 
-async fn apply(session: &Session, keyspace: &str, holder: i64) -> Result<Vec<Status>, OpenError> {
-    let before = look(session, keyspace).await?;
-    for (migration, _) in PLATFORM.iter().zip(&before).filter(|(_, status)| status.applied_at.is_none()) {
-        for statement in migration.statements() {
+async fn apply(
+    session: &Session,
+    keyspace: &str,
+    known: &[Migration],
+    holder: i64,
+) -> Result<Vec<Status>, OpenError> {
+    let missing = missing(&look(session, keyspace, known).await?);
+    let mut statements: Vec<String> = Vec::new();
+    // Made by a program that did not know it.
+    if !has_oldest(session, keyspace).await? {
+        statements.push("ALTER TABLE migrations ADD oldest int".to_owned());
+    }
+    for migration in known.iter().filter(|migration| missing.contains(&migration.number)) {
+        statements.extend(migration.statements());
+        for statement in statements.drain(..) {
             if !renew(session, holder).await? {
                 return Err(OpenError::Locked);
             }
             run(session, &statement, vec![]).await?;
         }
-        let note = "INSERT INTO migrations (part, number, name, sha256, applied_at)
-                    VALUES (0, ?, ?, ?, toUnixTimestamp(now()))";
-        run(session, note, values![migration.number, migration.name, migration.checksum()]).await?;
+        let note = "INSERT INTO migrations (part, number, name, sha256, oldest, applied_at)
+                    VALUES (0, ?, ?, ?, ?, toUnixTimestamp(now()))";
+        let Recorded { number, name, oldest } = migration.recorded();
+        run(session, note, values![number, name, migration.checksum(), oldest]).await?;
     }
-    let was_missing =
-        |status: &Status| before.iter().any(|old| old.number == status.number && old.applied_at.is_none());
-    Ok(look(session, keyspace).await?.into_iter().filter(was_missing).collect())
+    let after = look(session, keyspace, known).await?;
+    Ok(after.into_iter().filter(|status| missing.contains(&status.migration.number)).collect())
 }
 
-async fn look(session: &Session, keyspace: &str) -> Result<Vec<Status>, OpenError> {
-    let applied: Vec<(i32, String, String, i64)> = if has_tables(session, keyspace).await? {
-        let select =
-            format!("SELECT number, name, sha256, applied_at FROM \"{keyspace}\".migrations WHERE part = 0");
-        rows(session, &select, vec![]).await?
-    } else {
-        Vec::new()
-    };
-    let is_known = |number: i32| PLATFORM.iter().any(|migration| i32::from(migration.number) == number);
-    if let Some((number, name, ..)) = applied.iter().find(|row| !is_known(row.0)) {
-        return Err(OpenError::Ahead(format!("{number} ({name})")));
+/// A row of the table.
+struct Applied {
+    migration: Recorded,
+    sha256: String,
+    applied_at: i64,
+}
+
+async fn applied(session: &Session, keyspace: &str) -> Result<Vec<Applied>, OpenError> {
+    if !has_tables(session, keyspace).await? {
+        return Ok(Vec::new());
     }
-    let statuses = PLATFORM.iter().map(|migration| {
-        let row = applied.iter().find(|row| row.0 == i32::from(migration.number));
+    let of = format!("FROM \"{keyspace}\".migrations WHERE part = 0");
+    let columns = "SELECT number, name, sha256, applied_at";
+    let found: Vec<(i32, String, String, i64, Option<i32>)> = if has_oldest(session, keyspace).await? {
+        rows(session, &format!("{columns}, oldest {of}"), vec![]).await?
+    } else {
+        let found: Vec<(i32, String, String, i64)> =
+            rows(session, &format!("{columns} {of}"), vec![]).await?;
+        found.into_iter().map(|(number, name, sha256, at)| (number, name, sha256, at, None)).collect()
+    };
+    let read = |(number, name, sha256, applied_at, oldest): (i32, String, String, i64, Option<i32>)| {
+        let number = unsigned("number", number)?;
+        let oldest = oldest.map(|oldest| unsigned("oldest", oldest)).transpose()?;
+        Ok(Applied { migration: Recorded { number, name, oldest }, sha256, applied_at })
+    };
+    found.into_iter().map(read).collect()
+}
+
+async fn look(session: &Session, keyspace: &str, known: &[Migration]) -> Result<Vec<Status>, OpenError> {
+    let applied = applied(session, keyspace).await?;
+    admits(applied.iter().map(|row| &row.migration), known.last().map_or(0, |newest| newest.number))?;
+    let statuses = known.iter().map(|migration| {
+        let row = applied.iter().find(|row| row.migration.number == migration.number);
         match row {
-            Some((_, name, sha256, _)) if *name != migration.name || *sha256 != migration.checksum() => {
+            Some(row) if row.migration.name != migration.name || row.sha256 != migration.checksum() => {
                 Err(OpenError::Differs(migration.name.to_owned()))
             }
-            _ => Ok(Status {
-                number: migration.number,
-                name: migration.name.to_owned(),
-                applied_at: row.map(|row| row.3),
-            }),
+            _ => Ok(Status { migration: migration.recorded(), applied_at: row.map(|row| row.applied_at) }),
         }
     });
-    statuses.collect()
+    let newer = applied.iter().filter(|row| known.iter().all(|m| m.number != row.migration.number));
+    let newer =
+        newer.map(|row| Ok(Status { migration: row.migration.clone(), applied_at: Some(row.applied_at) }));
+    statuses.chain(newer).collect()
 }
 
 async fn has_keyspace(session: &Session, keyspace: &str) -> Result<bool, OpenError> {
@@ -253,6 +296,14 @@ async fn tables(session: &Session, keyspace: &str) -> Result<BTreeSet<String>, O
 async fn has_tables(session: &Session, keyspace: &str) -> Result<bool, OpenError> {
     let found = tables(session, keyspace).await?;
     Ok(["migrations", "migration_lock"].iter().all(|table| found.contains(*table)))
+}
+
+/// Whether the table says which programs run on the keyspace.
+async fn has_oldest(session: &Session, keyspace: &str) -> Result<bool, OpenError> {
+    let select = "SELECT column_name FROM system_schema.columns
+                  WHERE keyspace_name = ? AND table_name = 'migrations' AND column_name = 'oldest'";
+    let found: Vec<(String,)> = rows(session, select, values![keyspace]).await?;
+    Ok(!found.is_empty())
 }
 
 fn statement(cql: &str) -> unprepared::Statement {
@@ -311,8 +362,13 @@ mod tests {
     #[test]
     fn files_are_numbered_and_can_be_repeated() {
         for (n, migration) in PLATFORM.iter().enumerate() {
-            assert_eq!(usize::from(migration.number), n + 1);
-            assert!(migration.name.starts_with(&format!("{:03}_", migration.number)), "{}", migration.name);
+            assert_eq!(usize::try_from(migration.number).expect("small"), n + 1);
+            let name = migration.name;
+            assert!(name.starts_with(&format!("{:03}_", migration.number)), "{name}");
+            // The first has been applied without such a line, and is never changed.
+            let oldest = oldest(migration.cql);
+            assert_eq!(oldest.is_some(), n > 0, "{name}: its head has a line `-- oldest: N`");
+            assert!(oldest.is_none_or(|oldest| oldest <= migration.number), "{name}: at most its own number");
             for statement in migration.statements() {
                 assert!(statement.contains(" IF NOT EXISTS "), "{statement}");
             }

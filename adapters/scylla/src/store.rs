@@ -10,6 +10,7 @@ use argus_domain::{
     Address,
     ids::{JobId, TaskId},
     job::Job,
+    migration::Ahead,
 };
 use argus_ports::StoreError;
 use scylla::{
@@ -71,9 +72,9 @@ pub enum OpenError {
     /// A migration is missing.
     #[error("the keyspace lacks migration {0}: run `argus migrate up`")]
     Behind(String),
-    /// A newer program was here.
-    #[error("the keyspace has migration {0}, which this program does not know: use a newer program")]
-    Ahead(String),
+    /// A newer program was here, and older ones do not run on what it left.
+    #[error("the keyspace has another program's tables: {0}")]
+    Ahead(#[from] Ahead),
     /// An applied migration is not what this program has under that name.
     #[error(
         "migration {0} was applied in another form than this program knows: use the build that made this keyspace, or begin with a new one"
@@ -130,7 +131,7 @@ impl Memory {
 }
 
 impl ScyllaStore {
-    /// Connects to a keyspace that has exactly the migrations that this program knows.
+    /// Connects to a keyspace that has all migrations that this program knows, and none that asks for a newer one.
     ///
     /// # Errors
     /// [`OpenError`].

@@ -26,7 +26,7 @@ use argus_ports::{
     StoreError, TaskQuery, TaskStore,
 };
 
-use crate::{Options, ScyllaStore, migrate};
+use crate::{OpenError, Options, ScyllaStore, migrate, session::Statement};
 
 /// A process that dies, or whose answer is lost, after so many writes.
 #[derive(Debug)]
@@ -68,6 +68,7 @@ impl Faults {
 struct Two {
     dying: ScyllaStore,
     other: ScyllaStore,
+    options: Options,
     _node: Arc<Cassandra>,
 }
 
@@ -97,7 +98,7 @@ async fn two(keyspace: &str) -> Option<Two> {
     };
     migrate::up(&options).await.expect("up");
     let (dying, other) = tokio::join!(ScyllaStore::open(&options), ScyllaStore::open(&options));
-    Some(Two { dying: dying.expect("opens"), other: other.expect("opens"), _node: node })
+    Some(Two { dying: dying.expect("opens"), other: other.expect("opens"), options, _node: node })
 }
 
 /// What befalls the dying process.
@@ -303,5 +304,49 @@ async fn of_two_jobs_that_want_one_id_one_gets_it() {
         for id in [job(2 * n).id, job(2 * n + 1).id] {
             assert!(two.other.job(id).await.expect("job").is_some(), "whoever came first created both");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keyspace_is_used_as_before_until_a_newer_program_contracts_it() {
+    let Some(two) = two("newer").await else { return };
+    let options = &two.options;
+    let migrates = async |newer: &[migrate::Migration]| {
+        let known = [migrate::PLATFORM, newer].concat();
+        assert_eq!(migrate::up_to(options, &known).await.expect("the newer program's").len(), 1);
+    };
+    // It was made before migrations said which programs run with them.
+    let drop = Statement::write("ALTER TABLE migrations DROP oldest");
+    two.other.db().write(&drop, vec![]).await.expect("as it was");
+    assert_eq!(migrate::up(options).await.expect("up"), []);
+    let expands = migrate::Migration {
+        number: 2,
+        name: "002_next",
+        cql: "-- oldest: 1
+            ALTER TABLE jobs ADD note text;
+            CREATE TABLE IF NOT EXISTS notes (job blob PRIMARY KEY, note text);",
+    };
+    migrates(&[expands]).await;
+    let found = migrate::status(options).await.expect("status");
+    let newest = found.last().expect("rows");
+    assert!(newest.applied_at.is_some() && newest.migration.number == 2, "{found:?}");
+    assert_eq!(newest.migration.oldest, Some(1));
+    assert_eq!(migrate::up(options).await.expect("up"), [], "nothing is missing");
+    migrate::verify(options).await.expect("sound");
+    // Both by a process that was there before, and by one that starts now.
+    let starts = ScyllaStore::open(options).await.expect("opens");
+    for (n, store) in [(1, &two.other), (2, &starts)] {
+        assert!(matches!(store.create(vec![new_job(n)]).await, Ok(CreateOutcome::Created(_))));
+        let (id, _) = open_next(store, job(n).id).await;
+        assert_eq!(store.record(vec![settled_agreed(id)]).await, Ok(vec![Recorded::New]));
+        assert_eq!(starts.tasks(&[id]).await.expect("tasks")[0].facts.len(), 1);
+    }
+
+    let cql = "-- oldest: 2\nDROP TABLE IF EXISTS notes;";
+    migrates(&[expands, migrate::Migration { number: 3, name: "003_last", cql }]).await;
+    let opened = ScyllaStore::open(options).await.err();
+    for error in [opened, migrate::up(options).await.err(), migrate::status(options).await.err()] {
+        let Some(OpenError::Ahead(ahead)) = error else { panic!("{error:?}") };
+        assert_eq!((&ahead.name[..], ahead.needs, ahead.knows), ("003_last", 2, 1));
     }
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use argus_domain::{ids::JobId, job::Job};
+use argus_domain::{ids::JobId, job::Job, migration::Ahead};
 use argus_ports::StoreError;
 use rusqlite::{Connection, config::DbConfig};
 
@@ -61,9 +61,9 @@ pub enum OpenError {
     /// A migration is missing.
     #[error("the database lacks migration {0}: run `argus migrate up`")]
     Behind(String),
-    /// A newer program was here.
-    #[error("the database has migration {0}, which this program does not know: use a newer program")]
-    Ahead(String),
+    /// A newer program was here, and older ones do not run on what it left.
+    #[error("the database has another program's tables: {0}")]
+    Ahead(#[from] Ahead),
     /// An applied migration is not what this program has under that name.
     #[error(
         "migration {0} was applied in another form than this program knows: use the build that made this file, or begin with a new one"
@@ -101,7 +101,7 @@ impl SqliteStore {
         let mut writer = connect(path, options)?;
         if options.migrate {
             for applied in migrate::apply(&mut writer, migrate::PLATFORM)? {
-                tracing::info!(migration = applied.name, "applied");
+                tracing::info!(migration = applied.migration.name, "applied");
             }
         }
         migrate::check(&writer, migrate::PLATFORM)?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use argus_domain::migration::{Recorded, admits, oldest};
 use rusqlite::{Connection, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
@@ -57,15 +58,17 @@ impl Migration {
     fn checksum(&self) -> String {
         hex::encode(Sha256::digest(self.sql.as_bytes()))
     }
+
+    fn recorded(&self) -> Recorded {
+        Recorded { number: self.number, name: self.name.to_owned(), oldest: oldest(self.sql) }
+    }
 }
 
 /// Where one migration stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
-    /// Its number.
-    pub number: u32,
-    /// Its name, for example `001_platform`.
-    pub name: String,
+    /// What it is, and which programs run with it.
+    pub migration: Recorded,
     /// When it was applied (`YYYY-MM-DD HH:MM:SS`, UTC); `None`: not yet.
     pub applied_at: Option<String>,
 }
@@ -79,8 +82,8 @@ pub fn up(path: &Path, options: &Options) -> Result<Vec<Status>, OpenError> {
     apply(&mut connect(path, options)?, PLATFORM)
 }
 
-/// Every migration that this program knows, and whether the file has it. One that is not there has none, and is not
-/// made.
+/// Every migration that this program knows, and whether the file has it; and those that the file has from a newer
+/// program. A file that is not there has none, and is not made.
 ///
 /// # Errors
 /// [`OpenError`], as [`up`].
@@ -91,12 +94,12 @@ pub fn status(path: &Path, options: &Options) -> Result<Vec<Status>, OpenError> 
     look(&connect(path, options)?, PLATFORM)
 }
 
-/// Whether the file has exactly the migrations that this program knows, and is sound by SQLite's own check of its
+/// Whether the file has all migrations that this program knows, none that asks for a newer one, and is sound by SQLite's own check of its
 /// structure, which reads all of it.
 ///
 /// # Errors
-/// [`OpenError::Behind`] where one is missing, [`OpenError::Differs`] where one is other than it was,
-/// [`OpenError::Damaged`] where the file is.
+/// [`OpenError::Behind`] where one is missing, [`OpenError::Ahead`] where one asks for a newer program,
+/// [`OpenError::Differs`] where one is other than it was, [`OpenError::Damaged`] where the file is.
 pub fn verify(path: &Path, options: &Options) -> Result<(), OpenError> {
     if !path.try_exists()? {
         return none_missing(compare(&[], PLATFORM)?);
@@ -118,7 +121,7 @@ pub(crate) fn check(db: &Connection, known: &[Migration]) -> Result<(), OpenErro
 
 fn none_missing(statuses: Vec<Status>) -> Result<(), OpenError> {
     match statuses.into_iter().find(|status| status.applied_at.is_none()) {
-        Some(missing) => Err(OpenError::Behind(missing.name)),
+        Some(missing) => Err(OpenError::Behind(missing.migration.name)),
         None => Ok(()),
     }
 }
@@ -130,25 +133,33 @@ pub(crate) fn apply(db: &mut Connection, known: &[Migration]) -> Result<Vec<Stat
              number     INTEGER PRIMARY KEY,
              name       TEXT NOT NULL,
              sha256     TEXT NOT NULL,
-             applied_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+             applied_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+             oldest     INTEGER
          )",
     )?;
+    // Made by a program that did not know it.
+    if !has_oldest(&transaction)? {
+        transaction.execute_batch("ALTER TABLE migrations ADD COLUMN oldest INTEGER")?;
+    }
     let before = look(&transaction, known)?;
-    for (migration, _) in known.iter().zip(&before).filter(|(_, status)| status.applied_at.is_none()) {
+    let missing: Vec<u32> = missing(&before).collect();
+    for migration in known.iter().filter(|migration| missing.contains(&migration.number)) {
         transaction.execute_batch(migration.sql)?;
         if let Some(fill) = migration.fill {
             fill(&transaction)?;
         }
         transaction.execute(
-            "INSERT INTO migrations (number, name, sha256) VALUES (?1, ?2, ?3)",
-            params![migration.number, migration.name, migration.checksum()],
+            "INSERT INTO migrations (number, name, sha256, oldest) VALUES (?1, ?2, ?3, ?4)",
+            params![migration.number, migration.name, migration.checksum(), oldest(migration.sql)],
         )?;
     }
     let after = look(&transaction, known)?;
     transaction.commit()?;
-    let was_missing =
-        |status: &Status| before.iter().any(|old| old.number == status.number && old.applied_at.is_none());
-    Ok(after.into_iter().filter(was_missing).collect())
+    Ok(after.into_iter().filter(|status| missing.contains(&status.migration.number)).collect())
+}
+
+fn missing(statuses: &[Status]) -> impl Iterator<Item = u32> {
+    statuses.iter().filter(|status| status.applied_at.is_none()).map(|status| status.migration.number)
 }
 
 fn look(db: &Connection, known: &[Migration]) -> Result<Vec<Status>, OpenError> {
@@ -156,40 +167,57 @@ fn look(db: &Connection, known: &[Migration]) -> Result<Vec<Status>, OpenError> 
 }
 
 fn compare(applied: &[Applied], known: &[Migration]) -> Result<Vec<Status>, OpenError> {
-    if let Some((number, name, ..)) = applied.iter().find(|row| known.iter().all(|m| m.number != row.0)) {
-        return Err(OpenError::Ahead(format!("{number} ({name})")));
-    }
+    admits(applied.iter().map(|row| &row.migration), known.last().map_or(0, |newest| newest.number))?;
     let statuses = known.iter().map(|migration| {
-        let row = applied.iter().find(|row| row.0 == migration.number);
+        let row = applied.iter().find(|row| row.migration.number == migration.number);
         match row {
-            Some((_, name, sha256, _)) if *name != migration.name || *sha256 != migration.checksum() => {
+            Some(row) if row.migration.name != migration.name || row.sha256 != migration.checksum() => {
                 Err(OpenError::Differs(migration.name.to_owned()))
             }
             _ => Ok(Status {
-                number: migration.number,
-                name: migration.name.to_owned(),
-                applied_at: row.map(|row| row.3.clone()),
+                migration: migration.recorded(),
+                applied_at: row.map(|row| row.applied_at.clone()),
             }),
         }
     });
-    statuses.collect()
+    let newer = applied.iter().filter(|row| known.iter().all(|m| m.number != row.migration.number));
+    let newer = newer
+        .map(|row| Ok(Status { migration: row.migration.clone(), applied_at: Some(row.applied_at.clone()) }));
+    statuses.chain(newer).collect()
 }
 
-type Applied = (u32, String, String, String);
+/// A row of the table.
+struct Applied {
+    migration: Recorded,
+    sha256: String,
+    applied_at: String,
+}
 
 fn applied(db: &Connection) -> Result<Vec<Applied>, OpenError> {
     let table = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'";
     if db.query_row(table, [], |row| row.get::<_, u32>(0))? == 0 {
         return Ok(Vec::new());
     }
-    let mut select = db.prepare("SELECT number, name, sha256, applied_at FROM migrations ORDER BY number")?;
-    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let oldest = if has_oldest(db)? { "oldest" } else { "NULL" };
+    let select = format!("SELECT number, name, sha256, applied_at, {oldest} FROM migrations ORDER BY number");
+    let mut select = db.prepare(&select)?;
+    let rows = select.query_map([], |row| {
+        let migration = Recorded { number: row.get(0)?, name: row.get(1)?, oldest: row.get(4)? };
+        Ok(Applied { migration, sha256: row.get(2)?, applied_at: row.get(3)? })
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Whether the table says which programs run on the file.
+fn has_oldest(db: &Connection) -> Result<bool, OpenError> {
+    let column = "SELECT count(*) FROM pragma_table_info('migrations') WHERE name = 'oldest'";
+    Ok(db.query_row(column, [], |row| row.get::<_, u32>(0))? == 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SqliteStore;
 
     #[test]
     fn twice_is_once_and_all_at_once_is_once() {
@@ -220,5 +248,88 @@ mod tests {
         assert!(matches!(up(&path, &options), Err(OpenError::Differs(_))));
         db.execute("UPDATE migrations SET number = number + 900", []).expect("update");
         assert!(matches!(status(&path, &options), Err(OpenError::Ahead(_))));
+    }
+
+    /// What has been applied somewhere is never changed: the files up to here have no line for older programs.
+    #[test]
+    fn files_are_numbered_and_say_which_programs_run_with_them() {
+        for (known, without) in [(PLATFORM, 9), (JOURNAL, 1)] {
+            for (n, migration) in known.iter().enumerate() {
+                assert_eq!(usize::try_from(migration.number).expect("small"), n + 1);
+                let name = migration.name;
+                assert!(name.starts_with(&format!("{:03}_", migration.number)), "{name}");
+                let oldest = oldest(migration.sql);
+                assert_eq!(oldest.is_some(), n >= without, "{name}: its head has a line `-- oldest: N`");
+                assert!(
+                    oldest.is_none_or(|oldest| oldest <= migration.number),
+                    "{name}: at most its own number"
+                );
+            }
+        }
+    }
+
+    /// A file that a newer program has migrated.
+    fn next(sql: &'static str) -> (tempfile::TempDir, std::path::PathBuf) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("argus.db");
+        let mut db = connect(&path, &Options::default()).expect("connect");
+        let next = Migration { number: 10, name: "010_next", sql, fill: None };
+        apply(&mut db, &[PLATFORM, &[next]].concat()).expect("the newer program's");
+        (dir, path)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_file_that_a_newer_program_expanded_is_used_as_before() {
+        let expands = "-- oldest: 9
+            ALTER TABLE jobs ADD COLUMN note TEXT;
+            CREATE TABLE notes (serial INTEGER PRIMARY KEY, note TEXT NOT NULL);";
+        let fresh = || {
+            let (dir, path) = next(expands);
+            let store = SqliteStore::open(&path, &Options::default()).expect("opens");
+            // An open file outlives its folder.
+            drop(dir);
+            store
+        };
+        argus_conformance::jobs::suite(fresh).await;
+        let (_dir, path) = next(expands);
+        let options = Options::default();
+        assert_eq!(up(&path, &options).expect("up"), [], "nothing is missing");
+        verify(&path, &options).expect("sound");
+        let rows = status(&path, &options).expect("status");
+        let newest = rows.last().expect("rows");
+        assert!(newest.migration.number == 10 && newest.migration.oldest == Some(9), "{newest:?}");
+        assert!(newest.applied_at.is_some());
+    }
+
+    #[test]
+    fn a_file_that_a_newer_program_contracted_is_refused() {
+        for (sql, needs) in
+            [("-- oldest: 10\nDROP TABLE charges;", 10), ("CREATE TABLE notes (note TEXT);", 10)]
+        {
+            let (_dir, path) = next(sql);
+            let options = Options::default();
+            let opened = SqliteStore::open(&path, &options).err();
+            for error in [opened, up(&path, &options).err(), status(&path, &options).err()] {
+                let Some(OpenError::Ahead(ahead)) = error else { panic!("{sql}: {error:?}") };
+                assert_eq!((ahead.needs, ahead.knows), (needs, 9));
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_from_before_programs_were_named_is_read_and_gets_its_column() {
+        let (_dir, path) = next("-- oldest: 9");
+        let (options, db) = (Options::default(), connect(&path, &Options::default()).expect("connect"));
+        db.execute_batch("ALTER TABLE migrations DROP COLUMN oldest").expect("as it was");
+        assert!(matches!(status(&path, &options), Err(OpenError::Ahead(_))), "10 says nothing any more");
+        db.execute("DELETE FROM migrations WHERE number > 8", []).expect("deleted");
+        db.execute_batch("DROP INDEX cursors_due; ALTER TABLE cursors DROP COLUMN shard").expect("as it was");
+        db.execute_batch("CREATE INDEX cursors_due ON cursors (serial)").expect("as it was");
+        let rows = status(&path, &options).expect("status");
+        assert_eq!(rows.iter().filter(|row| row.applied_at.is_none()).count(), 1);
+        assert!(!has_oldest(&db).expect("columns"), "looking makes nothing");
+        assert_eq!(up(&path, &options).expect("up").len(), 1);
+        assert!(has_oldest(&db).expect("columns"));
+        verify(&path, &options).expect("sound");
     }
 }

@@ -4,7 +4,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
-use argus_domain::time::Timestamp;
+use argus_domain::{migration::Recorded, time::Timestamp};
 use argus_metrics::Figures;
 use argus_ports::{PlatformStore, StoreError};
 pub use argus_scylla::Nodes;
@@ -139,6 +139,14 @@ pub struct Migration {
     pub name: String,
     /// When it was applied, UTC; `None`: it is missing.
     pub applied_at: Option<String>,
+    /// The migration that a program has to know to run on a store that has this one.
+    pub needs: u32,
+}
+
+impl Migration {
+    fn new(migration: &Recorded, applied_at: Option<String>) -> Self {
+        Self { name: migration.name.clone(), applied_at, needs: migration.needs() }
+    }
 }
 
 /// Applies what is missing.
@@ -155,24 +163,23 @@ pub async fn migrate(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All that this program knows, and whether they are applied. Looks, and changes nothing.
+/// All that this program knows, and whether they are applied, and those that a newer one has applied. Looks, and changes
+/// nothing.
 pub async fn migrations(store: &Store) -> anyhow::Result<Vec<Migration>> {
     Ok(match store {
         Store::Sqlite(path) => {
             let rows = argus_sqlite::migrate::status(path, &argus_sqlite::Options::default())?;
-            rows.into_iter().map(|row| Migration { name: row.name, applied_at: row.applied_at }).collect()
+            rows.into_iter().map(|row| Migration::new(&row.migration, row.applied_at)).collect()
         }
         Store::Scylla(cluster) => {
             let rows = Box::pin(argus_scylla::migrate::status(&options(cluster)?)).await?;
             let at = |ms: i64| Timestamp(ms.unsigned_abs()).to_utc().format("%F %T").to_string();
-            rows.into_iter()
-                .map(|row| Migration { name: row.name, applied_at: row.applied_at.map(at) })
-                .collect()
+            rows.into_iter().map(|row| Migration::new(&row.migration, row.applied_at.map(at))).collect()
         }
     })
 }
 
-/// Whether exactly those are applied that this program knows, and what they made is there.
+/// Whether all are applied that this program knows, none that asks for a newer one, and what they made is there.
 pub async fn verify(store: &Store) -> anyhow::Result<()> {
     match store {
         Store::Sqlite(path) => argus_sqlite::migrate::verify(path, &argus_sqlite::Options::default())?,

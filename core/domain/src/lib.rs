@@ -28,6 +28,7 @@ pub mod job;
 pub mod keeper;
 pub mod lease;
 pub mod limits;
+pub mod migration;
 pub mod module;
 pub mod profile;
 pub mod quorum;

@@ -176,6 +176,7 @@ fn keys_and_tables_are_made_once() {
             assert_eq!(up.code, 0, "{up:?}");
             let rows = up.json()["migrations"].as_array().cloned().expect("a list");
             assert!(!rows.is_empty() && rows.iter().all(|row| row["applied_at"].is_string()), "{up:?}");
+            assert!(rows.iter().zip(1..).all(|(row, n)| row["needs"] == n), "{up:?}");
         }
         for made in ["data", "data/argus.db"] {
             let mode = std::fs::metadata(place.join(made)).expect("made").permissions().mode();
