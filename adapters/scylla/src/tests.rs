@@ -28,6 +28,8 @@ use argus_ports::{
 
 use crate::{OpenError, Options, ScyllaStore, migrate, session::Statement};
 
+mod replies;
+
 /// A process that dies, or whose answer is lost, after so many writes.
 #[derive(Debug)]
 pub(crate) struct Faults {

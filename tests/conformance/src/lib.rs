@@ -16,6 +16,7 @@ pub mod journal;
 pub mod kubo;
 pub mod leases;
 pub mod links;
+pub mod lossy;
 pub mod people;
 pub mod redis;
 pub mod registrations;
