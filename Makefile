@@ -1,9 +1,9 @@
 # `make` alone lists what there is. Each target installs what it needs; see scripts/setup.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench fuzz release fmt
+.PHONY: help setup demo test test-cluster bench fuzz release fmt
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: ## install what is missing, outside the checkout
 	@scripts/setup test
@@ -11,8 +11,11 @@ setup: ## install what is missing, outside the checkout
 demo: ## a local chain, the platform, three keepers and three jobs, told as it happens
 	@scripts/demo
 
-test: ## every check that CI makes
+test: ## every check that CI makes, but for test-cluster
 	@scripts/test
+
+test-cluster: ## three nodes of the shared store, killed under load: what takes minutes and 3 GB of memory
+	@scripts/test-cluster
 
 bench: ## measure; prints every figure with its floor
 	@scripts/setup bench
