@@ -3,6 +3,7 @@
 //! Each rule takes plain data and returns the list of what breaks it: empty means the rule holds.
 //! The unit tests beside each rule show that it can fail; `tests/house.rs` holds the repository to all of them.
 
+pub mod compose;
 pub mod edges;
 pub mod map;
 pub mod metrics;

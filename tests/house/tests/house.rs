@@ -1,7 +1,7 @@
 //! The repository, held to its own rules.
 
 use argus_house_tests::repo::{root, tracked_files, workspace};
-use argus_house_tests::{Faults, edges, map, operations, runtime, text};
+use argus_house_tests::{Faults, compose, edges, map, operations, runtime, text};
 
 fn hold(rule: &str, faults: Faults) {
     assert!(faults.is_empty(), "{rule}:\n  {}\n", faults.join("\n  "));
@@ -71,4 +71,11 @@ fn what_operators_are_told_is_shown() {
     let told =
         std::fs::read_to_string(root().join("docs/operations.md")).expect("operators have their document");
     hold("docs/operations.md", operations::check_operations(&told, &tracked_files()));
+}
+
+#[test]
+fn the_compose_files_belong_together() {
+    let files = compose::Deployment::read(&root());
+    hold("deploy/compose", files.check(|path| root().join(path).exists()));
+    hold("an operator's files are not tracked", compose::check_tracked(&tracked_files()));
 }

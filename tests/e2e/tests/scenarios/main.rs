@@ -7,6 +7,7 @@ mod certificates;
 mod clients;
 mod cluster;
 mod commands;
+mod compose;
 mod corpus;
 mod death;
 mod folder;
