@@ -49,7 +49,7 @@ async fn what_three_nodes_acknowledged_outlives_each_of_them_and_a_lost_quorum()
         ..Options::default()
     };
     migrate::up(&options).await.expect("the keyspace is made");
-    println!("three nodes with the tables after {:?}", began.elapsed());
+    eprintln!("three nodes with the tables after {:?}", began.elapsed());
     let stores = [open(&options).await, open(&options).await];
     let fences = prepare(&stores[0]).await;
 
@@ -106,7 +106,7 @@ async fn what_three_nodes_acknowledged_outlives_each_of_them_and_a_lost_quorum()
     told.repeat_what_was_given_up(&after).await;
     judge(&after, &told, &WORKED).await;
     assert!(told.unavailable() > 0, "the faults were met");
-    println!("{told}; 3 nodes killed; {:?} in all", began.elapsed());
+    eprintln!("{told}; 3 nodes killed; {:?} in all", began.elapsed());
     drop(cluster);
 }
 
@@ -152,7 +152,7 @@ async fn goes_on(told: &Told, how: &str) {
     }
     let all_after = began.elapsed();
     sleep(WHILE.saturating_sub(all_after)).await;
-    println!("{how}: all writers went on after {all_after:?}; {told}");
+    eprintln!("{how}: all writers went on after {all_after:?}; {told}");
 }
 
 /// Without a quorum every call says that the store is away, in time.
@@ -173,7 +173,7 @@ async fn refuses(store: &ScyllaStore, fence: Fence) {
         let began = Instant::now();
         let outcome = call.await;
         let took = began.elapsed();
-        println!("{name} without a quorum: {outcome:?} after {took:?}");
+        eprintln!("{name} without a quorum: {outcome:?} after {took:?}");
         assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{name}: {outcome:?}");
         // One statement, and the read that should have told what became of it.
         assert!(took < 2 * DEADLINE + Duration::from_secs(1), "{name} took {took:?}");
