@@ -23,7 +23,7 @@ use tokio::{
 
 use crate::on;
 
-const JOBS: usize = 16;
+const JOBS: usize = 6;
 
 /// The platform has a scheduler of its own; the others join it.
 #[test]
