@@ -72,7 +72,7 @@ pub(crate) async fn run(terms: Terms) -> Result<(), AggregatorError> {
             while inbox.try_recv().is_ok() {}
             match ended {
                 Some(ended) => return ended,
-                None => tracing::warn!("leads no more: its keepers go to another one"),
+                None => tracing::info!("leads no more: its keepers go to another one"),
             }
         }
         Ok(())
