@@ -18,7 +18,6 @@ mod perform;
 mod ports;
 mod retry;
 mod service;
-mod share;
 
 use std::{future::Future, sync::Arc};
 

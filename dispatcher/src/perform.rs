@@ -1,10 +1,10 @@
 //! Carries out what the machine asks for, in waves.
 //!
 //! Effects of one task happen in order, and a fact is durable before any later effect of its task leaves. Effects of
-//! different tasks have no order. A task's part in a wave is done under the fence of its job's shard; without one nothing
-//! of it is done, because another leads the task. So a wave takes of every task that has something to be carried out its next fact,
+//! different tasks have no order. So a wave takes of every task that has something to be carried out its next fact,
 //! makes these facts durable in one commit, and then has leave what waited for them; a few waves are under way at the
-//! same time, and a task is in one of them at most.
+//! same time, and a task is in one of them at most. A task's part in a wave is done under the fence of its job's shard;
+//! without one nothing of it is done, because another leads the task.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -23,7 +23,7 @@ use argus_ports::{Change, ChangeKind, LinkError, Recorded, Recording, Step, Stor
 use futures::{StreamExt, stream};
 use tokio::{task::JoinSet, time::timeout};
 
-use crate::{DispatcherError, config::Config, ports::Ports, retry::Retry, share::Share};
+use crate::{DispatcherError, Metrics, config::Config, ports::Ports, retry::Retry};
 
 /// Messages to the aggregator that are on their way at once, of one wave: hides the latency of a remote one.
 const SENDS_AT_ONCE: usize = 64;
@@ -54,7 +54,7 @@ pub(crate) type InHand = HashMap<TaskId, Named>;
 pub(crate) struct Carrier {
     config: Arc<Config>,
     ports: Ports,
-    share: Share,
+    metrics: Arc<Metrics>,
     /// Tasks in a wave, with what came since, and tasks that wait for one.
     queues: HashMap<TaskId, VecDeque<Effect>>,
     /// Those that wait, in the order in which they came.
@@ -65,11 +65,11 @@ pub(crate) struct Carrier {
 }
 
 impl Carrier {
-    pub fn new(config: Arc<Config>, ports: Ports, share: Share) -> Self {
+    pub fn new(config: Arc<Config>, ports: Ports, metrics: Arc<Metrics>) -> Self {
         Self {
             config,
             ports,
-            share,
+            metrics,
             queues: HashMap::new(),
             waiting: VecDeque::new(),
             under_way: HashSet::new(),
@@ -108,15 +108,15 @@ impl Carrier {
             let tasks: Vec<TaskId> = self.waiting.drain(..count).collect();
             self.under_way.extend(&tasks);
             let parts = tasks.into_iter().map(|task| self.next_part(task, in_hand)).collect();
-            let (config, ports, share) = (self.config.clone(), self.ports.clone(), self.share.clone());
-            self.waves.spawn(async move { wave(&config, &ports, &share, parts).await });
+            let (config, ports, metrics) = (self.config.clone(), self.ports.clone(), self.metrics.clone());
+            self.waves.spawn(async move { wave(&config, &ports, &metrics, parts).await });
         }
     }
 
     /// A task's next fact and all up to the one after it: one, because the store's answer may end it there.
     fn next_part(&mut self, task: TaskId, in_hand: &InHand) -> Part {
         let named = in_hand.get(&task).copied();
-        let fence = named.and_then(|named| self.share.fence_of(named.job));
+        let fence = named.and_then(|named| self.ports.lease.fence_of_job(named.job));
         let mut part = Part { task, named, fence, fact: None, leaving: Vec::new() };
         let Some(queue) = self.queues.get_mut(&task) else { return part };
         while let Some(effect) = queue.pop_front_if(|next| {
@@ -170,14 +170,8 @@ impl Carrier {
                 None
             }
             // Let go of meanwhile: whoever leads it has the store's answer from the store.
-            End::Cut { .. } | End::Lost if !in_hand.contains_key(&task) => None,
+            End::Cut { .. } if !in_hand.contains_key(&task) => None,
             End::Cut { met, dropped } => Some(self.cut(task, met, dropped, in_hand)),
-            End::Lost => {
-                in_hand.remove(&task);
-                let later = self.queues.remove(&task).unwrap_or_default();
-                self.queued -= later.len();
-                Some(Input::Elsewhere { task })
-            }
         };
         match self.queues.get(&task) {
             Some(queue) if !queue.is_empty() => self.waiting.push_back(task),
@@ -192,7 +186,7 @@ impl Carrier {
         let later = self.queues.remove(&task).unwrap_or_default();
         self.queued -= later.len();
         let dropped: Vec<Effect> = dropped.into_iter().chain(later).collect();
-        if dropped.iter().any(is_last) {
+        if matches!(met, Met::Elsewhere) || dropped.iter().any(is_last) {
             in_hand.remove(&task);
         }
         let facts = dropped.into_iter().filter_map(|effect| match effect {
@@ -207,6 +201,7 @@ impl Carrier {
         match met {
             Met::Another(fact) => Input::RecordedAs { task, fact, dropped },
             Met::Refusal(fact) => Input::Refused { task, fact, dropped },
+            Met::Elsewhere => Input::Elsewhere { task },
         }
     }
 
@@ -254,10 +249,8 @@ enum End {
         /// Those who watch were told what they had to be told.
         is_announced: bool,
     },
-    /// The store did not take the fact, and nothing left.
+    /// The store did not take the fact, or was not asked, and nothing left.
     Cut { met: Met, dropped: Vec<Effect> },
-    /// Another leads the task, and nothing left.
-    Lost,
 }
 
 /// What a fact met in the store.
@@ -267,6 +260,8 @@ enum Met {
     Another(Box<Fact>),
     /// This one was refused.
     Refusal(Box<Fact>),
+    /// Another leads the task.
+    Elsewhere,
 }
 
 /// Whether the machine lets go of the task with it.
@@ -278,7 +273,7 @@ fn is_last(effect: &Effect) -> bool {
 async fn wave(
     config: &Config,
     ports: &Ports,
-    share: &Share,
+    metrics: &Metrics,
     parts: Vec<Part>,
 ) -> Result<Vec<Carried>, StoreError> {
     let ours = parts.iter().filter(|part| part.fence.is_some());
@@ -287,19 +282,20 @@ async fn wave(
     let mut carried = Vec::with_capacity(parts.len());
     let (mut changes, mut sends) = (Vec::new(), Vec::new());
     for Part { task, named, fence, fact, leaving } in parts {
-        let end = match (fence, fact) {
-            (None, _) => End::Lost,
-            (Some(_), None) => leave(leaving, &mut changes, &mut sends),
-            (Some(fence), Some(fact)) => match outcomes.next() {
-                Some(Recorded::Fenced) => {
-                    share.lost(fence);
-                    End::Lost
+        let met = match (fence, fact) {
+            (None, _) => Some(Met::Elsewhere),
+            (Some(_), None) => None,
+            (Some(fence), Some(fact)) => {
+                let met = met(config, named, fact, outcomes.next(), &mut changes);
+                if matches!(met, Some(Met::Elsewhere)) {
+                    lost(ports, metrics, fence);
                 }
-                outcome => match met(config, named, fact, outcome, &mut changes) {
-                    Some(met) => End::Cut { met, dropped: leaving },
-                    None => leave(leaving, &mut changes, &mut sends),
-                },
-            },
+                met
+            }
+        };
+        let end = match met {
+            Some(met) => End::Cut { met, dropped: leaving },
+            None => leave(leaving, &mut changes, &mut sends),
         };
         carried.push(Carried { task, end });
     }
@@ -317,6 +313,14 @@ async fn record(config: &Config, ports: &Ports, facts: Vec<Recording>) -> Result
         return Ok(Vec::new());
     }
     Retry::new(config).run("record", || ports.tasks.append(facts.clone())).await
+}
+
+/// Says once of a shard that another dispatcher has it.
+fn lost(ports: &Ports, metrics: &Metrics, fence: Fence) {
+    metrics.fenced.add(1);
+    if ports.lease.refused(fence) {
+        tracing::warn!(shard = fence.shard.no, "another dispatcher has this shard: a late fact was refused");
+    }
 }
 
 /// What a fact met; `None`: it stands, and those who watch are told what it changes.
@@ -338,8 +342,9 @@ fn met(
         // Our own, from a call whose answer was lost.
         Some(Recorded::Already(stands)) if *stands == fact => None,
         Some(Recorded::Already(stands)) => Some(Met::Another(stands)),
+        Some(Recorded::Fenced) => Some(Met::Elsewhere),
         // A store gives one outcome for each fact.
-        Some(Recorded::Refused | Recorded::Fenced) | None => Some(Met::Refusal(Box::new(fact))),
+        Some(Recorded::Refused) | None => Some(Met::Refusal(Box::new(fact))),
     }
 }
 

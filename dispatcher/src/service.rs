@@ -10,6 +10,7 @@ use argus_domain::{
     lease::{Fence, Shard, ShardSet},
     task::{TaskRecord, TriggerFact},
 };
+use argus_lease::Handle;
 use argus_machine::{
     Machine,
     dispatch::{Dispatcher, Effect, Input},
@@ -30,7 +31,6 @@ use crate::{
     perform::{Carried, Carrier, InHand, Named},
     ports::Ports,
     retry::Retry,
-    share::{Share, shards},
 };
 
 struct Service {
@@ -41,7 +41,8 @@ struct Service {
     in_hand: InHand,
     carrier: Carrier,
     heads: watch::Sender<Heads>,
-    share: Share,
+    /// Which jobs' tasks are led here.
+    lease: Handle,
     /// All that was led when that was last looked at.
     led: BTreeSet<Fence>,
     metrics: Arc<Metrics>,
@@ -69,14 +70,13 @@ pub(crate) async fn run(
     }
     let batch = config.batch;
     let config = Arc::new(config);
-    let share = Share::new(ports.lease.clone(), metrics.clone());
     let mut service = Service {
         machine: Dispatcher::new(config.machine.clone()),
         intake: Intake::new(),
         in_hand: HashMap::new(),
-        carrier: Carrier::new(config.clone(), ports.clone(), share.clone()),
+        carrier: Carrier::new(config.clone(), ports.clone(), metrics.clone()),
         heads,
-        share,
+        lease: ports.lease.clone(),
         led: BTreeSet::new(),
         metrics,
         over: Vec::new(),
@@ -101,7 +101,7 @@ pub(crate) async fn run(
                 service.hear_ended(ended?, &mut out);
                 service.give_turns(&mut out).await?;
             }
-            () = service.share.changed() => service.share_anew().await?,
+            true = service.lease.changed() => service.share_anew().await?,
             taken = inbox.recv_many(&mut messages, batch), if has_room => {
                 if taken == 0 {
                     return Ok(());
@@ -168,7 +168,7 @@ impl Service {
 
     /// Whether this dispatcher may lead a task: also where its job is not said.
     fn concerns(&self, of: &TaskOf) -> bool {
-        of.job.is_none_or(|job| self.share.fence_of(job).is_some())
+        of.job.is_none_or(|job| self.lease.fence_of_job(job).is_some())
     }
 
     async fn hear_tasks(&mut self, taken: Vec<Taken>, out: &mut Vec<Effect>) {
@@ -183,7 +183,7 @@ impl Service {
         let now = self.ports.clock.now();
         for Taken { record, job, gone, free } in taken {
             let task = &record.task;
-            if self.share.fence_of(job.id).is_none() {
+            if self.lease.fence_of_job(job.id).is_none() {
                 continue;
             }
             let waits = free.is_none() && gone.is_none() && intake::takes_turns(&job, &record);
@@ -230,7 +230,7 @@ impl Service {
     /// Takes in that this dispatcher leads other shards' tasks now: those that it leads no more it lets go of, and those
     /// that it leads anew it takes in as the store has them. A shard that was lost and won again is both.
     async fn share_anew(&mut self) -> Result<(), DispatcherError> {
-        let held = self.share.held();
+        let held: BTreeSet<Fence> = self.lease.held().into_iter().collect();
         let lost = shards(self.led.difference(&held));
         let gained = shards(held.difference(&self.led));
         self.led = held;
@@ -271,7 +271,7 @@ impl Service {
         let next = records.last().map(|r| r.task.id).filter(|_| records.len() >= page as usize);
         records.retain(|record| {
             let job = record.task.job;
-            shards.contains(Shard::of_job(job).no) && self.share.fence_of(job).is_some()
+            shards.contains(Shard::of_job(job).no) && self.lease.fence_of_job(job).is_some()
         });
         let taken = self.intake.join(&self.config, &self.ports, records, false).await?;
         let mut out = Vec::new();
@@ -338,6 +338,11 @@ impl Service {
         }
         Ok(())
     }
+}
+
+/// The shards of some fences.
+fn shards<'a>(fences: impl IntoIterator<Item = &'a Fence>) -> ShardSet {
+    fences.into_iter().map(|fence| fence.shard.no).collect()
 }
 
 /// The chain of a task's log, where its block is above the head that is known.

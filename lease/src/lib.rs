@@ -30,6 +30,6 @@ pub fn member(
     store: Arc<dyn LeaseStore>,
     stop: CancellationToken,
 ) -> (Handle, impl Future<Output = ()> + Send) {
-    let (sender, handle) = held::channel(kind, config.shards);
+    let (sender, handle) = held::channel(kind);
     (handle, life::Life::new(config, kind, id, store, sender).run(stop))
 }

@@ -2,7 +2,11 @@
 
 use std::{num::NonZeroU16, sync::Arc, time::Duration};
 
-use argus_domain::lease::{Fence, MemberId, ServiceKind};
+use argus_domain::{
+    U256,
+    ids::JobId,
+    lease::{Fence, MemberId, ServiceKind},
+};
 use argus_lease::{Handle, member};
 use argus_machine::lease::Config;
 use argus_memory::MemoryStore;
@@ -120,7 +124,7 @@ async fn a_change_is_told_once() {
     }
     let quiet = tokio::time::timeout(Duration::from_secs(3), one.handle.changed()).await;
     assert!(quiet.is_err(), "a lease that is kept up is no change");
-    let fence = one.handle.fence_of(&7u64.to_be_bytes()).expect("all is held");
+    let fence = one.handle.fence_of_job(JobId(U256::from(7))).expect("all is held");
     assert_eq!(store.stands(fence).await, Ok(true));
     let _two = start(&store, 2);
     let told = tokio::time::timeout(SOON, one.handle.changed()).await;
@@ -138,4 +142,23 @@ async fn members_that_count_otherwise_take_nothing() {
     assert_eq!(counts(&members), [64, 0], "the first one keeps what it has");
     members.remove(0).stop.cancel();
     until(&members, || counts(&members) == [32]).await;
+}
+
+#[tokio::test]
+async fn what_a_store_has_refused_is_held_no_more_until_it_is_taken_again() {
+    let store = MemoryStore::new();
+    let members = [start(&store, 1)];
+    until_all_held(&members).await;
+    let handle = &members[0].handle;
+    let fence = handle.fence(7).expect("all is held");
+    assert!(handle.refused(fence) && !handle.refused(fence), "it is new once");
+    assert_eq!(handle.fence(7), None);
+    assert!(handle.held().len() == 63 && !handle.held().contains(&fence));
+    assert!(handle.clone().fence(7).is_none(), "clones know it, too");
+    assert!(handle.fence(8).is_some());
+    store.refuse_writes(Some(StoreError::Unavailable("away".to_owned())));
+    until(&members, || counts(&members) == [0]).await;
+    store.refuse_writes(None);
+    until_all_held(&members).await;
+    assert!(handle.fence(7).is_some_and(|new| new.token > fence.token));
 }

@@ -11,10 +11,7 @@
 //!
 //! It never runs a script, never chooses a keeper and never writes a fact.
 
-use std::{
-    future::Future,
-    sync::{Arc, Mutex},
-};
+use std::{future::Future, sync::Arc};
 
 use argus_domain::ids::JobId;
 use argus_ports::{LinkError, Nudge, count::Queue};
@@ -39,7 +36,6 @@ pub use ports::Ports;
 
 use decisions::Gathered;
 use perform::{Heard, Shell};
-use share::key_of;
 
 /// Nudges that wait for one loop. More are dropped: the next scan finds those jobs.
 const NUDGES_MAX: usize = 1024;
@@ -70,7 +66,7 @@ impl Nudge for Handle {
     /// Never waits and never fails: what does not fit is found by the next scan.
     async fn jobs_changed(&self, jobs: &[JobId]) -> Result<(), LinkError> {
         // Who holds the others finds them by its own scan.
-        for job in jobs.iter().filter(|job| self.lease.fence_of(&key_of(**job)).is_some()) {
+        for job in jobs.iter().filter(|job| self.lease.fence_of_job(**job).is_some()) {
             for queue in self.loops.iter() {
                 // A full queue means that its loop is behind and will scan anyway.
                 let _ = queue.try_send(*job);
@@ -89,13 +85,7 @@ pub fn scheduler(
 ) -> (Handle, impl Future<Output = ()> + Send) {
     let metrics = Arc::new(Metrics::default());
     let lease = ports.lease.clone();
-    let shell = Arc::new(Shell {
-        config,
-        ports,
-        metrics: metrics.clone(),
-        gathered: Gathered::default(),
-        refused: Mutex::default(),
-    });
+    let shell = Arc::new(Shell { config, ports, metrics: metrics.clone(), gathered: Gathered::default() });
     let mut queues = Vec::new();
     let mut queue = || {
         let (sender, receiver) = mpsc::channel(NUDGES_MAX);

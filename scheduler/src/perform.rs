@@ -1,11 +1,6 @@
 //! Carries steps out: opens tasks with their cursors, moves cursors, and tells whom it concerns.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    future::Future,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::VecDeque, future::Future, sync::Arc, time::Duration};
 
 use argus_domain::{
     decision::Outcome, ids::JobId, job::JobRecord, lease::Fence, task::Task, time::Timestamp,
@@ -27,8 +22,6 @@ pub(crate) struct Shell {
     pub metrics: Arc<Metrics>,
     /// Why jobs did not fire, as far as it is not written yet.
     pub gathered: Gathered,
-    /// Fences that the store refused while the member still held them: nothing is done under them any more.
-    pub refused: Mutex<BTreeSet<Fence>>,
 }
 
 /// A job with the steps that were decided for it.

@@ -1,7 +1,5 @@
 //! Which jobs are this scheduler's, and what its writes for them carry.
 
-use std::sync::PoisonError;
-
 use argus_domain::{
     ids::JobId,
     job::{JobRecord, TriggerKind},
@@ -16,10 +14,7 @@ use crate::perform::Shell;
 impl Shell {
     /// The shards whose jobs are this scheduler's now.
     pub fn shards(&self) -> ShardSet {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = self.ports.lease.held();
-        refused.retain(|fence| held.contains(fence));
-        held.into_iter().filter(|fence| !refused.contains(fence)).map(|fence| fence.shard.no).collect()
+        self.ports.lease.held().into_iter().map(|fence| fence.shard.no).collect()
     }
 
     /// This scheduler's jobs of a kind that are due at an instant.
@@ -38,23 +33,16 @@ impl Shell {
 
     /// With what is written for a job now; `None` where the job is another scheduler's.
     pub fn fence_of(&self, job: JobId) -> Option<Fence> {
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        self.ports.lease.fence_of(&key_of(job)).filter(|fence| !refused.contains(fence))
+        self.ports.lease.fence_of_job(job)
     }
 
     /// Says once of each shard that another scheduler has it.
     pub fn lost(&self, fenced: impl Iterator<Item = Fence>) {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         for fence in fenced {
             self.metrics.fenced.add(1);
-            if refused.insert(fence) {
+            if self.ports.lease.refused(fence) {
                 warn!(shard = fence.shard.no, "another scheduler has this shard: a late write was refused");
             }
         }
     }
-}
-
-/// By which a job's shard is found ([`Shard::of_job`](argus_domain::lease::Shard::of_job)).
-pub(crate) fn key_of(job: JobId) -> [u8; 32] {
-    job.0.to_be_bytes()
 }
