@@ -1,6 +1,7 @@
 //! A child process that cannot outlive its test.
 
 use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     os::unix::process::ExitStatusExt,
     path::Path,
     process::{ExitStatus, Stdio},
@@ -8,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use argus_domain::lease::{MemberId, ServiceKind, Session};
+use argus_ports::LeaseStore;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
@@ -196,4 +199,34 @@ impl Drop for Process {
             eprintln!("--- what a process said:\n{}\n---", self.words());
         }
     }
+}
+
+/// Longest try for one moment between two transactions.
+const TRY: Duration = Duration::from_millis(300);
+
+/// Stops a process, by giving it signals, at a moment when it has no transaction under way: there it would keep all
+/// others from the store's file.
+///
+/// # Panics
+/// Where it is in the middle of one a thousand times.
+pub async fn stop_between_transactions(store: &dyn LeaseStore, signal: impl Fn(Signal)) {
+    let nobody = Session { member: MemberId([0; 16]), no: 1 };
+    for _ in 0..1000 {
+        signal(Signal::STOP);
+        if timeout(TRY, store.end(ServiceKind::Monitor, nobody, None)).await.is_ok() {
+            return;
+        }
+        signal(Signal::CONT);
+        tokio::time::sleep(Duration::from_millis(7)).await;
+    }
+    panic!("it is always in the middle of a transaction");
+}
+
+/// Addresses that nobody has, all different.
+///
+/// # Panics
+/// Where the system has none.
+pub fn free_addresses<const N: usize>() -> [SocketAddr; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port"));
+    listeners.each_ref().map(|listener| listener.local_addr().expect("an address"))
 }

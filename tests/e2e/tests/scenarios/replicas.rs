@@ -3,23 +3,20 @@
 use std::time::Duration;
 
 use argus_domain::{
-    lease::{MemberId, ServiceKind, Session},
+    lease::{ServiceKind, Session},
     task::Verdict,
     time::Timestamp,
 };
 use argus_e2e::{
     Platform, Start, Topology, jobs,
-    process::{Process, leashed},
+    process::{Process, free_addresses, leashed, stop_between_transactions},
     story::now,
     until,
 };
 use argus_ports::{JobStore, LeaseStore, TaskQuery, TaskStore};
 use argus_sqlite::{Options, SqliteStore};
 use serde_json::{Value, json};
-use tokio::{
-    process::ChildStdout,
-    time::{sleep, timeout},
-};
+use tokio::{process::ChildStdout, time::sleep};
 
 use crate::on;
 
@@ -39,7 +36,6 @@ fn a_dead_or_stopped_dispatchers_tasks_are_anothers_within_seconds() {
 
 /// Another process with the role on the platform's store.
 struct Replica {
-    kind: ServiceKind,
     process: Process,
     _out: ChildStdout,
 }
@@ -66,21 +62,7 @@ impl Replica {
             (view.members.len() == 2 && holders.len() == 2).then_some(())
         })
         .await;
-        Self { kind, process, _out: out }
-    }
-
-    /// Stops it at a moment when it has no transaction under way: there it would keep all others from the file.
-    async fn stop(&self, store: &SqliteStore) {
-        let nobody = Session { member: MemberId([0; 16]), no: 1 };
-        for _ in 0..1000 {
-            self.process.freeze();
-            if timeout(Duration::from_millis(300), store.end(self.kind, nobody, None)).await.is_ok() {
-                return;
-            }
-            self.process.resume();
-            sleep(Duration::from_millis(7)).await;
-        }
-        panic!("it is always in the middle of a transaction");
+        Self { process, _out: out }
     }
 }
 
@@ -91,7 +73,7 @@ const CARRIED_OUT: u64 = 8_000;
 
 async fn shares(topology: Topology, kind: ServiceKind) {
     let folder = tempfile::tempdir().expect("a folder");
-    let address = free_address();
+    let address = free_addresses::<1>()[0].to_string();
     let start = Start::on(folder.path(), topology).keepers(&[1, 2, 3]);
     let platform = start.set(format!("links.{} = [\"http://{address}\"]", kind.name())).run().await;
     let path = folder.path().join("argus.db");
@@ -115,7 +97,7 @@ async fn shares(topology: Topology, kind: ServiceKind) {
     sleep(Duration::from_secs(7)).await;
     let stopping = Replica::join(&platform, &store, kind, &address).await;
     sleep(Duration::from_secs(2)).await;
-    stopping.stop(&store).await;
+    stop_between_transactions(&store, |signal| stopping.process.signal(signal)).await;
     let stopped = now();
     sleep(Duration::from_secs(10)).await;
     stopping.process.resume();
@@ -157,9 +139,4 @@ async fn shares(topology: Topology, kind: ServiceKind) {
         assert!(p99 < CEILING_MS, "{late:?}");
     }
     platform.stop().await;
-}
-
-fn free_address() -> String {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    listener.local_addr().expect("an address").to_string()
 }

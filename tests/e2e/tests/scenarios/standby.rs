@@ -2,24 +2,21 @@
 //! or stands still the next one does, without anybody's help.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
-use argus_domain::lease::{MemberId, ServiceKind, Session};
+use argus_domain::lease::{MemberId, ServiceKind};
 use argus_e2e::{
     Platform, Start, Topology, jobs,
-    process::{Process, leashed, role_of},
+    process::{Process, free_addresses, leashed, role_of, stop_between_transactions},
     story, until,
 };
 use argus_ports::LeaseStore;
 use argus_sqlite::{Options, SqliteStore};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
-use tokio::{
-    process::ChildStdout,
-    time::{sleep, timeout},
-};
+use tokio::{process::ChildStdout, time::sleep};
 
 use crate::on;
 
@@ -45,13 +42,6 @@ fn role(kind: ServiceKind) -> &'static str {
         ServiceKind::Monitor => "oversight",
         ServiceKind::Scheduler | ServiceKind::Dispatcher => panic!("these share their work"),
     }
-}
-
-/// Addresses that nobody has.
-fn free(count: usize) -> Vec<SocketAddr> {
-    let listeners: Vec<_> =
-        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port")).collect();
-    listeners.iter().map(|listener| listener.local_addr().expect("an address")).collect()
 }
 
 /// Who leads, if anybody does.
@@ -93,20 +83,6 @@ impl Replica {
     }
 }
 
-/// Stops a process at a moment when it has no transaction under way: there it would keep all others from the file.
-async fn stop(store: &SqliteStore, signal: impl Fn(Signal)) {
-    let nobody = Session { member: MemberId([0; 16]), no: 1 };
-    loop {
-        signal(Signal::STOP);
-        let ended = store.end(ServiceKind::Monitor, nobody, None);
-        if timeout(Duration::from_millis(300), ended).await.is_ok() {
-            return;
-        }
-        signal(Signal::CONT);
-        sleep(Duration::from_millis(7)).await;
-    }
-}
-
 /// Waits until another one than this leads, and says how long that took.
 async fn taken_over(store: &SqliteStore, kind: ServiceKind, before: MemberId, what: &str) -> MemberId {
     let began = Instant::now();
@@ -126,7 +102,7 @@ fn leading(replicas: &mut Vec<Replica>, kind: ServiceKind, member: MemberId) -> 
 
 async fn takes_over(topology: Topology) {
     let folder = tempfile::tempdir().expect("a folder");
-    let at = free(3);
+    let at: [SocketAddr; 3] = free_addresses();
     let urls: Vec<String> = at.iter().map(|address| format!("http://{address}")).collect();
     let start = Start::on(folder.path(), topology).set(format!("links.aggregator = {urls:?}"));
     let platform = start.run().await;
@@ -149,7 +125,7 @@ async fn takes_over(topology: Topology) {
         KINDS.map(|kind| (kind, role_of(&config, role(kind)).expect("it runs").0)).to_vec();
     for (kind, pid) in &own {
         let before = leader(&store, *kind).await.expect("one leads");
-        stop(&store, |signal| kill_process(*pid, signal).expect("signalled")).await;
+        stop_between_transactions(&store, |signal| kill_process(*pid, signal).expect("signalled")).await;
         let is_ours = replicas.iter().any(|one| one.member == before);
         if !is_ours {
             taken_over(&store, *kind, before, "is stopped").await;
@@ -176,7 +152,7 @@ async fn takes_over(topology: Topology) {
     for kind in KINDS {
         let before = leader(&store, kind).await.expect("one leads");
         let stopped = leading(&mut replicas, kind, before);
-        stop(&store, |signal| stopped.process.signal(signal)).await;
+        stop_between_transactions(&store, |signal| stopped.process.signal(signal)).await;
         taken_over(&store, kind, before, "is stopped").await;
         sleep(STOPPED).await;
         stopped.process.resume();
