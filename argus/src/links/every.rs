@@ -49,6 +49,10 @@ impl<T: ?Sized + Send + Sync + 'static> Every<T> {
         &self,
         call: impl Fn(Arc<T>) -> BoxFuture<'static, Result<(), LinkError>>,
     ) -> Result<(), LinkError> {
+        // Where there is but one, it has as long as its link gives it.
+        if let [only] = &self.peers[..] {
+            return call(only.end.clone()).await;
+        }
         let (away, present): (Vec<_>, Vec<_>) =
             self.peers.iter().partition(|peer| peer.is_away.load(Ordering::Relaxed));
         if present.is_empty() {

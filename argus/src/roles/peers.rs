@@ -47,10 +47,8 @@ impl Process<'_> {
         for (url, client) in links::remotes(&links.scheduler, self.services(), links)? {
             ends.push((url, client));
         }
-        match ends.as_slice() {
-            [] => {}
-            [(_, only)] => self.nudge.join(only.clone()),
-            _ => self.nudge.join(Arc::new(Every::new(ends))),
+        if !ends.is_empty() {
+            self.nudge.join(Arc::new(Every::new(ends)));
         }
         self.own.nudge = own;
         Ok(())
@@ -73,16 +71,9 @@ impl Process<'_> {
             dispatch.push((url.clone(), client.clone()));
             outcomes.push((url, client));
         }
-        match (dispatch.as_slice(), outcomes.as_slice()) {
-            ([], _) | (_, []) => {}
-            ([(_, told)], [(_, heard)]) => {
-                self.dispatch.join(told.clone());
-                self.outcomes.join(heard.clone());
-            }
-            _ => {
-                self.dispatch.join(Arc::new(Every::new(dispatch)));
-                self.outcomes.join(Arc::new(Every::new(outcomes)));
-            }
+        if !dispatch.is_empty() {
+            self.dispatch.join(Arc::new(Every::new(dispatch)));
+            self.outcomes.join(Arc::new(Every::new(outcomes)));
         }
         self.own.dispatch = own;
         Ok(())
