@@ -94,8 +94,8 @@ pub fn status(path: &Path, options: &Options) -> Result<Vec<Status>, OpenError> 
     look(&connect(path, options)?, PLATFORM)
 }
 
-/// Whether the file has all migrations that this program knows, none that asks for a newer one, and is sound by SQLite's own check of its
-/// structure, which reads all of it.
+/// Whether the file has all migrations that this program knows, none that asks for a newer one, and is sound by
+/// SQLite's own check of its structure, which reads all of it.
 ///
 /// # Errors
 /// [`OpenError::Behind`] where one is missing, [`OpenError::Ahead`] where one asks for a newer program,
