@@ -3,10 +3,9 @@
 use std::{
     net::{Ipv4Addr, TcpListener},
     path::PathBuf,
-    process::Child,
 };
 
-use self::process::{configure, find, run};
+use self::process::{Process, configure, find, run};
 
 mod process;
 
@@ -21,7 +20,7 @@ pub struct Cassandra {
 struct Node {
     data: tempfile::TempDir,
     seat: Seat,
-    process: Child,
+    process: Process,
 }
 
 /// Where a node listens. All of a cluster have the same ports, on addresses of their own: what nodes tell of each other
@@ -83,6 +82,11 @@ impl Cassandra {
                 Node { data, seat, process }
             })
             .collect();
+        // A node takes clients before it has heard that the others are up, and refuses them a quorum until then.
+        for node in &nodes {
+            let others = seats.iter().map(|seat| seat.host).filter(|host| *host != node.seat.host);
+            node.process.wait_for(others);
+        }
         let address = nodes[0].seat.address();
         Some(Self { jars, nodes, address })
     }
@@ -97,7 +101,7 @@ impl Cassandra {
     /// # Panics
     /// Where it cannot be ended.
     pub fn kill(&mut self, node: usize) {
-        let process = &mut self.nodes[node].process;
+        let process = &mut self.nodes[node].process.child;
         process.kill().expect("killed");
         process.wait().expect("ended");
     }
@@ -114,8 +118,8 @@ impl Cassandra {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        let _ended = self.process.kill();
-        let _ended = self.process.wait();
+        let _ended = self.process.child.kill();
+        let _ended = self.process.child.wait();
     }
 }
 

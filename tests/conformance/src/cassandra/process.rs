@@ -1,13 +1,14 @@
 //! The process of one node: its configuration, and its start.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufRead, BufReader},
-    net::TcpStream,
+    net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::mpsc,
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    time::{Duration, Instant},
 };
 
 use super::{Keeping, Seat};
@@ -46,16 +47,57 @@ const OPENS: [&str; 15] = [
     "java.base/sun.nio.ch",
 ];
 
+/// A node that runs.
+pub(super) struct Process {
+    pub(super) child: Child,
+    /// The other nodes that it takes for alive, as its log tells.
+    alive: Arc<Mutex<BTreeSet<Ipv4Addr>>>,
+}
+
+impl Process {
+    /// Waits until it takes these for alive.
+    pub(super) fn wait_for(&self, others: impl IntoIterator<Item = Ipv4Addr>) {
+        let others: BTreeSet<Ipv4Addr> = others.into_iter().collect();
+        let began = Instant::now();
+        loop {
+            let alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if others.is_subset(&alive) {
+                return;
+            }
+            assert!(began.elapsed() < UP_WITHIN, "a node hears of {alive:?}, and not of all {others:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// What a node's log says of another: its address, and whether it is alive now.
+fn heard(line: &str) -> Option<(Ipv4Addr, bool)> {
+    let (_, told) = line.split_once("InetAddress /")?;
+    let (address, state) = told.split_once(" is now ")?;
+    let (host, _port) = address.split_once(':')?;
+    Some((host.parse().ok()?, state.trim() == "UP"))
+}
+
 /// Starts the node and waits until it takes clients.
-pub(super) fn run(jars: &Path, data: &Path, seat: Seat) -> Child {
+pub(super) fn run(jars: &Path, data: &Path, seat: Seat) -> Process {
     let mut node = command(jars, data, seat).spawn().expect("java starts");
     let lines = BufReader::new(node.stdout.take().expect("its output"));
+    let alive = Arc::new(Mutex::new(BTreeSet::new()));
+    let seen = Arc::clone(&alive);
     let (said, up) = mpsc::sync_channel(1);
     // Goes on reading: the node would stop at a full pipe.
     std::thread::spawn(move || {
         let mut last = Vec::new();
         for line in lines.lines().map_while(Result::ok) {
             let is_up = line.contains(UP);
+            if let Some((host, is_alive)) = heard(&line) {
+                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                if is_alive {
+                    seen.insert(host)
+                } else {
+                    seen.remove(&host)
+                };
+            }
             last.push(line);
             if is_up {
                 let _closed = said.send(Ok(()));
@@ -79,7 +121,7 @@ pub(super) fn run(jars: &Path, data: &Path, seat: Seat) -> Child {
         assert!(node.try_wait().expect("java").is_none(), "the Cassandra node ended");
         std::thread::sleep(Duration::from_millis(50));
     }
-    node
+    Process { child: node, alive }
 }
 
 pub(super) fn configure(data: &Path, seat: Seat, cluster: &[Seat], keeping: Keeping) {
