@@ -23,7 +23,7 @@ pub async fn added(serving: &Serving, mut message: ToKeeper) -> Result<ToKeeper,
             let (task, attempt) = (assignment.task.id, assignment.attempt.no);
             let reason = format!("the job's secrets: {why}");
             tracing::warn!(keeper = %serving.keeper, %task, attempt = attempt.0, reason, "an assignment is not sent");
-            return Err(Said::Declined { task, attempt, reason });
+            return Err(Said::Declined { task, attempt, reason, transient: true });
         }
     }
     Ok(message)

@@ -153,7 +153,8 @@ impl Service {
                 Message::Begin { assignment, state } => self.begin(assignment, state, out),
                 Message::Hopeless { task, attempt, why } => {
                     tracing::error!(%task, attempt = attempt.0, why, "an attempt is not begun");
-                    self.tell(Errand::Ended { task, attempt, outcome: AttemptOutcome::Short(why) });
+                    let outcome = AttemptOutcome::Short { why, transient: false };
+                    self.tell(Errand::Ended { task, attempt, outcome });
                 }
                 Message::HandOff(order) => self.hand_off(*order),
                 Message::Admit { hello, row, stream } => self.admit(hello, row, stream, out),
@@ -233,9 +234,9 @@ impl Service {
                 Input::Answer(answer)
             }
             Said::Signed(claim) => Input::Signed(*claim),
-            Said::Declined { task, attempt, reason } => {
+            Said::Declined { task, attempt, reason, transient } => {
                 self.roster.release(keeper, (task, attempt));
-                Input::Declined { task, attempt, keeper, reason }
+                Input::Declined { task, attempt, keeper, reason, transient }
             }
             Said::Refuted { task, attempt, accused, found } => {
                 Input::Refuted { task, attempt, keeper, accused, found }
@@ -335,7 +336,8 @@ impl Service {
                 self.metrics.full.add(1);
                 let (task, attempt) = (assignment.task.id, assignment.attempt.no);
                 let reason = "too many assignments wait for this keeper".to_owned();
-                self.machine.handle(now, Input::Declined { task, attempt, keeper, reason }, out);
+                let full = Input::Declined { task, attempt, keeper, reason, transient: true };
+                self.machine.handle(now, full, out);
             }
         }
     }

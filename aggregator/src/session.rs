@@ -54,7 +54,7 @@ pub enum Said {
     /// Its claim for round 2, signature good.
     Signed(Box<SignedClaim>),
     /// It takes no part, or what it sent does not hold.
-    Declined { task: TaskId, attempt: AttemptNo, reason: String },
+    Declined { task: TaskId, attempt: AttemptNo, reason: String, transient: bool },
     /// The run of another keeper, by its replay, does not come to what that one signed.
     Refuted { task: TaskId, attempt: AttemptNo, accused: KeeperId, found: Box<Refutation> },
     /// About a call that was handed to it.
@@ -157,7 +157,9 @@ async fn check(serving: &Serving, message: FromKeeper) -> Checked {
             None => Said::Signed(claim),
             Some(reason) => refused(keeper, claim.task, claim.attempt, reason),
         },
-        FromKeeper::Declined { task, attempt, reason } => Said::Declined { task, attempt, reason },
+        FromKeeper::Declined { task, attempt, reason, transient } => {
+            Said::Declined { task, attempt, reason, transient }
+        }
         FromKeeper::Refuted { task, attempt, keeper: accused, found } => {
             Said::Refuted { task, attempt, accused, found }
         }
@@ -216,7 +218,7 @@ fn declined(keeper: KeeperId, answer: &Answer, reason: &str) -> Said {
 
 fn refused(keeper: KeeperId, task: TaskId, attempt: AttemptNo, reason: &str) -> Said {
     tracing::warn!(%keeper, %task, attempt = attempt.0, reason, "an answer does not hold");
-    Said::Declined { task, attempt, reason: reason.to_owned() }
+    Said::Declined { task, attempt, reason: reason.to_owned(), transient: false }
 }
 
 /// What is wrong with an answer beside its claim's signature, as far as it can be said from the answer alone.

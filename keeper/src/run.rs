@@ -64,6 +64,22 @@ pub enum Decline {
     Own(String),
 }
 
+impl Decline {
+    /// Whether it is for nothing in the job: what is lacking may be there later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Busy(_) | Self::Content(_) | Self::Secrets(_) | Self::Own(_) => true,
+            Self::Objection(_)
+            | Self::Short(_)
+            | Self::Inconclusive(_)
+            | Self::Signed
+            | Self::Round(_)
+            | Self::Diverged(_)
+            | Self::Refuted { .. } => false,
+        }
+    }
+}
+
 /// What a run came to, before it is signed.
 pub struct Outcome {
     /// What the script was told.

@@ -216,7 +216,10 @@ impl Work {
             | Decline::Signed
             | Decline::Round(_)
             | Decline::Diverged(_)
-            | Decline::Own(_) => FromKeeper::Declined { task, attempt, reason: why.to_string() },
+            | Decline::Own(_) => {
+                let (reason, transient) = (why.to_string(), why.is_transient());
+                FromKeeper::Declined { task, attempt, reason, transient }
+            }
         }
     }
 }

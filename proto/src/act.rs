@@ -65,12 +65,13 @@ impl Wire for AttemptOutcome {
     fn to_wire(&self) -> v1::AttemptOutcome {
         use v1::attempt_outcome::Kind;
         v1::AttemptOutcome {
+            transient: matches!(self, Self::Short { transient: true, .. }),
             kind: Some(match self {
                 Self::Agreed(agreed) => Kind::Agreed(agreed.to_wire()),
                 Self::Skipped(reason) => Kind::Skipped(reason.clone()),
                 Self::Failed(reason) => Kind::Failed(reason.clone()),
                 Self::Disagreed(reason) => Kind::Disagreed(reason.clone()),
-                Self::Short(reason) => Kind::Short(reason.clone()),
+                Self::Short { why, .. } => Kind::Short(why.clone()),
             }),
         }
     }
@@ -82,7 +83,7 @@ impl Wire for AttemptOutcome {
             Kind::Skipped(reason) => Self::Skipped(reason),
             Kind::Failed(reason) => Self::Failed(reason),
             Kind::Disagreed(reason) => Self::Disagreed(reason),
-            Kind::Short(reason) => Self::Short(reason),
+            Kind::Short(why) => Self::Short { why, transient: m.transient },
         })
     }
 }

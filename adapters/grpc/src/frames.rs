@@ -95,10 +95,11 @@ impl Framed for FromKeeper {
             what: Some(match self {
                 Self::Answer(answer) => What::Answer(answer.to_wire()),
                 Self::Signed(claim) => What::Signed(claim.to_wire()),
-                Self::Declined { task, attempt, reason } => What::Declined(Declined {
+                Self::Declined { task, attempt, reason, transient } => What::Declined(Declined {
                     task: task.0.to_vec(),
                     attempt: u32::from(attempt.0),
                     reason: reason.clone(),
+                    transient: *transient,
                 }),
                 Self::Refuted { task, attempt, keeper, found } => What::Refuted(Refuted {
                     task: task.0.to_vec(),
@@ -131,6 +132,7 @@ impl Framed for FromKeeper {
                 task: TaskId(hash(&m.task, "task")?),
                 attempt: attempt_no(m.attempt)?,
                 reason: m.reason,
+                transient: m.transient,
             },
             What::Refuted(m) => Self::Refuted {
                 task: TaskId(hash(&m.task, "task")?),

@@ -42,7 +42,7 @@ impl Gathered {
             AttemptOutcome::Skipped(_) => ("skipped", None),
             AttemptOutcome::Failed(_) => ("failed", Some("the script failed".into())),
             AttemptOutcome::Disagreed(_) => ("disagreed", Some("the keepers' answers differ".into())),
-            AttemptOutcome::Short(_) => ("short", Some("too few keepers take part".into())),
+            AttemptOutcome::Short { .. } => ("short", Some("too few keepers take part".into())),
         };
         let above = attempt_of(task, attempt);
         let place = Place::in_task(task, "gather", &[&attempt.0.to_be_bytes()]);

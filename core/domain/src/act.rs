@@ -24,7 +24,13 @@ pub enum AttemptOutcome {
     /// Answers differ so that no quorum can come any more: the report names the first difference.
     Disagreed(String),
     /// So many declined or are gone that no quorum can come any more.
-    Short(String),
+    Short {
+        /// Who, and why.
+        why: String,
+        /// What was missing may be there later (a keeper, room in one, the script): with all of it, those who did not
+        /// decline for another reason would have been enough.
+        transient: bool,
+    },
 }
 
 /// What is needed to act on a verdict.

@@ -30,8 +30,9 @@ pub use machine::Dispatcher;
 /// Settings of the dispatcher. Durations are on the platform's clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Attempts per task at most.
-    pub attempts_max: u16,
+    /// Attempts of a task, in one life of this process, that keepers answered differently or declined for what they
+    /// are. Those that came to nothing for something that may be there later are as many as the budget has time for.
+    pub tries_max: u16,
     /// From a task's opening to the last instant at which an attempt may begin.
     pub budget: Duration,
     /// However old a task is when it is first seen, it gets this long: after an outage of ours nothing that was
@@ -61,7 +62,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            attempts_max: 4,
+            tries_max: 4,
             budget: Duration::from_secs(600),
             grace: Duration::from_secs(60),
             agree: Duration::from_secs(10),

@@ -59,6 +59,8 @@ pub enum Input {
         keeper: KeeperId,
         /// Why.
         reason: String,
+        /// It is for nothing in the job: what the keeper lacks may be there later.
+        transient: bool,
     },
     /// A keeper replayed the chosen run, and it does not come to what its keeper signed.
     Refuted {

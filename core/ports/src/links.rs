@@ -132,6 +132,8 @@ pub enum FromKeeper {
         attempt: AttemptNo,
         /// Why.
         reason: String,
+        /// It is for nothing in the job: what the keeper lacks may be there later.
+        transient: bool,
     },
     /// It replayed the run of a second round, and that does not come to what its keeper signed.
     Refuted {

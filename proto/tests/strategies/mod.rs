@@ -688,7 +688,7 @@ pub fn outcome() -> impl Strategy<Value = AttemptOutcome> {
         text().prop_map(AttemptOutcome::Skipped),
         text().prop_map(AttemptOutcome::Failed),
         text().prop_map(AttemptOutcome::Disagreed),
-        text().prop_map(AttemptOutcome::Short)
+        (text(), any::<bool>()).prop_map(|(why, transient)| AttemptOutcome::Short { why, transient })
     ]
 }
 

@@ -160,7 +160,8 @@ pub async fn services(link: &dyn Services, other: &Recorder) {
         AttemptOutcome::Skipped("not now".to_owned()),
         AttemptOutcome::Failed("why".to_owned()),
         AttemptOutcome::Disagreed("here".to_owned()),
-        AttemptOutcome::Short("gone".to_owned()),
+        AttemptOutcome::Short { why: "gone".to_owned(), transient: false },
+        AttemptOutcome::Short { why: "busy".to_owned(), transient: true },
     ];
     for outcome in outcomes.clone() {
         link.attempt_ended(task(), AttemptNo(u16::MAX), outcome).await.expect("attempt_ended");
@@ -286,7 +287,12 @@ pub async fn keepers(link: &dyn KeeperLink, admitted: &mut mpsc::Receiver<(Signe
     let up = [
         FromKeeper::Answer(Box::new(answer)),
         FromKeeper::Signed(Box::new(claim(task(), 1))),
-        FromKeeper::Declined { task: task(), attempt: AttemptNo(3), reason: "busy".to_owned() },
+        FromKeeper::Declined {
+            task: task(),
+            attempt: AttemptNo(3),
+            reason: "busy".to_owned(),
+            transient: true,
+        },
         FromKeeper::Refuted {
             task: task(),
             attempt: AttemptNo(3),

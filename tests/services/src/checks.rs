@@ -91,7 +91,7 @@ impl Witness {
             AttemptOutcome::Skipped(_) => seen.missing_of_ended(task, no, |o| matches!(o, Output::Skip(_))),
             AttemptOutcome::Failed(_) => seen.missing_of_ended(task, no, |o| matches!(o, Output::Fail(_))),
             // They rest on what was not said.
-            AttemptOutcome::Disagreed(_) | AttemptOutcome::Short(_) => None,
+            AttemptOutcome::Disagreed(_) | AttemptOutcome::Short { .. } => None,
         };
         if let Some(missing) = missing {
             let how = format!("attempt {} of task {task} was said to have ended without {missing}", no.0);

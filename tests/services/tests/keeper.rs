@@ -247,7 +247,10 @@ async fn what_does_not_hold_is_declined_with_its_reason() {
         let mut assignment = bench.assignment().await;
         change(&mut assignment);
         match keeper.assign(assignment, PLATFORM).await {
-            FromKeeper::Declined { reason, .. } => assert!(reason.contains(part), "{reason}, not {part}"),
+            FromKeeper::Declined { reason, transient, .. } => {
+                assert!(reason.contains(part), "{reason}, not {part}");
+                assert_eq!(transient, part == "could not be fetched", "{reason}");
+            }
             other => panic!("{other:?}, not declined for {part}"),
         }
     }

@@ -132,13 +132,17 @@ impl World {
         if let Some(why) = decline {
             return self.decline(id, key, why);
         }
+        if !self.quiet() && self.rng.permille(20) {
+            let busy = Msg::Declined(key.0, key.1, id, "all its slots are taken".to_owned(), true);
+            return self.send(Node::Keeper(id), Node::Aggregator, busy);
+        }
         let is_slow = !self.quiet() && self.rng.permille(30);
         let ms = if is_slow { self.rng.between(3_000, 9_000) } else { self.rng.between(5, 800) };
         self.after(ms, Event::RunDone(id, epoch, assignment));
     }
 
     fn decline(&mut self, id: KeeperId, (task, no): (TaskId, AttemptNo), why: &str) {
-        self.send(Node::Keeper(id), Node::Aggregator, Msg::Declined(task, no, id, why.to_owned()));
+        self.send(Node::Keeper(id), Node::Aggregator, Msg::Declined(task, no, id, why.to_owned(), false));
     }
 
     pub fn run_done(&mut self, id: KeeperId, epoch: u64, assignment: &Assignment) {

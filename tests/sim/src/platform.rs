@@ -33,7 +33,7 @@ impl World {
     pub fn dispatch_config(plant: Option<Plant>) -> dispatch::Config {
         let endless = plant == Some(Plant::NeverGiveUp);
         dispatch::Config {
-            attempts_max: if endless { u16::MAX } else { 4 },
+            tries_max: if endless { u16::MAX } else { 4 },
             budget: Duration::from_secs(if endless { 1_000_000_000 } else { 120 }),
             grace: Duration::from_secs(30),
             agree: Duration::from_secs(6),
@@ -321,7 +321,8 @@ impl World {
     pub fn refuted(&mut self, task: TaskId, attempt: AttemptNo, keeper: KeeperId, accused: KeeperId) {
         if self.plant == Some(Plant::RefutedUnheard) {
             let reason = "another call".to_owned();
-            return self.tell_aggregator(quorum::Input::Declined { task, attempt, keeper, reason });
+            let declined = quorum::Input::Declined { task, attempt, keeper, reason, transient: false };
+            return self.tell_aggregator(declined);
         }
         let mut who = vec![keeper];
         if self.plant == Some(Plant::RefutedByOne) {

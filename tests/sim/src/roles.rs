@@ -69,8 +69,8 @@ impl World {
             }
             (Node::Aggregator, Msg::Answer(answer)) => self.answer(answer),
             (Node::Aggregator, Msg::Signed(claim)) => self.tell_aggregator(quorum::Input::Signed(claim)),
-            (Node::Aggregator, Msg::Declined(task, attempt, keeper, reason)) => {
-                self.tell_aggregator(quorum::Input::Declined { task, attempt, keeper, reason });
+            (Node::Aggregator, Msg::Declined(task, attempt, keeper, reason, transient)) => {
+                self.tell_aggregator(quorum::Input::Declined { task, attempt, keeper, reason, transient });
             }
             (Node::Aggregator, Msg::Refuted(task, attempt, keeper, accused)) => {
                 self.refuted(task, attempt, keeper, accused);

@@ -49,7 +49,7 @@ pub enum Msg {
     Perform(Box<HandoffOrder>),
     Answer(Box<Answer>),
     Signed(SignedClaim),
-    Declined(TaskId, AttemptNo, KeeperId, String),
+    Declined(TaskId, AttemptNo, KeeperId, String, bool),
     /// By the first one's replay the second one's run comes to something else.
     Refuted(TaskId, AttemptNo, KeeperId, KeeperId),
     Heartbeat(KeeperId),

@@ -17,10 +17,21 @@ use super::{Config, Effect};
 use crate::{Wake, invariant};
 
 /// How an attempt came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// Its answers differ.
+    Disagreed,
+    /// Too many keepers declined it for what it is.
+    Declined,
+    /// What was missing may be there later. It is no try: only the task's time limits how often that happens.
+    Lacking,
+}
+
+/// An attempt that came to nothing.
 #[derive(Debug)]
 pub(super) struct Over {
     pub why: String,
-    pub disagreed: bool,
+    pub how: How,
     pub at: Timestamp,
 }
 
@@ -215,7 +226,7 @@ impl Flight {
             }
             let waited = last.deadline.since(last.begun_at).as_secs();
             let why = format!("no quorum within {waited} s");
-            self.over.insert(no, Over { why, disagreed: false, at: now });
+            self.over.insert(no, Over { why, how: How::Lacking, at: now });
         }
         self.next(now, config, out)
     }
@@ -239,9 +250,10 @@ impl Flight {
         let made = self.state.attempts.len();
         let last = self.state.attempts.last().and_then(|a| self.over.get(&a.no));
         let give_up = self.give_up_at(config);
-        if made >= usize::from(config.attempts_max) || now >= give_up {
+        let tries = self.over.values().filter(|over| over.how != How::Lacking).count();
+        if tries >= usize::from(config.tries_max) || now >= give_up {
             let verdict = match last {
-                Some(over) if over.disagreed => Verdict::Failed(over.why.clone()),
+                Some(over) if over.how == How::Disagreed => Verdict::Failed(over.why.clone()),
                 Some(over) => Verdict::Exhausted(format!("attempt {made}, the last one: {}", over.why)),
                 None => {
                     let why = self.blocked.as_deref().unwrap_or("there was no room for it");

@@ -17,7 +17,7 @@ use argus_domain::{
 use super::{
     Config, Effect, Input,
     attempt::{World, priority},
-    flight::{Flight, Over, Stand},
+    flight::{Flight, How, Over, Stand},
 };
 use crate::{Machine, REASON_MAX, Wake, invariant};
 
@@ -128,7 +128,7 @@ impl Dispatcher {
                         flight.settle(now, Verdict::Agreed(agreed), out);
                         None
                     }
-                    Err(why) => Some((why.to_owned(), false)),
+                    Err(why) => Some((why.to_owned(), How::Declined)),
                 }
             }
             AttemptOutcome::Skipped(reason) => {
@@ -139,11 +139,12 @@ impl Dispatcher {
                 flight.settle(now, Verdict::Failed(reason), out);
                 None
             }
-            AttemptOutcome::Disagreed(why) => Some((why, true)),
-            AttemptOutcome::Short(why) => Some((why, false)),
+            AttemptOutcome::Disagreed(why) => Some((why, How::Disagreed)),
+            AttemptOutcome::Short { why, transient: true } => Some((why, How::Lacking)),
+            AttemptOutcome::Short { why, transient: false } => Some((why, How::Declined)),
         };
-        if let Some((why, disagreed)) = over {
-            flight.over.entry(no).or_insert(Over { why, disagreed, at: now });
+        if let Some((why, how)) = over {
+            flight.over.entry(no).or_insert(Over { why, how, at: now });
         }
         self.advance(now, id, out);
     }

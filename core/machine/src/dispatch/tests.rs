@@ -217,6 +217,38 @@ fn attempts_end_and_so_does_the_task() {
 }
 
 #[test]
+fn attempts_that_lack_what_may_be_there_later_go_on_for_as_long_as_the_task_has() {
+    let mut s = Story::new();
+    s.submit(None);
+    s.ready();
+    let lacking = || AttemptOutcome::Short { why: "all are busy".to_owned(), transient: true };
+    let mut no = 1;
+    while s.ended(no, lacking()).is_empty() {
+        let wake = s.machine.next_wake().expect("the next attempt, or the end");
+        if s.tick(wake.at.as_secs() + 1).iter().any(|said| said == "record settled") {
+            break;
+        }
+        no += 1;
+    }
+    assert!((20..60).contains(&no), "{no} attempts, with half a minute between them at most");
+    assert!((595..=605).contains(&s.now.as_secs()), "until {:?}", s.now);
+    let state = record(s.facts).state();
+    let Some((Verdict::Exhausted(why), _)) = state.verdict else { panic!("{:?}", state.verdict) };
+    assert!(why.ends_with("the last one: all are busy"), "{why}");
+
+    // Nor do they count among those that keepers answered.
+    let mut s = Story::new();
+    s.submit(None);
+    s.ready();
+    for no in 1..=8u16 {
+        let declined = AttemptOutcome::Short { why: "inconclusive".to_owned(), transient: false };
+        let said = s.ended(no, if no % 2 == 0 { declined } else { lacking() });
+        assert_eq!(said.is_empty(), no < 8, "attempt {no}: {said:?}");
+        s.tick(s.now.as_secs() + 40);
+    }
+}
+
+#[test]
 fn a_deleted_job_and_a_task_without_keepers_end() {
     let mut s = Story::new();
     assert_eq!(s.submit(Some("deleted")), ["record settled", "announce", "record announced", "forget"]);
@@ -346,7 +378,7 @@ fn a_task_with_storage_waits_for_its_turn_and_runs_on_its_state() {
     // Another word about it changes nothing: the next attempt runs on the same state.
     let other = StateRef { root: B256::repeat_byte(6), version: TaskNumber(5) };
     s.hear(Input::Free { task, state: other });
-    s.ended(1, AttemptOutcome::Short("too few".to_owned()));
+    s.ended(1, AttemptOutcome::Short { why: "too few".to_owned(), transient: true });
     s.tick(100_001);
     assert_eq!(s.facts.len(), 2);
     assert_eq!(started(&s), Some(state));

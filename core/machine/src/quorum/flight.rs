@@ -38,6 +38,8 @@ pub(super) struct Flight {
     gone: BTreeSet<KeeperId>,
     /// Why keepers declined, each one's last word.
     reasons: BTreeMap<KeeperId, String>,
+    /// Who declined for something that may be there later.
+    lacking: BTreeSet<KeeperId>,
     /// The second rounds so far. One under way is the last; the others' runs are refuted.
     seconds: Vec<Second>,
     /// Whose runs a threshold of others refuted.
@@ -71,6 +73,7 @@ impl Flight {
             declined: BTreeSet::new(),
             gone: BTreeSet::new(),
             reasons: BTreeMap::new(),
+            lacking: BTreeSet::new(),
             seconds: Vec::new(),
             refuted: BTreeSet::new(),
             first_over: false,
@@ -153,8 +156,11 @@ impl Flight {
         if self.trusting() { 1 } else { answers_least(threshold(self.attempt().mode), self.refuted.len()) }
     }
 
-    /// That too few took part, with what is known of the others.
-    fn short(&self, why: &str) -> AttemptOutcome {
+    /// That fewer than `needed` took part and could still, with what is known of the others.
+    fn short(&self, why: &str, could: impl Fn(&KeeperId) -> bool, needed: usize) -> AttemptOutcome {
+        let (could, cannot): (Vec<_>, Vec<_>) = self.attempt().keepers.iter().partition(|k| could(k));
+        let missing = cannot.iter().filter(|k| self.gone.contains(**k) || self.lacking.contains(**k)).count();
+        let transient = could.len() < needed && could.len() + missing >= needed;
         let mut by_reason: Vec<(&str, Vec<String>)> = Vec::new();
         for keeper in &self.attempt().keepers {
             let reason = match self.reasons.get(keeper) {
@@ -172,7 +178,13 @@ impl Flight {
             format!("; keeper{several} {}: {reason}", keepers.join(", "))
         };
         let others: String = by_reason.into_iter().map(one).collect();
-        AttemptOutcome::Short(format!("{why}{others}"))
+        AttemptOutcome::Short { why: format!("{why}{others}"), transient }
+    }
+
+    fn short_of_answers(&self, now: Timestamp, why: &str) -> AttemptOutcome {
+        let in_time = now < self.attempt().deadline;
+        let counts = |k: &KeeperId| self.observations.contains_key(k) && !self.refuted.contains(k);
+        self.short(why, |k| counts(k) || (in_time && self.may_answer(*k)), self.answers_needed())
     }
 
     /// Whether a first answer may still come from it.
@@ -201,8 +213,11 @@ impl Flight {
         self.send(Some(keeper), out);
     }
 
-    pub fn declined(&mut self, keeper: KeeperId, reason: &str) {
+    pub fn declined(&mut self, keeper: KeeperId, reason: &str, transient: bool) {
         self.reasons.insert(keeper, reason.chars().take(REASON_MAX).collect());
+        // The last word counts, as with the reason.
+        self.lacking.remove(&keeper);
+        self.lacking.extend(transient.then_some(keeper));
         let is_second = self.second().is_some();
         match self.seconds.last_mut().filter(|_| is_second) {
             Some(second) => second.declined.insert(keeper),
@@ -339,8 +354,8 @@ impl Flight {
         }
         if self.outcome.is_none() && now >= self.attempt().deadline {
             let (answered, of) = (self.observations.len(), self.attempt().keepers.len());
-            self.outcome =
-                Some(self.short(&format!("{answered} of {of} keepers had answered at the deadline")));
+            let why = format!("{answered} of {of} keepers had answered at the deadline");
+            self.outcome = Some(self.short_of_answers(now, &why));
         }
         if let Some(outcome) = self.outcome.clone() {
             self.transcripts.clear();
@@ -365,7 +380,7 @@ impl Flight {
                 // While the slow could still make enough of them, nothing is lost by waiting on.
                 let counted = self.observations.len().saturating_sub(self.refuted.len());
                 if counted + may_answer < self.answers_needed() || now >= self.attempt().deadline {
-                    self.outcome = Some(self.short(&why));
+                    self.outcome = Some(self.short_of_answers(now, &why));
                 } else {
                     self.ask_another(out);
                 }
@@ -472,9 +487,14 @@ impl Flight {
         }
         let open = self.attempt().keepers.iter();
         let open = open.filter(|k| self.may_sign(second, **k) && !signatures.contains_key(k)).count();
-        if signatures.len().max(against) + open < needed || now >= self.attempt().deadline {
+        let in_time = now < self.attempt().deadline;
+        if signatures.len().max(against) + open < needed || !in_time {
             let why = format!("{} of {needed} keepers signed the run of keeper {chosen}", signatures.len());
-            self.outcome = Some(self.short(&why));
+            self.outcome = Some(self.short(
+                &why,
+                |k| signatures.contains_key(k) || (in_time && self.may_sign(second, *k)),
+                needed,
+            ));
         }
         false
     }

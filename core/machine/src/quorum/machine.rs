@@ -111,7 +111,8 @@ impl Machine for Aggregator {
                     return;
                 }
                 if !self.make_room() {
-                    let outcome = AttemptOutcome::Short("the aggregator has no room; try later".to_owned());
+                    let why = "the aggregator has no room; try later".to_owned();
+                    let outcome = AttemptOutcome::Short { why, transient: true };
                     out.push(Effect::Ended { task: key.0, attempt: key.1, outcome });
                     return;
                 }
@@ -138,10 +139,10 @@ impl Machine for Aggregator {
                 Self::report(key, keeper, what, out);
                 self.decide(now, key, out);
             }
-            Input::Declined { task, attempt, keeper, reason } => {
+            Input::Declined { task, attempt, keeper, reason, transient } => {
                 let key = (task, attempt);
                 if let Some(flight) = self.flights.get_mut(&key).filter(|f| f.concerns(keeper)) {
-                    flight.declined(keeper, &reason);
+                    flight.declined(keeper, &reason, transient);
                     self.decide(now, key, out);
                 }
             }

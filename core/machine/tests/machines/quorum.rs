@@ -191,8 +191,17 @@ impl Story {
     }
 
     fn declines(&mut self, n: u8) -> Vec<String> {
+        self.hear(self.decline(n, "inconclusive", false))
+    }
+
+    /// Keeper `n` has no room now.
+    fn is_busy(&mut self, n: u8) -> Vec<String> {
+        self.hear(self.decline(n, "busy", true))
+    }
+
+    fn decline(&self, n: u8, reason: &str, transient: bool) -> Input {
         let (task, attempt) = (self.attempt.task, self.attempt.no);
-        self.hear(Input::Declined { task, attempt, keeper: keeper(n), reason: "busy".to_owned() })
+        Input::Declined { task, attempt, keeper: keeper(n), reason: reason.to_owned(), transient }
     }
 }
 
@@ -233,7 +242,8 @@ fn line(effect: &Effect) -> String {
             AttemptOutcome::Skipped(reason) => format!("skipped: {reason}"),
             AttemptOutcome::Failed(message) => format!("failed: {message}"),
             AttemptOutcome::Disagreed(_) => "disagreed".to_owned(),
-            AttemptOutcome::Short(_) => "short".to_owned(),
+            AttemptOutcome::Short { transient: false, .. } => "short".to_owned(),
+            AttemptOutcome::Short { transient: true, .. } => "short for now".to_owned(),
         },
         Effect::Misbehaved { keeper, what, .. } => format!("{} broke {what:?}", number(*keeper)),
     }
@@ -422,32 +432,50 @@ fn an_attempt_ends_with_its_time() {
     s.tick(100);
     assert_eq!((s.machine.flights(), s.machine.next_wake()), (0, None));
     assert!(s.says(2, 5).is_empty(), "forgotten");
-    // Those who cannot answer any more are not waited for.
-    for leave in [|s: &mut Story, n| s.declines(n), |s: &mut Story, n| s.hear(Input::Gone(keeper(n)))] {
+    let leaves: [(fn(&mut Story, u8) -> Vec<String>, &str); 3] = [
+        (|s, n| s.declines(n), "short"),
+        (|s, n| s.is_busy(n), "short for now"),
+        (|s, n| s.hear(Input::Gone(keeper(n))), "short for now"),
+    ];
+    for (leave, said) in leaves {
+        // Those who cannot answer any more are not waited for.
         let mut s = Story::new(3, 2, Agreement::Exact);
         s.begin();
         s.says(1, 5);
         assert!(leave(&mut s, 2).is_empty());
-        assert_eq!(leave(&mut s, 3), ["short"]);
-    }
-    // Nor is the third where no quorum could come of it any more.
-    for leave in [|s: &mut Story, n| s.declines(n), |s: &mut Story, n| s.hear(Input::Gone(keeper(n)))] {
+        assert_eq!(leave(&mut s, 3), [said]);
+        // Nor is the third where no quorum could come of it any more.
         let mut s = Story::new(3, 2, median("0"));
         s.begin();
         assert!(leave(&mut s, 2).is_empty());
-        assert_eq!(leave(&mut s, 3), ["short"]);
+        assert_eq!(leave(&mut s, 3), [said]);
     }
+    // With who is away there would have been enough, or there would not.
     let mut s = Story::new(3, 2, Agreement::Exact);
     s.begin();
-    s.declines(2);
+    assert!(s.declines(2).is_empty());
+    assert_eq!(s.is_busy(1), ["short for now"]);
+    let mut s = Story::new(4, 3, Agreement::Exact);
+    s.begin();
+    assert!(s.is_busy(1).is_empty());
+    assert!(s.says(3, 5).len() <= 2);
+    assert_eq!(s.declines(2), ["short for now"]);
+    let mut s = Story::new(4, 3, Agreement::Exact);
+    s.begin();
+    assert!(s.declines(1).is_empty());
+    assert_eq!(s.declines(2), ["short"]);
+    let mut s = Story::new(3, 2, Agreement::Exact);
+    s.begin();
+    s.is_busy(2);
     let (task, attempt) = (s.attempt.task, s.attempt.no);
     let mut out = Vec::new();
     s.machine.handle(s.now, Input::Gone(keeper(1)), &mut out);
-    let outcome = AttemptOutcome::Short(format!(
+    let why = format!(
         "0 of the 2 keepers needed have answered; keeper {}: not connected; keeper {}: busy",
         keeper(1),
         keeper(2)
-    ));
+    );
+    let outcome = AttemptOutcome::Short { why, transient: true };
     assert_eq!(out, [Effect::Ended { task, attempt, outcome }]);
     // One who comes back is asked again.
     let mut s = Story::new(3, 2, Agreement::Exact);
