@@ -205,6 +205,9 @@ impl Story {
     }
 }
 
+/// How keeper `n` takes no part.
+type Leave = fn(&mut Story, u8) -> Vec<String>;
+
 /// The run of another keeper, replayed by keeper `n`, comes to something else.
 fn refuted(s: &mut Story, n: u8, of: u8) -> Vec<String> {
     let (task, attempt) = (s.attempt.task, s.attempt.no);
@@ -432,7 +435,7 @@ fn an_attempt_ends_with_its_time() {
     s.tick(100);
     assert_eq!((s.machine.flights(), s.machine.next_wake()), (0, None));
     assert!(s.says(2, 5).is_empty(), "forgotten");
-    let leaves: [(fn(&mut Story, u8) -> Vec<String>, &str); 3] = [
+    let leaves: [(Leave, &str); 3] = [
         (|s, n| s.declines(n), "short"),
         (|s, n| s.is_busy(n), "short for now"),
         (|s, n| s.hear(Input::Gone(keeper(n))), "short for now"),
