@@ -132,6 +132,17 @@ pub(super) fn configure(data: &Path, seat: Seat, cluster: &[Seat], keeping: Keep
         Keeping::After => "periodic\ncommitlog_sync_period: 10000ms",
         Keeping::Before => "batch",
     };
+    // One node on a busy machine is to be slow, and not to give up; of several, each gives up as it does by default.
+    let timeouts = match cluster {
+        [_] => {
+            "read_request_timeout: 20s
+range_request_timeout: 20s
+write_request_timeout: 20s
+cas_contention_timeout: 10s
+request_timeout: 20s"
+        }
+        _ => "",
+    };
     let dir = |name: &str| data.join(name).display().to_string();
     let yaml = format!(
         "cluster_name: test
@@ -160,11 +171,7 @@ native_transport_port: {native}
 start_native_transport: true
 auto_snapshot: false
 concurrent_compactors: 1
-read_request_timeout: 20s
-range_request_timeout: 20s
-write_request_timeout: 20s
-cas_contention_timeout: 10s
-request_timeout: 20s
+{timeouts}
 ",
         seeds = seeds.join(","),
         data = dir("data"),

@@ -33,6 +33,8 @@ const UNKNOWN: u64 = 9_999_999;
 const WHILE: Duration = Duration::from_secs(6);
 /// All writers go on within that once they can.
 const BACK_WITHIN: Duration = Duration::from_secs(60);
+/// With a node less that much of the work goes on at once. As long as the others waited for it, it was a twelfth.
+const SHARE_KEPT: f64 = 6.0;
 /// How long one statement may take: what `store.deadline_ms` is when nobody says another.
 const DEADLINE: Duration = Duration::from_secs(5);
 
@@ -62,10 +64,15 @@ async fn what_three_nodes_acknowledged_outlives_each_of_them_and_a_lost_quorum()
             on_a_thread(&mut writers, writer(Some(n)), move |writer| writer.works(fence));
         }
     }
-    goes_on(&told, "with all nodes").await;
+    let with_all = goes_on(&told, "with all nodes").await;
 
     cluster.kill(0);
-    goes_on(&told, "without the first node").await;
+    let with_two = goes_on(&told, "without the first node").await;
+    // Those that are left take it for alive at first.
+    assert!(
+        with_two > with_all / SHARE_KEPT,
+        "work stands still for a node: {with_all} calls a second, then {with_two}"
+    );
     cluster = blocking(move || {
         cluster.restart(0);
         cluster
@@ -137,8 +144,9 @@ async fn prepare(store: &ScyllaStore) -> Vec<Fence> {
     free.into_iter().map(|fence| Fence { token: fence.token.next(), ..fence }).collect()
 }
 
-/// Load for a while, in which each writer is told more than before.
-async fn goes_on(told: &Told, how: &str) {
+/// Load for a while, in which each writer is told more than before: how many calls a second are answered.
+async fn goes_on(told: &Told, how: &str) -> f64 {
+    let answers = told.acknowledged();
     let (began, before) = (Instant::now(), told.by_writer());
     while told.by_writer().len() < 2 * (WORKED.len() + 1)
         || told.by_writer().iter().any(|(writer, now)| before.get(writer).is_some_and(|before| now <= before))
@@ -152,7 +160,9 @@ async fn goes_on(told: &Told, how: &str) {
     }
     let all_after = began.elapsed();
     sleep(WHILE.saturating_sub(all_after)).await;
-    eprintln!("{how}: all writers went on after {all_after:?}; {told}");
+    let rate = (told.acknowledged() - answers) as f64 / began.elapsed().as_secs_f64();
+    eprintln!("{how}: all writers went on after {all_after:?}, {rate:.0} calls a second; {told}");
+    rate
 }
 
 /// Without a quorum every call says that the store is away, in time.
