@@ -283,8 +283,9 @@ pub async fn last_executed(call: Call) -> Result<Reply<LastExecuted>, ApiError> 
     }))
 }
 
-async fn apply(edge: &Edge, id: JobId, change: JobChange) -> Result<JobRecord, ApiError> {
-    edge.ports.jobs.change(id, change).await?.ok_or_else(ApiError::absent)
+/// Changes the job that the caller was let at, and no other that has its place meanwhile.
+async fn apply(edge: &Edge, job: &Job, change: JobChange) -> Result<JobRecord, ApiError> {
+    edge.ports.jobs.change(job.id, job.serial, change).await?.ok_or_else(ApiError::absent)
 }
 
 /// A job that is deleted.
@@ -304,7 +305,7 @@ pub async fn delete(call: Call) -> Result<Reply<Deleted>, ApiError> {
 
 async fn end(call: &Call, record: &JobRecord) -> Result<Deleted, ApiError> {
     let id = record.job.id;
-    apply(&call.edge, id, JobChange::Deleted(call.now)).await?;
+    apply(&call.edge, &record.job, JobChange::Deleted(call.now)).await?;
     secrets::drop_ungranted(&call.edge, &record.job, None).await?;
     nudge(&call.edge, &[id]).await;
     let tasks = call.edge.ports.tasks.list(TaskQuery::Job(id), None, MAY_LAND_MAX).await?;
@@ -346,7 +347,7 @@ pub async fn set_status(call: Call) -> Result<Reply<StatusSet>, ApiError> {
         "deleted" => return Ok(Reply::of(StatusSet::Deleted(end(&call, record).await?))),
         "paused" => {
             refuse_ended(record, call.now)?;
-            apply(&call.edge, id, JobChange::Paused(call.now)).await?;
+            apply(&call.edge, &record.job, JobChange::Paused(call.now)).await?;
         }
         "running" | "active" | "pending" => {
             refuse_ended(record, call.now)?;
@@ -354,7 +355,7 @@ pub async fn set_status(call: Call) -> Result<Reply<StatusSet>, ApiError> {
                 // While it is paused nothing is opened, so the scheduler finds it past what the pause covered.
                 move_cursor(&call.edge, id, |record| Box::pin(after_pause(&call.edge, record, call.now)))
                     .await?;
-                apply(&call.edge, id, JobChange::Resumed(call.now)).await?;
+                apply(&call.edge, &record.job, JobChange::Resumed(call.now)).await?;
             }
         }
         _ => {

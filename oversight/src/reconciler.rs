@@ -195,13 +195,13 @@ impl Reconciler {
         if record.deleted_at.is_some() {
             return Ok(());
         }
-        // So it may not be done late: another reconciler may have deleted this one, and the owner's job have come.
+        // So it may not be done late: another reconciler may have deleted this one, and the owner's job have come. The
+        // change names this job; its secrets are named by the id.
         self.term.stands().await?;
         if let Some(names) = record.job.args.secrets() {
             self.ports.secrets.remove(id, names.clone()).await?;
         }
-        self.term.stands().await?;
-        self.ports.jobs.change(id, JobChange::Deleted(self.ports.clock.now())).await?;
+        self.ports.jobs.change(id, record.job.serial, JobChange::Deleted(self.ports.clock.now())).await?;
         if let Err(error) = self.ports.nudge.jobs_changed(&[id]).await {
             tracing::debug!(%error, "the scheduler was not told, and finds it by itself");
         }

@@ -7,8 +7,9 @@ use argus_ports::{LeaseStore, StoreError};
 
 /// A stretch in which one process watches for all. Whoever holds the lease looks at its own clock before each step;
 /// this is for a step that was taken before the process stood still, and reaches the store after another one has begun.
-/// Most of what is written is right however late: facts have keys, and what was final stays so. Before what is not, the
-/// store is asked; what is left is a stop just between that answer and the write.
+/// Most of what is written is right however late: facts have keys, a deletion names the job that it is of, and what was
+/// final stays so. Before what is not, the store is asked; what is left is a stop just between that answer and the
+/// write.
 #[derive(Clone)]
 pub struct Term {
     leases: Arc<dyn LeaseStore>,

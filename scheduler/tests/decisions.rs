@@ -16,7 +16,7 @@ use argus_domain::{
     schedule::Schedule,
     time::Timestamp,
 };
-use argus_ports::{DecisionStore, JobStore, Nudge, StoreError};
+use argus_ports::{DecisionStore, Nudge, StoreError};
 use common::*;
 
 fn above(limit: &str, url: &str, cooldown_secs: u64) -> Trigger {
@@ -144,7 +144,7 @@ async fn who_is_held_paused_or_over_is_told_so() {
     let rows = world.rows(short, |rows| rows.iter().any(|row| row.outcome == Outcome::Expired)).await;
     assert_eq!(rows.iter().filter(|row| row.outcome == Outcome::Expired).count(), 1);
     let since = argus_ports::Clock::now(&world.clock);
-    world.store.change(head, JobChange::Paused(since)).await.unwrap();
+    world.change(head, JobChange::Paused(since)).await;
     running.handle.jobs_changed(&[head]).await.unwrap();
     let rows = world.rows(head, |rows| !rows.is_empty()).await;
     assert_eq!(rows[0].outcome, Outcome::Paused { since });

@@ -100,11 +100,11 @@ async fn paused_and_deleted_jobs_open_nothing() {
     let world = World::new();
     let running = world.start().await;
     let id = world.create(job(1, every(10))).await;
-    world.store.change(id, JobChange::Paused(START)).await.unwrap();
+    world.change(id, JobChange::Paused(START)).await;
     world.pass(Duration::from_secs(30)).await;
     world.expect(id, 0).await;
     let other = world.create(job(2, every(10))).await;
-    world.store.change(other, JobChange::Deleted(START)).await.unwrap();
+    world.change(other, JobChange::Deleted(START)).await;
     world.pass(Duration::from_secs(30)).await;
     world.expect(other, 0).await;
     running.stop().await;
@@ -174,7 +174,7 @@ async fn linked_jobs_run_in_their_order() {
     world.pass(Duration::from_secs(10)).await;
     world.expect(second, 1).await;
     // A predecessor that opens no more holds nobody back.
-    world.store.change(first, JobChange::Deleted(START)).await.unwrap();
+    world.change(first, JobChange::Deleted(START)).await;
     world.pass(Duration::from_secs(1)).await;
     world.expect(second, 2).await;
     running.stop().await;

@@ -76,9 +76,15 @@ impl JobStore for MemoryStore {
         Ok(matching.take(limit as usize).cloned().collect())
     }
 
-    async fn change(&self, id: JobId, change: JobChange) -> Result<Option<JobRecord>, StoreError> {
+    async fn change(
+        &self,
+        id: JobId,
+        serial: Serial,
+        change: JobChange,
+    ) -> Result<Option<JobRecord>, StoreError> {
         let mut state = self.write()?;
-        let Some(entry) = state.jobs.get_mut(&id) else { return Ok(None) };
+        let entry = state.jobs.get_mut(&id).filter(|entry| entry.record.job.serial == serial);
+        let Some(entry) = entry else { return Ok(None) };
         if entry.record.deleted_at.is_none() {
             entry.apply(change);
         }

@@ -79,9 +79,15 @@ impl JobStore for ScyllaStore {
         self.list_jobs(list, before, limit as usize).await
     }
 
-    async fn change(&self, id: JobId, change: JobChange) -> Result<Option<JobRecord>, StoreError> {
+    async fn change(
+        &self,
+        id: JobId,
+        serial: Serial,
+        change: JobChange,
+    ) -> Result<Option<JobRecord>, StoreError> {
         for _ in 0..TRIES {
-            let Some(before) = self.full(id).await? else { return Ok(None) };
+            let before = self.full(id).await?.filter(|head| head.serial == serial);
+            let Some(before) = before else { return Ok(None) };
             let Some((after, version)) = changed(&before, &change) else {
                 return self.job_record(before).await.map(Some);
             };
@@ -91,7 +97,8 @@ impl JobStore for ScyllaStore {
             }
             if self.save(&before, &after, version.as_ref()).await? {
                 // Another may have written since; that is told as well.
-                return JobStore::job(self, id).await;
+                let now = JobStore::job(self, id).await?;
+                return Ok(now.filter(|record| record.job.serial == serial));
             }
         }
         Err(crowded("this job"))

@@ -108,9 +108,15 @@ impl JobStore for SqliteStore {
         .await
     }
 
-    async fn change(&self, id: JobId, change: JobChange) -> Result<Option<JobRecord>, StoreError> {
+    async fn change(
+        &self,
+        id: JobId,
+        serial: Serial,
+        change: JobChange,
+    ) -> Result<Option<JobRecord>, StoreError> {
         self.write(3, move |db| {
-            let Some(record) = job_rows::by_id(db, id)? else { return Ok(None) };
+            let of_serial = |record: &JobRecord| record.job.serial == serial;
+            let Some(record) = job_rows::by_id(db, id)?.filter(of_serial) else { return Ok(None) };
             if record.deleted_at.is_none() {
                 apply(db, &record, &change)?;
             }

@@ -144,7 +144,7 @@ fn over(job: &Job, now: Timestamp) -> Option<String> {
 
 async fn replace(call: &Call, old: &Job, new: Job) -> Result<JobRecord, ApiError> {
     let edge = &call.edge;
-    let stored = apply(edge, new.id, JobChange::Version(Box::new(new.clone()), call.now)).await?;
+    let stored = apply(edge, old, JobChange::Version(Box::new(new.clone()), call.now)).await?;
     if stored.job != new {
         let message = "the job was changed by someone else meanwhile; read it again";
         return Err(ApiError::conflict("JOB_CHANGED", message));

@@ -73,7 +73,8 @@ async fn a_job_goes_to_its_registered_owner_without_anything_of_the_others() {
     assert_eq!(world.create("other", &one(strangers.clone())).await.status, 200);
     let task = open_task(&world, "1001").await;
     let id = "1001".parse().unwrap();
-    world.store.change(id, JobChange::Deleted(NOW)).await.unwrap();
+    let serial = world.store.job(id).await.unwrap().unwrap().job.serial;
+    world.store.change(id, serial, JobChange::Deleted(NOW)).await.unwrap().unwrap();
     let refused = world.create("user", &one(job("1001"))).await;
     assert_eq!((refused.status.as_u16(), refused.code().as_str()), (409, "JOB_EXISTS"));
     world.store.keep(found("1001", 0, Discrepancy::OwnerDiffers(address(0x22)))).await.unwrap();

@@ -79,7 +79,7 @@ counted! {
         async fn created(id: JobId) -> Stored<Option<Arc<Job>>>;
         async fn version(id: JobId, version: u32) -> Stored<Option<Arc<Job>>>;
         async fn list(query: JobQuery, before: Option<Serial>, limit: u32) -> Stored<Vec<JobRecord>>;
-        async fn change(id: JobId, change: JobChange) -> Stored<Option<JobRecord>>;
+        async fn change(id: JobId, serial: Serial, change: JobChange) -> Stored<Option<JobRecord>>;
         async fn due(kind: TriggerKind, shards: ShardSet, now: Timestamp, limit: u32) -> Stored<Vec<JobRecord>>;
         async fn move_cursor(cursor: Cursor, fence: Option<Fence>) -> Stored<CursorOutcome>;
     }

@@ -117,8 +117,14 @@ pub trait JobStore: Send + Sync {
     ) -> Result<Vec<JobRecord>, StoreError>;
 
     /// Applies a change. Idempotent: a state that is there already stays. `Version` must be the successor of the
-    /// newest one, else it is ignored. Absent: `None`, else the record after the change.
-    async fn change(&self, id: JobId, change: JobChange) -> Result<Option<JobRecord>, StoreError>;
+    /// newest one, else it is ignored. Absent, or another job has its place under this id by now: `None`, else the
+    /// record after the change.
+    async fn change(
+        &self,
+        id: JobId,
+        serial: Serial,
+        change: JobChange,
+    ) -> Result<Option<JobRecord>, StoreError>;
 
     /// Jobs of a kind in these of the scheduler's shards ([`Shard::of_job`](argus_domain::lease::Shard::of_job)) whose
     /// cursor is due at `now` and that are neither paused nor deleted nor finished, earliest first, `limit` at most.

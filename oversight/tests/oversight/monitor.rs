@@ -381,7 +381,9 @@ async fn a_call_that_the_registry_rules_out_for_good_lapses_with_the_reason() {
         let task = w.one().await;
         w.chain.delete_job(task.job, owner, 5);
         if is_deleted {
-            JobStore::change(&w.store, task.job, JobChange::Deleted(START)).await.expect("deleted");
+            JobStore::change(&w.store, task.job, task.serial, JobChange::Deleted(START))
+                .await
+                .expect("deleted");
         }
         w.chain.grow(head - 1);
         w.start().await;
@@ -395,7 +397,7 @@ async fn a_call_that_the_registry_rules_out_for_good_lapses_with_the_reason() {
     let mut w = world(2);
     let task = w.one().await;
     w.chain.delete_job(task.job, OWNER, 5);
-    JobStore::change(&w.store, task.job, JobChange::Deleted(START)).await.expect("deleted");
+    JobStore::change(&w.store, task.job, task.serial, JobChange::Deleted(START)).await.expect("deleted");
     w.chain.grow(2);
     w.chain.mine(vec![execution(&task)]);
     w.chain.grow(3);
@@ -407,7 +409,7 @@ async fn a_call_that_the_registry_rules_out_for_good_lapses_with_the_reason() {
     w.start().await;
     w.chain.grow(6);
     w.chain.delete_job(task.job, OWNER, 5);
-    JobStore::change(&w.store, task.job, JobChange::Deleted(START)).await.expect("deleted");
+    JobStore::change(&w.store, task.job, task.serial, JobChange::Deleted(START)).await.expect("deleted");
     w.look().await;
     assert_eq!(w.said(&task).await, [""; 0]);
     w.clock.set(w.clock.now() + Config::default().rescan);

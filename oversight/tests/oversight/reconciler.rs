@@ -65,6 +65,15 @@ impl Nudge for Nudged {
     }
 }
 
+/// Where a reconciler stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// After it has kept why.
+    Kept,
+    /// On the way to the deletion, all asked and answered.
+    Deletes,
+}
+
 /// A store before which the process dies: its n-th write never comes back, made or not.
 #[derive(Clone)]
 struct Mortal {
@@ -73,8 +82,8 @@ struct Mortal {
     is_made: bool,
     /// What somebody posts as soon as a registration is kept.
     posted: Arc<Mutex<Vec<(Job, Cursor)>>>,
-    /// What is posted then after another reconciler has deleted what there was.
-    meanwhile: Arc<Mutex<Option<(Job, Cursor)>>>,
+    /// Where this one stands still while another reconciler deletes what there was, and what is posted then.
+    meanwhile: Arc<Mutex<Option<(When, (Job, Cursor))>>>,
 }
 
 impl Mortal {
@@ -90,6 +99,20 @@ impl Mortal {
             }
         }
     }
+
+    async fn stands_still(&self, here: When) -> Result<(), StoreError> {
+        let meanwhile = self
+            .meanwhile
+            .lock()
+            .expect("no test panics while it holds this")
+            .take_if(|(when, _)| *when == here);
+        if let Some((_, owners)) = meanwhile {
+            let _another = term(&self.store).await;
+            self.store.change(owners.0.id, Serial(1), JobChange::Deleted(START)).await?;
+            self.store.create(vec![owners]).await?;
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -104,13 +127,7 @@ impl RegistrationStore for Mortal {
         self.write(self.store.keep(found)).await?;
         let posted = std::mem::take(&mut *self.posted.lock().expect("no test panics while it holds this"));
         self.store.create(posted).await?;
-        let meanwhile = self.meanwhile.lock().expect("no test panics while it holds this").take();
-        if let Some(owners) = meanwhile {
-            let _another = term(&self.store).await;
-            self.store.change(owners.0.id, JobChange::Deleted(START)).await?;
-            self.store.create(vec![owners]).await?;
-        }
-        Ok(())
+        self.stands_still(When::Kept).await
     }
     async fn forget(&self, chain: ChainId, job: JobId) -> Result<(), StoreError> {
         self.write(self.store.forget(chain, job)).await
@@ -153,8 +170,14 @@ impl JobStore for Mortal {
     async fn list(&self, q: JobQuery, before: Option<Serial>, n: u32) -> Result<Vec<JobRecord>, StoreError> {
         JobStore::list(&self.store, q, before, n).await
     }
-    async fn change(&self, id: JobId, change: JobChange) -> Result<Option<JobRecord>, StoreError> {
-        self.write(self.store.change(id, change)).await
+    async fn change(
+        &self,
+        id: JobId,
+        serial: Serial,
+        change: JobChange,
+    ) -> Result<Option<JobRecord>, StoreError> {
+        self.stands_still(When::Deletes).await?;
+        self.write(self.store.change(id, serial, change)).await
     }
     async fn due(
         &self,
@@ -274,6 +297,13 @@ impl World {
         (stored, cursor)
     }
 
+    /// What an owner does.
+    async fn delete(&self, n: u64) {
+        let serial = self.store.job(id(n)).await.expect("read").expect("there").job.serial;
+        let deleted = self.store.change(id(n), serial, JobChange::Deleted(self.clock.now())).await;
+        deleted.expect("changed").expect("there");
+    }
+
     async fn is_deleted(&self, n: u64) -> bool {
         self.store.job(id(n)).await.expect("read").expect("there").deleted_at.is_some()
     }
@@ -336,7 +366,7 @@ async fn a_deletion_on_the_chain_deletes_the_job_once_it_is_final() {
     w.looks().await;
     assert!(!w.is_deleted(1).await, "not before it is final");
     // This one was deleted by its owner on both sides, which is nothing to list.
-    w.store.change(id(2), JobChange::Deleted(w.clock.now())).await.expect("deleted");
+    w.delete(2).await;
     w.chain.grow(1);
     w.looks().await;
     assert!(w.is_deleted(1).await);
@@ -404,7 +434,7 @@ async fn the_job_of_its_owner_takes_the_others_place_and_stays() {
 async fn what_a_stranger_took_back_is_not_deleted_again_for_the_owners_job_may_be_there() {
     let w = World::new();
     w.store_job(1, STRANGER).await;
-    w.store.change(id(1), JobChange::Deleted(START)).await.expect("deleted");
+    w.delete(1).await;
     w.chain.mine(vec![created(1, OWNER)]);
     w.chain.grow(5);
     let store = w.immortal();
@@ -527,15 +557,17 @@ async fn one_whose_lease_is_anothers_deletes_nothing_and_moves_no_mark() {
 
 #[tokio::test]
 async fn a_deletion_that_comes_late_leaves_the_owners_job_alone() {
-    let w = World::new();
-    w.store_job(1, STRANGER).await;
-    w.chain.mine(vec![created(1, OWNER)]);
-    w.chain.grow(5);
-    // While this one stands still after it has kept why, another one does all of it, and the owner's job comes.
-    let store = w.immortal();
-    *store.meanwhile.lock().expect("alone") = Some(World::posted(1, OWNER));
-    let _late = w.run_on(store);
-    w.looks().await;
-    let there = w.store.job(id(1)).await.expect("read").expect("there");
-    assert_eq!((there.job.owner, there.deleted_at), (OWNER, None));
+    for when in [When::Kept, When::Deletes] {
+        let w = World::new();
+        w.store_job(1, STRANGER).await;
+        w.chain.mine(vec![created(1, OWNER)]);
+        w.chain.grow(5);
+        // While this one stands still, another one does all of it, and the owner's job comes.
+        let store = w.immortal();
+        *store.meanwhile.lock().expect("alone") = Some((when, World::posted(1, OWNER)));
+        let _late = w.run_on(store);
+        w.looks().await;
+        let there = w.store.job(id(1)).await.expect("read").expect("there");
+        assert_eq!((there.job.owner, there.deleted_at), (OWNER, None), "{when:?}");
+    }
 }

@@ -165,6 +165,12 @@ pub struct World {
 }
 
 impl World {
+    /// What an owner does to a job of theirs.
+    pub async fn change(&self, id: JobId, change: JobChange) {
+        let record = JobStore::job(&self.store, id).await.unwrap().unwrap();
+        self.store.change(id, record.job.serial, change).await.unwrap().unwrap();
+    }
+
     pub fn new() -> Self {
         let chain = FakeChain::default();
         chain.mine(0, vec![]);

@@ -133,17 +133,24 @@ async fn versions_are_appended_in_order(store: &dyn JobStore) {
         let job = Job { version, title: title.to_owned(), serial: Serial(0), ..first.clone() };
         JobChange::Version(Box::new(job), at(7))
     };
-    let record = store.change(first.id, next(3, "too far")).await.expect("change").expect("record");
+    let record =
+        store.change(first.id, first.serial, next(3, "too far")).await.expect("change").expect("record");
     assert_eq!(record.job, first, "what is no successor is ignored");
-    let record = store.change(first.id, next(2, "second")).await.expect("change").expect("record");
+    let record =
+        store.change(first.id, first.serial, next(2, "second")).await.expect("change").expect("record");
     assert_eq!((record.job.version, record.job.title.as_str()), (2, "second"));
     assert_eq!(record.updated_at, at(7));
     assert_eq!(record.job.serial, first.serial, "the serial stays");
-    let record = store.change(first.id, next(2, "again")).await.expect("change").expect("record");
+    let record =
+        store.change(first.id, first.serial, next(2, "again")).await.expect("change").expect("record");
     assert_eq!(record.job.title, "second", "a version is there once");
     assert_eq!(store.version(first.id, 1).await.expect("version").expect("the first").title, first.title);
     assert_eq!(store.version(first.id, 2).await.expect("version").expect("the second").title, "second");
-    assert_eq!(store.change(job(9).id, JobChange::Paused(NOW)).await, Ok(None), "absent is none");
+    assert_eq!(
+        store.change(job(9).id, first.serial, JobChange::Paused(NOW)).await,
+        Ok(None),
+        "absent is none"
+    );
     let recreated = store.create(vec![new_job(1)]).await;
     assert_eq!(
         recreated,
@@ -153,8 +160,8 @@ async fn versions_are_appended_in_order(store: &dyn JobStore) {
 }
 
 async fn changes_are_idempotent_and_deletion_is_for_good(store: &dyn JobStore) {
-    let id = create(store, vec![new_job(1)]).await.remove(0).job.id;
-    let change = async |change| store.change(id, change).await.expect("change").expect("record");
+    let Job { id, serial, .. } = create(store, vec![new_job(1)]).await.remove(0).job;
+    let change = async |change| store.change(id, serial, change).await.expect("change").expect("record");
     let paused = change(JobChange::Paused(at(1))).await;
     assert_eq!((paused.paused_at, paused.updated_at), (Some(at(1)), at(1)));
     assert_eq!(change(JobChange::Paused(at(2))).await, paused, "a state that is there stays");
@@ -216,10 +223,10 @@ async fn due_are_those_that_may_run(store: &dyn JobStore) {
     }
     each.sort_unstable();
     assert_eq!(each, [1, 2, 3, 4], "each is in one shard");
-    store.change(job(2).id, JobChange::Paused(NOW)).await.expect("pause");
-    store.change(job(3).id, JobChange::Deleted(NOW)).await.expect("delete");
+    store.change(job(2).id, Serial(2), JobChange::Paused(NOW)).await.expect("pause").expect("it is there");
+    store.change(job(3).id, Serial(3), JobChange::Deleted(NOW)).await.expect("delete").expect("it is there");
     assert_eq!(due(TriggerKind::Time, 9000, 9).await, [4, 1], "neither paused nor deleted");
-    store.change(job(2).id, JobChange::Resumed(NOW)).await.expect("resume");
+    store.change(job(2).id, Serial(2), JobChange::Resumed(NOW)).await.expect("resume").expect("it is there");
     assert_eq!(due(TriggerKind::Time, 9000, 9).await, [2, 4, 1]);
     let end = Cursor { finished: true, ..next_cursor(&new(4, Some(100)).1) };
     assert_eq!(store.move_cursor(end, None).await, Ok(CursorOutcome::Moved));
@@ -241,7 +248,7 @@ async fn cursors_move_one_revision_at_a_time(store: &dyn JobStore) {
         Ok(CursorOutcome::Stale),
         "absent"
     );
-    store.change(record.job.id, JobChange::Deleted(NOW)).await.expect("delete");
+    store.change(record.job.id, record.job.serial, JobChange::Deleted(NOW)).await.expect("delete");
     assert_eq!(store.move_cursor(next_cursor(&second), None).await, Ok(CursorOutcome::Stale), "deleted");
 }
 

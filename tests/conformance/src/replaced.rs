@@ -62,7 +62,7 @@ async fn only_the_registered_owner_takes_a_place<S: JobStore + RegistrationStore
     assert_eq!(store.create(vec![owners()]).await, taken, "nobody says whose it is");
     store.keep(found()).await.expect("kept");
     assert_eq!(store.create(vec![owners()]).await, taken, "it is not deleted");
-    store.change(stored.job.id, JobChange::Deleted(at(1))).await.expect("deleted");
+    store.change(stored.job.id, stored.job.serial, JobChange::Deleted(at(1))).await.expect("deleted");
     for (what, row) in [
         ("another reason", Registration { discrepancy: Discrepancy::DeletedOnChain, ..found() }),
         ("another chain", Registration { chain: ChainId(2), ..found() }),
@@ -104,7 +104,7 @@ async fn nothing_of_the_other_is_the_new_ones<
         opened.push(task);
     }
     let second = Job { version: 2, ..before.job.clone() };
-    store.change(id, JobChange::Version(Box::new(second), at(2))).await.expect("changed");
+    store.change(id, before.job.serial, JobChange::Version(Box::new(second), at(2))).await.expect("changed");
     let late = next_task(&store.job(id).await.expect("job").expect("there"));
     let look = Decision::once(opened[0].number, Outcome::Expired, at(3));
     let look = Look { job: id, serial: opened[0].serial, fence: None, decision: look };
@@ -112,7 +112,7 @@ async fn nothing_of_the_other_is_the_new_ones<
     let name: SecretName = "KEY".parse().expect("a name");
     let sealed = SealedSecret { key: [1; 8], bytes: vec![1; 40], set_at: at(3) };
     store.put(id, name, sealed).await.expect("put");
-    store.change(id, JobChange::Deleted(at(4))).await.expect("deleted");
+    store.change(id, before.job.serial, JobChange::Deleted(at(4))).await.expect("deleted");
     store.keep(found()).await.expect("kept");
     let created = store.create(vec![owners()]).await;
     assert_eq!(created, Ok(CreateOutcome::Created(vec![Serial(2)])));
@@ -120,6 +120,10 @@ async fn nothing_of_the_other_is_the_new_ones<
     let record = store.job(id).await.expect("job").expect("there");
     assert_eq!((record.job.owner, record.job.version), (owner(1), 3), "versions go on counting");
     assert_eq!((record.deleted_at, record.last_opened_at), (None, None));
+    for late in [JobChange::Deleted(at(5)), JobChange::Paused(at(5))] {
+        assert_eq!(store.change(id, before.job.serial, late).await, Ok(None), "it names the other's job");
+    }
+    assert_eq!(store.job(id).await, Ok(Some(record.clone())), "nothing is done to it");
     assert_eq!(store.created(id).await.expect("read").as_deref(), Some(&record.job));
     for (version, whose) in [(1, owner(7)), (2, owner(7)), (3, owner(1))] {
         let job = store.version(id, version).await.expect("read").expect("there");

@@ -103,12 +103,12 @@ async fn opening_is_refused_when_stale_or_gone<S: JobStore + TaskStore>(store: &
     for (change, back) in
         [(JobChange::Paused(NOW), Some(JobChange::Resumed(NOW))), (JobChange::Deleted(NOW), None)]
     {
-        store.change(record.job.id, change).await.expect("change");
+        store.change(record.job.id, record.job.serial, change).await.expect("change");
         let opening = Opening::unfenced(next.clone(), moved.clone());
         assert_eq!(store.open(vec![opening]).await, Ok(vec![OpenOutcome::Gone]));
         assert_eq!(store.tasks(&[next.id]).await, Ok(vec![]), "nothing was written");
         if let Some(back) = back {
-            store.change(record.job.id, back).await.expect("change");
+            store.change(record.job.id, record.job.serial, back).await.expect("change");
         }
     }
     let (mut orphan, cursor) = (next, next_cursor(&first_cursor(&job(9))));
@@ -177,11 +177,15 @@ async fn the_first_verdict_wins<S: JobStore + TaskStore>(store: &S) {
 }
 
 async fn agreement_is_refused_once_the_job_is_deleted<S: JobStore + TaskStore>(store: &S) {
-    create(store, vec![new_job(1)]).await;
+    let stored = create(store, vec![new_job(1)]).await.remove(0).job;
     let (open, _) = open_next(store, job(1).id).await;
     let (agreed, _) = open_next(store, job(1).id).await;
     store.record(vec![settled_agreed(agreed)]).await.expect("record");
-    store.change(job(1).id, JobChange::Deleted(NOW)).await.expect("delete");
+    store
+        .change(stored.id, stored.serial, JobChange::Deleted(NOW))
+        .await
+        .expect("delete")
+        .expect("it is there");
     assert_eq!(store.record(vec![settled_agreed(open)]).await, Ok(vec![Recorded::Refused]));
     assert_eq!(record_of(store, open).await.facts, [], "nothing was written");
     let repeat = store.record(vec![settled_agreed(agreed)]).await;

@@ -46,7 +46,12 @@ async fn tasks_of_a_deleted_job_are_withdrawn() {
     let job = job(1, Timestamp(now().0 - 60_000));
     world.stop("dispatcher").await;
     let ids = open(&world.store, &job, 3, now()).await;
-    world.store.change(job.id, JobChange::Deleted(now())).await.expect("deleted").expect("it was there");
+    world
+        .store
+        .change(job.id, job.serial, JobChange::Deleted(now()))
+        .await
+        .expect("deleted")
+        .expect("it was there");
     world.start_dispatcher(Duration::from_secs(2)).await;
     for id in &ids {
         let state = world.until(*id, WITHIN, "finished", TaskState::is_finished).await;
