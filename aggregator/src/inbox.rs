@@ -155,7 +155,7 @@ impl Aggregate for Handle {
 impl KeeperGate for Handle {
     async fn nonce(&self) -> Result<B256, LinkError> {
         self.leads().await?;
-        self.nonces.give(self.ports.signer.as_ref(), self.ports.clock.now())
+        self.nonces.give(self.ports.signer.as_ref(), self.ports.clock.now()).await
     }
 
     async fn admit(

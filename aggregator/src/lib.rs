@@ -19,6 +19,7 @@ mod open;
 mod ports;
 mod recorder;
 mod roster;
+mod sealing;
 mod secrets;
 mod service;
 mod session;

@@ -1,15 +1,13 @@
 //! The loop: takes messages in by the batch, asks the machines, carries out what they want.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use argus_domain::{
     act::AttemptOutcome,
-    attempt::{Assignment, JobDigests, SecondRound, SignedAssignment},
+    attempt::{Assignment, SignedAssignment},
     ids::KeeperId,
     keeper::{KeeperHello, KeeperRecord, LiveKeeper},
+    seal::Seal,
     state::State,
 };
 use argus_machine::{
@@ -34,6 +32,7 @@ use crate::{
     ports::Ports,
     recorder::Recorder,
     roster::Roster,
+    sealing::{Batch, Outgoing, Sealing},
     session::{Said, Serving, Stream},
 };
 
@@ -51,21 +50,15 @@ struct Service {
     changed: Arc<Notify>,
     roster: Roster,
     open: Open,
-    digests: JobDigests,
     recorder: Recorder,
     errands: mpsc::Sender<Errand>,
     /// Passed to sessions, which put what keepers say into our inbox.
     inbox: mpsc::Sender<Message>,
     /// What is sealed and sent at the end of this turn.
-    outgoing: Vec<Outgoing>,
+    sealing: Sealing,
+    /// As others were told.
+    signer_away: bool,
     metrics: Arc<Metrics>,
-}
-
-/// Work for a keeper: an assignment, or a second round of one.
-struct Outgoing {
-    keeper: KeeperId,
-    assignment: Arc<Assignment>,
-    second: Option<Arc<SecondRound>>,
 }
 
 /// What a term begins with.
@@ -100,11 +93,11 @@ pub(crate) async fn run(
         changed,
         roster: Roster::default(),
         open: Open::default(),
-        digests: JobDigests::default(),
         recorder: Recorder::new(&config, ports.tasks.clone()),
         errands,
         inbox: sender,
-        outgoing: Vec::new(),
+        sealing: Sealing::new(ports.signer.clone()),
+        signer_away: false,
         metrics,
         config,
         ports,
@@ -114,7 +107,12 @@ pub(crate) async fn run(
     loop {
         service.carry_out(std::mem::take(&mut out));
         service.send_waiting();
-        service.send();
+        if let Some(batch) = service.sealing.launch() {
+            service.send(batch, &mut out);
+            if !out.is_empty() {
+                continue;
+            }
+        }
         service.metrics.errands.set(service.errands.max_capacity() - service.errands.capacity());
         let clock = service.ports.clock.clone();
         let wakes = [service.machine.next_wake(), service.liveness.next_wake()];
@@ -128,6 +126,7 @@ pub(crate) async fn run(
                 }
                 service.take(std::mem::take(messages), &mut out);
             }
+            batch = service.sealing.next() => service.send(batch, &mut out),
             keeper = service.roster.next_gone() => service.gone(keeper, &mut out),
             _ = refresh.tick() => service.refresh(&mut out).await,
             () = async {
@@ -275,14 +274,21 @@ impl Service {
         let mut changes = Vec::new();
         self.liveness.handle(self.ports.clock.now(), input, &mut changes);
         self.note(&changes);
-        self.live.send_replace(self.liveness.live());
+        self.publish_live();
     }
 
     fn note(&mut self, changes: &[liveness::Effect]) {
         if !changes.is_empty() {
-            self.live.send_replace(self.liveness.live());
+            self.publish_live();
             self.changed.notify_one();
         }
+    }
+
+    /// Who can be given work: nobody, while nothing can be sealed. Tasks wait for keepers longer than for attempts that
+    /// come to nothing.
+    fn publish_live(&self) {
+        let live = if self.signer_away { Vec::new() } else { self.liveness.live() };
+        self.live.send_replace(live);
     }
 
     fn tell(&self, errand: Errand) {
@@ -312,7 +318,7 @@ impl Service {
             Effect::Assign { keeper, assignment } => self.assign(keeper, assignment, out),
             Effect::Second { keeper, round } => {
                 let Some(assignment) = self.open.get(&(round.task, round.attempt)) else { return };
-                self.outgoing.push(Outgoing { keeper, assignment, second: Some(round) });
+                self.sealing.push([Outgoing { keeper, assignment, second: Some(round) }]);
             }
             Effect::Ended { task, attempt, outcome } => {
                 self.open.close(&(task, attempt));
@@ -331,7 +337,7 @@ impl Service {
         match self.roster.add(keeper, assignment.clone(), self.config.waiting_max) {
             None => self.machine.handle(now, Input::Gone(keeper), out),
             Some(Added::Waiting) => {}
-            Some(Added::InHand) => self.outgoing.push(Outgoing { keeper, assignment, second: None }),
+            Some(Added::InHand) => self.sealing.push([Outgoing { keeper, assignment, second: None }]),
             Some(Added::Full) => {
                 self.metrics.full.add(1);
                 let (task, attempt) = (assignment.task.id, assignment.attempt.no);
@@ -348,40 +354,52 @@ impl Service {
         let ready = self.roster.ready(self.ports.clock.now(), |key| open.has(key));
         let work =
             ready.into_iter().map(|(keeper, assignment)| Outgoing { keeper, assignment, second: None });
-        self.outgoing.extend(work);
+        self.sealing.push(work);
     }
 
-    /// Sends what goes out this turn, under one signature.
-    fn send(&mut self) {
-        let outgoing = std::mem::take(&mut self.outgoing);
-        let key = |a: &Assignment| (a.task.id, a.attempt.no);
-        let mut places = HashMap::new();
-        let mut digests = Vec::new();
-        for Outgoing { assignment, .. } in &outgoing {
-            places.entry(key(assignment)).or_insert_with(|| {
-                digests.push(assignment.digest(self.digests.of(&assignment.job)));
-                digests.len() - 1
-            });
-        }
-        let seals = match self.ports.signer.seal(&digests) {
-            Ok(seals) => seals,
-            Err(error) => return tracing::error!(%error, "assignments cannot be sealed"),
-        };
-        for Outgoing { keeper, assignment, second } in outgoing {
-            let Some(seal) = places.get(&key(&assignment)).and_then(|place| seals.get(*place)) else {
-                continue;
-            };
-            self.open.sealed(&key(&assignment), seal);
-            let state = self.open.state(&key(&assignment));
-            let assignment = SignedAssignment { assignment, seal: seal.clone(), state };
-            let message = match second {
-                None => ToKeeper::Assign { assignment, secrets: None },
-                Some(round) => ToKeeper::Second { assignment, round: Box::new(Arc::unwrap_or_clone(round)) },
-            };
-            let is_first_round = matches!(message, ToKeeper::Assign { .. });
-            if self.put(keeper, message) && is_first_round {
-                self.config.failpoint.reach(Step::Assigned);
+    /// Sends what was sealed. What a signer that does not answer was given waits for it, as long as its attempt is open.
+    fn send(&mut self, Batch { work, seals }: Batch, out: &mut Vec<Effect>) {
+        let was_away = std::mem::replace(&mut self.signer_away, self.sealing.is_away());
+        if self.signer_away != was_away {
+            match self.signer_away {
+                true => tracing::error!("nobody is given work until the platform's signer answers"),
+                false => tracing::info!("the platform's signer answers again"),
             }
+            self.publish_live();
+            self.changed.notify_one();
+        }
+        match seals {
+            Ok(seals) => work.into_iter().zip(seals).for_each(|(work, seal)| self.send_sealed(work, seal)),
+            Err(error) if error.is_retryable() => {
+                tracing::error!(%error, "assignments wait for the platform's signer");
+                self.sealing.push(work.into_iter().filter(|one| self.open.has(&one.key())));
+            }
+            Err(error) => {
+                tracing::error!(%error, "assignments cannot be sealed");
+                let now = self.ports.clock.now();
+                for one in work {
+                    let (keeper, (task, attempt)) = (one.keeper, one.key());
+                    let reason = format!("the platform could not seal its assignment: {error}");
+                    self.roster.release(keeper, (task, attempt));
+                    self.machine.handle(now, Input::Declined { task, attempt, keeper, reason }, out);
+                }
+            }
+        }
+    }
+
+    fn send_sealed(&mut self, work: Outgoing, seal: Seal) {
+        let key = work.key();
+        let Outgoing { keeper, assignment, second } = work;
+        self.open.sealed(&key, &seal);
+        let state = self.open.state(&key);
+        let assignment = SignedAssignment { assignment, seal, state };
+        let message = match second {
+            None => ToKeeper::Assign { assignment, secrets: None },
+            Some(round) => ToKeeper::Second { assignment, round: Box::new(Arc::unwrap_or_clone(round)) },
+        };
+        let is_first_round = matches!(message, ToKeeper::Assign { .. });
+        if self.put(keeper, message) && is_first_round {
+            self.config.failpoint.reach(Step::Assigned);
         }
     }
 }

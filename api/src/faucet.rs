@@ -146,7 +146,7 @@ async fn pay(
         max_fee_per_gas: base_fee.saturating_mul(2).saturating_add(priority_fee),
         max_priority_fee_per_gas: priority_fee,
     };
-    let signed = purse.sign_transaction(&draft).map_err(|e| ChainError::Refused(e.to_string()))?;
+    let signed = purse.sign_transaction(&draft).await.map_err(|e| ChainError::Refused(e.to_string()))?;
     match chain.writer.send(&signed).await {
         Ok(()) | Err(ChainError::AlreadyKnown) => Ok(signed.hash),
         // It may have been taken all the same: the claim stands.

@@ -54,8 +54,8 @@ impl Kept {
             signer: self.ports.signer.address(),
             signature: Signature(signature),
         };
-        let signer = self.ports.signer.recover(record.build.digest(), &record.signature);
-        if signer != Some(record.signer) {
+        let signer = &self.ports.signer;
+        if !signer.is_signed_by(record.signer, record.build.digest(), &record.signature) {
             return Ok(None);
         }
         let wasm = fs::read(self.path(record.build.wasm_hash)).map(Bytes::from).ok();
@@ -67,7 +67,7 @@ impl Kept {
     /// Signs and keeps what a source was built to.
     pub async fn put(&self, source_hash: B256, wasm: Bytes) -> Result<Built, BuildError> {
         let build = Build { source_hash, builder: Go::id(), wasm_hash: WasmHash(sha256(&wasm)) };
-        let signature = self.ports.signer.sign(build.digest()).map_err(failed)?;
+        let signature = self.ports.signer.sign_digest(build.digest()).await.map_err(failed)?;
         keep(&self.folder, &self.path(build.wasm_hash), &wasm).map_err(failed)?;
         let blob = [build.wasm_hash.0.as_slice(), &signature.0].concat();
         self.ports.archive.put(self.name(source_hash), blob.into()).await.map_err(failed)?;

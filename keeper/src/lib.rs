@@ -30,7 +30,7 @@ use argus_domain::{
     attempt::Answer,
     ids::{ChainId, KeeperId, TaskId},
 };
-use argus_ports::{FromKeeper, HandoffOrder, StoreError, count::Queue};
+use argus_ports::{FromKeeper, HandoffOrder, SignerError, StoreError, count::Queue};
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinSet,
@@ -145,10 +145,21 @@ pub(crate) struct Inner {
     outbox: mpsc::Sender<FromKeeper>,
     performers: BTreeMap<ChainId, mpsc::Sender<HandoffOrder>>,
     connected: watch::Sender<bool>,
+    /// How often its signer did not answer.
+    unsigned: watch::Sender<u64>,
     metrics: Arc<Metrics>,
 }
 
 impl Inner {
+    /// Notes why nothing was signed. While the signer does not answer, this keeper is of no use to the platform, which
+    /// had better ask others: its session ends, and the next one begins with a signature.
+    fn not_signed(&self, error: &SignerError) {
+        tracing::warn!(keeper = %self.id, %error, "nothing was signed");
+        if error.is_retryable() {
+            self.unsigned.send_modify(|times| *times += 1);
+        }
+    }
+
     fn load(&self) -> u32 {
         let free = u32::try_from(self.slots.available_permits()).unwrap_or(u32::MAX);
         self.config.capacity.saturating_sub(free)
@@ -217,6 +228,7 @@ pub fn new(config: Config, ports: Ports) -> (Handle, impl Future<Output = Result
         outbox,
         performers,
         connected,
+        unsigned: watch::Sender::new(0),
         metrics,
         config,
         ports,

@@ -212,7 +212,7 @@ impl Performer {
         let mut inputs = Vec::new();
         for effect in effects {
             match effect {
-                Effect::Sign { task, number, draft } => inputs.push(self.sign(task, number, &draft)),
+                Effect::Sign { task, number, draft } => inputs.extend(self.sign(task, number, draft)),
                 other => self.held.push(other),
             }
         }
@@ -248,11 +248,26 @@ impl Performer {
         }));
     }
 
-    fn sign(&self, task: TaskId, number: u16, draft: &TxDraft) -> Input {
-        match self.keeper.ports.signer.sign_transaction(draft) {
-            Ok(signed) => Input::Signed { task, number, signed },
-            Err(error) => Input::SignFailed { task, number, reason: error.to_string() },
+    /// Gives what a signer says at once, as one with the key in this process does, so that what is signed together
+    /// shares a commit. Others are waited for beside everything else.
+    fn sign(&mut self, task: TaskId, number: u16, draft: TxDraft) -> Option<Input> {
+        let keeper = self.keeper.clone();
+        let mut signing = async move {
+            let nonce = draft.nonce;
+            match keeper.ports.signer.sign_transaction(&draft).await {
+                Ok(signed) => Input::Signed { task, nonce, number, signed },
+                Err(error) => {
+                    keeper.not_signed(&error);
+                    Input::SignFailed { task, nonce, number, reason: error.to_string() }
+                }
+            }
         }
+        .boxed();
+        let signed = (&mut signing).now_or_never();
+        if signed.is_none() {
+            self.begin(signing.map(Some));
+        }
+        signed
     }
 
     /// Lets effects leave, and the journal go on.

@@ -106,7 +106,7 @@ pub async fn answer(
     let claim = match &output {
         Output::Call(call) => {
             deposit::covers(keeper, assignment, call).await?;
-            sign::claim(&keeper.config, &keeper.ports, assignment, call, Round(1)).await?
+            sign::claim(keeper, assignment, call, Round(1)).await?
         }
         Output::Skip(_) | Output::Fail(_) => None,
     };

@@ -56,7 +56,7 @@ pub async fn answer(
             let Output::Call(call) = &taken.output else {
                 return Err(refuse("the chosen run makes no call"));
             };
-            let claim = sign::claim(&keeper.config, &keeper.ports, assignment, call, Round(2)).await?;
+            let claim = sign::claim(keeper, assignment, call, Round(2)).await?;
             claim.ok_or_else(|| refuse("mode `Solo` has no second round"))
         }
         Some(found) => {

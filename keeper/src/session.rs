@@ -48,7 +48,10 @@ pub async fn run(keeper: Arc<Inner>, mut outbox: mpsc::Receiver<FromKeeper>) -> 
                 let since = Instant::now();
                 keeper.connected.send_replace(true);
                 tracing::info!(keeper = %keeper.id, "connected");
+                let mut unsigned = keeper.unsigned.subscribe();
                 tokio::select! {
+                    // Never closed: the keeper has the other end.
+                    _ = unsigned.changed() => tracing::warn!(keeper = %keeper.id, "it leaves until its signer answers"),
                     () = read(&keeper, session.as_ref(), &mut runs) => {}
                     () = write(session.as_ref(), &mut outbox, &mut unsent) => {}
                     () = beat(&keeper, session.as_ref()) => {}
@@ -85,7 +88,8 @@ async fn dial(keeper: &Inner) -> Result<Session, LinkError> {
     let signature = keeper
         .ports
         .signer
-        .sign(SignedHello::digest(&hello, nonce))
+        .sign_digest(SignedHello::digest(&hello, nonce))
+        .await
         .map_err(|e| LinkError::Refused(e.to_string()))?;
     let hello = SignedHello { hello, nonce, signature };
     timeout(deadline, link.connect(hello)).await.map_err(|_| late())?

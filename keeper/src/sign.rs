@@ -4,14 +4,15 @@ use argus_domain::{
     B256,
     attempt::{Assignment, Observation, Output, SignedClaim},
     call::{Call, Signature},
-    ids::{KeeperId, Round},
+    ids::Round,
     job::{Args, Mode},
+    keccak256,
     run::{RunInput, RunReport, Transcript},
     seal::Seal,
 };
-use argus_ports::{KeptClaim, Step, StoreError};
+use argus_ports::{KeptClaim, SignerError, Step, StoreError};
 
-use crate::{Inner, config::Config, ports::Ports, run::Decline};
+use crate::{Inner, run::Decline};
 
 /// What a run came to, as far as it is signed.
 pub struct Came {
@@ -49,22 +50,22 @@ pub async fn observation(
         observation.transcript_root = report.transcript.root();
         observation.fuel = report.fuel;
     }
-    let sealed = keeper.sealer.seal(keeper.ports.signer.as_ref(), observation.digest()).await;
-    observation.seal = sealed.map_err(|e| Decline::Own(e.to_string()))?;
+    let sealed = keeper.sealer.seal(&keeper.ports.signer, observation.digest()).await;
+    observation.seal = sealed.map_err(|error| unsigned(keeper, &error))?;
     Ok(observation)
 }
 
 /// The one claim of this attempt and round: durable before anyone sees it. A keeper that was restarted in between
 /// and now comes to another call signs nothing. `None` in mode `Solo`, where nobody checks a signature.
 pub async fn claim(
-    config: &Config,
-    ports: &Ports,
+    keeper: &Inner,
     assignment: &Assignment,
     call: &Call,
     round: Round,
 ) -> Result<Option<SignedClaim>, Decline> {
-    let attempt = &assignment.attempt;
-    let digest = attempt.claim(&assignment.job, call).digest(&config.domain(call.chain));
+    let (config, ports, attempt) = (&keeper.config, &keeper.ports, &assignment.attempt);
+    let preimage = attempt.claim(&assignment.job, call).preimage(&config.domain(call.chain));
+    let digest = keccak256(preimage);
     let claim = KeptClaim { task: attempt.task, attempt: attempt.no, round, digest };
     let kept = ports.journal.claim(claim).await.map_err(|e: StoreError| Decline::Own(e.to_string()))?;
     if kept.digest != digest {
@@ -74,7 +75,12 @@ pub async fn claim(
     if attempt.mode == Mode::Solo {
         return Ok(None);
     }
-    let signature = ports.signer.sign(digest).map_err(|e| Decline::Own(e.to_string()))?;
-    let keeper = KeeperId(ports.signer.address());
+    let signature = ports.signer.sign(&preimage).await.map_err(|error| unsigned(keeper, &error))?;
+    let keeper = keeper.id;
     Ok(Some(SignedClaim { task: attempt.task, attempt: attempt.no, round, keeper, digest, signature }))
+}
+
+fn unsigned(keeper: &Inner, error: &SignerError) -> Decline {
+    keeper.not_signed(error);
+    Decline::Own(error.to_string())
 }

@@ -295,7 +295,7 @@ where
         max_fee_per_gas: price.base_fee.saturating_mul(2).saturating_add(price.priority_fee),
         max_priority_fee_per_gas: price.priority_fee,
     };
-    let signed = signer.sign_transaction(&draft)?;
+    let signed = signer.sign_transaction(&draft).await?;
     match chain.send(&signed).await {
         Ok(()) | Err(ChainError::AlreadyKnown) => {}
         Err(error) => return Err(error.into()),

@@ -24,17 +24,18 @@ use super::*;
 /// Finds every signature to be by the keeper that it names with its first byte.
 struct FirstByte;
 
+#[async_trait]
 impl Signer for FirstByte {
     fn address(&self) -> Address {
         Address::ZERO
     }
 
-    fn sign(&self, _: B256) -> Result<Signature, SignerError> {
-        Err(SignerError("not here".to_owned()))
+    async fn sign(&self, _: &[u8]) -> Result<Signature, SignerError> {
+        Err(SignerError::Refused("not here".to_owned()))
     }
 
-    fn sign_transaction(&self, _: &TxDraft) -> Result<SignedTx, SignerError> {
-        Err(SignerError("not here".to_owned()))
+    async fn sign_transaction(&self, _: &TxDraft) -> Result<SignedTx, SignerError> {
+        Err(SignerError::Refused("not here".to_owned()))
     }
 
     fn recover(&self, _: B256, signature: &Signature) -> Option<Address> {

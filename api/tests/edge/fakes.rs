@@ -168,14 +168,15 @@ impl ChainWriter for FakeChain {
 /// The faucet's account.
 pub struct Purse;
 
+#[async_trait]
 impl Signer for Purse {
     fn address(&self) -> Address {
         Address::repeat_byte(0x66)
     }
-    fn sign(&self, _: B256) -> Result<Signature, SignerError> {
-        Err(SignerError("nobody here asks for that".to_owned()))
+    async fn sign(&self, _: &[u8]) -> Result<Signature, SignerError> {
+        Err(SignerError::Refused("nobody here asks for that".to_owned()))
     }
-    fn sign_transaction(&self, draft: &TxDraft) -> Result<SignedTx, SignerError> {
+    async fn sign_transaction(&self, draft: &TxDraft) -> Result<SignedTx, SignerError> {
         Ok(SignedTx { hash: keccak256(draft.to), raw: Bytes::new() })
     }
     fn recover(&self, _: B256, _: &Signature) -> Option<Address> {

@@ -86,6 +86,11 @@ const CLAIM_TYPE: &[u8] = b"Claim(bytes32 taskId,uint256 jobId,address owner,add
 impl Claim {
     /// The EIP-712 signing hash: `keccak256(0x19 0x01 || domainSeparator || hashStruct(claim))`.
     pub fn digest(&self, domain: &ExecutorDomain) -> B256 {
+        keccak256(self.preimage(domain))
+    }
+
+    /// What that is the hash of.
+    pub fn preimage(&self, domain: &ExecutorDomain) -> [u8; 66] {
         let [domain_type, name, version, claim_type] = *CONSTANTS;
         let separator = hash_words(&[
             domain_type,
@@ -110,7 +115,7 @@ impl Claim {
         bytes[..2].copy_from_slice(&[0x19, 0x01]);
         bytes[2..34].copy_from_slice(separator.as_slice());
         bytes[34..].copy_from_slice(body.as_slice());
-        keccak256(bytes)
+        bytes
     }
 }
 

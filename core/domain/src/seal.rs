@@ -4,13 +4,37 @@
 //! signs once, and whoever checks several of them recovers once: equal roots have equal signatures. A seal over a
 //! single digest has an empty path, and its signature is over the digest itself.
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256, keccak256};
 use serde::{Deserialize, Serialize};
 
 use crate::call::Signature;
 
 /// Most steps of a path: a tree of 65,536 digests.
 pub const PATH_MAX: usize = 16;
+
+/// What stands before a digest of ours where a signer hashes what it signs. No transaction and no typed data begins with
+/// it, so that whoever signs it has signed nothing else.
+const SIGNED: &[u8; 15] = b"argus/signed/1\0";
+
+/// What a signer that signs Keccak-256 hashes alone is given for a digest of ours, which is none.
+pub fn preimage(digest: B256) -> [u8; 47] {
+    let mut bytes = [0; 47];
+    bytes[..15].copy_from_slice(SIGNED);
+    bytes[15..].copy_from_slice(digest.as_slice());
+    bytes
+}
+
+/// Whether this address signed a digest of ours: the digest itself, as a key in the signer's own process does, or the
+/// hash of its [`preimage`]. `recover` says who made a signature over a digest.
+pub fn is_signed_by(
+    recover: impl Fn(B256, &Signature) -> Option<Address>,
+    address: Address,
+    digest: B256,
+    signature: &Signature,
+) -> bool {
+    let is_by = |message| recover(message, signature) == Some(address);
+    is_by(digest) || is_by(keccak256(preimage(digest)))
+}
 
 /// Proof that a digest was signed, alone or among others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +55,16 @@ impl Seal {
     pub fn root(&self, digest: B256) -> Option<B256> {
         (self.path.len() <= PATH_MAX)
             .then(|| self.path.iter().fold(digest, |below, other| join(below, *other)))
+    }
+
+    /// Whether this address sealed this digest.
+    pub fn is_by(
+        &self,
+        recover: impl Fn(B256, &Signature) -> Option<Address>,
+        address: Address,
+        digest: B256,
+    ) -> bool {
+        self.root(digest).is_some_and(|root| is_signed_by(recover, address, root, &self.signature))
     }
 }
 
@@ -65,8 +99,6 @@ fn join(a: B256, b: B256) -> B256 {
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::keccak256;
-
     use super::*;
 
     fn digests(n: u64) -> Vec<B256> {
@@ -96,6 +128,20 @@ mod tests {
         let digest = keccak256("a");
         assert_eq!(tree(&[digest]), Some((digest, vec![Vec::new()])));
         assert_eq!(Seal::alone(Signature([1; 65])).root(digest), Some(digest));
+    }
+
+    #[test]
+    fn a_digest_is_signed_as_it_is_or_as_its_preimage_and_no_other_way() {
+        let (signer, digest) = (Address::repeat_byte(1), keccak256("a"));
+        let prefixed = [b"argus/signed/1\0".as_slice(), digest.as_slice()].concat();
+        for (signed, holds) in
+            [(digest, true), (keccak256(prefixed), true), (keccak256(digest), false), (keccak256("b"), false)]
+        {
+            let recover = |message, _: &Signature| (message == signed).then_some(signer);
+            let seal = seal(&[]);
+            assert_eq!(seal.is_by(recover, signer, digest), holds, "{signed}");
+            assert!(!seal.is_by(recover, Address::ZERO, digest), "{signed}");
+        }
     }
 
     #[test]

@@ -93,10 +93,12 @@ pub enum Input {
         /// What gas costs.
         price: GasPrice,
     },
-    /// The draft of this intent, signed.
+    /// The draft of this intent, signed. It may come after its nonce was given up, and then counts for nothing.
     Signed {
         /// The task.
         task: TaskId,
+        /// The draft's nonce.
+        nonce: u64,
         /// The intent's number.
         number: u16,
         /// The bytes.
@@ -106,6 +108,8 @@ pub enum Input {
     SignFailed {
         /// The task.
         task: TaskId,
+        /// The draft's nonce.
+        nonce: u64,
         /// The intent's number.
         number: u16,
         /// Why.

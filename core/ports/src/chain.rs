@@ -5,7 +5,7 @@ use argus_domain::{
     call::Signature,
     chain::{Block, GasPrice, Inclusion, Log, LogQuery, SignedTx, TxDraft, TxReceipt},
     ids::ChainId,
-    seal::{Seal, tree},
+    seal::{Seal, is_signed_by, preimage, tree},
 };
 use async_trait::async_trait;
 
@@ -116,33 +116,62 @@ pub trait ChainWriter: Send + Sync {
 
 /// Why nothing was signed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("signing failed: {0}")]
-pub struct SignerError(pub String);
+pub enum SignerError {
+    /// The signer was not reached, or gave no answer in time.
+    #[error("the signer does not answer: {0}")]
+    Unreachable(String),
+    /// The signer will not: asking again changes nothing.
+    #[error("the signer refuses: {0}")]
+    Refused(String),
+    /// What it gave is no signature of the key over what it was given.
+    #[error("the signer's answer is not used: {0}")]
+    Wrong(String),
+}
 
-/// One secp256k1 key.
+impl SignerError {
+    /// Whether asking again may help.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unreachable(_))
+    }
+}
+
+/// One secp256k1 key, in this process or at a signer that is asked. Every call ends within the signer's own deadline, and
+/// leaves nothing behind where it fails. Two signatures over the same bytes may differ: what must not be signed twice is
+/// durable before it is used.
+#[async_trait]
 pub trait Signer: Send + Sync {
     /// Its address.
     fn address(&self) -> Address;
-    /// Signs a 32-byte digest. Deterministic (RFC 6979).
-    fn sign(&self, digest: B256) -> Result<Signature, SignerError>;
-    /// Signs an EIP-1559 transaction. Deterministic.
-    fn sign_transaction(&self, draft: &TxDraft) -> Result<SignedTx, SignerError>;
+    /// Signs the Keccak-256 hash of these bytes.
+    async fn sign(&self, preimage: &[u8]) -> Result<Signature, SignerError>;
+    /// Signs an EIP-1559 transaction.
+    async fn sign_transaction(&self, draft: &TxDraft) -> Result<SignedTx, SignerError>;
     /// The address that made a signature over a digest; `None` where it is none (high s included).
     fn recover(&self, digest: B256, signature: &Signature) -> Option<Address>;
 
+    /// Signs one of our own digests, so that [`Signer::is_signed_by`] holds.
+    async fn sign_digest(&self, digest: B256) -> Result<Signature, SignerError> {
+        self.sign(&preimage(digest)).await
+    }
+
     /// Seals digests with one signature, each with its path, in their order.
-    fn seal(&self, digests: &[B256]) -> Result<Vec<Seal>, SignerError> {
+    async fn seal(&self, digests: &[B256]) -> Result<Vec<Seal>, SignerError> {
         if digests.is_empty() {
             return Ok(Vec::new());
         }
-        let (root, paths) =
-            tree(digests).ok_or_else(|| SignerError(format!("{} digests for one seal", digests.len())))?;
-        let signature = self.sign(root)?;
+        let (root, paths) = tree(digests)
+            .ok_or_else(|| SignerError::Refused(format!("{} digests for one seal", digests.len())))?;
+        let signature = self.sign_digest(root).await?;
         Ok(paths.into_iter().map(|path| Seal { path, signature }).collect())
+    }
+
+    /// Whether this address signed one of our digests.
+    fn is_signed_by(&self, address: Address, digest: B256, signature: &Signature) -> bool {
+        is_signed_by(|digest, signature| self.recover(digest, signature), address, digest, signature)
     }
 
     /// Whether this address sealed this digest.
     fn is_sealed_by(&self, address: Address, digest: B256, seal: &Seal) -> bool {
-        seal.root(digest).is_some_and(|root| self.recover(root, &seal.signature) == Some(address))
+        seal.is_by(|digest, signature| self.recover(digest, signature), address, digest)
     }
 }

@@ -156,7 +156,7 @@ pub enum FromKeeper {
 }
 
 /// A hello with the proof that the keeper holds its key: a signature over
-/// `keccak256("argus/session/1" || 0x00 || nonce || digest of the hello)`.
+/// [`SignedHello::digest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedHello {
     /// What it says of itself.

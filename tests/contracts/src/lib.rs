@@ -25,6 +25,7 @@ use argus_evm::{
     deploy::{CREATE2_PROXY, Plan, SafeContracts, ensure, transact},
 };
 use argus_ports::{ChainError, ChainReader, ChainWriter, Signer, chain::At};
+use futures::FutureExt;
 
 /// Wei per gas that the transactions of these tests pay: the tip, on top of the base fee.
 pub const TIP: u128 = 1_000_000_000;
@@ -164,12 +165,20 @@ impl World {
 
     /// The digest that keepers sign.
     pub fn digest(&self, claim: &Claim) -> B256 {
-        claim.digest(&ExecutorDomain { chain: ChainId(DEV_CHAIN), executor: self.contracts.executor })
+        claim.digest(&self.domain())
+    }
+
+    fn domain(&self) -> ExecutorDomain {
+        ExecutorDomain { chain: ChainId(DEV_CHAIN), executor: self.contracts.executor }
     }
 
     /// Signatures in the order of the signers given.
     pub fn sign(&self, claim: &Claim, signers: &[&LocalSigner]) -> Vec<Signature> {
-        signers.iter().map(|signer| signer.sign(self.digest(claim)).expect("signed")).collect()
+        let preimage = claim.preimage(&self.domain());
+        signers
+            .iter()
+            .map(|signer| signer.sign(&preimage).now_or_never().and_then(Result::ok).expect("signed"))
+            .collect()
     }
 
     /// Signatures of the first two keepers, in order: a quorum.
@@ -190,7 +199,7 @@ impl World {
             max_fee_per_gas: base * 2 + TIP,
             max_priority_fee_per_gas: TIP,
         };
-        let signed = keeper.sign_transaction(&draft).expect("signed");
+        let signed = keeper.sign_transaction(&draft).await.expect("signed");
         self.chain.send(&signed).await.expect("sent");
         loop {
             if let Some(receipt) = self.chain.receipt(signed.hash).await.expect("a receipt") {

@@ -118,14 +118,14 @@ async fn refusals_have_their_names() {
     let signer = dev(1);
     let price = chain.gas_price().await.expect("a price");
     assert!(price.base_fee > 0);
-    let first = signer.sign_transaction(&draft(0, 10_000_000_000)).expect("signed");
+    let first = signer.sign_transaction(&draft(0, 10_000_000_000)).await.expect("signed");
     chain.send(&first).await.expect("sent");
     assert_eq!(chain.send(&first).await, Err(ChainError::AlreadyKnown), "the same bytes again");
     assert_eq!(chain.nonce(signer.address()).await, Ok(0), "mined ones alone count");
-    let rival = signer.sign_transaction(&draft(0, 9_000_000_000)).expect("signed");
+    let rival = signer.sign_transaction(&draft(0, 9_000_000_000)).await.expect("signed");
     assert_eq!(chain.send(&rival).await, Err(ChainError::Underpriced));
     let poor = argus_evm::LocalSigner::from_hex(&"11".repeat(32).into()).expect("a key");
-    let broke = poor.sign_transaction(&draft(0, 10_000_000_000)).expect("signed");
+    let broke = poor.sign_transaction(&draft(0, 10_000_000_000)).await.expect("signed");
     assert_eq!(chain.send(&broke).await, Err(ChainError::InsufficientFunds));
     let junk = argus_domain::chain::SignedTx { hash: B256::ZERO, raw: vec![2, 0].into() };
     assert!(matches!(chain.send(&junk).await, Err(ChainError::Refused(_))));
@@ -133,7 +133,7 @@ async fn refusals_have_their_names() {
 
     let Some(world) = World::start().await else { return };
     let chain = &world.chain;
-    let signed = signer.sign_transaction(&draft(0, 10_000_000_000)).expect("signed");
+    let signed = signer.sign_transaction(&draft(0, 10_000_000_000)).await.expect("signed");
     chain.send(&signed).await.expect("mined at once");
     assert_eq!(chain.nonce(signer.address()).await, Ok(1));
     assert_eq!(chain.send(&signed).await, Err(ChainError::NonceTooLow), "once it is mined");

@@ -8,9 +8,7 @@ use argus_domain::{
     keeper::KeeperHello,
 };
 use argus_memory::session;
-use argus_ports::{
-    Aggregate, FromKeeper, KeeperGate, KeeperSession, LinkError, SignedHello, Signer, ToKeeper,
-};
+use argus_ports::{Aggregate, FromKeeper, KeeperGate, KeeperSession, LinkError, SignedHello, ToKeeper};
 use argus_services_tests::{chain::CHAIN, runner::ENGINE, signer::TestSigner, world::World};
 
 fn hello(key: u8) -> KeeperHello {
@@ -25,7 +23,7 @@ fn hello(key: u8) -> KeeperHello {
 }
 
 fn signed(hello: KeeperHello, nonce: B256, by: u8) -> SignedHello {
-    let signature = TestSigner(by).sign(SignedHello::digest(&hello, nonce)).expect("signed");
+    let signature = TestSigner(by).over(SignedHello::digest(&hello, nonce));
     SignedHello { hello, nonce, signature }
 }
 

@@ -200,7 +200,7 @@ impl Running {
     }
 
     async fn assign(&self, assignment: Assignment, by: TestSigner) -> FromKeeper {
-        let seal = Seal::alone(by.sign(assignment.digest(assignment.job.digest())).expect("signed"));
+        let seal = Seal::alone(by.over(assignment.digest(assignment.job.digest())));
         let assignment = SignedAssignment { assignment: assignment.into(), seal, state: None };
         self.ask(ToKeeper::Assign { assignment, secrets: None }).await
     }
@@ -273,7 +273,7 @@ async fn a_state_that_is_not_the_named_one_is_run_on_by_nobody() {
         }
         let state = root.map(|state| StateRef { root: state.root(), version: TaskNumber(0) });
         Arc::make_mut(&mut assignment.attempt).state = state;
-        let seal = PLATFORM.sign(assignment.digest(assignment.job.digest())).expect("signed");
+        let seal = PLATFORM.over(assignment.digest(assignment.job.digest()));
         let state = beside.map(|state| Arc::new(state.clone()));
         let signed = SignedAssignment { assignment: assignment.into(), seal: Seal::alone(seal), state };
         keeper.ask(ToKeeper::Assign { assignment: signed, secrets: None }).await
@@ -358,7 +358,7 @@ async fn observed(assignment: &Assignment, key: u8, told: u64, says: u64) -> (Ar
         state: None,
         seal: Seal::alone(Signature([0; 65])),
     };
-    observation.seal = Seal::alone(TestSigner(key).sign(observation.digest()).expect("signed"));
+    observation.seal = Seal::alone(TestSigner(key).over(observation.digest()));
     (observation.into(), run.transcript)
 }
 
@@ -373,7 +373,7 @@ async fn a_run_that_does_not_hold_is_refuted_and_only_then_another_one_is_signed
         all.push(observed(&assignment, key, told, says).await);
     }
     let observations: Vec<_> = all.iter().map(|(observation, _)| observation.clone()).collect();
-    let seal = Seal::alone(PLATFORM.sign(assignment.digest(assignment.job.digest())).expect("signed"));
+    let seal = Seal::alone(PLATFORM.over(assignment.digest(assignment.job.digest())));
     let second = |chosen: usize, refuted: &[usize]| ToKeeper::Second {
         assignment: SignedAssignment {
             assignment: assignment.clone().into(),
@@ -436,7 +436,7 @@ fn order(assignment: &Assignment, signers: &[u8]) -> HandoffOrder {
     let digest = agreed.claim(job, task.id).digest(&ExecutorDomain { chain: CHAIN, executor: EXECUTOR });
     agreed.signatures = signers
         .iter()
-        .map(|key| (KeeperId(Address::repeat_byte(*key)), TestSigner(*key).sign(digest).expect("signed")))
+        .map(|key| (KeeperId(Address::repeat_byte(*key)), TestSigner(*key).over(digest)))
         .collect();
     let handoff = Handoff {
         task: task.id,

@@ -5,9 +5,7 @@ use std::{sync::Arc, time::Duration};
 use argus_conformance::samples::assignment;
 use argus_domain::{Address, ids::KeeperId, keeper::KeeperHello};
 use argus_memory::session;
-use argus_ports::{
-    Aggregate, FromKeeper, KeeperGate, KeeperSession, LinkError, SignedHello, Signer, ToKeeper,
-};
+use argus_ports::{Aggregate, FromKeeper, KeeperGate, KeeperSession, LinkError, SignedHello, ToKeeper};
 use argus_services_tests::{
     chain::CHAIN,
     jobs::{job, open},
@@ -43,7 +41,7 @@ async fn hello(gate: &argus_aggregator::Handle, key: u8) -> SignedHello {
         version: "test".to_owned(),
         box_key: None,
     };
-    let signature = TestSigner(key).sign(SignedHello::digest(&hello, nonce)).expect("signed");
+    let signature = TestSigner(key).over(SignedHello::digest(&hello, nonce));
     SignedHello { hello, nonce, signature }
 }
 

@@ -11,6 +11,7 @@ use argus_domain::{
     act::{HandoffOrder, Intent, PerformEvent},
     attempt::{Answer, Assignment, Observation, Output, SecondRound, SignedClaim},
     call::{Call, Claim, Signature},
+    chain::TxDraft,
     ids::{AttemptNo, KeeperId, Round, TaskId},
     job::{Args, Mode},
     quorum::second_round,
@@ -354,10 +355,7 @@ impl World {
                 return;
             }
             match effect {
-                Effect::Sign { task, number, draft } => {
-                    let signed = signed(id, &draft);
-                    self.tell_account(id, Input::Signed { task, number, signed });
-                }
+                Effect::Sign { task, number, draft } => self.sign(id, task, number, &draft),
                 Effect::Record(intent) => self.intend(id, *intent),
                 Effect::Send(tx) => {
                     let outcome = self.broadcast(id, tx.hash);
@@ -381,6 +379,32 @@ impl World {
             }
         }
         self.set_wake(node);
+    }
+
+    /// Mostly at once; a remote signer may also take its time, or be away.
+    fn sign(&mut self, id: KeeperId, task: TaskId, number: u16, draft: &TxDraft) {
+        let (nonce, signed) = (draft.nonce, signed(id, draft));
+        let answer = if !self.quiet() && self.rng.permille(60) {
+            Input::SignFailed { task, nonce, number, reason: "the signer does not answer".to_owned() }
+        } else {
+            Input::Signed { task, nonce, number, signed }
+        };
+        if !self.quiet() && self.rng.permille(60) {
+            let Some(keeper) = self.keepers.get(&id) else { return };
+            let event = Event::SignerAnswered(id, keeper.epoch, Box::new(answer));
+            let takes = self.rng.between(1, 20_000);
+            self.after(takes, event);
+        } else {
+            self.tell_account(id, answer);
+        }
+    }
+
+    /// A signature that took its time, for the process that asked for it.
+    pub fn signer_answered(&mut self, id: KeeperId, epoch: u64, answer: Input) {
+        let is_same = self.keepers.get(&id).is_some_and(|keeper| keeper.epoch == epoch);
+        if is_same && !self.down.contains(&Node::Keeper(id)) {
+            self.tell_account(id, answer);
+        }
     }
 
     fn intend(&mut self, id: KeeperId, intent: Intent) {

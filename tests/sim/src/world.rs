@@ -61,6 +61,8 @@ pub enum Event {
     Deliver(Node, Msg),
     /// A keeper's run is done, unless the keeper restarted meanwhile.
     RunDone(KeeperId, u64, Arc<Assignment>),
+    /// A keeper's signer has answered, unless the keeper restarted meanwhile.
+    SignerAnswered(KeeperId, u64, Box<argus_machine::transaction::Input>),
     Poll(Node),
     Restart(Node),
     Block,
@@ -305,6 +307,7 @@ impl World {
                 }
             }
             Event::RunDone(id, epoch, assignment) => self.run_done(id, epoch, &assignment),
+            Event::SignerAnswered(id, epoch, answer) => self.signer_answered(id, epoch, *answer),
             Event::Poll(node) => {
                 let ms = match node {
                     Node::Scheduler => 500,

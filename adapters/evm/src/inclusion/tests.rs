@@ -6,6 +6,7 @@ use alloy::{
 };
 use argus_domain::chain::TxDraft;
 use argus_ports::Signer;
+use futures::executor::block_on;
 
 use super::*;
 use crate::{LocalSigner, anvil::DEV_KEYS};
@@ -25,7 +26,7 @@ fn transaction(nonce: u64) -> Bytes {
         max_fee_per_gas: 3,
         max_priority_fee_per_gas: 1,
     };
-    signer().sign_transaction(&draft).expect("signed").raw
+    block_on(signer().sign_transaction(&draft)).expect("signed").raw
 }
 
 fn receipt(success: bool, n: u64) -> Bytes {

@@ -127,7 +127,7 @@ impl<'a> Book<'a> {
 }
 
 fn is_sealed(tools: &Tools<'_>, by: Address, digest: B256, seal: &Seal) -> bool {
-    seal.root(digest).and_then(|root| (tools.recover)(root, &seal.signature)) == Some(by)
+    seal.is_by(tools.recover, by, digest)
 }
 
 fn transcripts(runs: &[Run]) -> Finding {

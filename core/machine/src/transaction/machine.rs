@@ -18,6 +18,14 @@ mod tend;
 /// Refusals by nodes after which a task whose bytes never left is declined.
 const REFUSALS_MAX: u16 = 3;
 
+/// Which signature.
+#[derive(Debug, Clone, Copy)]
+struct Signing {
+    task: TaskId,
+    nonce: u64,
+    number: u16,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct View {
     head: u64,
@@ -200,25 +208,13 @@ impl Account {
         }
     }
 
-    fn signed(&mut self, now: Timestamp, task: TaskId, number: u16, signed: SignedTx, out: &mut Vec<Effect>) {
-        let Some(slot) = self.of_task.get(&task).and_then(|n| self.slots.get_mut(n)) else { return };
-        if slot.next_number != number {
-            return;
-        }
-        let Some(draft) = slot.signing.take() else { return };
+    fn signed(&mut self, now: Timestamp, of: Signing, signed: SignedTx, out: &mut Vec<Effect>) {
+        let Some((slot, draft)) = signing(&self.of_task, &mut self.slots, of) else { return };
+        let Signing { task, number, .. } = of;
         let cancel = Slot::is_cancel(&draft, &self.config);
         if !cancel && slot.is_over(now) {
-            let nonce = slot.nonce;
             if slot.intents.is_empty() {
-                // Nothing was recorded, so the nonce is as good as new; whatever lies above it closes up by a
-                // cancellation.
-                let top = self.slots.last_key_value().is_some_and(|(n, _)| *n == nonce);
-                if top {
-                    self.remove(nonce);
-                    self.of_task.remove(&task);
-                    self.floor = self.floor.min(nonce);
-                }
-                out.push(decline(&self.config, task, "it was too late to send it"));
+                self.give_up(of, "it was too late to send it", out);
             }
             return;
         }
@@ -273,11 +269,36 @@ impl Account {
         }
     }
 
-    fn sign_failed(&mut self, task: TaskId, number: u16, reason: &str, out: &mut Vec<Effect>) {
-        let Some(slot) = self.of_task.get(&task).and_then(|n| self.slots.get_mut(n)) else { return };
-        if slot.next_number == number && slot.signing.take().is_some() && slot.intents.is_empty() {
-            slot.stopped = true;
-            out.push(decline(&self.config, task, reason));
+    /// Not signed: what has an earlier form goes on with that one, and is looked after again as if it had been sent now,
+    /// so that a signer that is away is not asked without pause.
+    fn sign_failed(&mut self, now: Timestamp, of: Signing, reason: &str, out: &mut Vec<Effect>) {
+        let Some((slot, _)) = signing(&self.of_task, &mut self.slots, of) else { return };
+        slot.sent_at = Some(now);
+        match slot.latest().map(|i| i.signed.clone()) {
+            None => self.give_up(of, reason, out),
+            Some(bytes) if !slot.is_over(now) => out.push(Effect::Send(bytes)),
+            Some(_) => {}
+        }
+    }
+
+    /// A call of which no form was signed will not be made now. Nothing was recorded of the nonce, so it is as good as
+    /// new where none lies above it; otherwise it closes up by a cancellation.
+    fn give_up(&mut self, of: Signing, reason: &str, out: &mut Vec<Effect>) {
+        let Some(slot) = self.slots.get_mut(&of.nonce) else { return };
+        if !std::mem::replace(&mut slot.stopped, true) {
+            out.push(decline(&self.config, of.task, reason));
+        }
+        while let Some((nonce, slot)) = self.slots.last_key_value()
+            && slot.is_unused()
+        {
+            let nonce = *nonce;
+            let Some(slot) = self.remove(nonce) else { return };
+            self.of_task.remove(&slot.task);
+            self.floor = self.floor.min(nonce);
+            if slot.next_number > 1 {
+                // Acted on before, under a nonce that is used up without a call.
+                self.retired.insert(slot.task, (slot.next_number, slot.valid_until));
+            }
         }
     }
 
@@ -333,6 +354,19 @@ impl Account {
     }
 }
 
+/// The slot that waits for just this signature, and what was to be signed. A signer takes its time: meanwhile the nonce may
+/// have been used, and the task have got another.
+fn signing<'a>(
+    of_task: &BTreeMap<TaskId, u64>,
+    slots: &'a mut BTreeMap<u64, Slot>,
+    of: Signing,
+) -> Option<(&'a mut Slot, TxDraft)> {
+    let nonce = of_task.get(&of.task).filter(|nonce| **nonce == of.nonce)?;
+    let slot = slots.get_mut(nonce).filter(|slot| slot.next_number == of.number)?;
+    let draft = slot.signing.take()?;
+    Some((slot, draft))
+}
+
 fn broadcast(config: &Config, task: TaskId, transaction: B256) -> Effect {
     Effect::Report(PerformEvent::Broadcast { task, keeper: config.keeper, transaction })
 }
@@ -365,9 +399,11 @@ impl Machine for Account {
                 self.start(now, out);
                 self.tend(now, out);
             }
-            Input::Signed { task, number, signed } => self.signed(now, task, number, signed, out),
-            Input::SignFailed { task, number, reason } => {
-                self.sign_failed(task, number, &reason, out);
+            Input::Signed { task, nonce, number, signed } => {
+                self.signed(now, Signing { task, nonce, number }, signed, out);
+            }
+            Input::SignFailed { task, nonce, number, reason } => {
+                self.sign_failed(now, Signing { task, nonce, number }, &reason, out);
             }
             Input::Sent { transaction, outcome } => self.sent(now, transaction, outcome, out),
             Input::Receipt { transaction, block } => {

@@ -77,6 +77,11 @@ impl Slot {
         self.intents.last()
     }
 
+    /// Whether nothing was signed for its nonce, nor will be.
+    pub fn is_unused(&self) -> bool {
+        self.stopped && self.intents.is_empty() && self.signing.is_none()
+    }
+
     pub fn is_cancel(draft: &TxDraft, config: &Config) -> bool {
         draft.to == config.keeper.0 && draft.data.is_empty()
     }

@@ -17,6 +17,19 @@ struct Story {
     account: Account,
     now: Timestamp,
     kept: Vec<Intent>,
+    signer: Hand,
+}
+
+/// How a signer does.
+#[derive(Clone, Default)]
+enum Hand {
+    /// It signs at once.
+    #[default]
+    There,
+    /// It does not answer, and whoever asked is told so.
+    Away,
+    /// It takes its time with these.
+    Slow(Vec<Input>),
 }
 
 fn task(n: u8) -> TaskId {
@@ -35,7 +48,8 @@ impl Story {
             cancel_fee_max: 10_000,
             slots_max: 4,
         };
-        let mut story = Self { account: Account::new(config), now: Timestamp(0), kept: Vec::new() };
+        let mut story =
+            Self { account: Account::new(config), now: Timestamp(0), kept: Vec::new(), signer: Hand::There };
         story.hear(Input::Recovered { intents: Vec::new(), highest_nonce: None });
         story
     }
@@ -87,7 +101,7 @@ impl Story {
         again
     }
 
-    /// Signs at once, keeps what is recorded, and says the rest in words.
+    /// Signs as its signer does, keeps what is recorded, and says the rest in words.
     fn carry_out(&mut self, out: Vec<Effect>) -> Vec<String> {
         let mut said = Vec::new();
         for effect in out {
@@ -95,8 +109,16 @@ impl Story {
                 Effect::Sign { task, number, draft } => {
                     let kind = if draft.data.is_empty() { "cancel" } else { "call" };
                     said.push(format!("sign {kind} {} at {}", draft.nonce, draft.max_fee_per_gas));
-                    let signed = signed(&draft);
-                    said.extend(self.hear(Input::Signed { task, number, signed }));
+                    let nonce = draft.nonce;
+                    let signed = Input::Signed { task, nonce, number, signed: signed(&draft) };
+                    match &mut self.signer {
+                        Hand::There => said.extend(self.hear(signed)),
+                        Hand::Away => {
+                            let reason = "the signer does not answer".to_owned();
+                            said.extend(self.hear(Input::SignFailed { task, nonce, number, reason }));
+                        }
+                        Hand::Slow(held) => held.push(signed),
+                    }
                 }
                 Effect::Record(intent) => {
                     said.push(format!("keep {}", intent.number));
@@ -262,4 +284,82 @@ fn an_offer_that_is_good_enough_waits_for_the_nonces_below_it() {
     s.perform(2, 600);
     s.tick(10);
     assert_eq!(s.chain(2, 1)[2..4], ["sign call 1 at 234", "keep 2"], "it is next");
+}
+
+#[test]
+fn a_call_that_cannot_be_signed_is_declined_once_and_signed_when_it_is_handed_over_again() {
+    let mut s = Story::new();
+    s.chain(10, 0);
+    s.signer = Hand::Away;
+    assert_eq!(s.perform(1, 100), ["sign call 0 at 208", "declined"]);
+    assert_eq!(s.account.load(), (0, 0), "its nonce is free again");
+    assert!(s.tick(5).is_empty() && s.chain(11, 0).is_empty(), "nobody asks the signer for it any more");
+    s.signer = Hand::There;
+    assert_eq!(s.perform(1, 100), ["sign call 0 at 208", "keep 1", "send"]);
+}
+
+/// A call under nonce 1 that was sent, above one that could not be signed.
+fn above_an_unsigned_one() -> Story {
+    let mut s = Story::new();
+    s.chain(10, 0);
+    s.signer = Hand::Slow(Vec::new());
+    assert_eq!(s.perform(1, 100), ["sign call 0 at 208"]);
+    s.signer = Hand::There;
+    assert_eq!(s.perform(2, 100), ["sign call 1 at 208", "keep 1", "send"]);
+    s.sent(SendOutcome::Taken);
+    let reason = "the signer does not answer".to_owned();
+    let failed = Input::SignFailed { task: task(1), nonce: 0, number: 1, reason };
+    assert_eq!(s.hear(failed.clone()), ["declined"]);
+    assert!(s.hear(failed).is_empty(), "nobody waits for it any more");
+    s
+}
+
+#[test]
+fn a_call_below_others_that_could_not_be_signed_keeps_its_nonce_when_it_is_handed_over_again() {
+    let mut s = above_an_unsigned_one();
+    assert!(s.perform(1, 100).is_empty());
+    assert!(s.tick(2).is_empty(), "no sooner than what was sent is sent again");
+    assert_eq!(s.tick(3), ["sign call 0 at 208", "keep 1", "send", "send"]);
+}
+
+#[test]
+fn a_nonce_below_others_that_could_not_be_signed_closes_up() {
+    let mut s = above_an_unsigned_one();
+    s.signer = Hand::Away;
+    assert_eq!(s.chain(11, 0), ["sign cancel 0 at 208"], "it has said that it declines");
+    s.signer = Hand::There;
+    assert_eq!(s.chain(12, 0), ["sign cancel 0 at 208", "keep 1", "send"]);
+}
+
+#[test]
+fn an_offer_that_cannot_be_raised_stands_and_the_signer_is_asked_again_after_a_while() {
+    let mut s = Story::new();
+    s.chain(10, 0);
+    s.perform(1, 100);
+    s.sent(SendOutcome::Taken);
+    s.signer = Hand::Away;
+    assert_eq!(s.tick(10), ["sign call 0 at 234", "send"]);
+    assert_eq!(s.account.next_wake().map(|wake| wake.at), Some(Timestamp::from_secs(13)));
+    s.signer = Hand::There;
+    assert_eq!(s.tick(13), ["sign call 0 at 234", "keep 2", "send"]);
+}
+
+#[test]
+fn a_signature_that_comes_after_its_nonce_was_used_counts_for_nothing() {
+    let mut s = Story::new();
+    s.chain(10, 0);
+    s.perform(1, 100);
+    // A better offer is being signed while another program uses the nonce, for good.
+    s.signer = Hand::Slow(Vec::new());
+    assert_eq!(s.tick(10), ["sign call 0 at 234"]);
+    s.chain(11, 1);
+    s.receipt(None);
+    s.chain(15, 1);
+    assert_eq!(s.receipt(None), ["sign call 1 at 208"]);
+    let Hand::Slow(held) = std::mem::take(&mut s.signer) else { panic!("it holds two") };
+    let [late, due] = held.try_into().expect("two");
+    assert!(s.hear(late).is_empty(), "the new nonce does not carry the bytes of the old one");
+    assert_eq!(s.hear(due), ["keep 2", "send"]);
+    let newest = s.kept.last().expect("an intent");
+    assert_eq!((newest.draft.nonce, newest.signed.hash), (1, signed(&newest.draft).hash));
 }

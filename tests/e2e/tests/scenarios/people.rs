@@ -143,10 +143,10 @@ async fn safe_signs_in(topology: Topology) {
         chain.make_safe(factory, &owner.address().to_string()).await.parse().expect("an address");
     let message = message_of(&platform, safe).await;
     let hash = chain.safe_message(&safe.to_string(), digest(&message)).await;
-    for signature in [stranger.sign(hash), owner.sign(digest(&message))] {
+    for signature in [stranger.sign_digest(hash).await, owner.sign_digest(digest(&message)).await] {
         sign_in(&platform, &message, &signature.expect("signed")).await.refused(401, "SIGNATURE_REFUSED");
     }
-    let made = sign_in(&platform, &message, &owner.sign(hash).expect("signed")).await;
+    let made = sign_in(&platform, &message, &owner.sign_digest(hash).await.expect("signed")).await;
     assert_eq!((made.status, &made.body["owner"]), (201, &json!(safe)), "{made:?}");
     platform.stop().await;
 }
@@ -169,7 +169,7 @@ async fn signs_in_and_is_given_coins(topology: Topology) {
     let wallet = LocalSigner::from_hex(&"42".repeat(32).into()).expect("a key");
     let address = wallet.address();
     let message = message_of(&platform, address).await;
-    let signature = wallet.sign(digest(&message)).expect("signed");
+    let signature = wallet.sign_digest(digest(&message)).await.expect("signed");
     let made = sign_in(&platform, &message, &signature).await;
     assert_eq!((made.status, &made.body["owner"]), (201, &json!(address)), "{made:?}");
     let key = made.body["key"].as_str().expect("a key").to_owned();

@@ -28,6 +28,8 @@ impl Account {
                 {
                     Self::sign(slot, draft, out);
                 }
+            } else if slot.latest().is_none() {
+                Self::begin_again(slot, config, (now, view), out);
             } else if slot.nonce < waited_for
                 && let Some(draft) = slot.way_out(now, config, view.price)
             {
@@ -49,6 +51,20 @@ impl Account {
         }
         let payable = |slot: &&Slot| slot.used_at.is_none() && slot.is_payable(now, &self.config, view.price);
         self.slots.values().rev().find(payable).map_or(0, |slot| slot.nonce)
+    }
+
+    /// Signs the first form of a call that could not be signed before, and was handed over again since.
+    fn begin_again(slot: &mut Slot, config: &Config, (now, view): (Timestamp, View), out: &mut Vec<Effect>) {
+        if slot.sent_at.is_some_and(|at| now < at + config.resend && now >= at) {
+            return;
+        }
+        slot.sent_at = Some(now);
+        if let Some(work) = slot.work.as_ref()
+            && let Some(fees) = fees::first(view.price, work.max_fee_per_gas)
+        {
+            let draft = Slot::first_draft(config, work, slot.nonce, fees);
+            Self::sign(slot, draft, out);
+        }
     }
 
     /// Offers more once it is stuck, and sends the same bytes again until then. An offer that pays the present price

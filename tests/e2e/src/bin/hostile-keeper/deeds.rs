@@ -16,6 +16,7 @@ use argus_domain::{
 };
 use argus_evm::LocalSigner;
 use argus_ports::{FromKeeper, Signer, ToKeeper};
+use futures::FutureExt;
 use serde_json::{Value, json};
 
 /// How it breaks the rules.
@@ -190,7 +191,8 @@ impl Forger {
     }
 
     fn sign(&self, digest: B256) -> Signature {
-        self.signer.sign(digest).unwrap_or(Signature([0; 65]))
+        let signed = self.signer.sign_digest(digest).now_or_never();
+        signed.and_then(Result::ok).unwrap_or(Signature([0; 65]))
     }
 }
 
