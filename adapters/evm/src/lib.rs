@@ -19,4 +19,6 @@ mod wire;
 pub use chain::EvmChain;
 pub use inclusion::{NotIncluded, included};
 pub use nodes::{ChainConfig, ConnectError, Endpoint};
-pub use signer::{BadKey, LocalSigner, recover};
+pub use signer::{
+    BadKey, BadSigner, Credentials, LocalSigner, RemoteSigner, Web3Signer, Web3SignerConfig, recover,
+};

@@ -1,7 +1,10 @@
-//! Keys behind the `Signer` port. What they share is everything but the signature itself.
+//! Keys behind the `Signer` port: in this process, or at a remote signer. What they share is everything but the
+//! signature itself.
 
 mod local;
 mod recovered;
+mod remote;
+mod web3signer;
 
 use alloy::{
     consensus::{SignableTransaction, TxEip1559},
@@ -14,6 +17,8 @@ use secp256k1::PublicKey;
 
 pub use local::{BadKey, LocalSigner};
 pub use recovered::recover;
+pub use remote::RemoteSigner;
+pub use web3signer::{BadSigner, Credentials, Web3Signer, Web3SignerConfig};
 
 /// Signs an EIP-1559 transaction: what is hashed is `0x02 || rlp(fields)`.
 async fn transaction(signer: &(impl Signer + ?Sized), draft: &TxDraft) -> Result<SignedTx, SignerError> {

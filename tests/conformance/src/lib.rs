@@ -23,5 +23,7 @@ pub mod registrations;
 pub mod replaced;
 pub mod samples;
 pub mod secrets;
+pub mod signers;
 pub mod tasks;
 pub mod time;
+pub mod web3signer;
