@@ -1,6 +1,7 @@
 //! Configuration -> ports. The only place that knows which adapter stands behind a port.
 
 pub mod redis;
+pub mod signers;
 pub mod store;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
@@ -14,7 +15,7 @@ use argus_domain::{
     chain::Contracts,
     ids::ChainId,
 };
-use argus_evm::{ChainConfig, EvmChain, LocalSigner};
+use argus_evm::{ChainConfig, EvmChain};
 use argus_host::{CompilerProcess, Host, HostConfig, HostError};
 use argus_http::{HttpEgress, HttpValues};
 use argus_ipfs::{IpfsContent, Places};
@@ -31,10 +32,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     answers::Answers,
-    cli::{
-        keygen::{read_key, read_secret},
-        show,
-    },
+    cli::{keygen::read_secret, show},
     config::Config,
     environment,
     metrics::{
@@ -282,11 +280,6 @@ pub fn make_folder_of(path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot make the folder {}", folder.display()))
 }
 
-/// Reads the key of a role.
-pub fn signer(path: &Path) -> anyhow::Result<Arc<LocalSigner>> {
-    Ok(Arc::new(read_key(path)?))
-}
-
 /// Store and keys of secrets; `None`: the configuration names no key.
 pub fn secrets(config: &Config, store: Arc<dyn PlatformStore>) -> anyhow::Result<Option<Secrets>> {
     Ok(vault(config)?.map(|vault| Secrets { store, vault: Arc::new(vault) }))
@@ -308,9 +301,8 @@ pub fn vault(config: &Config) -> anyhow::Result<Option<KeyVault>> {
 pub fn platform_address(config: &Config) -> anyhow::Result<Address> {
     match config.keeper.platform {
         Some(address) => Ok(address),
-        None => Ok(read_key(&config.platform_key)
-            .context("[keeper] platform is empty, and the platform's own key is not here")?
-            .address()),
+        None => signers::address(&config.platform_key)
+            .context("[keeper] platform is empty, and the platform's own key is not here"),
     }
 }
 
@@ -359,6 +351,7 @@ pub fn builder(
     config: &Config,
     toolchain: Toolchain,
     store: Arc<dyn PlatformStore>,
+    signer: Arc<dyn Signer>,
 ) -> anyhow::Result<(Builder, impl Future<Output = ()> + use<>)> {
     let settings = &config.builder;
     make_folder_of(&settings.dir.join("modules"))?;
@@ -369,7 +362,7 @@ pub fn builder(
         module_proxy: settings.module_proxy.clone(),
         confinement: confinement(settings.user)?,
     })?;
-    let ports = argus_builder::Ports { signer: signer(&config.platform_key)?, archive: store };
+    let ports = argus_builder::Ports { signer, archive: store };
     argus_builder::new(go, settings.dir.join("built"), ports, Duration::from_millis(settings.patience_ms))
         .with_context(|| format!("the builder's folder {}", settings.dir.display()))
 }

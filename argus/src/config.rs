@@ -6,6 +6,7 @@ mod layers;
 mod links;
 mod reader;
 mod redis;
+mod signer;
 mod store;
 mod traces;
 
@@ -24,6 +25,7 @@ pub use layers::{Laid, Layers};
 use reader::Reader;
 pub use reader::{is_secret, seen};
 pub use redis::Redis;
+pub use signer::{Key, Signer};
 pub use store::{Cluster, Store};
 pub use traces::Traces;
 
@@ -45,8 +47,10 @@ pub struct Config {
     pub gateways: Vec<String>,
     /// The RPC of the IPFS node where published scripts are pinned.
     pub ipfs_node: Option<String>,
+    /// The remote signer; `None`: all keys are in files.
+    pub signer: Option<Signer>,
     /// Platform key.
-    pub platform_key: PathBuf,
+    pub platform_key: Key,
     /// Keys under which secrets are stored; `None`: no file.
     pub secrets_key: Option<PathBuf>,
     /// REST and WebSocket.
@@ -116,7 +120,7 @@ pub struct Api {
 #[derive(Debug, Clone)]
 pub struct Faucet {
     /// The key of its account; `None`: there is no faucet.
-    pub key: Option<PathBuf>,
+    pub key: Option<Key>,
     /// Per claim, wei.
     pub amount: U256,
     /// Chains by the names that clients have for them.
@@ -146,7 +150,7 @@ pub struct Links {
 #[derive(Debug, Clone)]
 pub struct Keeper {
     /// Keys.
-    pub key_files: Vec<PathBuf>,
+    pub keys: Vec<Key>,
     /// Journals.
     pub dir: PathBuf,
     /// Who signs assignments; `None`: our own platform key.
@@ -214,6 +218,7 @@ impl Config {
             Reader { root: &laid.table, prefix: String::new(), said: &laid.said, faults: laid.faults };
         let data_dir = PathBuf::from(r.text("data_dir"));
         let (keepers, threshold) = policy(&mut r);
+        let keys = signer::read(&mut r, &data_dir);
         let config = Self {
             store: store::read(&mut r, &data_dir),
             redis: redis::read(&mut r, &data_dir),
@@ -223,7 +228,8 @@ impl Config {
                 "content.node",
                 "the URL of the RPC of an IPFS node, like http://127.0.0.1:5001, or empty",
             ),
-            platform_key: r.path(&data_dir, "platform.key_file"),
+            signer: keys.signer,
+            platform_key: keys.platform,
             secrets_key: r
                 .optional::<PathBuf>("secrets.key_file", "a path, or empty")
                 .map(|p| data_dir.join(p)),
@@ -243,7 +249,7 @@ impl Config {
                 connections_per_key: r.number("api.connections_per_key", 1, 1_000_000) as usize,
             },
             faucet: Faucet {
-                key: r.optional::<PathBuf>("faucet.key_file", "a path, or empty").map(|p| data_dir.join(p)),
+                key: keys.faucet,
                 amount: r.wei("faucet.amount_wei"),
                 networks: networks(&mut r),
             },
@@ -251,7 +257,7 @@ impl Config {
             threshold: threshold as u8,
             links: links::read(&mut r, &data_dir),
             keeper: Keeper {
-                key_files: r.texts("keeper.key_files").iter().map(|p| data_dir.join(p)).collect(),
+                keys: keys.keepers,
                 dir: r.path(&data_dir, "keeper.dir"),
                 platform: r.optional("keeper.platform", "an address, or empty"),
                 gas_price_max: Some(r.parsed::<u128>("keeper.gas_price_max", "a number of wei in quotes"))

@@ -2,6 +2,7 @@
 
 mod chains;
 mod here;
+mod signer;
 mod store;
 
 use std::time::Duration;
@@ -68,6 +69,7 @@ pub async fn examine(config: &Config, roles: &[Role]) -> Vec<Finding> {
         findings.extend(store::examine(&config.store).await);
     }
     findings.extend(here::examine(config, roles));
+    findings.extend(signer::examine(config, roles).await);
     if is_platform {
         findings.extend(here::redis(config).await);
     }

@@ -23,9 +23,9 @@ use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backends::{self, Backends, Needs},
+    backends::{self, Backends, Needs, signers::Signers},
     cli::{Run, Settings},
-    config::Config,
+    config::{Config, Key},
     dev::stop_signal,
     environment,
     links::Late,
@@ -51,8 +51,11 @@ pub async fn run(args: &Run) -> anyhow::Result<()> {
 /// `argus keeper`.
 pub async fn run_keepers(settings: &Settings) -> anyhow::Result<()> {
     let config = Config::load(settings.config.as_deref(), &settings.overrides)?;
-    if config.keeper.key_files.is_empty() {
-        bail!("no keeper to run: name a key in [keeper] key_files (`argus keeper keygen` makes one)");
+    if config.keeper.keys.is_empty() {
+        bail!(
+            "no keeper to run: name a key in [keeper] key_files (`argus keeper keygen` makes one), or one of a remote \
+            signer in signer_addresses"
+        );
     }
     let is_supervised = end_with_parent()?;
     until_stopped(config, &[Role::Keeper], is_supervised).await
@@ -119,6 +122,8 @@ struct Process<'a> {
     builder: Option<Arc<dyn ModuleBuilder>>,
     figures: Figures,
     tracer: Option<Tracer>,
+    /// Keys that lie elsewhere share its connections.
+    signers: Signers,
     /// The store as roles that write facts have it, once one of them does.
     tasks: Option<Arc<dyn TaskStore>>,
 }
@@ -145,6 +150,7 @@ impl<'a> Process<'a> {
             builder: None,
             figures,
             tracer: None,
+            signers: Signers::default(),
             tasks: None,
         })
     }
@@ -162,6 +168,11 @@ impl<'a> Process<'a> {
         let told = |inner, tracer| Arc::new(traces::TracedTasks::new(inner, tracer)) as Arc<dyn TaskStore>;
         let tasks = traces::traced(Arc::new(counted) as Arc<dyn TaskStore>, self.tracer.as_ref(), told);
         Ok(self.tasks.insert(tasks).clone())
+    }
+
+    /// A key of this process, in a file or at the signer, whose calls are counted.
+    fn signer(&mut self, key: &Key) -> anyhow::Result<Arc<dyn Signer>> {
+        self.signers.signer(&self.config, key, &self.figures)
     }
 
     fn has(&self, role: Role) -> bool {
@@ -212,7 +223,7 @@ impl<'a> Process<'a> {
     }
 
     fn aggregator(&mut self) -> anyhow::Result<()> {
-        let signer = backends::signer(&self.config.platform_key)?;
+        let signer = self.signer(&self.config.platform_key.clone())?;
         let store = self.backends.store()?;
         let config = argus_aggregator::Config {
             executors: self.backends.executors(),
@@ -422,8 +433,8 @@ impl<'a> Process<'a> {
         let told = |inner, tracer| Arc::new(traces::TracedLink::new(inner, tracer)) as Arc<dyn KeeperLink>;
         let link = traces::traced(link, self.tracer.as_ref(), told);
         let mut handles = Vec::new();
-        for file in self.config.keeper.key_files.clone() {
-            let signer = backends::signer(&file)?;
+        for key in self.config.keeper.keys.clone() {
+            let signer = self.signer(&key)?;
             let journal = self.backends.journal(&self.config, signer.address())?;
             let mut config = argus_keeper::Config::new(platform);
             config.executors = self.backends.executors();
@@ -464,7 +475,8 @@ impl<'a> Process<'a> {
             }
             Err(reason) => return Err(reason.into()),
         };
-        let (builder, life) = backends::builder(&self.config, toolchain, self.backends.store()?)?;
+        let signer = self.signer(&self.config.platform_key.clone())?;
+        let (builder, life) = backends::builder(&self.config, toolchain, self.backends.store()?, signer)?;
         self.builder = Some(Arc::new(builder));
         self.add("builder", async {
             life.await;

@@ -6,13 +6,13 @@ use toml::{Table, Value};
 
 use super::{Settings, show};
 use crate::{
-    backends::{SECRETS_KEY, redis::REDIS_URL, store::STORE_LOGIN},
+    backends::{SECRETS_KEY, redis::REDIS_URL, signers::SIGNER_LOGIN, store::STORE_LOGIN},
     config::{Config, DEFAULTS, is_secret, lay, seen},
     environment,
 };
 
 /// Secrets that the environment alone holds.
-const SECRET_VARIABLES: [&str; 3] = [SECRETS_KEY, REDIS_URL, STORE_LOGIN];
+const SECRET_VARIABLES: [&str; 4] = [SECRETS_KEY, REDIS_URL, SIGNER_LOGIN, STORE_LOGIN];
 
 /// What is done with settings.
 #[derive(Debug, Subcommand)]

@@ -9,10 +9,11 @@ use toml::{
 };
 
 use super::DEFAULTS;
-use crate::backends::{SECRETS_KEY, redis::REDIS_URL, store::STORE_LOGIN};
+use crate::backends::{SECRETS_KEY, redis::REDIS_URL, signers::SIGNER_LOGIN, store::STORE_LOGIN};
 
 /// Variables that begin like settings and are none.
-const NO_SETTINGS: [&str; 5] = ["ARGUS_API_KEY", "ARGUS_API_URL", SECRETS_KEY, REDIS_URL, STORE_LOGIN];
+const NO_SETTINGS: [&str; 6] =
+    ["ARGUS_API_KEY", "ARGUS_API_URL", SECRETS_KEY, REDIS_URL, SIGNER_LOGIN, STORE_LOGIN];
 
 /// Stands for all chains at once.
 const CHAINS: &str = "ARGUS_CHAINS";

@@ -17,7 +17,11 @@ use tokio::{
 };
 
 use super::{folder::free_port, say};
-use crate::{backends, config::Config, environment};
+use crate::{
+    backends,
+    config::{Config, Key},
+    environment,
+};
 
 /// First and longest wait before a dead role is started again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -101,11 +105,20 @@ fn parts(
         role("oversight", None),
         role(if has_toolchain { "api,builder" } else { "api" }, None),
     ];
-    for key in &config.keeper.key_files {
+    for key in &config.keeper.keys {
+        let (files, addresses, name) = match key {
+            Key::File(path) => {
+                let name = path.file_stem().unwrap_or_default().to_string_lossy().replace('-', " ");
+                (format!("[{path:?}]"), "[]".to_owned(), name)
+            }
+            Key::Remote(address) => {
+                ("[]".to_owned(), format!("[\"{address}\"]"), format!("keeper {address}"))
+            }
+        };
         let mut args = vec!["keeper".to_owned()];
         args.extend(peers(None));
-        args.extend(["--set".to_owned(), format!("keeper.key_files = [{key:?}]")]);
-        let name = key.file_stem().unwrap_or_default().to_string_lossy().replace('-', " ");
+        args.extend(["--set".to_owned(), format!("keeper.key_files = {files}")]);
+        args.extend(["--set".to_owned(), format!("keeper.signer_addresses = {addresses}")]);
         parts.push(Part { name, args, once: Vec::new() });
     }
     Ok(parts)

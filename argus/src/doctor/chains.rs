@@ -7,13 +7,13 @@ use argus_domain::{
 };
 use argus_evm::{ChainConfig, EvmChain, artefacts::Contract};
 use argus_memory::SystemClock;
-use argus_ports::{ChainReader, Clock, Signer, chain::At};
+use argus_ports::{ChainReader, Clock, chain::At};
 use futures::future::join_all;
 use tokio::time::timeout;
 
 use super::{Finding, PATIENCE};
 use crate::{
-    cli::keygen::read_key,
+    backends::signers,
     config::{Chain, Config},
     roles::Role,
 };
@@ -29,13 +29,7 @@ pub(super) async fn examine(config: &Config, roles: &[Role]) -> Vec<Finding> {
         return vec![Finding::ill("chains", "none is configured", remedy)];
     }
     let keepers: Vec<Address> = match roles.contains(&Role::Keeper) {
-        true => config
-            .keeper
-            .key_files
-            .iter()
-            .filter_map(|path| read_key(path).ok())
-            .map(|key| key.address())
-            .collect(),
+        true => config.keeper.keys.iter().filter_map(|key| signers::address(key).ok()).collect(),
         false => Vec::new(),
     };
     let each = config.chains.iter().map(|(id, chain)| one(*id, chain, &keepers));

@@ -14,7 +14,7 @@ use super::{Finding, PATIENCE};
 use crate::{
     backends,
     cli::keygen::{read_key, read_secret},
-    config::Config,
+    config::{Config, Key},
     roles::Role,
 };
 
@@ -35,18 +35,18 @@ pub(super) fn examine(config: &Config, roles: &[Role]) -> Vec<Finding> {
     if is_platform {
         // Seals assignments, and records of builds.
         if has(Role::Aggregator) || has(Role::Builder) {
-            findings.push(key("platform key", &config.platform_key));
+            findings.extend(key("platform key", &config.platform_key));
         }
         if has(Role::Api) || has(Role::Aggregator) {
             findings.extend(key_of_secrets(config));
         }
     }
     if has(Role::Keeper) {
-        if config.keeper.key_files.is_empty() {
+        if config.keeper.keys.is_empty() {
             let remedy = "name a key in [keeper] key_files (`argus keeper keygen` makes one)";
             findings.push(Finding::ill("keepers", "none is configured", remedy));
         }
-        findings.extend(config.keeper.key_files.iter().map(|path| key("keeper key", path)));
+        findings.extend(config.keeper.keys.iter().filter_map(|one| key("keeper key", one)));
     }
     let links = &config.links;
     let calls = [&links.scheduler, &links.dispatcher, &links.aggregator].iter().any(|urls| !urls.is_empty());
@@ -69,13 +69,15 @@ pub(super) fn examine(config: &Config, roles: &[Role]) -> Vec<Finding> {
     findings
 }
 
-fn key(what: &str, path: &Path) -> Finding {
-    match read_key(path) {
+/// A key in a file. Of one at the remote signer that is asked.
+fn key(what: &str, key: &Key) -> Option<Finding> {
+    let Key::File(path) = key else { return None };
+    Some(match read_key(path) {
         Ok(signer) => Finding::well(what, argus_ports::Signer::address(&signer).to_string()),
         Err(error) => {
             Finding::ill(what, format!("{error:#}"), "`argus keeper keygen --out FILE` makes a key")
         }
-    }
+    })
 }
 
 fn key_of_secrets(config: &Config) -> Option<Finding> {

@@ -3,7 +3,7 @@
 use std::{future::Future, time::Instant};
 
 use argus_metrics::{Counters, Figures, Metric, Times, Unregistered};
-use argus_ports::{ChainError, ContentError, LinkError, StoreError};
+use argus_ports::{ChainError, ContentError, LinkError, SignerError, StoreError};
 
 /// How a call ended that nobody waited for until its end.
 const ABANDONED: &str = "abandoned";
@@ -97,6 +97,16 @@ impl Ended for LinkError {
             Self::Busy => "busy",
             Self::Gone(_) => "gone",
             Self::Refused(_) => "refused",
+        }
+    }
+}
+
+impl Ended for SignerError {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::Refused(_) => "refused",
+            Self::Wrong(_) => "wrong",
         }
     }
 }

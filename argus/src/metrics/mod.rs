@@ -10,6 +10,7 @@ mod process;
 mod registrations;
 mod runs;
 mod services;
+mod signer;
 mod store;
 mod tasks;
 mod world;
@@ -26,6 +27,7 @@ pub use services::{
     register_aggregator, register_dispatcher, register_keepers, register_lease, register_operators,
     register_redis, register_registrations, register_scheduler, register_traces, register_writes, watch_due,
 };
+pub use signer::CountedSigner;
 pub use store::CountedStore;
 pub use tasks::CountedTasks;
 pub use world::{CountedContent, CountedEgress, CountedValues};

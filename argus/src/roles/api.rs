@@ -9,9 +9,9 @@ use super::Process;
 use crate::{backends, cli::keygen::read_secret, traces};
 
 impl Process<'_> {
-    fn faucet(&self) -> anyhow::Result<Option<Arc<dyn Signer>>> {
-        let Some(file) = &self.config.faucet.key else { return Ok(None) };
-        Ok(Some(backends::signer(file).context("the faucet's account")?))
+    fn faucet(&mut self) -> anyhow::Result<Option<Arc<dyn Signer>>> {
+        let Some(key) = self.config.faucet.key.clone() else { return Ok(None) };
+        Ok(Some(self.signer(&key).context("the faucet's account")?))
     }
 
     pub(super) async fn api(&mut self) -> anyhow::Result<()> {
@@ -54,6 +54,7 @@ impl Process<'_> {
             failpoint: self.config.failpoint,
             ..argus_api::Config::default()
         };
+        let faucet = self.faucet()?;
         let (b, store) = (&self.backends, self.backends.store()?);
         let chains = b.chains.iter().map(|(id, c)| {
             let chain = argus_api::Chain {
@@ -76,7 +77,7 @@ impl Process<'_> {
             profiles: store.clone(),
             webhooks: store.clone(),
             claims: store.clone(),
-            faucet: self.faucet()?,
+            faucet,
             recover: argus_evm::recover,
             modules: store.clone(),
             answers: store.clone(),
