@@ -28,8 +28,13 @@ pub struct Keeper {
 impl Keeper {
     /// The shipped one, with further settings; returns once it is connected.
     pub async fn honest(platform: &Platform, number: usize, settings: &[&str]) -> Self {
+        Self::logging(platform, number, "info", settings).await
+    }
+
+    /// The same, which says so much of its work.
+    pub async fn logging(platform: &Platform, number: usize, log: &str, settings: &[&str]) -> Self {
         let mut command = leashed(&crate::program());
-        command.args(["keeper", "--log", "info", "--config"]).arg(platform.folder().join("argus.toml"));
+        command.args(["keeper", "--log", log, "--config"]).arg(platform.folder().join("argus.toml"));
         let gate = format!("links.aggregator = {:?}", platform.gate());
         let key = format!("keeper.key_files = [\"keys/keeper-{number}.key\"]");
         let runner = format!("runner.dir = {:?}", crate::compiled());
@@ -69,6 +74,11 @@ impl Keeper {
     /// Who it is, as the API writes it.
     pub fn address(&self) -> String {
         json!(self.address).as_str().expect("a text").to_owned()
+    }
+
+    /// What it has said on stderr so far.
+    pub fn words(&self) -> String {
+        self.process.words()
     }
 
     /// Its journal.

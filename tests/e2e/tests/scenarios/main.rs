@@ -29,6 +29,7 @@ mod rooms;
 mod schemathesis;
 mod sdk;
 mod secrets;
+mod signer;
 mod standby;
 mod storage;
 mod traces;
