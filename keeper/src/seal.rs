@@ -35,6 +35,8 @@ impl Sealer {
             batch.digests.push(digest);
             (batch.digests.len() - 1, batch.sealed.clone())
         };
+        // A commit of the journal wakes many runs at once: let them come.
+        yield_now().await;
         let seals = sealed.await?;
         let own = seals.get(place).cloned();
         own.ok_or_else(|| SignerError::Wrong("it sealed fewer digests than it was given".to_owned()))
@@ -47,8 +49,6 @@ fn waiting(open: &Mutex<Option<Batch>>) -> MutexGuard<'_, Option<Batch>> {
 
 /// Seals the batch that is open, which no other digest joins from then on.
 async fn seal(open: Arc<Mutex<Option<Batch>>>, signer: Arc<dyn Signer>) -> Sealed {
-    // A commit of the journal wakes many runs at once: let them come.
-    yield_now().await;
     let batch = waiting(&open).take();
     let digests = batch.map(|batch| batch.digests).unwrap_or_default();
     signer.seal(&digests).await.map(Into::into)

@@ -1,5 +1,13 @@
 //! Signatures that cost nothing: good enough to tell keepers apart, worth nothing against forgers.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
 use argus_domain::{
     Address, B256,
     call::Signature,
@@ -46,5 +54,65 @@ impl Signer for TestSigner {
     fn recover(&self, digest: B256, signature: &Signature) -> Option<Address> {
         let address = Address::from_slice(&signature.0[..20]);
         (signature.0[20..52] == *seal(address, digest)).then_some(address)
+    }
+}
+
+/// Longest that a signer that is away has whoever asks it wait.
+const AWAY: Duration = Duration::from_millis(150);
+
+/// Keys that lie elsewhere: they may be away, and sign the same bytes differently each time.
+#[derive(Debug, Clone, Default)]
+pub struct Elsewhere {
+    away: Arc<AtomicBool>,
+    signed: Arc<AtomicU64>,
+}
+
+impl Elsewhere {
+    /// Whether nobody gets a signature from now on.
+    pub fn leave(&self, is_away: bool) {
+        self.away.store(is_away, Ordering::SeqCst);
+    }
+
+    /// One of the keys.
+    pub fn signer(&self, key: TestSigner) -> Arc<dyn Signer> {
+        Arc::new(Remote { key, place: self.clone() })
+    }
+
+    async fn reach(&self) -> Result<(), SignerError> {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        if !self.away.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        tokio::time::sleep(AWAY).await;
+        Err(SignerError::Unreachable("it is away".to_owned()))
+    }
+}
+
+struct Remote {
+    key: TestSigner,
+    place: Elsewhere,
+}
+
+#[async_trait]
+impl Signer for Remote {
+    fn address(&self) -> Address {
+        self.key.address()
+    }
+
+    async fn sign(&self, preimage: &[u8]) -> Result<Signature, SignerError> {
+        self.place.reach().await?;
+        let mut signature = self.key.sign(preimage).await?;
+        let nth = self.place.signed.fetch_add(1, Ordering::SeqCst);
+        signature.0[52..60].copy_from_slice(&nth.to_be_bytes());
+        Ok(signature)
+    }
+
+    async fn sign_transaction(&self, draft: &TxDraft) -> Result<SignedTx, SignerError> {
+        self.place.reach().await?;
+        self.key.sign_transaction(draft).await
+    }
+
+    fn recover(&self, digest: B256, signature: &Signature) -> Option<Address> {
+        self.key.recover(digest, signature)
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use argus_domain::lease::{MemberId, SHARDS, ServiceKind};
 use argus_machine::{backoff::Backoff, dispatch, lease};
 use argus_memory::SystemClock;
-use argus_ports::{ChainReader, ChainWriter};
+use argus_ports::{ChainReader, ChainWriter, Signer};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +13,7 @@ use crate::{
     chain::{CHAIN, EXECUTOR},
     links::{Heard, Spoken},
     runner::TestRunner,
-    signer::TestSigner,
+    signer::{Elsewhere, TestSigner},
     store::{WitnessedJournal, WitnessedTasks},
     witness::Writer,
     world::{PLATFORM, World, keeper},
@@ -40,7 +40,7 @@ impl World {
         let ports = argus_aggregator::Ports {
             lease,
             clock: Arc::new(SystemClock),
-            signer: Arc::new(PLATFORM),
+            signer: signer(self.platform_key.as_ref(), PLATFORM),
             tasks: self.tasks_of(Writer::Aggregator),
             keepers: self.store.clone(),
             archive: Arc::new(self.archive.clone()),
@@ -90,14 +90,13 @@ impl World {
 
     /// Starts a keeper, or the same one again with the journal that it had.
     pub async fn start_keeper(&mut self, key: u8, runner: TestRunner) {
-        let signer = TestSigner(key);
         let journal = Arc::new(self.journals.entry(key).or_default().clone());
         let journal = WitnessedJournal::new(journal, self.witness.clone(), keeper(key), &self.stores);
         let writer = self.spoken(key, self.chain.clone());
         let ports = argus_keeper::Ports {
             clock: Arc::new(SystemClock),
             link: self.spoken(key, self.aggregator.clone()),
-            signer: Arc::new(signer),
+            signer: signer(self.keeper_keys.as_ref(), TestSigner(key)),
             letterbox: None,
             journal: Arc::new(journal),
             content: Arc::new(self.content.clone()),
@@ -115,7 +114,7 @@ impl World {
                 confirmations: 1,
                 ..argus_keeper::Fees::default()
             },
-            ..argus_keeper::Config::new(argus_ports::Signer::address(&PLATFORM))
+            ..argus_keeper::Config::new(PLATFORM.address())
         };
         if let Some((_, old)) = self.keepers.remove(&key) {
             self.end(&old).await;
@@ -154,4 +153,9 @@ impl World {
     fn spoken<L>(&self, key: u8, link: L) -> Arc<Spoken<L>> {
         Arc::new(Spoken { link, witness: self.witness.clone(), keeper: keeper(key) })
     }
+}
+
+/// A key here, or elsewhere.
+fn signer(place: Option<&Elsewhere>, key: TestSigner) -> Arc<dyn Signer> {
+    place.map_or_else(|| Arc::new(key) as Arc<dyn Signer>, |place| place.signer(key))
 }

@@ -25,7 +25,7 @@ use crate::{
     chain::{CHAIN, TestChain},
     links::Switch,
     runner::TestRunner,
-    signer::TestSigner,
+    signer::{Elsewhere, TestSigner},
     store::{Store, Stores},
     witness::Witness,
 };
@@ -45,12 +45,17 @@ pub struct Settings {
     pub stores: Stores,
     /// A performer may be silent for so long.
     pub patience: Duration,
+    /// Where the platform's key is, if it is elsewhere.
+    pub platform_key: Option<Elsewhere>,
+    /// Where the keepers' keys are, if they are elsewhere.
+    pub keeper_keys: Option<Elsewhere>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let store = Arc::new(MemoryStore::new());
-        Self { store, stores: Stores::default(), patience: Duration::from_secs(2) }
+        let (stores, patience) = (Stores::default(), Duration::from_secs(2));
+        Self { store, stores, patience, platform_key: None, keeper_keys: None }
     }
 }
 
@@ -93,6 +98,8 @@ pub struct World {
     member: JoinSet<()>,
     pub(crate) tasks: JoinSet<()>,
     pub(crate) stores: Stores,
+    pub(crate) platform_key: Option<Elsewhere>,
+    pub(crate) keeper_keys: Option<Elsewhere>,
     /// Told to stop.
     stopped: HashSet<Id>,
 }
@@ -135,6 +142,8 @@ impl World {
             services: BTreeMap::new(),
             tasks: JoinSet::new(),
             stores,
+            platform_key: None,
+            keeper_keys: None,
             stopped: HashSet::new(),
         }
     }
@@ -147,6 +156,8 @@ impl World {
     /// The same with other settings.
     pub async fn start_with(settings: Settings, keepers: &[(u8, TestRunner)]) -> Self {
         let mut world = Self::new(settings.store, settings.stores);
+        world.platform_key = settings.platform_key;
+        world.keeper_keys = settings.keeper_keys;
         // A chain has blocks.
         for n in 0..3u8 {
             world.chain.emit(argus_domain::B256::repeat_byte(n + 1), Vec::new());

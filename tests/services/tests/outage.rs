@@ -8,6 +8,7 @@ use argus_ports::StoreError;
 use argus_services_tests::{
     jobs::{job, open},
     runner::TestRunner,
+    signer::Elsewhere,
     world::{Settings, World, now},
 };
 use serde_json::json;
@@ -57,5 +58,41 @@ async fn tasks_of_a_deleted_job_are_withdrawn() {
         let state = world.until(*id, WITHIN, "finished", TaskState::is_finished).await;
         assert!(matches!(state.verdict, Some((Verdict::Withdrawn(_), _))), "{state:?}");
         assert!(world.chain.executions(*id).is_empty());
+    }
+}
+
+/// Longer than a task has attempts for, where each of them fails.
+const SIGNERS_AWAY: Duration = Duration::from_secs(4);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_signers_are_away_nothing_is_tried_in_vain_and_everything_is_done_once_after() {
+    for is_platforms in [true, false] {
+        let (platform, keepers) = (Elsewhere::default(), Elsewhere::default());
+        let settings = Settings {
+            platform_key: Some(platform.clone()),
+            keeper_keys: Some(keepers.clone()),
+            ..Settings::default()
+        };
+        let three: Vec<_> = (1..=3).map(|key| (key, TestRunner::printing(json!([5])))).collect();
+        let mut world = World::start_with(settings, &three).await;
+        let before = open(&world.store, &job(1, Timestamp(now().0 - 60_000)), 5, now()).await;
+        world.submit(&before).await;
+        for id in &before {
+            world.until(*id, WITHIN, "broadcast", |s| !s.broadcasts.is_empty()).await;
+        }
+        let away = if is_platforms { &platform } else { &keepers };
+        away.leave(true);
+        let meanwhile = open(&world.store, &job(2, Timestamp(now().0 - 60_000)), 10, now()).await;
+        world.submit(&meanwhile).await;
+        tokio::time::sleep(SIGNERS_AWAY).await;
+        for id in &meanwhile {
+            let state = world.state(*id).await;
+            assert!(state.verdict.is_none() && state.broadcasts.is_empty(), "{state:?}");
+        }
+        away.leave(false);
+        for id in before.iter().chain(&meanwhile) {
+            world.until(*id, WITHIN, "broadcast", |s| !s.broadcasts.is_empty()).await;
+            assert_eq!(world.chain.executions(*id).len(), 1, "platform's: {is_platforms}");
+        }
     }
 }
