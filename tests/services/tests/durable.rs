@@ -58,7 +58,7 @@ async fn world(stores: Stores) -> World {
 
 async fn world_over(store: Arc<dyn Store>, stores: Stores) -> World {
     let keepers = [1, 2, 3].map(|key| (key, runner(key)));
-    World::start_with(Settings { store, stores, patience: PATIENCE }, &keepers).await
+    World::start_with(Settings { store, stores, patience: PATIENCE, ..Settings::default() }, &keepers).await
 }
 
 /// A job in mode `Solo`, one with a call that is equal everywhere, and one whose keepers have to meet in the middle.

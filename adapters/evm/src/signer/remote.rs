@@ -1,10 +1,7 @@
 //! A key at a remote signer, behind the `Signer` port. Nothing that it answers is believed: each signature is put into
 //! the form that contracts take, and has to lead back to the key's address.
 
-use std::{
-    sync::{PoisonError, RwLock},
-    time::Duration,
-};
+use std::time::Duration;
 
 use alloy::primitives::{Address, B256, hex, keccak256};
 use argus_domain::{
@@ -14,7 +11,10 @@ use argus_domain::{
 use argus_ports::{Signer, SignerError};
 use async_trait::async_trait;
 use secp256k1::ecdsa::Signature as Ecdsa;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::OnceCell,
+    time::{sleep, timeout},
+};
 
 use super::{Web3Signer, recovered::Recovered, transaction};
 
@@ -26,34 +26,18 @@ pub struct RemoteSigner {
     service: Web3Signer,
     address: Address,
     /// The service's name for the key, once it was asked for.
-    identifier: RwLock<Option<String>>,
+    identifier: OnceCell<String>,
     recovered: Recovered,
 }
 
 impl RemoteSigner {
     pub(super) fn new(service: Web3Signer, address: Address) -> Self {
-        Self { service, address, identifier: RwLock::default(), recovered: Recovered::default() }
-    }
-
-    async fn identifier(&self) -> Result<String, SignerError> {
-        let known = self.identifier.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(known) = known {
-            return Ok(known);
-        }
-        let found = self.service.identifier(self.address).await?;
-        self.note(Some(found.clone()));
-        Ok(found)
-    }
-
-    fn note(&self, identifier: Option<String>) {
-        *self.identifier.write().unwrap_or_else(PoisonError::into_inner) = identifier;
+        Self { service, address, identifier: OnceCell::new(), recovered: Recovered::default() }
     }
 
     async fn asked(&self, preimage: &[u8]) -> Result<Signature, SignerError> {
-        let identifier = self.identifier().await?;
-        let Some(text) = self.service.signature(&identifier, preimage).await? else {
-            // Asked for again next time: its operator may bring it back under the same URL.
-            self.note(None);
+        let identifier = self.identifier.get_or_try_init(|| self.service.identifier(self.address)).await?;
+        let Some(text) = self.service.signature(identifier, preimage).await? else {
             let says = format!("{} has no key of {} any more", self.service.host(), self.address);
             return Err(SignerError::Refused(says));
         };
