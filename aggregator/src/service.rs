@@ -381,7 +381,8 @@ impl Service {
                     let (keeper, (task, attempt)) = (one.keeper, one.key());
                     let reason = format!("the platform could not seal its assignment: {error}");
                     self.roster.release(keeper, (task, attempt));
-                    self.machine.handle(now, Input::Declined { task, attempt, keeper, reason }, out);
+                    let unsealed = Input::Declined { task, attempt, keeper, reason, transient: true };
+                    self.machine.handle(now, unsealed, out);
                 }
             }
         }
