@@ -68,19 +68,12 @@ impl EventBus for SqliteStore {
 
 /// Keeps a change and gives it as it is kept; one that is there already: `None`.
 fn insert(db: &Connection, change: &Change) -> Result<Option<Change>, Fault> {
-    let (kind, once) = match change.kind {
-        ChangeKind::Created => (1, Timestamp(0)),
-        ChangeKind::Settled => (2, Timestamp(0)),
-        ChangeKind::Broadcast => (3, Timestamp(0)),
-        ChangeKind::Received => (4, change.at),
-        ChangeKind::Revoked => (5, change.at),
-        ChangeKind::Confirmed => (6, Timestamp(0)),
-        ChangeKind::Lapsed => (7, Timestamp(0)),
-    };
+    let (kind, once) = once(change);
     let mut insert = db.prepare_cached(
         "INSERT INTO changes (job_place, job, seq, owner, task, public_id, kind, at, once)
          VALUES (?1, ?2, 1 + coalesce((SELECT seq FROM changes WHERE job_place = ?1 AND job = ?2
-                                       ORDER BY seq DESC LIMIT 1), 0), ?3, ?4, ?5, ?6, ?7, ?8)
+                                       ORDER BY seq DESC LIMIT 1),
+                                      (SELECT seq FROM room_ends WHERE job = ?2), 0), ?3, ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT DO NOTHING RETURNING seq",
     )?;
     let values = params![
@@ -95,6 +88,41 @@ fn insert(db: &Connection, change: &Change) -> Result<Option<Change>, Fault> {
     ];
     let seq: Option<i64> = insert.query_row(values, |row| row.get(0)).optional()?;
     Ok(seq.map(|seq| Change { seq: seq.unsigned_abs(), ..change.clone() }))
+}
+
+/// Keeps a change as it was kept elsewhere.
+pub(crate) fn put(db: &Connection, position: u64, change: &Change) -> Result<(), Fault> {
+    let (kind, once) = once(change);
+    db.prepare_cached(
+        "INSERT INTO changes (position, job_place, job, seq, owner, task, public_id, kind, at, once)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
+    )?
+    .execute(params![
+        ordered(position),
+        job_place(change.job),
+        of_job(change.job),
+        ordered(change.seq),
+        change.owner.0.0,
+        change.task.0.0,
+        ordered(change.public_id),
+        kind,
+        ordered(change.at.0),
+        ordered(once.0)
+    ])?;
+    Ok(())
+}
+
+/// The number of a change's kind, and the instant by which kinds that come again are told apart.
+fn once(change: &Change) -> (u8, Timestamp) {
+    match change.kind {
+        ChangeKind::Created => (1, Timestamp(0)),
+        ChangeKind::Settled => (2, Timestamp(0)),
+        ChangeKind::Broadcast => (3, Timestamp(0)),
+        ChangeKind::Received => (4, change.at),
+        ChangeKind::Revoked => (5, change.at),
+        ChangeKind::Confirmed => (6, Timestamp(0)),
+        ChangeKind::Lapsed => (7, Timestamp(0)),
+    }
 }
 
 /// Changes with their positions.
@@ -112,7 +140,7 @@ pub(crate) fn changes(
     Ok(found)
 }
 
-fn change(row: &Row<'_>) -> Result<Change, Fault> {
+pub(crate) fn change(row: &Row<'_>) -> Result<Change, Fault> {
     let kind = match row.get::<_, u8>("kind")? {
         1 => ChangeKind::Created,
         2 => ChangeKind::Settled,

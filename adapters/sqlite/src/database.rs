@@ -15,6 +15,7 @@ use crate::{
     fault::Fault,
     migrate,
     readers::Readers,
+    records,
     watch::Watch,
     writer::{Group, Writer, Writes},
 };
@@ -34,6 +35,8 @@ pub struct Options {
     pub group_time: Duration,
     /// How often the rows of other processes are looked for while anyone subscribes.
     pub poll_every: Duration,
+    /// Open a file, too, into which another store is being copied: for whoever copies.
+    pub half_copied: bool,
 }
 
 impl Default for Options {
@@ -45,6 +48,7 @@ impl Default for Options {
             group_rows: 1000,
             group_time: Duration::from_millis(20),
             poll_every: Duration::from_millis(50),
+            half_copied: false,
         }
     }
 }
@@ -72,6 +76,11 @@ pub enum OpenError {
     /// SQLite's own check finds a fault.
     #[error("the database is damaged: {0}; restore a backup")]
     Damaged(String),
+    /// A copy into it has begun, and nobody knows what is missing.
+    #[error(
+        "the database holds half a copy of another store: let the same `argus store copy` come to its end, which goes on where it was"
+    )]
+    HalfCopied,
     /// One process at a time.
     #[error("another process uses this journal: a key must be used by one process only")]
     InUse,
@@ -105,6 +114,9 @@ impl SqliteStore {
             }
         }
         migrate::check(&writer, migrate::PLATFORM)?;
+        if !options.half_copied && records::is_half_copied(&writer)? {
+            return Err(OpenError::HalfCopied);
+        }
         let readers = (0..options.readers.max(1)).map(|_| connect_to_read(path, options));
         let readers = Readers::start(readers.collect::<Result<_, _>>()?, options.busy_timeout)?;
         let watch = Watch::start(connect_to_read(path, options)?, connect_to_read(path, options)?, options)?;

@@ -59,10 +59,7 @@ fn note(db: &Connection, Look { job, serial, fence, decision }: &Look, keep: u32
         }
         None => decision.clone(),
     };
-    db.prepare_cached(
-        "INSERT OR REPLACE INTO decisions (job, task, kind, last_at, body) VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?
-    .execute(params![of_job(job), task, kind, ordered(row.last_at.0), encode(&row)])?;
+    put(db, job, &row)?;
     if is_new {
         db.prepare_cached(
             "DELETE FROM decisions WHERE job = ?1 AND (task, kind) IN (
@@ -72,6 +69,16 @@ fn note(db: &Connection, Look { job, serial, fence, decision }: &Look, keep: u32
         )?
         .execute(params![of_job(job), keep])?;
     }
+    Ok(())
+}
+
+/// Keeps a row in the place of the one like it.
+pub(crate) fn put(db: &Connection, job: JobId, row: &Decision) -> Result<(), Fault> {
+    let (task, kind) = (row.task.0, number(&row.outcome));
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO decisions (job, task, kind, last_at, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![of_job(job), task, kind, ordered(row.last_at.0), encode(row)])?;
     Ok(())
 }
 

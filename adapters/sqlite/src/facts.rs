@@ -102,26 +102,34 @@ fn append_one(
         let known = known(db, task, &fact.key)?;
         return Ok(known.map_or(Recorded::Refused, |fact| Recorded::Already(Box::new(fact))));
     }
+    if !insert(db, task, fact)? {
+        let known = known(db, task, &fact.key)?;
+        return Ok(known.map_or(Recorded::Refused, |fact| Recorded::Already(Box::new(fact))));
+    }
+    Ok(Recorded::New)
+}
+
+/// Keeps a fact with what follows from it, unless its key is there; whether it was not.
+pub(crate) fn insert(db: &Connection, task: i64, fact: &Written) -> Result<bool, Fault> {
     let inserted = db
         .prepare_cached("INSERT INTO facts (task, key, body) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
         .execute(params![task, fact.key, fact.body])?;
     if inserted == 0 {
-        let known = known(db, task, &fact.key)?;
-        return Ok(known.map_or(Recorded::Refused, |fact| Recorded::Already(Box::new(fact))));
+        return Ok(false);
     }
     let update = match fact.mark {
-        None => return Ok(Recorded::New),
+        None => return Ok(true),
         Some(Mark::Agreed) => "UPDATE tasks SET verdict = 1 WHERE row = ?1",
         Some(Mark::SettledOtherwise) => "UPDATE tasks SET verdict = 2 WHERE row = ?1",
         Some(Mark::Ended) => "UPDATE tasks SET ended = 1 WHERE row = ?1",
         Some(Mark::Announced) => "UPDATE tasks SET announced = 1 WHERE row = ?1",
         Some(Mark::OfReceipt) => {
             charges::count(db, task, &fact.key)?;
-            return Ok(Recorded::New);
+            return Ok(true);
         }
     };
     db.prepare_cached(update)?.execute([task])?;
-    Ok(Recorded::New)
+    Ok(true)
 }
 
 /// The row of a task, by which its facts are kept.

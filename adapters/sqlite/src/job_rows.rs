@@ -70,6 +70,20 @@ pub(crate) fn version(db: &Connection, id: JobId, version: u32) -> Result<Option
     rows.next()?.map(|row| Ok(Arc::new(body(row, "body")?))).transpose()
 }
 
+/// All versions under an id by number, also those of jobs whose place another has taken.
+pub(crate) fn versions(db: &Connection, id: JobId) -> Result<Vec<Job>, Fault> {
+    let mut select = db.prepare_cached(
+        "SELECT v.body FROM job_versions v JOIN jobs j ON j.serial = v.serial
+         WHERE j.id BETWEEN ?1 AND ?2 ORDER BY v.version",
+    )?;
+    let mut rows = select.query(params![of_job(id), replaced(id, Serial(u32::MAX))])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(body(row, "body")?);
+    }
+    Ok(found)
+}
+
 pub(crate) fn created(db: &Connection, id: JobId) -> Result<Option<Arc<Job>>, Fault> {
     let mut select = db.prepare_cached(
         "SELECT v.body FROM job_versions v JOIN jobs j ON j.serial = v.serial WHERE j.id = ?1
@@ -80,7 +94,7 @@ pub(crate) fn created(db: &Connection, id: JobId) -> Result<Option<Arc<Job>>, Fa
 }
 
 /// The cell of the id of a job whose place another has taken: right behind the other's, and equal to no id.
-fn replaced(id: JobId, serial: Serial) -> [u8; 36] {
+pub(crate) fn replaced(id: JobId, serial: Serial) -> [u8; 36] {
     let mut cell = [0; 36];
     let (own, behind) = cell.split_at_mut(32);
     own.copy_from_slice(&of_job(id));
@@ -132,23 +146,34 @@ pub(crate) fn insert(db: &Connection, job: &Job, cursor: &Cursor) -> Result<Seri
         ordered(job.accepted_at.0)
     ])?;
     let serial = u32::try_from(db.last_insert_rowid()).map_err(|_| corrupt("serial", "it is no serial"))?;
-    let serial = Serial(serial);
-    insert_version(db, &Job { serial, ..job.clone() })?;
+    let job = Job { serial: Serial(serial), ..job.clone() };
+    insert_version(db, &job)?;
+    insert_cursor(db, &job, cursor, !cursor.finished)?;
+    Ok(job.serial)
+}
+
+/// Stores the first cursor of a job, which may open tasks or not.
+pub(crate) fn insert_cursor(
+    db: &Connection,
+    job: &Job,
+    cursor: &Cursor,
+    is_armed: bool,
+) -> Result<(), Fault> {
     db.prepare_cached(
         "INSERT INTO cursors (serial, shard, kind, armed, revision, next_due, finished, body)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute(params![
-        serial.0,
+        job.serial.0,
         Shard::of_job(job.id).no,
         number(job.trigger.kind()),
-        !cursor.finished,
+        is_armed,
         exact(cursor.revision),
         cursor.next_due.map(|at| ordered(at.0)),
         cursor.finished,
         encode(cursor)
     ])?;
-    Ok(serial)
+    Ok(())
 }
 
 pub(crate) fn insert_version(db: &Connection, job: &Job) -> Result<(), Fault> {

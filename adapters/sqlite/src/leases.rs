@@ -143,7 +143,7 @@ fn claim(db: &Connection, session: Session, Fence { shard, token }: Fence) -> Re
 }
 
 /// In the file for good.
-fn number(kind: ServiceKind) -> u8 {
+pub(crate) fn number(kind: ServiceKind) -> u8 {
     match kind {
         ServiceKind::Scheduler => 1,
         ServiceKind::Dispatcher => 2,
@@ -158,7 +158,7 @@ fn kind(row: &Row<'_>) -> Result<ServiceKind, Fault> {
     known.ok_or_else(|| corrupt("kind", &format!("{n} is no service")))
 }
 
-fn lease(row: &Row<'_>) -> Result<Lease, Fault> {
+pub(crate) fn lease(row: &Row<'_>) -> Result<Lease, Fault> {
     let session: Option<u32> = row.get("session")?;
     let holder = session.map(|no| Ok::<_, Fault>(Session { member: MemberId(array(row, "member")?), no }));
     Ok(Lease {

@@ -23,7 +23,7 @@ fn number(reason: LedgerReason) -> u8 {
     }
 }
 
-fn entry(row: &Row<'_>) -> Result<LedgerEntry, Fault> {
+pub(crate) fn entry(row: &Row<'_>) -> Result<LedgerEntry, Fault> {
     let reason = match row.get::<_, u8>("reason")? {
         1 => LedgerReason::Charged,
         2 => LedgerReason::Earned,

@@ -28,6 +28,7 @@ pub mod migrate;
 mod people;
 mod profiles;
 mod readers;
+mod records;
 mod registrations;
 mod secrets;
 mod tasks;
@@ -37,6 +38,7 @@ mod writer;
 pub use backup::{BackupError, backup};
 pub use database::{OpenError, Options, SqliteStore};
 pub use journal::SqliteJournal;
+pub use records::is_in_use;
 pub use writer::Writes;
 
 #[cfg(test)]

@@ -50,7 +50,13 @@ pub(crate) const PLATFORM: &[Migration] = &[
     migration!(7, "", "007_claims"),
     migration!(8, "", "008_leases"),
     migration!(9, "", "009_shards", Some(job_rows::fill_shards)),
+    migration!(10, "", "010_copies"),
 ];
+
+/// The number of the newest one that this program knows.
+pub fn newest() -> u32 {
+    PLATFORM.last().map_or(0, |migration| migration.number)
+}
 /// Those of a keeper's journal.
 pub(crate) const JOURNAL: &[Migration] = &[migration!(1, "journal/", "001_journal")];
 
@@ -273,14 +279,14 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("argus.db");
         let mut db = connect(&path, &Options::default()).expect("connect");
-        let next = Migration { number: 10, name: "010_next", sql, fill: None };
+        let next = Migration { number: 11, name: "011_next", sql, fill: None };
         apply(&mut db, &[PLATFORM, &[next]].concat()).expect("the newer program's");
         (dir, path)
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_file_that_a_newer_program_expanded_is_used_as_before() {
-        let expands = "-- oldest: 9
+        let expands = "-- oldest: 10
             ALTER TABLE jobs ADD COLUMN note TEXT;
             CREATE TABLE notes (serial INTEGER PRIMARY KEY, note TEXT NOT NULL);";
         let fresh = || {
@@ -297,21 +303,21 @@ mod tests {
         verify(&path, &options).expect("sound");
         let rows = status(&path, &options).expect("status");
         let newest = rows.last().expect("rows");
-        assert!(newest.migration.number == 10 && newest.migration.oldest == Some(9), "{newest:?}");
+        assert!(newest.migration.number == 11 && newest.migration.oldest == Some(10), "{newest:?}");
         assert!(newest.applied_at.is_some());
     }
 
     #[test]
     fn a_file_that_a_newer_program_contracted_is_refused() {
         for (sql, needs) in
-            [("-- oldest: 10\nDROP TABLE charges;", 10), ("CREATE TABLE notes (note TEXT);", 10)]
+            [("-- oldest: 11\nDROP TABLE charges;", 11), ("CREATE TABLE notes (note TEXT);", 11)]
         {
             let (_dir, path) = next(sql);
             let options = Options::default();
             let opened = SqliteStore::open(&path, &options).err();
             for error in [opened, up(&path, &options).err(), status(&path, &options).err()] {
                 let Some(OpenError::Ahead(ahead)) = error else { panic!("{sql}: {error:?}") };
-                assert_eq!((ahead.needs, ahead.knows), (needs, 9));
+                assert_eq!((ahead.needs, ahead.knows), (needs, 10));
             }
         }
     }
@@ -321,14 +327,15 @@ mod tests {
         let (_dir, path) = next("-- oldest: 9");
         let (options, db) = (Options::default(), connect(&path, &Options::default()).expect("connect"));
         db.execute_batch("ALTER TABLE migrations DROP COLUMN oldest").expect("as it was");
-        assert!(matches!(status(&path, &options), Err(OpenError::Ahead(_))), "10 says nothing any more");
+        assert!(matches!(status(&path, &options), Err(OpenError::Ahead(_))), "11 says nothing any more");
         db.execute("DELETE FROM migrations WHERE number > 8", []).expect("deleted");
         db.execute_batch("DROP INDEX cursors_due; ALTER TABLE cursors DROP COLUMN shard").expect("as it was");
         db.execute_batch("CREATE INDEX cursors_due ON cursors (serial)").expect("as it was");
+        db.execute_batch("DROP TABLE settings; DROP TABLE room_ends").expect("as it was");
         let rows = status(&path, &options).expect("status");
-        assert_eq!(rows.iter().filter(|row| row.applied_at.is_none()).count(), 1);
+        assert_eq!(rows.iter().filter(|row| row.applied_at.is_none()).count(), 2);
         assert!(!has_oldest(&db).expect("columns"), "looking makes nothing");
-        assert_eq!(up(&path, &options).expect("up").len(), 1);
+        assert_eq!(up(&path, &options).expect("up").len(), 2);
         assert!(has_oldest(&db).expect("columns"));
         verify(&path, &options).expect("sound");
     }

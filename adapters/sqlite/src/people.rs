@@ -11,25 +11,19 @@ use argus_domain::{
 use argus_ports::{KeeperStore, KeyStore, ModuleStore, StoreError};
 use argus_proto::encode;
 use async_trait::async_trait;
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use crate::{
     cell::{address, all, body, ordered},
     database::SqliteStore,
+    fault::Fault,
 };
 
 #[async_trait]
 impl KeeperStore for SqliteStore {
     async fn put(&self, keepers: Vec<KeeperRecord>) -> Result<(), StoreError> {
-        self.write(keepers.len(), move |db| {
-            let mut put =
-                db.prepare_cached("INSERT OR REPLACE INTO keepers (keeper, name, body) VALUES (?1, ?2, ?3)")?;
-            for keeper in &keepers {
-                put.execute(params![keeper.keeper.0.0.0, keeper.name, encode(keeper)])?;
-            }
-            Ok(())
-        })
-        .await
+        self.write(keepers.len(), move |db| keepers.iter().try_for_each(|keeper| put_keeper(db, keeper)))
+            .await
     }
 
     async fn remove(&self, keeper: KeeperId) -> Result<(), StoreError> {
@@ -50,32 +44,14 @@ impl KeeperStore for SqliteStore {
     }
 
     async fn fault(&self, keeper: KeeperId, task: TaskId) -> Result<(), StoreError> {
-        self.write(1, move |db| {
-            let sql = "INSERT INTO faults (keeper, task) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-            db.execute(sql, params![keeper.0.0.0, task.0.0])?;
-            Ok(())
-        })
-        .await
+        self.write(1, move |db| put_fault(db, keeper, task)).await
     }
 }
 
 #[async_trait]
 impl ModuleStore for SqliteStore {
     async fn put(&self, record: ModuleRecord, publisher: Address) -> Result<(), StoreError> {
-        self.write(1, move |db| {
-            db.prepare_cached(
-                "INSERT INTO modules (source, language, publisher, body) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT DO NOTHING",
-            )?
-            .execute(params![
-                record.module.source.0,
-                record.module.language.to_string(),
-                publisher.0.0,
-                encode(&record)
-            ])?;
-            Ok(())
-        })
-        .await
+        self.write(1, move |db| put_module(db, &record, publisher)).await
     }
 
     async fn by_cid(&self, cid: &Cid) -> Result<Vec<(ModuleRecord, Address)>, StoreError> {
@@ -91,22 +67,7 @@ impl ModuleStore for SqliteStore {
 #[async_trait]
 impl KeyStore for SqliteStore {
     async fn put(&self, key: ApiKey) -> Result<(), StoreError> {
-        self.write(1, move |db| {
-            db.prepare_cached(
-                "INSERT INTO api_keys (hash, id, owner, created_at, expires_at, body)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-            )?
-            .execute(params![
-                key.hash.0,
-                key.id,
-                key.owner.0.0,
-                ordered(key.created_at.0),
-                key.expires_at.map(|at| ordered(at.0)),
-                encode(&key)
-            ])?;
-            Ok(())
-        })
-        .await
+        self.write(1, move |db| put_key(db, &key)).await
     }
 
     async fn by_hash(&self, hash: B256) -> Result<Option<ApiKey>, StoreError> {
@@ -155,6 +116,47 @@ impl KeyStore for SqliteStore {
     async fn used(&self, id: &str, at: Timestamp) -> Result<(), StoreError> {
         self.change_key(id, move |key| key.last_used = key.last_used.max(Some(at))).await.map(drop)
     }
+}
+
+pub(crate) fn put_keeper(db: &Connection, keeper: &KeeperRecord) -> Result<(), Fault> {
+    db.prepare_cached("INSERT OR REPLACE INTO keepers (keeper, name, body) VALUES (?1, ?2, ?3)")?
+        .execute(params![keeper.keeper.0.0.0, keeper.name, encode(keeper)])?;
+    Ok(())
+}
+
+pub(crate) fn put_fault(db: &Connection, keeper: KeeperId, task: TaskId) -> Result<(), Fault> {
+    db.prepare_cached("INSERT INTO faults (keeper, task) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
+        .execute(params![keeper.0.0.0, task.0.0])?;
+    Ok(())
+}
+
+pub(crate) fn put_module(db: &Connection, record: &ModuleRecord, publisher: Address) -> Result<(), Fault> {
+    db.prepare_cached(
+        "INSERT INTO modules (source, language, publisher, body) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+    )?
+    .execute(params![
+        record.module.source.0,
+        record.module.language.to_string(),
+        publisher.0.0,
+        encode(record)
+    ])?;
+    Ok(())
+}
+
+pub(crate) fn put_key(db: &Connection, key: &ApiKey) -> Result<(), Fault> {
+    db.prepare_cached(
+        "INSERT INTO api_keys (hash, id, owner, created_at, expires_at, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+    )?
+    .execute(params![
+        key.hash.0,
+        key.id,
+        key.owner.0.0,
+        ordered(key.created_at.0),
+        key.expires_at.map(|at| ordered(at.0)),
+        encode(key)
+    ])?;
+    Ok(())
 }
 
 impl SqliteStore {

@@ -16,7 +16,7 @@ use crate::{
     fault::Fault,
 };
 
-fn profile(row: &Row<'_>) -> Result<Profile, Fault> {
+pub(crate) fn profile(row: &Row<'_>) -> Result<Profile, Fault> {
     let has_rewards = row.get_ref("rewards")? != rusqlite::types::ValueRef::Null;
     Ok(Profile {
         account: address(row, "account")?,
@@ -33,6 +33,23 @@ fn profile_of(db: &Connection, account: Address) -> Result<Option<Profile>, Faul
     Ok(all(db, "SELECT * FROM profiles WHERE account = ?1", &[&account.0.0], profile)?.pop())
 }
 
+pub(crate) fn put(db: &Connection, profile: &Profile) -> Result<(), Fault> {
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO profiles (account, email, chat, name, rewards, on_imua, applied_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute(params![
+        profile.account.0.0,
+        profile.email,
+        profile.chat,
+        profile.name,
+        profile.rewards.map(|rewards| rewards.0.0),
+        profile.on_imua,
+        profile.applied_at.map(|at| ordered(at.0))
+    ])?;
+    Ok(())
+}
+
 #[async_trait]
 impl ProfileStore for SqliteStore {
     async fn profile(&self, account: Address) -> Result<Option<Profile>, StoreError> {
@@ -43,19 +60,7 @@ impl ProfileStore for SqliteStore {
         self.write(1, move |db| {
             let mut profile = profile_of(db, account)?.unwrap_or_else(|| Profile::silent(account));
             profile.take(change.clone());
-            db.prepare_cached(
-                "INSERT OR REPLACE INTO profiles (account, email, chat, name, rewards, on_imua, applied_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            )?
-            .execute(params![
-                account.0.0,
-                profile.email,
-                profile.chat,
-                profile.name,
-                profile.rewards.map(|rewards| rewards.0.0),
-                profile.on_imua,
-                profile.applied_at.map(|at| ordered(at.0))
-            ])?;
+            put(db, &profile)?;
             Ok(profile)
         })
         .await
@@ -70,7 +75,7 @@ impl ProfileStore for SqliteStore {
     }
 }
 
-fn webhook(row: &Row<'_>) -> Result<Webhook, Fault> {
+pub(crate) fn webhook(row: &Row<'_>) -> Result<Webhook, Fault> {
     let kinds: String = row.get("kinds")?;
     Ok(Webhook {
         id: row.get("id")?,
@@ -90,7 +95,7 @@ fn webhook(row: &Row<'_>) -> Result<Webhook, Fault> {
     })
 }
 
-fn letter(row: &Row<'_>) -> Result<DeadLetter, Fault> {
+pub(crate) fn letter(row: &Row<'_>) -> Result<DeadLetter, Fault> {
     Ok(DeadLetter {
         event: row.get("event")?,
         kind: row.get("kind")?,
@@ -98,6 +103,44 @@ fn letter(row: &Row<'_>) -> Result<DeadLetter, Fault> {
         at: instant(row, "at")?,
         reason: row.get("reason")?,
     })
+}
+
+pub(crate) fn put_webhook(db: &Connection, webhook: &Webhook) -> Result<(), Fault> {
+    let failure = webhook.failure.as_ref();
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO webhooks
+             (id, owner, url, kinds, created_at, position, failures, next_at, failed_at, failed_because)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )?
+    .execute(params![
+        webhook.id,
+        webhook.owner.0.0,
+        webhook.url,
+        webhook.kinds.join(" "),
+        ordered(webhook.created_at.0),
+        ordered(webhook.progress.position),
+        webhook.progress.failures,
+        ordered(webhook.progress.next_at.0),
+        failure.map(|failure| ordered(failure.at.0)),
+        failure.map(|failure| &failure.reason)
+    ])?;
+    Ok(())
+}
+
+pub(crate) fn put_letter(db: &Connection, webhook: &str, letter: &DeadLetter) -> Result<(), Fault> {
+    db.prepare_cached(
+        "INSERT INTO dead_letters (webhook, event, kind, task, at, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO NOTHING",
+    )?
+    .execute(params![
+        webhook,
+        letter.event,
+        letter.kind,
+        letter.task.0.0,
+        ordered(letter.at.0),
+        letter.reason
+    ])?;
+    Ok(())
 }
 
 #[async_trait]
@@ -112,20 +155,7 @@ impl WebhookStore for SqliteStore {
             if db.query_row(owned, [webhook.owner.0.0], |row| row.get::<_, u32>(0))? >= most {
                 return Ok(false);
             }
-            db.execute(
-                "INSERT INTO webhooks (id, owner, url, kinds, created_at, position, failures, next_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                params![
-                    webhook.id,
-                    webhook.owner.0.0,
-                    webhook.url,
-                    webhook.kinds.join(" "),
-                    ordered(webhook.created_at.0),
-                    ordered(webhook.progress.position),
-                    webhook.progress.failures,
-                    ordered(webhook.progress.next_at.0)
-                ],
-            )?;
+            put_webhook(db, &webhook)?;
             Ok(true)
         })
         .await
@@ -216,11 +246,7 @@ impl WebhookStore for SqliteStore {
                 )?
                 .execute(params![id, position, progress.failures, next_at, failed_at, because])?;
             let Some(letter) = dead.as_ref().filter(|_| moved > 0) else { return Ok(()) };
-            db.execute(
-                "INSERT INTO dead_letters (webhook, event, kind, task, at, reason)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-                params![id, letter.event, letter.kind, letter.task.0.0, ordered(letter.at.0), letter.reason],
-            )?;
+            put_letter(db, &id, letter)?;
             db.execute(
                 "DELETE FROM dead_letters WHERE webhook = ?1 AND row <= (
                      SELECT row FROM dead_letters WHERE webhook = ?1 ORDER BY row DESC LIMIT 1 OFFSET ?2)",

@@ -32,39 +32,11 @@ impl RegistrationStore for SqliteStore {
     }
 
     async fn set_read_to(&self, chain: ChainId, registry: Address, block: u64) -> Result<(), StoreError> {
-        self.write(1, move |db| {
-            let sql = "INSERT OR REPLACE INTO registries (chain, registry, read_to) VALUES (?1, ?2, ?3)";
-            db.prepare_cached(sql)?.execute(params![exact(chain.0), registry.0.0, ordered(block)])?;
-            Ok(())
-        })
-        .await
+        self.write(1, move |db| set_read_to(db, chain, registry, block)).await
     }
 
     async fn keep(&self, found: Registration) -> Result<(), StoreError> {
-        self.write(1, move |db| {
-            let (kind, stored) = match found.discrepancy {
-                Discrepancy::Orphan => (1, None),
-                Discrepancy::Gone => (2, None),
-                Discrepancy::DeletedOnChain => (3, None),
-                Discrepancy::OwnerDiffers(stored) => (4, Some(stored.0.0)),
-            };
-            db.prepare_cached(
-                "INSERT OR REPLACE INTO registrations (chain, job, kind, owner, stored_owner, block, tx, at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?
-            .execute(params![
-                exact(found.chain.0),
-                of_job(found.job),
-                kind,
-                found.owner.0.0,
-                stored,
-                ordered(found.block),
-                found.transaction.0,
-                ordered(found.at.0)
-            ])?;
-            Ok(())
-        })
-        .await
+        self.write(1, move |db| keep(db, &found)).await
     }
 
     async fn forget(&self, chain: ChainId, job: JobId) -> Result<(), StoreError> {
@@ -138,6 +110,41 @@ impl RegistrationStore for SqliteStore {
     }
 }
 
+pub(crate) fn set_read_to(
+    db: &Connection,
+    chain: ChainId,
+    registry: Address,
+    block: u64,
+) -> Result<(), Fault> {
+    let sql = "INSERT OR REPLACE INTO registries (chain, registry, read_to) VALUES (?1, ?2, ?3)";
+    db.prepare_cached(sql)?.execute(params![exact(chain.0), registry.0.0, ordered(block)])?;
+    Ok(())
+}
+
+pub(crate) fn keep(db: &Connection, found: &Registration) -> Result<(), Fault> {
+    let (kind, stored) = match found.discrepancy {
+        Discrepancy::Orphan => (1, None),
+        Discrepancy::Gone => (2, None),
+        Discrepancy::DeletedOnChain => (3, None),
+        Discrepancy::OwnerDiffers(stored) => (4, Some(stored.0.0)),
+    };
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO registrations (chain, job, kind, owner, stored_owner, block, tx, at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![
+        exact(found.chain.0),
+        of_job(found.job),
+        kind,
+        found.owner.0.0,
+        stored,
+        ordered(found.block),
+        found.transaction.0,
+        ordered(found.at.0)
+    ])?;
+    Ok(())
+}
+
 fn all(db: &Connection, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<Registration>, Fault> {
     let mut select = db.prepare_cached(sql)?;
     let mut rows = select.query(values)?;
@@ -148,7 +155,7 @@ fn all(db: &Connection, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Ve
     Ok(found)
 }
 
-fn registration(row: &Row<'_>) -> Result<Registration, Fault> {
+pub(crate) fn registration(row: &Row<'_>) -> Result<Registration, Fault> {
     Ok(Registration {
         chain: ChainId(u64::from_ne_bytes(row.get::<_, i64>("chain")?.to_ne_bytes())),
         job: job_id(row, "job")?,

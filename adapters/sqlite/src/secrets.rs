@@ -6,7 +6,7 @@ use argus_domain::{
 };
 use argus_ports::{SecretStore, StoreError, StoredSecret};
 use async_trait::async_trait;
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
 use crate::{
     cell::{array, corrupt, instant, job_id, of_job, ordered},
@@ -14,24 +14,29 @@ use crate::{
     fault::Fault,
 };
 
-fn secret(row: &Row<'_>) -> Result<(SecretName, SealedSecret), Fault> {
+pub(crate) fn secret(row: &Row<'_>) -> Result<(SecretName, SealedSecret), Fault> {
     let name: String = row.get("name")?;
     let name = name.parse().map_err(|e: BadSecretName| corrupt("name", &e.to_string()))?;
     let (key, bytes) = (array(row, "key")?, row.get("sealed")?);
     Ok((name, SealedSecret { key, bytes, set_at: instant(row, "set_at")? }))
 }
 
+pub(crate) fn put(
+    db: &Connection,
+    job: JobId,
+    name: &SecretName,
+    sealed: &SealedSecret,
+) -> Result<(), Fault> {
+    let sql = "INSERT OR REPLACE INTO secrets (job, name, key, sealed, set_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let set_at = ordered(sealed.set_at.0);
+    db.prepare_cached(sql)?.execute(params![of_job(job), name.as_str(), sealed.key, sealed.bytes, set_at])?;
+    Ok(())
+}
+
 #[async_trait]
 impl SecretStore for SqliteStore {
     async fn put(&self, job: JobId, name: SecretName, sealed: SealedSecret) -> Result<(), StoreError> {
-        self.write(1, move |db| {
-            let sql =
-                "INSERT OR REPLACE INTO secrets (job, name, key, sealed, set_at) VALUES (?1, ?2, ?3, ?4, ?5)";
-            let set_at = ordered(sealed.set_at.0);
-            db.execute(sql, params![of_job(job), name.as_str(), sealed.key, sealed.bytes, set_at])?;
-            Ok(())
-        })
-        .await
+        self.write(1, move |db| put(db, job, &name, &sealed)).await
     }
 
     async fn of_job(&self, job: JobId) -> Result<Vec<(SecretName, SealedSecret)>, StoreError> {

@@ -16,6 +16,7 @@ pub mod lease;
 pub mod links;
 pub mod people;
 pub mod platform;
+pub mod records;
 pub mod registration;
 pub mod runner;
 pub mod secret;
@@ -38,6 +39,7 @@ pub use links::{
 };
 pub use people::{ClaimStore, ProfileStore, WebhookStore};
 pub use platform::PlatformStore;
+pub use records::{CopyMark, CopyStage, Page, Record, RecordKind, RecordStore};
 pub use registration::{RegistrationCounts, RegistrationStore};
 pub use runner::{ModuleRunner, RunnerError};
 pub use secret::{Letterbox, SecretStore, Secrets, StoredSecret, Vault, VaultError};

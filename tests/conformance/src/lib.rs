@@ -18,6 +18,7 @@ pub mod leases;
 pub mod links;
 pub mod lossy;
 pub mod people;
+pub mod records;
 pub mod redis;
 pub mod registrations;
 pub mod replaced;
