@@ -1,7 +1,9 @@
 //! Requests by name, and their answers: an owner's lie in one partition, and each step is one conditional write to it.
 
 use argus_domain::{Address, time::Timestamp};
-use argus_ports::{AnswerStore, KeptAnswer, Leave, NamedRequest, RequestName, StoreError};
+use argus_ports::{
+    AnswerStore, KeptAnswer, Leave, NamedRequest, RequestName, StoreError, records::NamedAnswer,
+};
 use async_trait::async_trait;
 
 use crate::{
@@ -41,12 +43,12 @@ type Row = (
 );
 
 /// A name that an owner has.
-struct Named {
-    name: String,
-    request: Vec<u8>,
-    holder: Vec<u8>,
-    until: i64,
-    answer: Option<KeptAnswer>,
+pub(crate) struct Named {
+    pub name: String,
+    pub request: Vec<u8>,
+    pub holder: Vec<u8>,
+    pub until: i64,
+    pub answer: Option<KeptAnswer>,
 }
 
 /// An owner's partition.
@@ -136,6 +138,26 @@ fn begin(partition: &Partition, request: &NamedRequest) -> Step<Leave> {
 }
 
 impl ScyllaStore {
+    /// All of an owner's requests by name.
+    pub(crate) async fn named_requests(&self, owner: Address) -> Result<Vec<Named>, StoreError> {
+        Ok(Partition::read(self.db().rows(&READ, values![owner]).await?).names)
+    }
+
+    /// Keeps requests that were named elsewhere.
+    pub(crate) async fn put_named(&self, owner: Address, all: Vec<NamedAnswer>) -> Result<(), StoreError> {
+        // Each in a step of its own: an answer has up to some hundred KB.
+        for named in all {
+            self.answer_step(owner, |_| {
+                let NamedAnswer { name, hash, holder, until, answer } = &named;
+                let (status, body) = answer.as_ref().map(|answer| (answer.status, &answer.body)).unzip();
+                let cells = values![owner, &name.name, *hash, *holder, *until, status, body];
+                (vec![(&PUT, cells)], ())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
     /// Writes what follows from an owner's partition, provided that nobody else has written to it since. Without rows
     /// nothing is written.
     async fn answer_step<T>(

@@ -37,7 +37,7 @@ impl Archive for ScyllaStore {
 impl ScyllaStore {
     /// What is there stays. Names are hashes of what they name, or of what it is made from, so no condition is paid for:
     /// of two who put one name in the same instant either's bytes stay, whole.
-    async fn put_blob(&self, name: B256, bytes: &Bytes) -> Result<(), StoreError> {
+    pub(crate) async fn put_blob(&self, name: B256, bytes: &Bytes) -> Result<(), StoreError> {
         if self.db().one::<(Option<i32>,)>(&HEAD, values![name]).await?.is_some() {
             return Ok(());
         }
@@ -53,7 +53,7 @@ impl ScyllaStore {
         self.db().write(&PUT, values![name, None::<&[u8]>, chunks, token]).await
     }
 
-    async fn get_blob(&self, name: B256) -> Result<Option<Bytes>, StoreError> {
+    pub(crate) async fn get_blob(&self, name: B256) -> Result<Option<Bytes>, StoreError> {
         let row: Option<(Option<Vec<u8>>, i32, i64)> = self.db().one(&GET, values![name]).await?;
         let Some((bytes, chunks, token)) = row else { return Ok(None) };
         let mut bytes = bytes.unwrap_or_default();

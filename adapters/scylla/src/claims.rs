@@ -42,6 +42,16 @@ static FIRST_KEY: Statement =
     Statement::conditional("INSERT INTO settings (name, value) VALUES ('nonce key', ?) IF NOT EXISTS");
 static KEY: Statement = Statement::decided("SELECT value FROM settings WHERE name = 'nonce key'");
 
+/// One that is decided from the start: nobody else knows its name.
+static BEGIN_HAD: Statement =
+    Statement::write("INSERT INTO claim_groups (id, until, state) VALUES (?, ?, ?) USING TTL ?");
+
+/// Seconds that the rows of a claim are kept for.
+fn kept_for(until: Timestamp, now: Timestamp) -> i32 {
+    let seconds = until.0.saturating_sub(now.0) / 1000 + KEPT_S;
+    i32::try_from(seconds).unwrap_or(i32::MAX)
+}
+
 const HAD: i32 = 1;
 const GIVEN_UP: i32 = 2;
 
@@ -70,8 +80,7 @@ impl ClaimStore for ScyllaStore {
         let mut names = who;
         names.sort();
         names.dedup();
-        let ttl = until.0.saturating_sub(now.0) / 1000 + KEPT_S;
-        let ttl = i32::try_from(ttl).unwrap_or(i32::MAX);
+        let ttl = kept_for(until, now);
         for _ in 0..TRIES {
             let (now, until) = (ordered(now.0), ordered(until.0));
             let claim = Claim { id: fresh::<16>()?.to_vec(), now, until, ttl };
@@ -109,6 +118,30 @@ impl ClaimStore for ScyllaStore {
 }
 
 impl ScyllaStore {
+    /// Until when somebody has a name; nobody, or a claim that did not come to its end: `None`.
+    pub(crate) async fn claimed_until(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {
+        let row: Option<(Option<i64>, Option<Vec<u8>>)> = self.db().one(&READ, values![name]).await?;
+        let Some((Some(until), Some(claim))) = row else { return Ok(None) };
+        let decided: Option<(i64, Option<i32>)> = self.db().one(&DECIDED, values![claim]).await?;
+        Ok(decided.filter(|(_, state)| *state == Some(HAD)).map(|_| instant(until)))
+    }
+
+    /// Notes a claim that was made elsewhere, at or before `now`.
+    pub(crate) async fn import_claim(
+        &self,
+        name: String,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let id = fresh::<16>()?.to_vec();
+        let ttl = kept_for(until, now);
+        self.db().write(&BEGIN_HAD, values![&id, until, HAD, ttl]).await?;
+        match self.db().cas(&TAKE_FREE, values![&name, until, &id, ttl]).await? {
+            Cas::Applied | Cas::Refused => Ok(()),
+            Cas::Unknown(why) => Err(why),
+        }
+    }
+
     /// Once; `None` where another gave this claim up.
     async fn try_claim(
         &self,

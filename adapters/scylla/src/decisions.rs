@@ -20,6 +20,8 @@ use crate::{
 
 /// Jobs whose decisions are written at the same time.
 const AT_ONCE: usize = 16;
+/// Decisions of a job that are written in one step where all of them are written.
+const STEP: usize = 32;
 
 static READ: Statement = Statement::read("SELECT serial, body FROM decisions WHERE job = ?");
 static PUT: Statement = Statement::write(
@@ -47,8 +49,25 @@ impl DecisionStore for ScyllaStore {
 }
 
 impl ScyllaStore {
+    /// Keeps decisions as they were kept elsewhere, of the job that stands under the id.
+    pub(crate) async fn put_decisions(&self, job: JobId, rows: Vec<Decision>) -> Result<(), StoreError> {
+        let serial = self.head(job).await?.map_or(Serial(0), |head| head.serial);
+        let cells = |row: &Decision| {
+            let (task, kind) = (row.task.0, number(&row.outcome));
+            values![job, task, kind, serial.0, ordered(row.last_at.0), encode(row)]
+        };
+        for step in rows.chunks(STEP) {
+            self.db().write_all(step.iter().map(|row| (&PUT, cells(row))).collect()).await?;
+        }
+        Ok(())
+    }
+
     /// Newest first; where a job stands under the id, its own alone.
-    async fn decisions(&self, job: JobId, standing: Option<Serial>) -> Result<Vec<Decision>, StoreError> {
+    pub(crate) async fn decisions(
+        &self,
+        job: JobId,
+        standing: Option<Serial>,
+    ) -> Result<Vec<Decision>, StoreError> {
         let rows: Vec<(i32, Vec<u8>)> = self.db().rows(&READ, values![job]).await?;
         let mut found: Vec<Decision> = Vec::with_capacity(rows.len());
         for (serial, bytes) in rows {

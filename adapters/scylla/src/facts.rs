@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use argus_domain::{
     ids::{JobId, Serial, TaskId},
-    task::{Fact, Verdict},
+    task::{Fact, Task, Verdict},
     time::Timestamp,
 };
 use argus_ports::{Recorded, Recording, StoreError};
@@ -24,16 +24,20 @@ static KNOWN: Statement =
     Statement::read("SELECT key, place, mark, job, serial, number, opened_at FROM tasks WHERE id = ?");
 static ONE: Statement = Statement::read("SELECT body FROM tasks WHERE id = ? AND key = ?");
 static DECIDED: Statement = Statement::decided("SELECT body, writer FROM tasks WHERE id = ? AND key = ?");
-static PUT: Statement =
+pub(crate) static PUT: Statement =
     Statement::write("INSERT INTO tasks (id, key, place, mark, body) VALUES (?, ?, ?, ?, ?)");
 /// Conditional, because several dispatchers may settle a task; one verdict stands for ever.
 static SETTLE: Statement = Statement::conditional(
     "INSERT INTO tasks (id, key, place, mark, body, writer) VALUES (?, ?, ?, ?, ?, ?) IF NOT EXISTS",
 );
 
+/// A verdict that was recorded elsewhere.
+pub(crate) static SETTLED: Statement =
+    Statement::write("INSERT INTO tasks (id, key, place, mark, body, writer) VALUES (?, ?, ?, ?, ?, ?)");
+
 /// What a fact means for its task and job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mark {
+pub(crate) enum Mark {
     Agreed,
     SettledOtherwise,
     Ended,
@@ -42,7 +46,7 @@ enum Mark {
 }
 
 impl Mark {
-    fn of(fact: &Fact) -> Option<Self> {
+    pub(crate) fn of(fact: &Fact) -> Option<Self> {
         match fact {
             Fact::Settled(settlement) => Some(match settlement.verdict {
                 Verdict::Agreed(_) => Self::Agreed,
@@ -78,7 +82,7 @@ impl Mark {
 type KnownRow = (String, Option<i32>, Option<i32>, Option<Vec<u8>>, Option<i32>, Option<i32>, Option<i64>);
 
 /// What is known of a task while facts are added to it.
-struct Known {
+pub(crate) struct Known {
     id: TaskId,
     job: JobId,
     serial: Serial,
@@ -90,6 +94,12 @@ struct Known {
 }
 
 impl Known {
+    /// Of a task without any facts.
+    pub(crate) fn none(task: &Task) -> Self {
+        let Task { id, job, serial, opened_at, .. } = *task;
+        Self { id, job, serial, number: task.number.0, opened_at, facts: HashMap::new(), next_place: 0 }
+    }
+
     fn read(id: TaskId, rows: Vec<KnownRow>) -> Result<Option<Self>, StoreError> {
         let mut known = None;
         let (mut facts, mut next_place) = (HashMap::new(), 0);
@@ -120,12 +130,12 @@ impl Known {
         self.facts.values().any(|known| *known == Some(mark.number()))
     }
 
-    fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         let is_over = self.has(Mark::SettledOtherwise) || (self.has(Mark::Agreed) && self.has(Mark::Ended));
         is_over && self.has(Mark::Announced)
     }
 
-    fn cells(&mut self, key: &str, mark: Option<Mark>, bytes: &[u8]) -> Vec<crate::cell::Cell> {
+    pub(crate) fn cells(&mut self, key: &str, mark: Option<Mark>, bytes: &[u8]) -> Vec<crate::cell::Cell> {
         let cells = values![self.id, key, self.next_place, mark.map(Mark::number), bytes];
         self.next_place = self.next_place.saturating_add(1);
         self.facts.insert(key.to_owned(), mark.map(Mark::number));

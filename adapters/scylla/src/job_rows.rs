@@ -66,6 +66,13 @@ static MAKE: Statement = Statement::conditional(
      WHERE id = ? IF creation = ?",
 );
 
+/// Conditional, because whatever writes it later is.
+static INSERT: Statement = Statement::conditional(
+    "INSERT INTO jobs (owner, chain, safe, version, paused_at, deleted_at, updated_at, kind, cursor, last_opened_at,
+                       last_number, last_task, last_body, fence, stamp, writer, body, serial, first_version, id)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS",
+);
+
 /// A row as it is read, with or without the body.
 macro_rules! cells {
     ($name:ident { $($body:ident: $kind:ty)? }) => {
@@ -329,6 +336,16 @@ impl ScyllaStore {
                 Some(claim) if claim == creation => Err(why),
                 Some(_) | None => Ok(()),
             },
+        }
+    }
+
+    /// Writes the row of a job that was made elsewhere, unless its id has one.
+    pub(crate) async fn insert(&self, head: &Head, job: &Job) -> Result<(), StoreError> {
+        let mut cells = head.cells(token()?);
+        cells.extend(values![encode(job), head.serial.0, head.first_version, head.id]);
+        match self.db().cas(&INSERT, cells).await? {
+            Cas::Applied | Cas::Refused => Ok(()),
+            Cas::Unknown(why) => Err(why),
         }
     }
 

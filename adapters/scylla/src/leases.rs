@@ -207,7 +207,7 @@ impl ScyllaStore {
 }
 
 /// In the tables for good.
-fn number(kind: ServiceKind) -> i32 {
+pub(crate) fn number(kind: ServiceKind) -> i32 {
     match kind {
         ServiceKind::Scheduler => 1,
         ServiceKind::Dispatcher => 2,

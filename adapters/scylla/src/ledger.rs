@@ -56,6 +56,10 @@ static OF_KEY: Statement = Statement::read("SELECT reason, account, amount FROM 
 static OF_ACCOUNT: Statement = Statement::read(
     "SELECT key, reason, amount FROM ledger_by_account WHERE account = ? AND bucket = ? AND position <= ? LIMIT ?",
 );
+static FROM: Statement = Statement::read(
+    "SELECT key, reason, amount FROM ledger_by_account WHERE account = ? AND bucket = ? AND position >= ?
+     ORDER BY position ASC LIMIT ?",
+);
 static KEEP: Statement =
     Statement::write("INSERT INTO ledger (key, reason, account, amount) VALUES (?, ?, ?, ?)");
 static KEEP_OF_ACCOUNT: Statement = Statement::write(
@@ -235,6 +239,31 @@ impl ScyllaStore {
     async fn account(&self, statement: &Statement, account: Address) -> Result<Account, StoreError> {
         let cells: Option<Cells> = self.db().one(statement, values![account]).await?;
         cells.map_or_else(|| Ok(Account::none(account)), |cells| Account::read(account, cells))
+    }
+
+    /// Entries of an account from a place on, in the order of booking.
+    pub(crate) async fn entries_from(
+        &self,
+        account: Address,
+        first: u64,
+        limit: u32,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
+        let known = self.account(&ACCOUNT, account).await?;
+        self.keep_last(&known).await?;
+        let mut first = crate::cell::ordered(first);
+        let mut found = Vec::new();
+        while first <= known.entries && found.len() < limit as usize {
+            let left = limit.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
+            let cells = values![account, first >> 12, first, left];
+            let rows: Vec<(Vec<u8>, i32, String)> = self.db().rows(&FROM, cells).await?;
+            for (key, number, amount) in rows {
+                let (key, reason, amount) =
+                    (hash("key", &key)?, reason(number)?, decimal("amount", &amount)?);
+                found.push(LedgerEntry { key, reason, account, amount });
+            }
+            first = ((first >> 12) + 1) << 12;
+        }
+        Ok(found)
     }
 
     /// Books those that are not there yet.

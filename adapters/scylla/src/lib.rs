@@ -49,6 +49,7 @@ mod nodes;
 mod open;
 mod people;
 mod profiles;
+mod records;
 mod registrations;
 mod rooms;
 mod secrets;

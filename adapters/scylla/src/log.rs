@@ -57,6 +57,13 @@ static APPEND: Statement = Statement::conditional(concat!(
     columns!(),
     ", writer) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS USING TTL ?"
 ));
+/// A change that was appended elsewhere.
+static PUT: Statement = Statement::write(concat!(
+    "INSERT INTO changes (",
+    columns!(),
+    ", writer) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TTL ?"
+));
+
 /// Partitions of the log.
 fn bucket(position: u64) -> i64 {
     ordered(position.saturating_sub(1) >> 13)
@@ -120,7 +127,7 @@ impl Log {
         Ok(row.map_or(0, |(value,)| value.unsigned_abs()))
     }
 
-    async fn read_newest(&self) -> Result<u64, StoreError> {
+    pub(crate) async fn read_newest(&self) -> Result<u64, StoreError> {
         let mut newest = self.mark().await?;
         // The last bucket may be noted and have nothing yet.
         for bucket in buckets::down(&self.db, LOG, i64::MAX, 2).await? {
@@ -149,6 +156,53 @@ impl Log {
             }
         }
         Ok(found)
+    }
+
+    /// Changes after a position, whether any are missing between or not.
+    pub(crate) async fn all_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Change)>, StoreError> {
+        let mut found = Vec::new();
+        for bucket in buckets::up(&self.db, LOG, bucket(after + 1), u32::MAX).await? {
+            let left = limit.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
+            if left == 0 {
+                break;
+            }
+            let rows: Vec<Row> = self.db.rows(&AFTER, values![bucket, ordered(after), left]).await?;
+            for row in rows {
+                found.push(change(row)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Keeps changes at the positions that they had elsewhere, while nobody publishes.
+    pub(crate) async fn put_as_they_are(&self, changes: &[(u64, Change)]) -> Result<(), StoreError> {
+        let mut parts: BTreeMap<i64, Vec<&(u64, Change)>> = BTreeMap::new();
+        for row in changes {
+            parts.entry(bucket(row.0)).or_default().push(row);
+        }
+        let token = token()?;
+        for (bucket, rows) in parts {
+            self.notes.kept(&self.db, LOG, bucket).await?;
+            for step in rows.chunks(STEP) {
+                let row = |(position, change): &&(u64, Change)| -> Bound {
+                    let mut cells = cells(bucket, *position, change);
+                    cells.extend(values![token, self.ttl]);
+                    (&PUT, cells)
+                };
+                self.db.write_all(step.iter().map(row).collect()).await?;
+            }
+        }
+        self.put_all_in_rooms(changes).await
+    }
+
+    /// The log goes on after this position: what is before it is in its rooms.
+    pub(crate) async fn end_at(&self, position: u64) -> Result<(), StoreError> {
+        if position > 0 {
+            self.db.write(&SET_MARK, values![ordered(position), ordered(position)]).await?;
+        }
+        self.end.lock().await.is_known = false;
+        self.advance(position);
+        Ok(())
     }
 
     /// Publishes changes; those that are new, as they are kept.

@@ -42,6 +42,11 @@ macro_rules! migration {
 
 pub(crate) const PLATFORM: &[Migration] = &[migration!(1, "001_platform")];
 
+/// The number of the newest one that this program knows.
+pub fn newest() -> u32 {
+    PLATFORM.last().map_or(0, |migration| migration.number)
+}
+
 /// How long the lock outlives its holder: longer than one statement of a migration takes with all nodes' agreement.
 const LOCK_S: i32 = 180;
 /// How long one waits for the lock of another.

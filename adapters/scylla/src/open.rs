@@ -128,24 +128,30 @@ impl ScyllaStore {
 
     /// Writes the rows by which a task will be found.
     async fn lead_to(&self, job: &Head, task: &Task) -> Result<(), StoreError> {
-        let number = values![job.serial.0, by_number(task.number.0), task.number.0, task.id];
-        let (hour, shard) = (hour(task.opened_at), shard(task.id));
-        let unfinished = values![hour, shard, task.id, task.job, job.stamp.saturating_add(1)];
-        let unfinished = async {
-            self.db().write(&PUT_UNFINISHED, unfinished).await?;
-            self.notes().passing(self.db(), UNFINISHED, hour).await
-        };
+        let unfinished = self.put_unfinished(task, job.stamp.saturating_add(1));
         let lists = [Some(TaskList::Recent), Some(TaskList::Owner(job.owner)), job.safe.map(TaskList::Safe)];
         let lists = lists.into_iter().flatten().map(|list| self.put_task_in_list(list, task).boxed());
         try_join!(
-            self.db().write(&PUT_BY_NUMBER, number).boxed(),
+            self.put_by_number(task).boxed(),
             unfinished.boxed(),
             each(AT_ONCE, lists.collect()).boxed()
         )?;
         Ok(())
     }
 
-    async fn put_task_in_list(&self, list: TaskList, task: &Task) -> Result<(), StoreError> {
+    pub(crate) async fn put_by_number(&self, task: &Task) -> Result<(), StoreError> {
+        let number = task.number.0;
+        self.db().write(&PUT_BY_NUMBER, values![task.serial.0, by_number(number), number, task.id]).await
+    }
+
+    /// Writes the row by which a task is found that is not finished. `stamp`: the one that its job has once it is open.
+    pub(crate) async fn put_unfinished(&self, task: &Task, stamp: i64) -> Result<(), StoreError> {
+        let (hour, shard) = (hour(task.opened_at), shard(task.id));
+        self.db().write(&PUT_UNFINISHED, values![hour, shard, task.id, task.job, stamp]).await?;
+        self.notes().passing(self.db(), UNFINISHED, hour).await
+    }
+
+    pub(crate) async fn put_task_in_list(&self, list: TaskList, task: &Task) -> Result<(), StoreError> {
         let (key, bucket) = (list.key(), list.bucket(task.opened_at));
         let cells = values![&key, bucket, task.opened_at, ordered(task.public_id()), task.id];
         self.db().write(&PUT_IN_LIST, cells).await?;
@@ -159,11 +165,18 @@ impl ScyllaStore {
         if known == Some(newest.id) {
             return Ok(());
         }
-        let Task { opened_at, .. } = body("last_body", &newest.body)?;
-        let cells = values![newest.id, job.id, job.serial.0, newest.number, opened_at, &newest.body];
-        self.db().write(&KEEP, cells).await?;
+        self.keep_task(&body("last_body", &newest.body)?).await?;
         self.remember(|memory| Memory::keep(&mut memory.tasks, job.id, newest.id));
         Ok(())
+    }
+}
+
+impl ScyllaStore {
+    /// Writes a task's own row.
+    pub(crate) async fn keep_task(&self, task: &Task) -> Result<(), StoreError> {
+        let Task { id, job, serial, number, opened_at, .. } = task;
+        let cells = values![*id, *job, serial.0, number.0, *opened_at, encode(task)];
+        self.db().write(&KEEP, cells).await
     }
 }
 

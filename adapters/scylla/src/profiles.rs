@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use scylla::DeserializeRow;
 
 use crate::{
-    cell::{address, instant, values},
+    cell::{Cell, address, instant, values},
     jobs::crowded,
     session::{Cas, Statement, each, token},
     store::ScyllaStore,
@@ -40,6 +40,33 @@ static CHANGE: Statement = Statement::conditional(
 );
 static APPLY: Statement = Statement::write("INSERT INTO applicants (part, account) VALUES (0, ?)");
 static APPLICANTS: Statement = Statement::read("SELECT account FROM applicants WHERE part = 0 LIMIT ?");
+
+impl ScyllaStore {
+    /// Keeps a profile that was made elsewhere, unless there is one.
+    pub(crate) async fn first_profile(&self, profile: &Profile) -> Result<(), StoreError> {
+        if profile.applied_at.is_some() {
+            self.db().write(&APPLY, values![profile.account]).await?;
+        }
+        match self.db().cas(&FIRST, written(profile, 1, token()?)).await? {
+            Cas::Applied | Cas::Refused => Ok(()),
+            Cas::Unknown(why) => Err(why),
+        }
+    }
+}
+
+fn written(profile: &Profile, stamp: i64, token: i64) -> Vec<Cell> {
+    values![
+        profile.email.as_deref(),
+        profile.chat,
+        profile.name.as_deref(),
+        profile.rewards,
+        profile.on_imua,
+        profile.applied_at,
+        stamp,
+        token,
+        profile.account
+    ]
+}
 
 #[derive(DeserializeRow)]
 struct Cells {
@@ -84,17 +111,7 @@ impl ProfileStore for ScyllaStore {
                 self.db().write(&APPLY, values![account]).await?;
             }
             let token = token()?;
-            let mut cells = values![
-                profile.email.as_deref(),
-                profile.chat,
-                profile.name.as_deref(),
-                profile.rewards,
-                profile.on_imua,
-                profile.applied_at,
-                before.unwrap_or_default().saturating_add(1),
-                token,
-                account
-            ];
+            let mut cells = written(&profile, before.unwrap_or_default().saturating_add(1), token);
             let outcome = match before {
                 Some(stamp) => {
                     cells.extend(values![stamp]);

@@ -19,6 +19,7 @@ use crate::{
     buckets,
     cell::{address, corrupt, exact, hash, inexact, instant, job_id, of_job, ordered, there, values},
     job_rows::Head,
+    jobs::ordered_limit,
     session::{Statement, each},
     store::ScyllaStore,
 };
@@ -250,6 +251,34 @@ impl ScyllaStore {
     async fn registrations_of(&self, job: JobId) -> Result<Vec<Registration>, StoreError> {
         let rows: Vec<Cells> = self.db().rows(&BY_JOB, values![job]).await?;
         rows.into_iter().map(registration).collect()
+    }
+
+    /// All of them by chain and parts of it, those behind a place.
+    pub(crate) async fn registrations_after(
+        &self,
+        after: Option<(ChainId, JobId)>,
+        limit: usize,
+    ) -> Result<Vec<Registration>, StoreError> {
+        let mut found = Vec::new();
+        for chain in self.chains_of_registrations().await? {
+            if after.is_some_and(|(last, _)| chain < last) {
+                continue;
+            }
+            let start = after.filter(|(last, _)| chain == *last).map(|(_, job)| job);
+            for part in start.map_or(0, shard)..SHARDS {
+                let job = start.filter(|job| shard(*job) == part).map(|job| of_job(job).to_vec());
+                let left = limit.saturating_sub(found.len());
+                if left == 0 {
+                    return Ok(found);
+                }
+                let cells = values![exact(chain.0), part, job.unwrap_or_default(), ordered_limit(left)];
+                let rows: Vec<Cells> = self.db().rows(&OF_SHARD, cells).await?;
+                for cells in rows {
+                    found.push(registration(cells)?);
+                }
+            }
+        }
+        Ok(found)
     }
 
     async fn listed_of_shard(

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use argus_domain::ids::JobId;
 use argus_ports::{Change, ChangeKind, Room, StoreError};
 use futures::FutureExt as _;
 
@@ -146,6 +147,17 @@ impl Log {
             }
         }
         Ok(())
+    }
+
+    /// Notes the `seq` of a job's newest change, which need not be there.
+    pub(crate) async fn put_end(&self, job: JobId, seq: u64) -> Result<(), StoreError> {
+        if seq == 0 {
+            return Ok(());
+        }
+        let room = Room::Job(job);
+        let (key, bucket, last) = (room_key(room), room_bucket(room, seq), ordered(seq));
+        self.notes.kept(&self.db, &key, bucket).await?;
+        self.db.write(&SET_LAST, values![last, last, &key, bucket]).await
     }
 
     /// The position of a room's newest change.

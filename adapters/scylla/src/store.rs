@@ -19,7 +19,7 @@ use scylla::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{buckets::Notes, log::Log, migrate, session::Db, watch::Watch};
+use crate::{buckets::Notes, log::Log, migrate, records, session::Db, watch::Watch};
 
 /// How a cluster is reached, and what is kept in it.
 #[derive(Debug, Clone)]
@@ -40,6 +40,8 @@ pub struct Options {
     pub poll_every: Duration,
     /// How long published changes are kept; zero: for ever.
     pub keep_changes: Duration,
+    /// Open a keyspace, too, into which another store is being copied: for whoever copies.
+    pub half_copied: bool,
 }
 
 impl Default for Options {
@@ -53,6 +55,7 @@ impl Default for Options {
             connect_within: Duration::from_secs(5),
             poll_every: Duration::from_millis(100),
             keep_changes: Duration::ZERO,
+            half_copied: false,
         }
     }
 }
@@ -80,6 +83,11 @@ pub enum OpenError {
         "migration {0} was applied in another form than this program knows: use the build that made this keyspace, or begin with a new one"
     )]
     Differs(String),
+    /// A copy into it has begun, and nobody knows what is missing.
+    #[error(
+        "the keyspace holds half a copy of another store: let the same `argus store copy` come to its end, which goes on where it was"
+    )]
+    HalfCopied,
     /// Somebody else migrates and does not come to an end.
     #[error("another process migrates this keyspace: try again in a minute")]
     Locked,
@@ -142,6 +150,9 @@ impl ScyllaStore {
             StoreError::Unavailable(format!("the keyspace {} cannot be used: {e}", options.keyspace))
         })?;
         let db = Arc::new(Db::new(session, options.deadline));
+        if !options.half_copied && records::is_half_copied(&db).await? {
+            return Err(OpenError::HalfCopied);
+        }
         let notes = Arc::new(Notes::default());
         let log = Arc::new(Log::open(Arc::clone(&db), Arc::clone(&notes), options.keep_changes).await?);
         let watch = Watch::start(Arc::clone(&log), options.poll_every);

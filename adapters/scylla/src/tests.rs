@@ -28,6 +28,7 @@ use argus_ports::{
 
 use crate::{OpenError, Options, ScyllaStore, migrate, session::Statement};
 
+mod copies;
 mod replies;
 
 /// A process that dies, or whose answer is lost, after so many writes.

@@ -211,6 +211,24 @@ impl ScyllaStore {
         Err(crowded("this owner's webhooks"))
     }
 
+    /// Keeps receivers that were made elsewhere, with what they did not take, oldest first.
+    pub(crate) async fn put_webhooks(
+        &self,
+        owner: Address,
+        all: Vec<(Webhook, Vec<DeadLetter>)>,
+    ) -> Result<(), StoreError> {
+        for (webhook, letters) in all {
+            self.db().write(&PUT_ID, values![&webhook.id, owner]).await?;
+            self.step(owner, |partition| {
+                let put = |(letter, place): (&DeadLetter, i64)| put_letter(owner, &webhook.id, letter, place);
+                let letters = letters.iter().zip(1..).map(put);
+                Step::Write([partition.put(&webhook)].into_iter().chain(letters).collect(), ())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
     async fn owner_of(&self, id: &str) -> Result<Option<Address>, StoreError> {
         let row: Option<(Vec<u8>,)> = self.db().one(&OWNER, values![id]).await?;
         row.map(|(owner,)| address("owner", &owner)).transpose()
@@ -336,6 +354,12 @@ impl WebhookStore for ScyllaStore {
     }
 }
 
+fn put_letter(owner: Address, id: &str, letter: &DeadLetter, place: i64) -> Bound {
+    let cells =
+        values![owner, id, &letter.event, place, &letter.kind, letter.task, letter.at, &letter.reason];
+    (&PUT_LETTER, cells)
+}
+
 /// The rows of one more letter, and of the old ones that go for it.
 fn letters(partition: &Partition, id: &str, dead: Option<&DeadLetter>, kept: usize) -> Vec<Bound> {
     let mut known: Vec<&Letter> = partition.letters.iter().filter(|letter| letter.of == id).collect();
@@ -344,9 +368,7 @@ fn letters(partition: &Partition, id: &str, dead: Option<&DeadLetter>, kept: usi
     };
     known.sort_by_key(|letter| std::cmp::Reverse(letter.place));
     let place = known.first().map_or(1, |newest| newest.place.saturating_add(1));
-    let cells =
-        values![partition.owner, id, &dead.event, place, &dead.kind, dead.task, dead.at, &dead.reason];
-    let put = (&PUT_LETTER, cells);
+    let put = put_letter(partition.owner, id, dead, place);
     let old = known.into_iter().skip(kept.saturating_sub(1));
     let remove = old.map(|letter| (&REMOVE_LETTER, values![partition.owner, id, &letter.letter.event]));
     [put].into_iter().chain(remove).collect()
