@@ -28,6 +28,9 @@ use futures::future::join_all;
 use scylla::client::session_builder::SessionBuilder;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+#[path = "scylla/copies.rs"]
+mod copies;
+
 /// The node that the tests of this program share while any of them runs.
 static NODE: LazyLock<Mutex<Weak<Cassandra>>> = LazyLock::new(Mutex::default);
 

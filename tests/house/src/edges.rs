@@ -49,6 +49,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("argus-aggregator", &[DOMAIN, MACHINE, PORTS, LEASE]),
     ("argus-keeper", &[DOMAIN, MACHINE, PORTS]),
     ("argus-oversight", &[DOMAIN, MACHINE, PORTS]),
+    // From one store to another; what it compares is the stored form
+    ("argus-transfer", &[DOMAIN, PORTS, PROTO]),
 ];
 
 /// The binary: it wires, so it sees everything of the layers below, and nothing sees it but tests.
