@@ -1,5 +1,6 @@
 //! Configuration -> ports. The only place that knows which adapter stands behind a port.
 
+pub mod copies;
 pub mod redis;
 pub mod signers;
 pub mod store;

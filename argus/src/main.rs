@@ -86,7 +86,7 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Doctor(args) => return cli::doctor::run(&args, json).await,
         Command::Config(command) => cli::config::run(&command, json)?,
         Command::Pki(command) => return cli::pki::run(command, json),
-        Command::Store(command) => cli::store::run(command, json).await?,
+        Command::Store(command) => return cli::store::run(command, json).await,
         Command::Migrate(args) => return cli::migrate::run(&args, json).await,
         Command::Replay(args) => return cli::replay::run(&args, json).await,
         Command::CompileNative | Command::Confined(_) => {

@@ -107,7 +107,7 @@ fn place(Cluster { keyspace, nodes, .. }: &Cluster) -> String {
 }
 
 /// How the adapter reaches a cluster.
-fn options(cluster: &Cluster) -> anyhow::Result<argus_scylla::Options> {
+pub(super) fn options(cluster: &Cluster) -> anyhow::Result<argus_scylla::Options> {
     Ok(argus_scylla::Options {
         nodes: cluster.nodes.clone(),
         keyspace: cluster.keyspace.clone(),
@@ -135,6 +135,8 @@ fn login(cluster: &Cluster) -> anyhow::Result<Option<(String, SecretString)>> {
 /// Where one migration stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migration {
+    /// Its number.
+    pub number: u32,
     /// Its name.
     pub name: String,
     /// When it was applied, UTC; `None`: it is missing.
@@ -145,7 +147,15 @@ pub struct Migration {
 
 impl Migration {
     fn new(migration: &Recorded, applied_at: Option<String>) -> Self {
-        Self { name: migration.name.clone(), applied_at, needs: migration.needs() }
+        Self { number: migration.number, name: migration.name.clone(), applied_at, needs: migration.needs() }
+    }
+}
+
+/// The number of the newest migration that this program knows of a store of this kind.
+pub fn newest(store: &Store) -> u32 {
+    match store {
+        Store::Sqlite(_) => argus_sqlite::migrate::newest(),
+        Store::Scylla(_) => argus_scylla::migrate::newest(),
     }
 }
 

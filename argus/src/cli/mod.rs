@@ -89,7 +89,7 @@ pub enum Command {
     Pki(pki::PkiCommand),
     /// Bring the store's tables up to this version
     Migrate(migrate::Migrate),
-    /// Copy the store
+    /// Copy the store, or move to one of another kind
     #[command(subcommand)]
     Store(store::StoreCommand),
     /// Run a recorded run again, offline, and compare it bit for bit

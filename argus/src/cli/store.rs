@@ -1,5 +1,8 @@
 //! `argus store`
 
+mod copy;
+mod place;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -21,6 +24,22 @@ pub enum StoreCommand {
         scripts are copied with [content] dir; never put an old copy of a keeper's journal back."
     )]
     Backup(Backup),
+    /// Move to another kind of store, while the platform is stopped: copy everything, then compare both
+    #[command(after_help = "Examples:\n  \
+        argus store copy --from sqlite:argus-data/argus.db --to scylla:10.0.0.1:9042,10.0.0.2:9042/argus --config argus.toml\n  \
+        argus store copy --from scylla:10.0.0.1:9042/argus --to sqlite:argus-data/argus.db --config argus.toml\n\n\
+        Stop every process of the platform first, and make the tables of a keyspace with `argus migrate up`. The target \
+        has to be empty; a file is made. Stopped or killed, the same command goes on where it was. At the end both stores \
+        are read and compared, record by record; only then processes start on the target: point [store] at it, and move \
+        the source away, so that nothing is started on it any more.\n\n\
+        User and password of a cluster come from [store] login_file or ARGUS_STORE_LOGIN, its other settings from [store], \
+        too. Exit code: 0 all is copied and equal, 1 otherwise.")]
+    Copy(Pair),
+    /// Compare two stores, while the platform is stopped, record by record
+    #[command(after_help = "Example:\n  \
+        argus store verify --from sqlite:argus.db --to scylla:10.0.0.1:9042/argus --config argus.toml\n\n\
+        Exit code: 0 both hold the same, 1 otherwise, with the first thing found that they do not share.")]
+    Verify(Pair),
 }
 
 /// Arguments of `argus store backup`.
@@ -34,9 +53,30 @@ pub struct Backup {
     pub settings: Settings,
 }
 
-/// Carries it out.
-pub async fn run(command: StoreCommand, as_json: bool) -> anyhow::Result<()> {
-    let StoreCommand::Backup(args) = command;
+/// Two stores.
+#[derive(Debug, Args)]
+pub struct Pair {
+    /// The one that is there: sqlite:PATH or scylla:HOST:PORT[,HOST:PORT]/KEYSPACE
+    #[arg(long, value_name = "STORE")]
+    pub from: String,
+    /// The other one, written in the same way
+    #[arg(long, value_name = "STORE")]
+    pub to: String,
+    /// Where the settings come from
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Carries it out; the exit code.
+pub async fn run(command: StoreCommand, as_json: bool) -> anyhow::Result<u8> {
+    match command {
+        StoreCommand::Backup(args) => backup(&args, as_json).await.map(|()| 0),
+        StoreCommand::Copy(pair) => copy::copy(&pair, as_json).await,
+        StoreCommand::Verify(pair) => copy::verify(&pair, as_json).await,
+    }
+}
+
+async fn backup(args: &Backup, as_json: bool) -> anyhow::Result<()> {
     let config = Config::load(args.settings.config.as_deref(), &args.settings.overrides)?;
     let bytes = show::waiting("copying the store", store::backup(&config.store, &args.to)).await?;
     if as_json {

@@ -131,7 +131,7 @@ async fn misses_no_node(platform: &Platform, settings: &[String], job: &str) {
 }
 
 /// Pauses the job, and gives which of its occurrences is the last that has a task, when all its tasks have ended.
-async fn pauses(platform: &Platform, job: &str) -> u64 {
+pub async fn pauses(platform: &Platform, job: &str) -> u64 {
     platform.put(&format!("/jobs/{job}/status/paused")).await;
     let tasks = until("all its tasks have ended", 60, async || {
         let tasks = platform.tasks(job).await;
@@ -196,6 +196,6 @@ async fn ready(platform: &Platform) -> u16 {
     platform.call(Method::GET, "/ready", Key::None, None).await.expect("an answer").status
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.expect("done")
 }

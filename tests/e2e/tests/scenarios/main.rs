@@ -19,6 +19,7 @@ mod links;
 mod main_job;
 mod metrics;
 mod money;
+mod moves;
 mod operators;
 mod people;
 mod reconcile;

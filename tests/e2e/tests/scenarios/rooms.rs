@@ -44,7 +44,7 @@ async fn goes_on(topology: Topology) {
 
 /// Joins a job's room behind what was heard, and listens until so much was: positions and tasks. What a frame says of
 /// its task is as of its sending.
-async fn listen(platform: &Platform, job: &str, heard: &mut Vec<(u64, u64)>, until: usize) {
+pub async fn listen(platform: &Platform, job: &str, heard: &mut Vec<(u64, u64)>, until: usize) {
     let mut socket = platform.socket().await;
     let since = heard.last().map_or(0, |(seq, _)| *seq);
     socket
