@@ -5,6 +5,7 @@ mod export;
 mod follow;
 mod import;
 mod scan;
+mod within;
 
 use argus_domain::time::Timestamp;
 use argus_ports::{
