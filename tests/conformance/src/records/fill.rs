@@ -61,7 +61,7 @@ async fn jobs_and_tasks<S: PlatformStore>(store: &S) {
     jobs.push((with_safe.clone(), cursor(&with_safe)));
     jobs.push(new_job(6));
     let ids: Vec<JobId> = jobs.iter().map(|(job, _)| job.id).collect();
-    create(store, jobs).await;
+    let serials: Vec<Serial> = create(store, jobs).await.iter().map(|record| record.job.serial).collect();
     let (begun, _) = open_next(store, ids[0]).await;
     facts(store, vec![Fact::Attempted(attempt(begun, 1)), Fact::Observed(observation(begun, 1))]).await;
     let (over, _) = open_next(store, ids[0]).await;
@@ -74,17 +74,21 @@ async fn jobs_and_tasks<S: PlatformStore>(store: &S) {
     let (unannounced, _) = open_next(store, ids[0]).await;
     let verdict = Verdict::Failed("no".into());
     facts(store, vec![settled(unannounced, verdict)]).await;
-    store.change(ids[1], JobChange::Paused(at(7))).await.expect("paused");
+    store.change(ids[1], serials[1], JobChange::Paused(at(7))).await.expect("paused").expect("there");
     let (agreed, _) = open_next(store, ids[2]).await;
     facts(store, vec![settled_agreed(agreed)]).await;
-    store.change(ids[2], JobChange::Deleted(at(8))).await.expect("deleted");
+    store.change(ids[2], serials[2], JobChange::Deleted(at(8))).await.expect("deleted").expect("there");
     let record = store.job(ids[3]).await.expect("read").expect("there");
     let finished = Cursor { finished: true, next_due: None, ..next_cursor(&record.cursor) };
     store.move_cursor(finished, None).await.expect("finished");
     open_next(store, ids[4]).await;
     open_next(store, ids[5]).await;
     let changed = Job { version: 2, title: "changed".to_owned(), ..job(6) };
-    store.change(ids[5], JobChange::Version(Box::new(changed), at(9))).await.expect("changed");
+    store
+        .change(ids[5], serials[5], JobChange::Version(Box::new(changed), at(9)))
+        .await
+        .expect("changed")
+        .expect("there");
     open_next(store, ids[5]).await;
 }
 
@@ -92,10 +96,10 @@ async fn jobs_and_tasks<S: PlatformStore>(store: &S) {
 async fn a_job_in_anothers_place<S: PlatformStore>(store: &S) {
     let theirs = Job { owner: owner(7), title: "a stranger's".to_owned(), ..job(7) };
     let ours = Job { accepted_at: at(500), ..job(7) };
-    create(store, vec![(theirs.clone(), cursor(&theirs))]).await;
+    let stored = create(store, vec![(theirs.clone(), cursor(&theirs))]).await.remove(0).job;
     let (task, record) = open_next(store, theirs.id).await;
     facts(store, vec![settled_agreed(task), Fact::Received(receipt(task, 1))]).await;
-    store.change(theirs.id, JobChange::Deleted(at(1))).await.expect("deleted");
+    store.change(stored.id, stored.serial, JobChange::Deleted(at(1))).await.expect("deleted").expect("there");
     let found = |job, chain, discrepancy| Registration {
         chain: ChainId(chain),
         job,
