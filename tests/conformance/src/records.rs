@@ -3,15 +3,19 @@
 mod fill;
 mod goes_on;
 
-use argus_domain::time::Timestamp;
+use argus_domain::{
+    ids::Serial,
+    job::{Cursor, Job},
+    time::Timestamp,
+};
 use argus_ports::{
-    Change, ChangeKind, EventBus, PlatformStore, Room,
+    Change, ChangeKind, CreateOutcome, EventBus, JobStore, PlatformStore, Room,
     records::{CopyMark, CopyStage, Page, Record, RecordKind, RecordStore},
 };
 
 use crate::{
     bus::change,
-    samples::{NOW, job, owner},
+    samples::{NOW, cursor, job, owner},
 };
 
 pub use fill::fill;
@@ -33,8 +37,13 @@ pub async fn suite<S: PlatformStore + RecordStore, T: PlatformStore + RecordStor
         _ => None,
     });
     *numbered.expect("a job without changes") = 40;
+    // And of one that gave serials out to creations which never came to be.
+    if let Some(Record::Numbers { serial, .. }) = all.last_mut() {
+        *serial = 12;
+    }
     written_twice_is_written_once(&target, &all).await;
     numbers_outlive_their_changes(&target).await;
+    no_serial_comes_again(&target).await;
     goes_on(&target).await;
 }
 
@@ -115,6 +124,12 @@ async fn numbers_outlive_their_changes(store: &dyn EventBus) {
     let change = Change { job: job(2).id, owner: owner(9), ..change(2, 1, ChangeKind::Created, 1) };
     let published = store.publish(vec![change.clone()]).await;
     assert_eq!(published, Ok(vec![Change { seq: 41, ..change }]), "clients that saw 40 hear of it");
+}
+
+async fn no_serial_comes_again(store: &dyn JobStore) {
+    let job = Job { owner: owner(9), ..job(50) };
+    let cursor = Cursor { next_due: None, ..cursor(&job) };
+    assert_eq!(store.create(vec![(job, cursor)]).await, Ok(CreateOutcome::Created(vec![Serial(12)])));
 }
 
 async fn written_twice_is_written_once(store: &dyn RecordStore, all: &[Record]) {

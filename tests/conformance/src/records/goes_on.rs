@@ -59,8 +59,9 @@ async fn jobs<S: PlatformStore>(store: &S) {
     assert_eq!(store.job(job(7).id).await.expect("read").expect("there").charged, U256::ZERO);
     let again = store.create(vec![new_job(1)]).await;
     assert_eq!(again, Ok(CreateOutcome::Same(vec![Serial(1)])));
-    let created = store.create(vec![new_job(30)]).await;
-    assert_eq!(created, Ok(CreateOutcome::Created(vec![Serial(9)])), "no serial is given twice");
+    let created = store.create(vec![new_job(30)]).await.expect("created");
+    let CreateOutcome::Created(serials) = created else { panic!("{created:?}") };
+    assert!(serials[0] > Serial(8), "no serial is given twice: {serials:?}");
     assert_eq!(store.arrived(99).await.expect("arrived").len(), 2, "job 1 on another chain, and job 7");
     store.create(vec![new_job(20)]).await.expect("created");
     assert_eq!(store.arrived(99).await.expect("arrived").len(), 3, "the orphan has come");
