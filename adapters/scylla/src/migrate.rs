@@ -370,12 +370,14 @@ mod tests {
             assert_eq!(usize::try_from(migration.number).expect("small"), n + 1);
             let name = migration.name;
             assert!(name.starts_with(&format!("{:03}_", migration.number)), "{name}");
-            // The first has been applied without such a line, and is never changed.
+            // The first has no older ones.
             let oldest = oldest(migration.cql);
             assert_eq!(oldest.is_some(), n > 0, "{name}: its head has a line `-- oldest: N`");
             assert!(oldest.is_none_or(|oldest| oldest <= migration.number), "{name}: at most its own number");
             for statement in migration.statements() {
                 assert!(statement.contains(" IF NOT EXISTS "), "{statement}");
+                let asks_another = " WITH speculative_retry = '50ms'";
+                assert!(statement.contains(asks_another), "a dead node is waited for: {statement}");
             }
             assert_eq!(migration.tables().len(), migration.statements().len());
         }
