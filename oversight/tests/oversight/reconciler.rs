@@ -74,6 +74,13 @@ enum When {
     Deletes,
 }
 
+/// A stop, and what the owner posts meanwhile.
+#[derive(Clone)]
+struct Stop {
+    when: When,
+    posted: (Job, Cursor),
+}
+
 /// A store before which the process dies: its n-th write never comes back, made or not.
 #[derive(Clone)]
 struct Mortal {
@@ -82,8 +89,8 @@ struct Mortal {
     is_made: bool,
     /// What somebody posts as soon as a registration is kept.
     posted: Arc<Mutex<Vec<(Job, Cursor)>>>,
-    /// Where this one stands still while another reconciler deletes what there was, and what is posted then.
-    meanwhile: Arc<Mutex<Option<(When, (Job, Cursor))>>>,
+    /// Where this one stands still while another reconciler deletes what there was.
+    meanwhile: Arc<Mutex<Option<Stop>>>,
 }
 
 impl Mortal {
@@ -105,8 +112,8 @@ impl Mortal {
             .meanwhile
             .lock()
             .expect("no test panics while it holds this")
-            .take_if(|(when, _)| *when == here);
-        if let Some((_, owners)) = meanwhile {
+            .take_if(|stop| stop.when == here);
+        if let Some(Stop { posted: owners, .. }) = meanwhile {
             let _another = term(&self.store).await;
             self.store.change(owners.0.id, Serial(1), JobChange::Deleted(START)).await?;
             self.store.create(vec![owners]).await?;
@@ -564,7 +571,7 @@ async fn a_deletion_that_comes_late_leaves_the_owners_job_alone() {
         w.chain.grow(5);
         // While this one stands still, another one does all of it, and the owner's job comes.
         let store = w.immortal();
-        *store.meanwhile.lock().expect("alone") = Some((when, World::posted(1, OWNER)));
+        *store.meanwhile.lock().expect("alone") = Some(Stop { when, posted: World::posted(1, OWNER) });
         let _late = w.run_on(store);
         w.looks().await;
         let there = w.store.job(id(1)).await.expect("read").expect("there");
