@@ -41,8 +41,11 @@ pub struct Account {
     view: Option<View>,
     /// Above every nonce that the journal knows.
     floor: u64,
-    /// Since this head the chain has been behind the floor without anything of ours in flight.
+    /// Since this head the chain has asked for a nonce below the floor that nothing of ours in flight has.
     behind_since: Option<u64>,
+    /// A nonce below others of ours that carries nothing: its call was not signed yet when an earlier life ended, one above
+    /// it was.
+    gap: Option<u64>,
     slots: BTreeMap<u64, Slot>,
     of_task: BTreeMap<TaskId, u64>,
     /// The nonce of every transaction of a slot.
@@ -65,6 +68,7 @@ impl Account {
             view: None,
             floor: 0,
             behind_since: None,
+            gap: None,
             slots: BTreeMap::new(),
             of_task: BTreeMap::new(),
             of_hash: BTreeMap::new(),
@@ -150,14 +154,20 @@ impl Account {
                 slot.used_at = None;
             }
         }
-        let behind = self.slots.is_empty() && view.nonce < self.floor;
+        self.gap = None;
+        let behind = view.nonce < self.floor && !self.slots.contains_key(&view.nonce);
         match (behind, self.behind_since) {
             (false, _) => self.behind_since = None,
             (true, None) => self.behind_since = Some(view.head),
-            // Neither a slow node nor a reorg: that chain's past is not our journal's.
+            // Neither a slow node nor a reorg: what has that nonce in the journal was no transaction of this chain, or
+            // nothing has it.
             (true, Some(since)) if view.head > since + self.config.confirmations + 2 => {
-                self.floor = view.nonce;
-                self.behind_since = None;
+                if self.slots.is_empty() {
+                    self.floor = view.nonce;
+                    self.behind_since = None;
+                } else {
+                    self.gap = Some(view.nonce);
+                }
             }
             (true, Some(_)) => {}
         }
@@ -322,7 +332,8 @@ impl Account {
 
     /// Gives nonces to waiting work, oldest first.
     fn start(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
-        let Some(view) = self.view.filter(|_| self.recovered && self.behind_since.is_none()) else { return };
+        let may_start = self.recovered && (self.behind_since.is_none() || self.gap.is_some());
+        let Some(view) = self.view.filter(|_| may_start) else { return };
         let mut waiting = VecDeque::new();
         while let Some((work, number)) = self.queue.pop_front() {
             if now >= work.valid_until {
@@ -332,20 +343,24 @@ impl Account {
                 }
                 continue;
             }
-            let room = self.slots.len() < self.config.slots_max;
+            // What fills a gap lets those above it go on; nothing is added to them before.
+            let room = match self.behind_since {
+                None => self.slots.len() < self.config.slots_max,
+                Some(_) => self.gap.is_some(),
+            };
             let fees = fees::first(view.price, work.max_fee_per_gas).filter(|_| room);
             let Some(fees) = fees else {
                 waiting.push_back((work, number));
                 continue;
             };
             let above = self.slots.last_key_value().map_or(0, |(n, _)| n + 1);
-            let nonce = view.nonce.max(self.floor).max(above);
+            let nonce = self.gap.take().unwrap_or(view.nonce.max(self.floor).max(above));
             let mut slot = Slot::new(work.task, nonce, work.valid_until);
             slot.next_number = number;
             let draft = Slot::first_draft(&self.config, &work, nonce, fees);
             slot.work = Some(work);
             Self::sign(&mut slot, draft, out);
-            self.floor = nonce + 1;
+            self.floor = self.floor.max(nonce + 1);
             self.of_task.insert(slot.task, nonce);
             self.slots.insert(nonce, slot);
             self.keep_wake(nonce);

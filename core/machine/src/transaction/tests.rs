@@ -363,3 +363,40 @@ fn a_signature_that_comes_after_its_nonce_was_used_counts_for_nothing() {
     let newest = s.kept.last().expect("an intent");
     assert_eq!((newest.draft.nonce, newest.signed.hash), (1, signed(&newest.draft).hash));
 }
+
+#[test]
+fn a_nonce_that_was_not_signed_before_a_crash_is_given_again() {
+    let mut s = Story::new();
+    s.signer = Hand::Slow(Vec::new());
+    s.chain(10, 0);
+    s.perform(1, 1_000);
+    s.perform(2, 1_000);
+    let Hand::Slow(held) = std::mem::take(&mut s.signer) else { panic!("slow") };
+    let [_first, second] = held.try_into().expect("two");
+    s.hear(second);
+    assert_eq!(
+        s.kept.iter().map(|i| i.draft.nonce).collect::<Vec<_>>(),
+        [1],
+        "the journal has the second alone"
+    );
+
+    let mut again = s.after_a_crash(10);
+    again.chain(11, 0);
+    assert!(again.perform(3, 1_000).is_empty(), "it may be a node that is late");
+    for head in 12..=15 {
+        assert!(again.chain(head, 0).iter().all(|said| !said.contains("nonce 0")), "at {head}");
+    }
+    let said = again.chain(16, 0);
+    assert!(again.kept.iter().any(|i| i.draft.nonce == 0 && i.task == task(3)), "{said:?} {:?}", again.kept);
+    // The next one has its place above, once the chain is seen to go on.
+    again.perform(4, 1_000);
+    again.chain(17, 0);
+    assert!(again.kept.iter().any(|i| i.draft.nonce == 2 && i.task == task(4)), "{:?}", again.kept);
+
+    // A node that was only late says so in time.
+    let mut again = s.after_a_crash(10);
+    again.chain(11, 0);
+    again.perform(3, 1_000);
+    again.chain(12, 2);
+    assert!(again.kept.iter().any(|i| i.draft.nonce == 2 && i.task == task(3)), "{:?}", again.kept);
+}
