@@ -13,15 +13,15 @@ use crate::{
     cli::keygen::{read_key, read_secret},
     config::{self, Config, Key},
     environment,
-    metrics::CountedSigner,
+    metrics::{self, Calls, CountedSigner},
 };
 
 /// Holds what the remote signer asks for, where no file does.
 pub const SIGNER_LOGIN: &str = "ARGUS_SIGNER_LOGIN";
 
-/// The keys of a process. Those of the remote signer share its connections.
+/// The keys of a process. Those of the remote signer share its connections, and are counted together.
 #[derive(Default)]
-pub struct Signers(Option<Web3Signer>);
+pub struct Signers(Option<(Web3Signer, Calls)>);
 
 impl Signers {
     /// A key; the calls to a remote one are counted. A remote signer is not asked yet: it may come later.
@@ -35,11 +35,11 @@ impl Signers {
             Key::File(path) => return Ok(Arc::new(read_key(path)?)),
             Key::Remote(address) => *address,
         };
-        let service = match &self.0 {
-            Some(service) => service.clone(),
-            None => self.0.insert(open(config)?).clone(),
+        let (service, calls) = match &self.0 {
+            Some(known) => known,
+            None => self.0.insert((open(config)?, metrics::register_signer(figures)?)),
         };
-        Ok(Arc::new(CountedSigner::register(service.signer(address), figures)?))
+        Ok(Arc::new(CountedSigner::new(service.signer(address), calls.clone())))
     }
 }
 
@@ -94,6 +94,18 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn several_keys_of_one_signer_are_had_in_one_process() {
+        let set = ["signer.url = \"http://127.0.0.1:1\"".to_owned()];
+        let config = Config::load(None, &set).expect("a configuration");
+        let (mut signers, figures) = (Signers::default(), Figures::default());
+        for n in 1..=2 {
+            let address = Address::repeat_byte(n);
+            let signer = signers.signer(&config, &Key::Remote(address), &figures).expect("a key");
+            assert_eq!(signer.address(), address);
+        }
+    }
 
     #[test]
     fn the_login_is_read_from_a_file_of_its_owner_alone_and_never_repeated() {

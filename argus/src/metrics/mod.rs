@@ -27,7 +27,7 @@ pub use services::{
     register_aggregator, register_dispatcher, register_keepers, register_lease, register_operators,
     register_redis, register_registrations, register_scheduler, register_traces, register_writes, watch_due,
 };
-pub use signer::CountedSigner;
+pub use signer::{CountedSigner, register_signer};
 pub use store::CountedStore;
 pub use tasks::CountedTasks;
 pub use world::{CountedContent, CountedEgress, CountedValues};

@@ -18,10 +18,15 @@ pub struct CountedSigner<S> {
 }
 
 impl<S: Signer> CountedSigner<S> {
-    /// Registers the figures.
-    pub fn register(inner: S, figures: &Figures) -> Result<Self, Unregistered> {
-        Ok(Self { inner, calls: Calls::timed(figures, &table::SIGNER_CALLS, &table::SIGNER_SECONDS)? })
+    /// By these figures, which all keys of a process share.
+    pub fn new(inner: S, calls: Calls) -> Self {
+        Self { inner, calls }
     }
+}
+
+/// Registers the figures of calls to a remote signer.
+pub fn register_signer(figures: &Figures) -> Result<Calls, Unregistered> {
+    Calls::timed(figures, &table::SIGNER_CALLS, &table::SIGNER_SECONDS)
 }
 
 #[async_trait]
