@@ -54,12 +54,12 @@ super::rows! { WORLD_ROWS:
         "Readings of value sources, by what came of them: no answer, an answer of no success, an answer without a number.";
     SIGNER_CALLS = Counter, Count, "argus_signer_calls_total",
         [
-            listed("what", &["claim", "transaction", "digest"]),
+            listed("kind", &["claim", "transaction", "digest"]),
             listed("result", &["ok", "unreachable", "refused", "wrong", "abandoned"])
         ], Role::ALL,
         "Signatures asked of a remote signer, by what was to be signed and how that ended: an answer of the wrong key counts as wrong.";
     SIGNER_SECONDS = Histogram(super::QUICK), Seconds, "argus_signer_call_seconds",
-        [listed("what", &["claim", "transaction", "digest"])], Role::ALL,
+        [listed("kind", &["claim", "transaction", "digest"])], Role::ALL,
         "Time of signatures of a remote signer, with all that was tried again.";
     CONTENT_CALLS = Counter, Count, "argus_content_calls_total",
         [

@@ -139,9 +139,9 @@ fn may_be_silent(row: &Metric) -> bool {
         || row.name == "argus_role_info"
 }
 
-/// Here is no Redis and no collector of traces, and so nothing is told of one.
+/// Here is no Redis, no remote signer and no collector of traces, and so nothing is told of one.
 fn of_nothing_here(row: &Metric) -> bool {
-    row.name.starts_with("argus_redis_") || row.name == "argus_spans_total"
+    ["argus_redis_", "argus_signer_", "argus_spans_total"].iter().any(|of| row.name.starts_with(of))
 }
 
 fn families(text: &str) -> BTreeMap<String, String> {
