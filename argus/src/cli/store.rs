@@ -56,7 +56,7 @@ pub struct Backup {
 /// Two stores.
 #[derive(Debug, Args)]
 pub struct Pair {
-    /// The one that is there: sqlite:PATH or scylla:HOST:PORT[,HOST:PORT]/KEYSPACE
+    /// The one that is there: sqlite:PATH or scylla:HOST:PORT,HOST:PORT,.../KEYSPACE
     #[arg(long, value_name = "STORE")]
     pub from: String,
     /// The other one, written in the same way

@@ -63,11 +63,9 @@ async fn tasks_of_a_deleted_job_are_withdrawn() {
 
 /// Longer than an attempt lasts.
 const SIGNERS_AWAY: Duration = Duration::from_secs(4);
-/// Attempts that begin before it is known that signers are away: a task has four in all.
-const IN_VAIN: usize = 2;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_signers_are_away_nothing_is_tried_in_vain_and_everything_is_done_once_after() {
+async fn while_signers_are_away_tasks_wait_and_everything_is_done_once_after() {
     for is_platforms in [true, false] {
         let (platform, keepers) = (Elsewhere::default(), Elsewhere::default());
         let settings = Settings {
@@ -90,8 +88,9 @@ async fn while_signers_are_away_nothing_is_tried_in_vain_and_everything_is_done_
         for id in &meanwhile {
             let state = world.state(*id).await;
             assert!(state.verdict.is_none() && state.broadcasts.is_empty(), "{state:?}");
-            let most = if is_platforms { 1 } else { IN_VAIN };
-            assert!(state.attempts.len() <= most, "{} attempts in vain", state.attempts.len());
+            // Without the platform's signer nobody is given work. Keepers may be, before they are known to be away: what
+            // they lack is no try.
+            assert!(!is_platforms || state.attempts.len() <= 1, "{} attempts", state.attempts.len());
         }
         away.leave(false);
         for id in before.iter().chain(&meanwhile) {
