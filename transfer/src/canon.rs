@@ -5,6 +5,7 @@ use argus_domain::{
     Address, B256, U256,
     decision::Outcome,
     ids::ChainId,
+    job::JobRecord,
     keccak256,
     profile::Profile,
     registration::{Discrepancy, Registration},
@@ -155,18 +156,10 @@ fn write(record: &Record, body: &mut Body) -> String {
 }
 
 fn stored_job(stored: &StoredJob, body: &mut Body) -> String {
-    let StoredJob {
-        versions,
-        cursor,
-        paused_at,
-        deleted_at,
-        updated_at,
-        last_opened_at,
-        charged,
-        newest,
-        seq,
-    } = stored;
-    body.all(versions, Body::wire);
+    let StoredJob { record, older, newest, seq } = stored;
+    let JobRecord { job, cursor, paused_at, deleted_at, updated_at, last_opened_at, charged } = record;
+    body.all(older, Body::wire);
+    body.wire(job);
     body.wire(cursor);
     body.maybe(*paused_at, Body::instant);
     body.maybe(*deleted_at, Body::instant);

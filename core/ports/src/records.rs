@@ -8,12 +8,12 @@
 //! decided. The tokens of leases are records: they never go down, in the next store neither.
 
 use argus_domain::{
-    Address, B256, U256,
+    Address, B256,
     access::ApiKey,
     decision::Decision,
     fees::LedgerEntry,
     ids::{ChainId, JobId, KeeperId, TaskId},
-    job::{Cursor, Job},
+    job::{Job, JobRecord},
     keeper::KeeperRecord,
     lease::{Shard, Token},
     module::ModuleRecord,
@@ -106,21 +106,12 @@ kinds! {
 /// A job with all of its versions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredJob {
-    /// All versions under its id by number, also those of jobs whose place it has taken, which have other serials. The
-    /// last one is the newest.
-    pub versions: Vec<Job>,
-    /// Its cursor.
-    pub cursor: Cursor,
-    /// Paused at.
-    pub paused_at: Option<Timestamp>,
-    /// Deleted at.
-    pub deleted_at: Option<Timestamp>,
-    /// Changed last at.
-    pub updated_at: Timestamp,
-    /// The due instant of its newest task.
-    pub last_opened_at: Option<Timestamp>,
-    /// What its tasks were charged. It follows from their facts, and is there to be compared.
-    pub charged: U256,
+    /// Its newest version, and how it stands. What it was charged follows from its tasks' facts, and is there to be
+    /// compared.
+    pub record: JobRecord,
+    /// The versions under its id before that by number, also those of jobs whose place it has taken, which have other
+    /// serials.
+    pub older: Vec<Job>,
     /// Its newest task, which comes by itself, too.
     pub newest: Option<Task>,
     /// `seq` of its newest change, also where that one is not kept any more.

@@ -6,7 +6,7 @@ use argus_domain::{
     Address, B256, U256,
     access::{ApiKey, Role},
     fees::{Board, LedgerEntry, LedgerReason, POINT, Standing},
-    ids::{ChainId, TaskId},
+    ids::TaskId,
     keeper::KeeperRecord,
     module::{Cid, Language, ModuleRecord, ModuleRef, Shape, WasmHash},
     profile::{Profile, ProfileChange},
@@ -14,26 +14,22 @@ use argus_domain::{
 };
 use argus_ports::{ClaimStore, KeeperStore, KeyStore, Ledger, ModuleStore, ProfileStore, WebhookStore};
 
-use crate::samples::{NOW, at, keeper, owner};
+use crate::samples::{NOW, at, keeper, keeper_record, owner};
 
 /// The keeper set.
 pub async fn keepers<S: KeeperStore>(fresh: impl Fn() -> S) {
     let store = &fresh() as &dyn KeeperStore;
-    let record = |n: u8| KeeperRecord {
-        keeper: keeper(n),
-        name: format!("keeper {n}"),
-        stake: u128::MAX,
-        chains: [ChainId(1), ChainId(u64::MAX)].into(),
-        faults: 0,
-        registered_at: NOW,
-    };
     assert_eq!(store.all().await, Ok(vec![]));
-    store.put(vec![record(2), KeeperRecord { faults: 7, ..record(1) }]).await.expect("put");
-    assert_eq!(store.all().await, Ok(vec![record(1), record(2)]), "by address, and faults given are ignored");
+    store.put(vec![keeper_record(2), KeeperRecord { faults: 7, ..keeper_record(1) }]).await.expect("put");
+    assert_eq!(
+        store.all().await,
+        Ok(vec![keeper_record(1), keeper_record(2)]),
+        "by address, and faults given are ignored"
+    );
     for task in [1, 1, 2] {
         store.fault(keeper(1), TaskId(B256::repeat_byte(task))).await.expect("fault");
     }
-    let faulty = KeeperRecord { faults: 2, ..record(1) };
+    let faulty = KeeperRecord { faults: 2, ..keeper_record(1) };
     assert_eq!(store.all().await.expect("all")[0], faulty, "a fault counts once per task");
     let renamed = KeeperRecord { name: "new".to_owned(), ..faulty };
     store.put(vec![KeeperRecord { faults: 0, ..renamed.clone() }]).await.expect("put");
@@ -41,7 +37,7 @@ pub async fn keepers<S: KeeperStore>(fresh: impl Fn() -> S) {
     for _ in 0..2 {
         store.remove(keeper(1)).await.expect("remove");
     }
-    assert_eq!(store.all().await, Ok(vec![record(2)]));
+    assert_eq!(store.all().await, Ok(vec![keeper_record(2)]));
 }
 
 /// The ledger.

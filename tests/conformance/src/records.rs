@@ -33,7 +33,7 @@ pub async fn suite<S: PlatformStore + RecordStore, T: PlatformStore + RecordStor
     let mut all = pages_hold_everything_once(&source).await;
     // As of a store that keeps changes for a while only.
     let numbered = all.iter_mut().find_map(|record| match record {
-        Record::Job(stored) if stored.cursor.job == job(2).id => Some(&mut stored.seq),
+        Record::Job(stored) if stored.record.job.id == job(2).id => Some(&mut stored.seq),
         _ => None,
     });
     *numbered.expect("a job without changes") = 40;

@@ -13,6 +13,7 @@ use argus_domain::{
         Action, Agreement, Args, Cursor, Job, JobRecord, Misfire, Mode, Policy, Position, Remarks, Safe,
         Target, Trigger,
     },
+    keeper::KeeperRecord,
     limits::Limits,
     module::EngineId,
     schedule::Schedule,
@@ -311,4 +312,16 @@ pub fn assignment(no: u16) -> Arc<Assignment> {
     let HandoffOrder { job, task, .. } = order();
     let attempt = attempt(task.id, no);
     Arc::new(Assignment { job, task, attempt })
+}
+
+/// Keeper `n` of the set.
+pub fn keeper_record(n: u8) -> KeeperRecord {
+    KeeperRecord {
+        keeper: keeper(n),
+        name: format!("keeper {n}"),
+        stake: u128::MAX,
+        chains: [ChainId(1), ChainId(u64::MAX)].into(),
+        faults: 0,
+        registered_at: NOW,
+    }
 }

@@ -3,7 +3,7 @@
 use argus_domain::{
     B256,
     ids::{ChainId, JobId},
-    job::{Job, JobRecord},
+    job::Job,
     keeper::KeeperRecord,
     lease::ServiceKind,
     task::Task,
@@ -153,29 +153,13 @@ impl ScyllaStore {
         // Of a process that died.
         self.keep_newest_task(&head).await?;
         let older: Vec<(Vec<u8>,)> = self.db().rows(&VERSIONS, values![id, head.version]).await?;
-        let mut versions = Vec::with_capacity(older.len() + 1);
-        for (bytes,) in older {
-            versions.push(body::<Job>("body", &bytes)?);
-        }
+        let older: Vec<Job> = older.iter().map(|(bytes,)| body("body", bytes)).collect::<Result<_, _>>()?;
         let newest =
             head.newest.as_ref().map(|newest| body::<Task>("last_body", &newest.body)).transpose()?;
         let seq = self.0.log.newest_of(Room::Job(id)).await?;
-        let JobRecord { job, cursor, paused_at, deleted_at, updated_at, last_opened_at, charged } =
-            self.job_record(head).await?;
-        versions.push(job);
         // A few KB each.
-        let bytes = versions.len() << 12;
-        let job = StoredJob {
-            versions,
-            cursor,
-            paused_at,
-            deleted_at,
-            updated_at,
-            last_opened_at,
-            charged,
-            newest,
-            seq,
-        };
+        let bytes = (older.len() + 1) << 12;
+        let job = StoredJob { record: self.job_record(head).await?, older, newest, seq };
         Ok((vec![Record::Job(Box::new(job))], bytes))
     }
 

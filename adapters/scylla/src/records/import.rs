@@ -7,6 +7,7 @@ use argus_domain::{
     Address,
     fees::LedgerEntry,
     ids::{JobId, Serial},
+    job::JobRecord,
     lease::{Shard, Token},
     profile::Profile,
     task::TaskRecord,
@@ -100,9 +101,9 @@ impl ScyllaStore {
 
     /// What leads to a job first, then its row.
     async fn import_job(&self, stored: StoredJob) -> Result<(), StoreError> {
-        let StoredJob { mut versions, cursor, newest, seq, .. } = stored;
-        let job = versions.pop().ok_or_else(|| corrupt("versions", "there are none"))?;
-        let first = versions.iter().find(|version| version.serial == job.serial);
+        let StoredJob { record, older, newest, seq } = stored;
+        let JobRecord { job, cursor, paused_at, deleted_at, updated_at, last_opened_at, .. } = record;
+        let first = older.iter().find(|version| version.serial == job.serial);
         let newest = newest.map(|task| Newest {
             number: task.number.0,
             id: task.id,
@@ -110,14 +111,14 @@ impl ScyllaStore {
         });
         let head = Head {
             first_version: first.map_or(job.version, |first| first.version),
-            paused_at: stored.paused_at,
-            deleted_at: stored.deleted_at,
-            updated_at: stored.updated_at,
-            last_opened_at: stored.last_opened_at,
+            paused_at,
+            deleted_at,
+            updated_at,
+            last_opened_at,
             newest,
             ..Head::of(&job, cursor, 1)
         };
-        for version in versions.iter().chain([&job]) {
+        for version in older.iter().chain([&job]) {
             self.keep_version(version.id, version.version, &argus_proto::encode(version)).await?;
         }
         self.put_in_lists(&head).await?;

@@ -52,8 +52,8 @@ async fn what_a_process_left_half_done_is_read_whole_or_not_at_all() {
         for record in &all {
             match record {
                 Record::Job(job) => {
-                    jobs.insert(job.cursor.job);
-                    opened += usize::try_from(job.cursor.opened.0).expect("small");
+                    jobs.insert(job.record.job.id);
+                    opened += usize::try_from(job.record.cursor.opened.0).expect("small");
                 }
                 Record::Task(record) => drop(tasks.insert(record.task.id)),
                 Record::Entry(place, _) => {

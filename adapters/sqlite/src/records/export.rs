@@ -206,9 +206,10 @@ fn number(row: &Row<'_>, column: &str) -> Result<Key, Fault> {
 }
 
 fn job(db: &Connection, record: JobRecord) -> Result<Found, Fault> {
-    let JobRecord { job, cursor, paused_at, deleted_at, updated_at, last_opened_at, charged } = record;
+    let job = &record.job;
     let serial = i64::from(job.serial.0);
-    let versions: Vec<Job> = job_rows::versions(db, job.id)?;
+    let mut older: Vec<Job> = job_rows::versions(db, job.id)?;
+    older.retain(|version| version.version != job.version);
     let newest: Option<Task> = {
         let (first, end) = (serial << 26, (serial + 1) << 26);
         let sql =
@@ -221,19 +222,8 @@ fn job(db: &Connection, record: JobRecord) -> Result<Found, Fault> {
     )?;
     let seq: i64 = seq.query_row(params![job_place(job.id), of_job(job.id)], |row| row.get(0))?;
     // A few KB each.
-    let bytes = versions.len() << 12;
-    let seq = seq.unsigned_abs();
-    let job = StoredJob {
-        versions,
-        cursor,
-        paused_at,
-        deleted_at,
-        updated_at,
-        last_opened_at,
-        charged,
-        newest,
-        seq,
-    };
+    let bytes = (older.len() + 1) << 12;
+    let job = StoredJob { record, older, newest, seq: seq.unsigned_abs() };
     Ok((vec![Key::Number(serial)], Record::Job(Box::new(job)), bytes))
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use argus_domain::{
     Address,
     ids::Serial,
-    job::Job,
+    job::{Job, JobRecord},
     lease::{Shard, Token},
     task::{Task, TaskRecord},
     time::Timestamp,
@@ -74,8 +74,8 @@ pub(super) fn all(db: &Connection, records: &[Record]) -> Result<(), Fault> {
 
 /// The job that stands, and those whose place it has taken: of these there are their versions, for tasks that have them.
 fn job(db: &Connection, stored: &StoredJob) -> Result<(), Fault> {
-    let StoredJob { versions, cursor, paused_at, deleted_at, updated_at, last_opened_at, seq, .. } = stored;
-    let newest = versions.last().ok_or_else(|| corrupt("versions", "there are none"))?;
+    let StoredJob { record, older, seq, .. } = stored;
+    let JobRecord { job: newest, cursor, paused_at, deleted_at, updated_at, last_opened_at, .. } = record;
     let mut known = db.prepare_cached("SELECT 1 FROM jobs WHERE serial = ?1")?;
     if known.exists([newest.serial.0])? {
         return Ok(());
@@ -86,10 +86,10 @@ fn job(db: &Connection, stored: &StoredJob) -> Result<(), Fault> {
     )?;
     let ordered_at = |at: &Option<Timestamp>| at.map(|at| ordered(at.0));
     let mut written: Option<&Job> = None;
-    for version in versions {
+    for version in older.iter().chain([newest]) {
         let is_newer = written.is_none_or(|written| written.serial != version.serial);
         if is_newer && version.serial != newest.serial {
-            let last = versions.iter().rfind(|other| other.serial == version.serial).unwrap_or(version);
+            let last = older.iter().rfind(|other| other.serial == version.serial).unwrap_or(version);
             let at = ordered(newest.accepted_at.0);
             put.execute(params![
                 last.serial.0,

@@ -9,7 +9,6 @@ use argus_domain::{
     fees::{LedgerEntry, LedgerReason},
     ids::{ChainId, JobId, Occurrence, Serial, TaskId, TaskNumber},
     job::{Cursor, Job, JobChange},
-    keeper::KeeperRecord,
     lease::{Fence, Live, MemberId, ServiceKind, Session, Shard, Token},
     module::{Cid, Language, ModuleRecord, ModuleRef, Shape, WasmHash},
     profile::ProfileChange,
@@ -27,8 +26,8 @@ use argus_ports::{
 use crate::{
     jobs::create,
     samples::{
-        NOW, at, attempt, cursor, handoff, job, job_with_safe, keeper, new_job, next_cursor, next_task,
-        observation, owner, receipt, settled, settled_agreed,
+        NOW, at, attempt, cursor, handoff, job, job_with_safe, keeper, keeper_record, new_job, next_cursor,
+        next_task, observation, owner, receipt, settled, settled_agreed,
     },
     tasks::open_next,
 };
@@ -174,15 +173,7 @@ async fn changes<S: PlatformStore>(store: &S) {
 }
 
 async fn people<S: PlatformStore>(store: &S) {
-    let record = |n: u8| KeeperRecord {
-        keeper: keeper(n),
-        name: format!("keeper {n}"),
-        stake: u128::MAX,
-        chains: [ChainId(1), ChainId(u64::MAX)].into(),
-        faults: 0,
-        registered_at: NOW,
-    };
-    KeeperStore::put(store, vec![record(1), record(2), record(3)]).await.expect("put");
+    KeeperStore::put(store, vec![keeper_record(1), keeper_record(2), keeper_record(3)]).await.expect("put");
     KeeperStore::remove(store, keeper(3)).await.expect("removed");
     for (n, task) in [(1, 1), (1, 2), (1, 3), (2, 1), (3, 1)] {
         store.fault(keeper(n), TaskId(B256::repeat_byte(task))).await.expect("counted");
